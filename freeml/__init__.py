@@ -1,0 +1,21 @@
+"""freeml: from a pre-trained network to firmware that keeps working on a device without a battery."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from freeml.pipeline import CompileOptions, CompileResult, compile_model
+
+__all__ = ["CompileOptions", "CompileResult", "__version__", "compile_model"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the compiler only when it is asked for, so that `freeml --help` stays fast."""
+    if name in __all__:
+        from freeml import pipeline
+
+        return getattr(pipeline, name)
+    raise AttributeError(f"module 'freeml' has no attribute {name!r}")

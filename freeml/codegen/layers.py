@@ -1,0 +1,328 @@
+"""One integer op -> the descriptor of its kernel and the calls that run it.
+
+Which kernel serves an op, how its weights are packed and what scratch it needs is decided here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from freeml.errors import UnsupportedOp
+from freeml.ir.graph import Graph
+from freeml.ir.int_ops import AddI8, AvgPoolI8, ConvI8, DenseI8, LutI8, MaxPoolI8, MulI8, PadI8, SoftmaxI8
+from freeml.ir.ops import ArgMax, Concat, Op, Reshape, Transpose, Window
+from freeml.ir.types import Array
+from freeml.plan.cost import is_depthwise, is_pointwise, scratch_bytes
+
+_MAX_U16 = 65535
+
+
+@dataclass(frozen=True)
+class Layer:
+    """How one op becomes C. In calls and fields, {x0}, {x1} .. stand for input pointers, {y} for the output pointer,
+    {d} for the address of the descriptor and {name} of a table for that table.
+
+    kernel      file and function of runtime_c/kernels
+    struct      type of the descriptor; empty where the kernel takes none
+    fields      fields of the descriptor; a value "@w" means the table "w"
+    tables      constants: key -> array, in the order they are emitted
+    calls       C statements
+    """
+
+    kernel: str
+    struct: str = ""
+    fields: tuple[tuple[str, str], ...] = ()
+    tables: dict[str, Array] = field(default_factory=dict)
+    calls: tuple[str, ...] = ()
+    scratch_bytes: int = 0
+    descriptors: tuple[tuple[tuple[str, str], ...], ...] = ()
+
+
+def layer_of(graph: Graph, op: Op, placed: frozenset[int] = frozenset()) -> Layer | None:
+    """The layer of an op; None for one that needs no code. Raises UnsupportedOp where a size leaves 16 bits.
+
+    placed: which inputs of a Concat the memory plan has already put in place.
+    """
+    match op:
+        case Reshape():
+            return None
+        case ConvI8():
+            return _conv(graph, op)
+        case DenseI8():
+            return _dense(graph, op)
+        case MaxPoolI8() | AvgPoolI8():
+            return _pool(graph, op)
+        case AddI8() | MulI8():
+            return _elementwise(graph, op)
+        case LutI8():
+            n = graph.types[op.output].n_elems
+            table = {"table": graph.consts[op.inputs[1]].array}
+            return Layer("fml_lut_i8", tables=table, calls=(f"fml_lut_i8({{table}}, {{x0}}, {{y}}, 0, {n}u);",))
+        case SoftmaxI8():
+            return _softmax(graph, op)
+        case ArgMax():
+            return _argmax(graph, op)
+        case Concat():
+            return _concat(graph, op, placed)
+        case PadI8():
+            return _pad(graph, op)
+        case Transpose():
+            return _transpose(graph, op)
+    raise AssertionError(f"no kernel for {type(op).__name__}")
+
+
+def kernel_of(graph: Graph, op: ConvI8) -> str:
+    """The convolution kernel for an op."""
+    if is_pointwise(op):
+        return "fml_pointwise_i8"
+    return "fml_depthwise_i8" if is_depthwise(op, graph) else "fml_conv_i8"
+
+
+def _sized(op: Op, **sizes: int) -> None:
+    for name, n in sizes.items():
+        if n > _MAX_U16:
+            raise UnsupportedOp(
+                f"{name} is {n}, kernels count to {_MAX_U16}",
+                where=op.loc,
+                hint="use a smaller layer: this one is beyond what a microcontroller can hold",
+            )
+
+
+def _window_fields(window: Window) -> tuple[tuple[str, str], ...]:
+    return (
+        (".k_h", str(window.kernel[0])),
+        (".k_w", str(window.kernel[1])),
+        (".stride_h", str(window.stride[0])),
+        (".stride_w", str(window.stride[1])),
+        (".dil_h", str(window.dilation[0])),
+        (".dil_w", str(window.dilation[1])),
+        (".pad_t", str(window.pad[0])),
+        (".pad_l", str(window.pad[1])),
+    )
+
+
+def _image_fields(x: Sequence[int], y: Sequence[int]) -> tuple[tuple[str, str], ...]:
+    return (
+        (".in_h", str(x[0])),
+        (".in_w", str(x[1])),
+        (".in_c", str(x[2])),
+        (".out_h", str(y[0])),
+        (".out_w", str(y[1])),
+        (".out_c", str(y[2])),
+    )
+
+
+_REQUANT_FIELDS = ((".bias", "@bias"), (".mult", "@mult"), (".shift", "@shift"))
+
+
+def _weights(graph: Graph, op: Op) -> dict[str, Array]:
+    names = ("weight", "bias", "mult", "shift")
+    return {name: graph.consts[const].array for name, const in zip(names, op.inputs[1:], strict=True)}
+
+
+def _conv(graph: Graph, op: ConvI8) -> Layer:
+    x, y = graph.types[op.inputs[0]].shape, graph.types[op.output].shape
+    kernel = kernel_of(graph, op)
+    tables = _weights(graph, op)
+    if kernel == "fml_depthwise_i8":
+        tables["weight"] = tables["weight"][:, :, :, 0].transpose(1, 2, 0)
+    scratch = scratch_bytes(op, graph)
+    _sized(op, height=max(x[0], y[0]), width=max(x[1], y[1]), channels=max(x[2], y[2]), one_column=scratch)
+    fields = (
+        (".w", "@weight"),
+        *_REQUANT_FIELDS,
+        *_image_fields(x, y),
+        (".groups", str(op.groups)),
+        *_window_fields(op.window),
+        (".x_zp", str(op.x_zp)),
+        (".y_zp", str(op.y_zp)),
+        (".lo", str(op.lo)),
+        (".hi", str(op.hi)),
+    )
+    extra = ", scratch" if scratch else ""
+    call = f"{kernel}({{d}}, {{x0}}, {{y}}{extra}, 0, {y[0] * y[1]}u);"
+    return Layer(kernel, "fml_conv_t", fields, tables, (call,), scratch)
+
+
+def _dense(graph: Graph, op: DenseI8) -> Layer:
+    n_out, n_in = graph.consts[op.inputs[1]].shape
+    _sized(op, inputs=n_in, outputs=n_out)
+    fields = (
+        (".w", "@weight"),
+        *_REQUANT_FIELDS,
+        (".n_in", str(n_in)),
+        (".n_out", str(n_out)),
+        (".y_zp", str(op.y_zp)),
+        (".lo", str(op.lo)),
+        (".hi", str(op.hi)),
+    )
+    call = f"fml_dense_i8({{d}}, {{x0}}, {{y}}, 0, {n_out}u);"
+    return Layer("fml_dense_i8", "fml_dense_t", fields, _weights(graph, op), (call,))
+
+
+def _pool(graph: Graph, op: MaxPoolI8 | AvgPoolI8) -> Layer:
+    x, y = graph.types[op.inputs[0]].shape, graph.types[op.output].shape
+    _sized(op, height=max(x[0], y[0]), width=max(x[1], y[1]), channels=x[2])
+    image = tuple((name.replace(".in_c", ".c"), v) for name, v in _image_fields(x, y) if name != ".out_c")
+    fields = (
+        *image,
+        *_window_fields(op.window),
+        (".pad_b", str(op.window.pad[2])),
+        (".pad_r", str(op.window.pad[3])),
+        (".lo", str(op.lo)),
+        (".hi", str(op.hi)),
+    )
+    tables: dict[str, Array] = {}
+    kernel = "fml_maxpool_i8"
+    if isinstance(op, AvgPoolI8):
+        kernel = "fml_avgpool_i8"
+        tables = {name: graph.consts[const].array for name, const in zip(("mult", "shift"), op.inputs[1:], strict=True)}
+        fields += (
+            (".x_zp", str(op.x_zp)),
+            (".y_zp", str(op.y_zp)),
+            (".include_pad", str(int(op.include_pad))),
+            (".n_mult", str(tables["mult"].size)),
+            (".mult", "@mult"),
+            (".shift", "@shift"),
+        )
+    call = f"{kernel}({{d}}, {{x0}}, {{y}}, 0, {y[0] * y[1]}u);"
+    return Layer(kernel, "fml_pool_t", fields, tables, (call,))
+
+
+def _array(values: Sequence[int]) -> str:
+    return "{" + ", ".join(f"{value}" for value in values) + "}"
+
+
+def _elementwise(graph: Graph, op: AddI8 | MulI8) -> Layer:
+    out = graph.types[op.output].shape
+    shapes = [(1,) * (len(out) - len(t.shape)) + t.shape for t in graph.op_types(op)]
+    dims, strides = merged_axes(out, [broadcast_strides(out, shape) for shape in shapes])
+    if len(dims) > 4:
+        raise UnsupportedOp("broadcasting over more than four axes is not supported", where=op.loc)
+    lead = 4 - len(dims)
+    fields: tuple[tuple[str, str], ...] = (
+        (".dims", _array([1] * lead + dims)),
+        (".a_strides", _array([0] * lead + strides[0])),
+        (".b_strides", _array([0] * lead + strides[1])),
+    )
+    if isinstance(op, AddI8):
+        kernel = "fml_add_i8"
+        fields += ((".offset", str(op.offset)), (".mult_a", str(op.mult_a)), (".mult_b", str(op.mult_b)))
+    else:
+        kernel = "fml_mul_i8"
+        fields += ((".mult", str(op.mult)), (".a_zp", str(op.a_zp)), (".b_zp", str(op.b_zp)), (".y_zp", str(op.y_zp)))
+    fields += ((".shift", str(op.shift)), (".lo", str(op.lo)), (".hi", str(op.hi)))
+    tables = {f"operand{k}": graph.consts[name].array for k, name in enumerate(op.inputs) if name in graph.consts}
+    operands = ", ".join(f"{{operand{k}}}" if name in graph.consts else f"{{x{k}}}" for k, name in enumerate(op.inputs))
+    call = f"{kernel}({{d}}, {operands}, {{y}}, 0, {math.prod(out)}u);"
+    return Layer(kernel, kernel.replace("_i8", "_t"), fields, tables, (call,))
+
+
+def broadcast_strides(out: tuple[int, ...], shape: tuple[int, ...]) -> list[int]:
+    """Element strides of an operand over the axes of the output; 0 where it is broadcast."""
+    strides, step = [], 1
+    for length, size in zip(reversed(out), reversed(shape), strict=True):
+        strides.append(0 if size == 1 and length != 1 else step)
+        step *= size
+    return strides[::-1]
+
+
+def merged_axes(dims: Sequence[int], strides: Sequence[Sequence[int]]) -> tuple[list[int], list[list[int]]]:
+    """Fewer axes with the same addresses: ones dropped, neighbours joined where every operand runs on through them."""
+    lengths: list[int] = []
+    steps: list[list[int]] = [[] for _ in strides]
+    for axis, length in enumerate(dims):
+        if length == 1:
+            continue
+        inner = [operand[axis] for operand in strides]
+        joins = lengths and all(last[-1] == step * length for last, step in zip(steps, inner, strict=True))
+        if joins and lengths[-1] * length <= _MAX_U16:
+            lengths[-1] *= length
+            for last, step in zip(steps, inner, strict=True):
+                last[-1] = step
+        else:
+            lengths.append(length)
+            for last, step in zip(steps, inner, strict=True):
+                last.append(step)
+    return lengths or [1], [last or [0] for last in steps]
+
+
+def _softmax(graph: Graph, op: SoftmaxI8) -> Layer:
+    shape = graph.types[op.output].shape
+    _sized(op, classes=shape[-1])
+    tables = {"table": graph.consts[op.inputs[1]].array}
+    fields = ((".exp_table", "@table"), (".n", str(shape[-1])))
+    call = f"fml_softmax_i8({{d}}, {{x0}}, {{y}}, 0, {math.prod(shape[:-1])}u);"
+    return Layer("fml_softmax_i8", "fml_softmax_t", fields, tables, (call,))
+
+
+def _argmax(graph: Graph, op: ArgMax) -> Layer:
+    shape = graph.types[op.inputs[0]].shape
+    _sized(op, classes=shape[-1])
+    fields = ((".n", str(shape[-1])), (".last", str(int(op.last))))
+    call = f"fml_argmax_i8({{d}}, {{x0}}, (int32_t *)(void *)({{y}}), 0, {math.prod(shape[:-1])}u);"
+    return Layer("fml_argmax_i8", "fml_argmax_t", fields, {}, (call,))
+
+
+def _concat(graph: Graph, op: Concat, placed: frozenset[int]) -> Layer | None:
+    out = graph.types[op.output].shape
+    rows, stride = math.prod(out[: op.axis]), math.prod(out[op.axis :])
+    descriptors, calls, offset = [], [], 0
+    for k, name in enumerate(op.inputs):
+        row = math.prod(graph.types[name].shape[op.axis :])
+        if k not in placed:
+            fields = (
+                (".n_rows", str(rows)),
+                (".row_bytes", str(row)),
+                (".x_stride_bytes", str(row)),
+                (".y_stride_bytes", str(stride)),
+            )
+            calls.append(f"fml_copy_i8({{d{len(descriptors)}}}, {{x{k}}}, {{y}} + {offset}, 0, {rows}u);")
+            descriptors.append(fields)
+        offset += row
+    if not calls:
+        return None
+    return Layer("fml_copy_i8", "fml_copy_t", (), {}, tuple(calls), 0, tuple(descriptors))
+
+
+def _pad(graph: Graph, op: PadI8) -> Layer:
+    x, y = graph.types[op.inputs[0]].shape, graph.types[op.output].shape
+    dims: list[tuple[int, int, int]] = []  # (input, before, output), innermost last
+    for n, before, total in zip(x, op.before, y, strict=True):
+        # An axis without padding joins an unpadded one before it.
+        if dims and n == total and dims[-1][0] == dims[-1][2] and dims[-1][0] * n <= _MAX_U16:
+            dims[-1] = (dims[-1][0] * n, 0, dims[-1][2] * n)
+        else:
+            dims.append((n, before, total))
+    if len(dims) > 4:
+        raise UnsupportedOp("padding over more than four axes is not supported", where=op.loc)
+    dims = [(1, 0, 1)] * (4 - len(dims)) + dims
+    _sized(op, one_axis=max(total for _, _, total in dims))
+    fields = (
+        (".in_dims", _array([d[0] for d in dims])),
+        (".before", _array([d[1] for d in dims])),
+        (".out_dims", _array([d[2] for d in dims])),
+        (".value", str(op.value)),
+    )
+    call = f"fml_pad_i8({{d}}, {{x0}}, {{y}}, 0, {math.prod(y)}u);"
+    return Layer("fml_pad_i8", "fml_pad_t", fields, {}, (call,))
+
+
+def _transpose(graph: Graph, op: Transpose) -> Layer:
+    x, y = graph.types[op.inputs[0]].shape, graph.types[op.output].shape
+    steps = [int(np.prod(x[axis + 1 :])) for axis in range(len(x))]
+    dims, strides = merged_axes(y, [[steps[axis] for axis in op.order]])
+    if len(dims) > 6:
+        raise UnsupportedOp("a transpose over more than six axes is not supported", where=op.loc)
+    _sized(op, one_axis=max(dims))
+    fields = (
+        (".rank", str(len(dims))),
+        (".out_dims", _array(dims)),
+        (".x_strides", _array(strides[0])),
+    )
+    call = f"fml_transpose_i8({{d}}, {{x0}}, {{y}}, 0, {math.prod(y)}u);"
+    return Layer("fml_transpose_i8", "fml_transpose_t", fields, {}, (call,))

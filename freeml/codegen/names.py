@@ -1,0 +1,35 @@
+"""C identifiers from the names of models and values: valid, unique, stable."""
+
+from __future__ import annotations
+
+import re
+
+# The keywords of C99 and C11, and what the headers of the generated code define.
+_RESERVED = frozenset(
+    "auto break case char const continue default do double else enum extern float for goto if inline int long register "
+    "restrict return short signed sizeof static struct switch typedef union unsigned void volatile while main".split()
+)
+
+
+def identifier(text: str, *, stem: str = "model") -> str:
+    """A C identifier of the prefix style: lower case, no leading digit, never a keyword or an fml_ name."""
+    name = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:48].strip("_")
+    if not name or name[0].isdigit() or name in _RESERVED or name.startswith("fml_") or name == "fml":
+        name = f"{stem}_{name}".strip("_")
+    return name
+
+
+class Names:
+    """Hands out unique identifiers."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def unique(self, text: str, *, stem: str) -> str:
+        """An identifier like `text` that was not handed out before."""
+        base = identifier(text, stem=stem)
+        name, n = base, 1
+        while name in self._taken:
+            name, n = f"{base}_{n}", n + 1
+        self._taken.add(name)
+        return name

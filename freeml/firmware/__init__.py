@@ -1,0 +1,1 @@
+"""From generated C to something that runs: compilers, sizes, projects for other tools, flashing."""

@@ -1,0 +1,452 @@
+"""Builds Graph@FLOAT from the ops of any frontend. Logical shapes are the model's own, batch axis included.
+
+Frontends call one method per operator with channels-first (N, C, H, W) semantics, as ONNX and torch have them; a
+channels-last frontend wraps its calls in `transpose`, which costs nothing (layout.py). A batch other than 1 is legal
+where the op treats it as one more axis; convolution and pooling then fold it into the channels.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from freeml.errors import UnsupportedOp
+from freeml.frontend.layout import Index, is_identity, memory_order, move_for
+from freeml.ir.graph import Graph
+from freeml.ir.ops import (
+    ArgMax,
+    AvgPool,
+    Binary,
+    Concat,
+    Conv,
+    Dense,
+    MaxPool,
+    Op,
+    Pad,
+    Reshape,
+    Softmax,
+    Transpose,
+    Unary,
+    Window,
+)
+from freeml.ir.types import Array, Const, DType, Port, Quant, TensorType
+
+Floats = npt.NDArray[np.floating]
+
+# Everything is held in memory several times over; a model for a microcontroller is far below this.
+MAX_TENSOR_ELEMS = 1 << 23
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """A tensor of the model: logical `shape`, element i stored at index[i] of the IR value."""
+
+    value: str
+    index: Index
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Logical shape, batch axis included."""
+        return self.index.shape
+
+
+@dataclass(frozen=True, eq=False)
+class Weight:
+    """A constant with the scales of its codes, where the model came quantised (see ir.types.Const)."""
+
+    array: Floats
+    code_scales: tuple[float, ...] | None = None
+
+
+class GraphBuilder:
+    """Collects ops; `finish` returns the graph. Every method takes `loc`, the model's own name of the node."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._ops: list[Op] = []
+        self._types: dict[str, TensorType] = {}
+        self._consts: dict[str, Const] = {}
+        self._inputs: list[Port] = []
+        self._outputs: list[Port] = []
+        self._views: dict[tuple[str, bytes, tuple[int, ...]], str] = {}
+
+    # ---- ports ------------------------------------------------------------------------------------------------------
+
+    def input(self, name: str, shape: Sequence[int], *, channels_first: bool = False, dtype: str = "float32") -> View:
+        """A graph input of a logical shape; `channels_first` stores (N, C, ...) with the channels last."""
+        check_size(shape, name)
+        order = tuple(range(len(shape)))
+        if channels_first and len(shape) >= 3:
+            order = (0, *range(2, len(shape)), 1)
+        stored = tuple(shape[axis] for axis in order)
+        value = self._fresh(name)
+        self._types[value] = TensorType(_without_batch(stored))
+        self._inputs.append(_port(name, value, tuple(shape), order, dtype))
+        return View(value, np.arange(math.prod(shape)).reshape(stored).transpose(np.argsort(order)))
+
+    def output(self, view: View, name: str, *, dtype: str = "float32") -> None:
+        """Make a tensor an output of the graph, in the model's own shape."""
+        order = memory_order(view.index)
+        if order is None:
+            view = View(self.stored(view, view.index, f"output {name}"), _arange(view.shape))
+            order = tuple(range(len(view.shape)))
+        if view.value in {port.value for port in (*self._inputs, *self._outputs)}:
+            copy = self._emit(Unary, view.value, f"output {name}", self._types[view.value], fn="identity")
+            view = View(copy, view.index)
+        self._outputs.append(_port(name, view.value, view.shape, order, dtype))
+
+    def finish(self) -> Graph:
+        """The graph built so far, without ops nobody reads."""
+        graph = Graph(self.name, tuple(self._inputs), tuple(self._outputs), tuple(self._ops), self._types, self._consts)
+        live = {port.value for port in self._outputs}
+        kept: list[Op] = []
+        for op in reversed(self._ops):
+            if op.output in live:
+                kept.append(op)
+                live.update(op.inputs)
+        return graph.with_ops(reversed(kept))
+
+    def annotate(self, view: View, quant: Quant, loc: str) -> View:
+        """Fix scale and zero point of a tensor, as a quantised model does: the value itself, or an identity of it."""
+        known = self._types[view.value].quant
+        if known == quant:
+            return view
+        produced = self._ops and self._ops[-1].output == view.value
+        if known is None and (produced or view.value in {port.value for port in self._inputs}):
+            type_ = self._types[view.value]
+            self._types[view.value] = TensorType(type_.shape, type_.dtype, quant)
+            return view
+        type_ = TensorType(self._types[view.value].shape, DType.F32, quant)
+        return View(self._emit(Unary, view.value, loc, type_, fn="identity"), view.index)
+
+    # ---- layout-only ops: no code, only another index ---------------------------------------------------------------
+
+    def reshape(self, x: View, shape: Sequence[int]) -> View:
+        """Logical reshape; `shape` has no -1 left."""
+        return View(x.value, x.index.reshape(tuple(shape)))
+
+    def transpose(self, x: View, order: Sequence[int]) -> View:
+        """Logical transpose."""
+        return View(x.value, x.index.transpose(tuple(order)))
+
+    def stored(self, x: View, order: Index, loc: str) -> str:
+        """The IR value that holds the elements in the order of `order` (a re-indexing of x.index), of that shape."""
+        key = (x.value, order.tobytes(), order.shape)
+        if key not in self._views:
+            self._views[key] = self._moved(x.value, order, loc)
+        return self._views[key]
+
+    def _moved(self, value: str, order: Index, loc: str) -> str:
+        if not is_identity(order):
+            try:
+                move = move_for(order)
+            except ValueError as error:
+                raise UnsupportedOp("this mix of reshapes and transposes cannot be followed", where=loc) from error
+            shaped = self._reshaped(value, move.shape, loc)
+            out = TensorType(tuple(move.shape[axis] for axis in move.order), quant=self._types[value].quant)
+            value = self._emit(Transpose, shaped, loc, out, order=move.order)
+        return self._reshaped(value, order.shape, loc)
+
+    def _reshaped(self, value: str, shape: tuple[int, ...], loc: str) -> str:
+        type_ = self._types[value]
+        if type_.shape == shape:
+            return value
+        return self._emit(Reshape, value, loc, TensorType(shape, type_.dtype, type_.quant))
+
+    # ---- ops with weights -------------------------------------------------------------------------------------------
+
+    def conv(
+        self,
+        x: View,
+        weight: Weight,
+        bias: Floats | None,
+        *,
+        window: Window,
+        groups: int = 1,
+        loc: str,
+    ) -> View:
+        """x (N, C, L) or (N, C, H, W); weight (O, C/groups, [kh,] kw); window in 2-D terms (1-D: height 1)."""
+        kernel = weight.array if weight.array.ndim == 4 else weight.array[:, :, None, :]
+        n_out, per_group = kernel.shape[:2]
+        image = _as_image(x)
+        n, c, h, w = image.shape
+        if per_group * groups != c or n_out % groups:
+            raise UnsupportedOp(
+                f"{c} channels do not fit a weight of shape {weight.array.shape} in {groups} groups", where=loc
+            )
+        value = self.stored(x, image.transpose(2, 3, 0, 1).reshape(h, w, n * c), loc)
+        kernel = np.tile(kernel.transpose(0, 2, 3, 1), (n, 1, 1, 1))
+        oh, ow = self._out_size(window, h, w, loc)
+        out = TensorType((oh, ow, n * n_out))
+        y = self._emit(
+            Conv,
+            value,
+            loc,
+            out,
+            self._const(
+                kernel,
+                f"{loc}.weight",
+                weight.code_scales and weight.code_scales * (n if len(weight.code_scales) > 1 else 1),
+            ),
+            self._const(np.tile(np.zeros(n_out) if bias is None else bias, n), f"{loc}.bias"),
+            window=window,
+            groups=groups * n,
+        )
+        return View(y, _from_image(_arange((oh, ow, n, n_out)).transpose(2, 3, 0, 1), x))
+
+    def dense(self, x: View, weight: Weight, bias: Floats | None, *, loc: str) -> View:
+        """x (..., K) times weight (N, K) -> (..., N). Several rows are a 1x1 convolution over them."""
+        n_out, k = weight.array.shape
+        if x.shape[-1:] != (k,):
+            raise UnsupportedOp(
+                f"input of shape {x.shape} does not fit a weight of shape {weight.array.shape}", where=loc
+            )
+        rows = math.prod(x.shape[:-1])
+        offset = np.zeros(n_out) if bias is None else np.broadcast_to(bias, (n_out,))
+        if rows > 1:
+            column = View(x.value, x.index.reshape(rows, k).T.reshape(1, k, 1, rows))
+            y = self.conv(
+                column,
+                Weight(weight.array[:, :, None, None], weight.code_scales),
+                offset,
+                window=Window(kernel=(1, 1)),
+                loc=loc,
+            )
+            return View(y.value, y.index.reshape(n_out, rows).T.reshape(*x.shape[:-1], n_out))
+        memory = np.empty(k, dtype=np.int64)
+        memory[x.index.ravel()] = np.arange(k)  # weight columns follow the stored order: no transpose on the device
+        value = self._reshaped(x.value, (k,), loc)
+        w = self._const(weight.array[:, memory], f"{loc}.weight", weight.code_scales)
+        y_value = self._emit(Dense, value, loc, TensorType((n_out,)), w, self._const(offset, f"{loc}.bias"))
+        return View(y_value, _arange((*x.shape[:-1], n_out)))
+
+    def affine(self, x: View, scale: Floats, offset: Floats, *, loc: str) -> View:
+        """Per-channel scale * x + offset over axis 1 (BatchNormalization): a depthwise 1x1 convolution."""
+        c = x.shape[1]
+        value, order = self._axis_last(x, 1, loc)
+        image = self._reshaped(value, (1, x.index.size // c, c), loc)
+        pixels = View(image, _arange((1, 1, x.index.size // c, c)).transpose(0, 3, 1, 2))
+        weight = Weight(np.broadcast_to(scale, (c,)).reshape(c, 1, 1, 1).astype(np.float64))
+        y = self.conv(pixels, weight, np.broadcast_to(offset, (c,)), window=Window(kernel=(1, 1)), groups=c, loc=loc)
+        return View(y.value, _arange(tuple(x.shape[k] for k in order)).transpose(np.argsort(order)))
+
+    # ---- pooling and reductions -------------------------------------------------------------------------------------
+
+    def pool(
+        self,
+        x: View,
+        kind: str,
+        *,
+        window: Window,
+        out_hw: tuple[int, int] | None = None,
+        include_pad: bool = False,
+        loc: str,
+    ) -> View:
+        """kind "max" or "avg" over (N, C, L) or (N, C, H, W); out_hw where the model rounds up (ceil_mode)."""
+        image = _as_image(x)
+        n, c, h, w = image.shape
+        value = self.stored(x, image.transpose(2, 3, 0, 1).reshape(h, w, n * c), loc)
+        oh, ow = out_hw or self._out_size(window, h, w, loc)
+        type_ = TensorType((oh, ow, n * c))
+        if kind == "max":
+            y = self._emit(MaxPool, value, loc, type_, window=window)
+        else:
+            y = self._emit(AvgPool, value, loc, type_, window=window, include_pad=include_pad)
+        return View(y, _from_image(_arange((oh, ow, n, c)).transpose(2, 3, 0, 1), x))
+
+    def reduce(self, x: View, kind: str, axes: Sequence[int], *, keepdims: bool, loc: str) -> View:
+        """Mean ("avg") or maximum ("max") over any axes: one window over all of them."""
+        axes = sorted(axis % len(x.shape) for axis in axes)
+        kept = [axis for axis in range(len(x.shape)) if axis not in axes]
+        n_reduced = math.prod(x.shape[axis] for axis in axes)
+        rows, columns = self._reduced_shape(x, axes, n_reduced)
+        moved = x.index.transpose(*axes, *kept).reshape(1, rows, columns, -1).transpose(0, 3, 1, 2)
+        y = self.pool(View(x.value, moved), kind, window=Window(kernel=(rows, columns)), loc=loc)
+        shape = [1 if axis in axes else n for axis, n in enumerate(x.shape)]
+        if not keepdims:
+            shape = [n for axis, n in enumerate(x.shape) if axis not in axes]
+        return self.reshape(y, shape)
+
+    def _reduced_shape(self, x: View, axes: Sequence[int], n_reduced: int) -> tuple[int, int]:
+        # Two spatial axes stay two, so that the op reads as the global pooling it is.
+        longer = [x.shape[axis] for axis in axes if x.shape[axis] > 1]
+        return (longer[0], longer[1]) if len(longer) == 2 else (1, n_reduced)
+
+    # ---- elementwise ------------------------------------------------------------------------------------------------
+
+    def unary(self, x: View, fn: str, params: Sequence[float] = (), *, loc: str) -> View:
+        """An elementwise function of ir.unary."""
+        type_ = TensorType(self._types[x.value].shape)
+        return View(self._emit(Unary, x.value, loc, type_, fn=fn, params=tuple(float(p) for p in params)), x.index)
+
+    def binary(self, kind: str, a: View | Weight, b: View | Weight, *, loc: str) -> View:
+        """add, sub or mul of two tensors, or of a tensor and a constant, with numpy broadcasting."""
+        if isinstance(a, Weight):
+            assert isinstance(b, View)
+            if kind == "sub":
+                b, kind = self.unary(b, "neg", loc=loc), "add"
+            a, b = b, a
+        shape = tuple(np.broadcast_shapes(a.shape, _shape(b)))
+        check_size(shape, loc)
+        order = self._common_order(a, b, shape)
+        out_stored = tuple(shape[axis] for axis in order)
+        batch = int(len(shape) > 1 and out_stored[0] == 1)
+        left = self._operand(a, order, batch, loc)
+        right = self._operand(b, order, batch, loc)
+        stored = out_stored[batch:]
+        if self._type_of(left).shape != stored and self._type_of(right).shape == stored and kind != "sub":
+            left, right = right, left  # the operand that is broadcast goes second
+        y = self._emit(Binary, left, loc, TensorType(stored), right, kind=kind)
+        return View(y, _arange(out_stored).transpose(np.argsort(order)))
+
+    def _common_order(self, a: View, b: View | Weight, shape: tuple[int, ...]) -> tuple[int, ...]:
+        for view in (a, b):
+            if isinstance(view, View) and view.shape == shape and (order := memory_order(view.index)) is not None:
+                return order
+        return tuple(range(len(shape)))
+
+    def _operand(self, x: View | Weight, order: tuple[int, ...], batch: int, loc: str) -> str:
+        """The IR value or constant with the axes of `order`, missing leading axes added, a batch axis of 1 removed."""
+        lead = (1,) * (len(order) - len(_shape(x)))
+        if isinstance(x, Weight):
+            array = x.array.reshape(lead + x.array.shape).transpose(order)
+            return self._const(_strip(array, batch), f"{loc}.operand", x.code_scales)
+        index = x.index.reshape(lead + x.shape).transpose(order)
+        return self.stored(x, _strip(index, batch), loc)
+
+    # ---- the rest ---------------------------------------------------------------------------------------------------
+
+    def softmax(self, x: View, axis: int, *, loc: str) -> View:
+        """Softmax over one logical axis."""
+        value, order = self._axis_last(x, axis, loc)
+        y = self._emit(Softmax, value, loc, TensorType(self._types[value].shape))
+        return View(y, _arange(tuple(x.shape[k] for k in order)).transpose(np.argsort(order)))
+
+    def argmax(self, x: View, axis: int, *, keepdims: bool, last: bool = False, loc: str) -> View:
+        """Index of the maximum over one logical axis, of I32; only an output of the graph may be one."""
+        value, order = self._axis_last(x, axis, loc)
+        y = self._emit(ArgMax, value, loc, TensorType((*self._types[value].shape[:-1], 1), DType.I32), last=last)
+        index = _arange(tuple(1 if k == axis % len(x.shape) else x.shape[k] for k in order)).transpose(
+            np.argsort(order)
+        )
+        return View(y, index if keepdims else index.squeeze(axis % len(x.shape)))
+
+    def _axis_last(self, x: View, axis: int, loc: str) -> tuple[str, tuple[int, ...]]:
+        axis %= len(x.shape)
+        base = memory_order(x.index) or tuple(range(len(x.shape)))
+        order = (*(k for k in base if k != axis), axis)
+        return self.stored(x, _strip_batch(x.index.transpose(order)), loc), order
+
+    def concat(self, views: Sequence[View], axis: int, *, loc: str) -> View:
+        """Join tensors along one logical axis."""
+        if len(views) == 1:
+            return views[0]
+        axis %= len(views[0].shape)
+        order = memory_order(views[0].index) or tuple(range(len(views[0].shape)))
+        shape = list(views[0].shape)
+        shape[axis] = sum(view.shape[axis] for view in views)
+        out_stored = tuple(shape[k] for k in order)
+        batch = int(len(order) > 1 and order[0] != axis and out_stored[0] == 1)
+        values = [self.stored(view, _strip(view.index.transpose(order), batch), loc) for view in views]
+        type_ = TensorType(out_stored[batch:])
+        y = self._emit(Concat, values[0], loc, type_, *values[1:], axis=order.index(axis) - batch)
+        return View(y, _arange(out_stored).transpose(np.argsort(order)))
+
+    def pad(self, x: View, before: Sequence[int], after: Sequence[int], value: float, *, loc: str) -> View:
+        """Constant padding of logical axes; nothing negative."""
+        order = memory_order(x.index) or tuple(range(len(x.shape)))
+        index = x.index.transpose(order)
+        lo, hi = tuple(before[k] for k in order), tuple(after[k] for k in order)
+        out = tuple(b + n + a for b, n, a in zip(lo, index.shape, hi, strict=True))
+        check_size(out, loc)
+        batch = int(len(out) > 1 and out[0] == 1)
+        stored = self.stored(x, _strip(index, batch), loc)
+        y = self._emit(Pad, stored, loc, TensorType(out[batch:]), before=lo[batch:], after=hi[batch:], value=float(value))
+        return View(y, _arange(out).transpose(np.argsort(order)))
+
+    # ---- plumbing ---------------------------------------------------------------------------------------------------
+
+    def _emit(self, cls: type[Op], first: str, loc: str, type_: TensorType, /, *more: str, **attrs: Any) -> str:
+        if type_.n_elems == 0:
+            raise UnsupportedOp(f"the result has no elements (shape {type_.shape})", where=loc)
+        output = self._fresh(loc)
+        self._types[output] = type_
+        self._ops.append(cls(output=output, inputs=(first, *more), loc=loc, **attrs))
+        return output
+
+    def _const(self, array: Array, stem: str, code_scales: tuple[float, ...] | None = None) -> str:
+        name = self._fresh(stem)
+        # Integer biases of quantised models need more than the 24 bits of float32.
+        self._consts[name] = Const(np.ascontiguousarray(array, dtype=np.float64), code_scales)
+        return name
+
+    def _type_of(self, name: str) -> TensorType:
+        return self._types[name] if name in self._types else TensorType(self._consts[name].shape)
+
+    def _fresh(self, stem: str) -> str:
+        base = re.sub(r"[^A-Za-z0-9_.]+", "_", stem.rsplit(":", 1)[-1])[-60:].strip("_.") or "v"
+        name, n = base, 1
+        while name in self._types or name in self._consts:
+            name, n = f"{base}.{n}", n + 1
+        return name
+
+    def _out_size(self, window: Window, h: int, w: int, loc: str) -> tuple[int, int]:
+        oh, ow = window.out_size(h, w)
+        if oh < 1 or ow < 1:
+            raise UnsupportedOp(
+                f"a window of {window.extent()} is larger than its padded input of {h} x {w}", where=loc
+            )
+        return oh, ow
+
+
+def check_size(shape: Sequence[int], where: str) -> None:
+    """Refuse a tensor before it is allocated. Raises UnsupportedOp."""
+    if any(n < 1 for n in shape) or math.prod(shape) > MAX_TENSOR_ELEMS:
+        raise UnsupportedOp(
+            f"a tensor of shape {tuple(shape)} is empty or has more than {MAX_TENSOR_ELEMS} elements",
+            where=where,
+            hint="freeml compiles networks for microcontrollers; check the model's input shape",
+        )
+
+
+def _shape(x: View | Weight) -> tuple[int, ...]:
+    return x.shape if isinstance(x, View) else x.array.shape
+
+
+def _arange(shape: tuple[int, ...]) -> Index:
+    return np.arange(math.prod(shape), dtype=np.int64).reshape(shape)
+
+
+def _as_image(x: View) -> Index:
+    """(N, C, L) -> (N, C, 1, L)."""
+    return x.index if len(x.shape) == 4 else x.index[:, :, None, :]
+
+
+def _from_image(index: Index, like: View) -> Index:
+    return index if len(like.shape) == 4 else index[:, :, 0, :]
+
+
+def _without_batch(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return shape[1:] if len(shape) > 1 and shape[0] == 1 else shape
+
+
+def _strip_batch(array: Array) -> Array:
+    return _strip(array, int(array.ndim > 1 and array.shape[0] == 1))
+
+
+def _strip(array: Array, n_axes: int) -> Array:
+    """Without the first n_axes (0 or 1) axes, which have length 1."""
+    return array[0] if n_axes else array
+
+
+def _port(name: str, value: str, shape: tuple[int, ...], order: tuple[int, ...], dtype: str) -> Port:
+    """Drop a leading batch axis of 1 from the author's shape; it becomes the axis of samples."""
+    if len(shape) > 1 and shape[0] == 1:
+        shape, order = shape[1:], tuple(axis - 1 for axis in order if axis != 0)
+    return Port(name, value, shape, order, dtype)

@@ -1,0 +1,263 @@
+"""What lowering works on: a checked node with typed attributes, and its operands at run time or compile time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NoReturn
+
+import numpy as np
+import onnx
+from onnx import AttributeProto, defs
+
+from freeml.errors import BadModel, UnsupportedOp
+from freeml.frontend.builder import Floats, View, Weight
+from freeml.ir.types import Array, Quant
+
+CONTROL_FLOW = ("If", "Loop", "Scan", "SequenceMap")
+_F32_MAX = float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """A value computed on the device.
+
+    dtype   its type in the model: arithmetic on integers wraps around at its width
+    low     a bound from below, as far as the operators alone tell
+    codes   set between QuantizeLinear and DequantizeLinear: the value stands for its int8 codes
+    """
+
+    view: View
+    dtype: np.dtype[Any]
+    low: float = -math.inf
+    codes: Quant | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Logical shape, batch axis included."""
+        return self.view.shape
+
+    @property
+    def is_float(self) -> bool:
+        """Whether the model computes it in floating point."""
+        return self.dtype.kind == "f"
+
+    def at(self, view: View) -> Tensor:
+        """The same elements, or some of them, elsewhere."""
+        return replace(self, view=view)
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """A value known now.
+
+    array    elements; float64 for those of DequantizeLinear, whose products float32 would round
+    dtype    the type in the model
+    scales   where array is codes times scales: the scale of each element, shaped like array
+    """
+
+    array: Array
+    dtype: np.dtype[Any]
+    scales: Floats | None = None
+
+    @classmethod
+    def of(cls, array: Array) -> Known:
+        """A constant as it stands."""
+        return cls(array, array.dtype)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape."""
+        return self.array.shape
+
+    def plain(self) -> Array:
+        """The array in the model's own type."""
+        return self.array.astype(self.dtype, copy=False)
+
+
+Operand = Tensor | Known
+Args = Sequence[Operand | None]
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node whose operator, arity and attribute types agree with the ONNX schema."""
+
+    proto: onnx.NodeProto
+    loc: str
+    opset: int
+    schema: defs.OpSchema
+    attrs: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def op(self) -> str:
+        """Name of the operator."""
+        return str(self.proto.op_type)
+
+    def refuse(self, why: str, hint: str = "") -> NoReturn:
+        """The model is sound, freeml cannot compile this."""
+        raise UnsupportedOp(f"{self.op}: {why}", where=self.loc, hint=hint)
+
+    def bad(self, why: str) -> NoReturn:
+        """The node contradicts itself."""
+        raise BadModel(f"{self.op}: {why}", where=self.loc, hint="check the model with onnx.checker")
+
+    def has(self, name: str) -> bool:
+        """Whether an attribute is given."""
+        return name in self.attrs
+
+    def int(self, name: str, default: int) -> int:
+        """An integer attribute."""
+        value = self.attrs.get(name, default)
+        assert isinstance(value, int)
+        return value
+
+    def float(self, name: str, default: float) -> float:
+        """A float attribute, finite."""
+        value = self.attrs.get(name, default)
+        assert isinstance(value, float)
+        if math.isnan(value):
+            self.bad(f"attribute {name} is not a number")
+        return value
+
+    def str(self, name: str, default: str) -> str:
+        """A string attribute."""
+        value = self.attrs.get(name, default.encode())
+        assert isinstance(value, bytes)
+        return value.decode("utf-8", "replace")
+
+    def ints(self, name: str) -> list[int] | None:
+        """A list of integers; None where the attribute is absent."""
+        value = self.attrs.get(name)
+        return None if value is None else [int(v) for v in value]  # type: ignore[attr-defined]
+
+    def axis(self, value: int, rank: int) -> int:
+        """An axis counted from the front."""
+        if not -rank <= value < rank:
+            self.bad(f"axis {value} of a tensor of rank {rank}")
+        return value % rank
+
+    def axes(self, values: Sequence[int], rank: int) -> tuple[int, ...]:
+        """Different axes counted from the front, ascending."""
+        axes = sorted(self.axis(int(value), rank) for value in values)
+        if len(set(axes)) != len(axes):
+            self.bad(f"axes {list(values)} repeat one")
+        return tuple(axes)
+
+    def tensor(self, args: Args, i: int) -> Tensor:
+        """Operand i, computed on the device and not in codes."""
+        arg = args[i] if i < len(args) else None
+        if isinstance(arg, Tensor):
+            if arg.codes is not None:
+                self.refuse("it reads quantised codes", "place DequantizeLinear before and QuantizeLinear after it")
+            return arg
+        return self.refuse(f"its input {i} is a constant" if arg else f"its input {i} is missing")
+
+    def known(self, args: Args, i: int, what: str) -> Known | None:
+        """Operand i where it is given; it must be a constant."""
+        arg = args[i] if i < len(args) else None
+        if isinstance(arg, Tensor):
+            self.refuse(f"its {what} is computed while the model runs", f"export the model with a constant {what}")
+        return arg
+
+    def ints_of(self, args: Args, i: int, what: str) -> list[int] | None:
+        """A constant list of integers, from an operand; None where it is not given."""
+        known = self.known(args, i, what)
+        if known is None:
+            return None
+        if known.array.dtype.kind not in "iu" or known.array.ndim > 1:
+            self.bad(f"its {what} is not a list of integers")
+        return [int(v) for v in known.array.reshape(-1)]
+
+    def number_of(self, args: Args, i: int, what: str, default: float) -> float:
+        """A constant number, from an operand."""
+        known = self.known(args, i, what)
+        if known is None:
+            return default
+        if known.array.size != 1 or math.isnan(float(known.array.reshape(-1)[0])):
+            self.bad(f"its {what} is not one number")
+        return float(known.array.reshape(-1)[0])
+
+    def weight(self, known: Known, what: str = "weight") -> Weight:
+        """A constant as an operand of the IR, with the scales of its codes where they are one per entry of axis 0."""
+        if known.array.size == 0:
+            self.refuse(f"its {what} is empty (shape {known.shape})")
+        if known.array.dtype.kind not in "fiu":
+            self.refuse(f"its {what} is of type {known.dtype.name}")
+        array = known.array.astype(np.float64)
+        if not (np.abs(array) <= _F32_MAX).all():
+            if np.isinf(known.array).any() and what == "operand":
+                self.refuse("its operand is infinite in places", "freeml has no masks; remove the masked elements")
+            self.bad(f"its {what} holds values that are not finite in float32")
+        if known.array.dtype.kind in "iu" and (np.abs(array) > 2.0**53).any():
+            self.refuse(f"its {what} holds integers above 2**53")
+        return Weight(array, None if known.scales is None or array.ndim == 0 else _code_scales(array, known.scales))
+
+    def floats(self, args: Args, i: int, what: str) -> Floats | None:
+        """A constant operand as float64; None where it is not given."""
+        known = self.known(args, i, what)
+        return None if known is None else self.weight(known, what).array
+
+
+def _code_scales(array: Floats, scales: Floats) -> tuple[float, ...] | None:
+    """One scale per entry of axis 0, or one for all; None where they vary otherwise or a code is no int8."""
+    rows = scales.reshape(array.shape[0], -1)
+    codes = np.round(array / scales)
+    if (rows != rows[:, :1]).any() or codes.min() < -128 or codes.max() > 127:
+        return None
+    if not np.array_equal(codes, array / scales):
+        return None
+    column = tuple(float(s) for s in rows[:, 0])
+    return column[:1] if len(set(column)) == 1 else column
+
+
+def make_node(proto: onnx.NodeProto, index: int, opset: int, where: str) -> Node:
+    """Check a node against its schema. Raises UnsupportedOp for an unknown operator, BadModel where they disagree."""
+    first = next((name for name in proto.output if name), "")
+    loc = f"{where}:{proto.name or f'{proto.op_type}#{index}({first})'}"
+    if proto.domain not in ("", "ai.onnx"):
+        hint = "export without contrib or custom operators"
+        if proto.op_type.startswith(("QLinear", "Quantize", "Dequantize", "QGemm", "Dynamic", "QAttention")):
+            hint = "quantise with quant_format=QuantFormat.QDQ and int8 or uint8 types"
+        raise UnsupportedOp(f"{proto.op_type}: an operator of domain {proto.domain!r}", where=loc, hint=hint)
+    if proto.op_type in CONTROL_FLOW:
+        raise UnsupportedOp(
+            f"{proto.op_type}: control flow",
+            where=loc,
+            hint="freeml compiles fixed graphs; export the model without branches on data",
+        )
+    try:
+        schema = defs.get_schema(proto.op_type, opset, "")
+    except Exception as error:
+        raise UnsupportedOp(
+            f"{proto.op_type}: no operator of ONNX operator set {opset}",
+            where=loc,
+            hint="export the model again with a current exporter",
+        ) from error
+    node = Node(proto, loc, opset, schema, {})
+    if not schema.min_input <= len(proto.input) <= schema.max_input:
+        node.bad(f"{len(proto.input)} inputs, ONNX has {schema.min_input} to {schema.max_input}")
+    if not max(1, schema.min_output) <= len(proto.output) <= schema.max_output:
+        node.bad(f"{len(proto.output)} outputs, ONNX has {schema.min_output} to {schema.max_output}")
+    return replace(node, attrs=_attributes(node))
+
+
+def _attributes(node: Node) -> dict[str, object]:
+    attrs: dict[str, object] = {}
+    for attribute in node.proto.attribute:
+        formal = node.schema.attributes.get(attribute.name)
+        if formal is None or attribute.name in attrs or attribute.ref_attr_name:
+            node.bad(f"attribute {attribute.name!r} is unknown or given twice")
+        if int(formal.type.value) != attribute.type:
+            node.bad(f"attribute {attribute.name!r} is of another type than ONNX defines")
+        if attribute.type in (AttributeProto.TENSOR, AttributeProto.FLOAT, AttributeProto.INT, AttributeProto.STRING):
+            attrs[attribute.name] = onnx.helper.get_attribute_value(attribute)
+        elif attribute.type in (AttributeProto.INTS, AttributeProto.FLOATS, AttributeProto.STRINGS):
+            attrs[attribute.name] = tuple(onnx.helper.get_attribute_value(attribute))
+        else:
+            node.refuse(f"attribute {attribute.name!r} holds a graph, a sparse tensor or a type")
+    for name, formal in node.schema.attributes.items():
+        if formal.required and name not in attrs:
+            node.bad(f"attribute {name!r} is missing")
+    return attrs

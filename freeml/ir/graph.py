@@ -1,0 +1,120 @@
+"""The graph: an immutable list of ops in execution order, with the type of every value and every constant."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+from functools import cached_property
+from types import MappingProxyType
+from typing import TypeVar
+
+from freeml.ir.ops import Op
+from freeml.ir.types import Const, Port, TensorType
+
+OpT = TypeVar("OpT", bound=Op)
+
+
+class Stage(Enum):
+    """How far a graph has come; verify.py says what is legal in each."""
+
+    FLOAT = "float"
+    QUANTIZED = "quantized"
+
+
+@dataclass(frozen=True)
+class Graph:
+    """SSA graph. `ops` is in execution order; `types` has every value; `consts` every constant."""
+
+    name: str
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    ops: tuple[Op, ...]
+    types: Mapping[str, TensorType]
+    consts: Mapping[str, Const]
+    stage: Stage = Stage.FLOAT
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "types", MappingProxyType(dict(self.types)))
+        object.__setattr__(self, "consts", MappingProxyType(dict(self.consts)))
+
+    @cached_property
+    def producers(self) -> Mapping[str, Op]:
+        """The op that defines each value; inputs of the graph have none."""
+        return {op.output: op for op in self.ops}
+
+    @cached_property
+    def uses(self) -> Counter[str]:
+        """How often each value or constant is read; being an output of the graph counts as one read."""
+        counts = Counter(name for op in self.ops for name in op.inputs)
+        counts.update(port.value for port in self.outputs)
+        return counts
+
+    @cached_property
+    def output_values(self) -> frozenset[str]:
+        """Values that leave the graph."""
+        return frozenset(port.value for port in self.outputs)
+
+    def readers(self, value: str) -> tuple[Op, ...]:
+        """Ops that read a value, in order."""
+        return tuple(op for op in self.ops if value in op.inputs)
+
+    def ops_of(self, kind: type[OpT]) -> Iterator[OpT]:
+        """Ops of one class, in order."""
+        return (op for op in self.ops if isinstance(op, kind))
+
+    def op_types(self, op: Op) -> tuple[TensorType, ...]:
+        """Types of an op's inputs; a constant counts as a value of its own type."""
+        return tuple(self.type_of(name) for name in op.inputs)
+
+    def type_of(self, name: str) -> TensorType:
+        """Type of a value or a constant."""
+        if name in self.types:
+            return self.types[name]
+        const = self.consts[name]
+        return TensorType(const.shape, const.dtype)
+
+    def fresh(self, stem: str) -> str:
+        """A name that is not in use yet."""
+        taken = self.types.keys() | self.consts.keys()
+        name, n = stem, 1
+        while name in taken:
+            name, n = f"{stem}.{n}", n + 1
+        return name
+
+    def with_ops(
+        self,
+        ops: Iterable[Op],
+        *,
+        types: Mapping[str, TensorType] | None = None,
+        consts: Mapping[str, Const] | None = None,
+        inputs: tuple[Port, ...] | None = None,
+        outputs: tuple[Port, ...] | None = None,
+    ) -> Graph:
+        """A graph with other ops; new types and constants are added, and what nobody reads any more is dropped."""
+        kept_ops = tuple(ops)
+        ins, outs = inputs or self.inputs, outputs or self.outputs
+        live = {port.value for port in (*ins, *outs)} | {op.output for op in kept_ops}
+        read = {name for op in kept_ops for name in op.inputs}
+        return replace(
+            self,
+            inputs=ins,
+            outputs=outs,
+            ops=kept_ops,
+            types={k: v for k, v in {**self.types, **(types or {})}.items() if k in live},
+            consts={k: v for k, v in {**self.consts, **(consts or {})}.items() if k in read},
+        )
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the text form: two graphs with the same digest compute the same function."""
+        from freeml.ir.text import to_text
+
+        return hashlib.sha256(to_text(self).encode()).hexdigest()
+
+    def __str__(self) -> str:
+        from freeml.ir.text import to_text
+
+        return to_text(self)

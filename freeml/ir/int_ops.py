@@ -1,0 +1,116 @@
+"""Integer ops: what the device executes. Every field is an integer the C kernel of the same name uses as it is.
+
+Arithmetic (the same on every target; interpret_int.py is the oracle, runtime_c/ the implementation):
+
+    requant(acc, m, s) = (acc * m + 2**(s - 1)) >> s        m in 0..32767 (16 bit), s in 1..46, product in 64 bits
+    store(v) = clamp(v + y_zp, lo, hi)
+
+One rounding, half up. TFLite's kernels round twice with 31-bit multipliers (gemmlowp), so single outputs may differ by
+one step; the 16-bit multiplier is what MSP430's multiplier and the DSP instructions of Cortex-M4 take in one step.
+Layout-only ops (Reshape, Transpose, Concat, Pad, ArgMax, MaxPool) are shared with the float stage where they are exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from freeml.ir.ops import Op, Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConvI8(Op):
+    """inputs: x, weight i8 (O, kh, kw, C/groups), bias i32 (O,), mult i16 (O,), shift u8 (O,).
+
+    The input zero point is folded into the bias (bias = b - x_zp * sum(w)); a tap in the padding counts x_zp.
+    """
+
+    window: Window
+    groups: int
+    x_zp: int
+    y_zp: int
+    lo: int
+    hi: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DenseI8(Op):
+    """inputs: x (K,), weight i8 (N, K), bias i32 (N,), mult i16 (N,), shift u8 (N,); zero point folded as in ConvI8."""
+
+    y_zp: int
+    lo: int
+    hi: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaxPoolI8(Op):
+    """Maximum over the taps inside the input, clamped to lo..hi; input and output share scale and zero point."""
+
+    window: Window
+    lo: int
+    hi: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AvgPoolI8(Op):
+    """inputs: x, mult i16 (n,), shift u8 (n,). acc = sum of the taps inside the input minus x_zp for each of them.
+
+    n = 1: one requantisation for every window. Otherwise n = kh * kw and entry divisor - 1 is used, where the divisor
+    counts the taps inside the input or, with include_pad, inside the padded input.
+    """
+
+    window: Window
+    include_pad: bool
+    x_zp: int
+    y_zp: int
+    lo: int
+    hi: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddI8(Op):
+    """clamp((a * mult_a + b * mult_b + offset) >> shift); Sub has a negative mult_b. Broadcasts like Binary.
+
+    `offset` holds both input zero points, the output zero point and the rounding half; everything fits 32 bits.
+    """
+
+    mult_a: int
+    mult_b: int
+    offset: int
+    shift: int
+    lo: int
+    hi: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MulI8(Op):
+    """store(requant((a - a_zp) * (b - b_zp), mult, shift)). Broadcasts like Binary."""
+
+    a_zp: int
+    b_zp: int
+    y_zp: int
+    mult: int
+    shift: int
+    lo: int
+    hi: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LutI8(Op):
+    """inputs: x, table i8 (256,). y = table[x + 128]: every elementwise function and every change of scale."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoftmaxI8(Op):
+    """inputs: x, table u16 (256,). Over the last axis: e = table[max - x]; y = min((256 e + sum / 2) / sum, 255) - 128.
+
+    The output scale is 1/256 and its zero point -128, as TFLite fixes it. Integer division truncates.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PadI8(Op):
+    """Constant padding with a code."""
+
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    value: int

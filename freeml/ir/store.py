@@ -1,0 +1,57 @@
+"""A graph as bytes and back: a zip with its text form and one .npy file per constant. No pickle, same graph same bytes."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import numpy as np
+
+from freeml.errors import BadModel
+from freeml.ir.graph import Graph
+from freeml.ir.text import parse, to_text
+from freeml.ir.types import Const
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_MAX_BYTES = 1 << 30
+
+
+def to_bytes(graph: Graph) -> bytes:
+    """Serialise a graph; deterministic."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(zipfile.ZipInfo("graph.txt", _EPOCH), to_text(graph), compress_type=zipfile.ZIP_DEFLATED)
+        scales = "".join(f"{n} {c.code_scales!r}\n" for n, c in sorted(graph.consts.items()) if c.code_scales)
+        archive.writestr(zipfile.ZipInfo("scales.txt", _EPOCH), scales)
+        for name, const in sorted(graph.consts.items()):
+            array = io.BytesIO()
+            np.save(array, const.array, allow_pickle=False)
+            info = zipfile.ZipInfo(f"consts/{name}.npy", _EPOCH)
+            archive.writestr(info, array.getvalue(), compress_type=zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+def from_bytes(data: bytes, *, where: str) -> Graph:
+    """The graph that `to_bytes` wrote. Raises BadModel for anything else; never unpickles."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if sum(info.file_size for info in archive.infolist()) > _MAX_BYTES:
+                raise ValueError("larger than 1 GiB")
+            scales = _parse_scales(archive.read("scales.txt").decode())
+            consts = {}
+            for info in archive.infolist():
+                if info.filename.startswith("consts/"):
+                    name = info.filename.removeprefix("consts/").removesuffix(".npy")
+                    array = np.load(io.BytesIO(archive.read(info)), allow_pickle=False)
+                    consts[name] = Const(array, scales.get(name))
+            return parse(archive.read("graph.txt").decode(), consts)
+    except (zipfile.BadZipFile, KeyError, ValueError, OSError, UnicodeDecodeError) as error:
+        raise BadModel(
+            f"not a graph that freeml saved: {error}", where=where, hint="compile the model again"
+        ) from error
+
+
+def _parse_scales(text: str) -> dict[str, tuple[float, ...]]:
+    import ast
+
+    return {name: ast.literal_eval(value) for name, value in (line.split(" ", 1) for line in text.splitlines())}

@@ -1,0 +1,195 @@
+"""The graph verifier: run after every pass, written independently of the passes.
+
+It checks SSA order, that names resolve, that every op belongs to the stage, that the shape and element type of each
+output follow from its inputs, that integer fields are in range and that no 32-bit accumulator can overflow.
+A violation is a bug of freeml, so it raises `InvalidGraphError` (an AssertionError), not an error for users.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import fields
+
+import numpy as np
+
+from freeml.ir import int_ops as q
+from freeml.ir import ops as f
+from freeml.ir import unary
+from freeml.ir.graph import Graph, Stage
+from freeml.ir.ops import Op, Window
+from freeml.ir.types import Const, DType, TensorType
+
+_LAYOUT_OPS = (f.Reshape, f.Transpose, f.Concat, f.ArgMax)
+_INT_OPS = (
+    q.ConvI8,
+    q.DenseI8,
+    q.MaxPoolI8,
+    q.AvgPoolI8,
+    q.AddI8,
+    q.MulI8,
+    q.LutI8,
+    q.SoftmaxI8,
+    q.PadI8,
+)
+LEGAL: dict[Stage, tuple[type[Op], ...]] = {Stage.FLOAT: f.FLOAT_OPS, Stage.QUANTIZED: (*_INT_OPS, *_LAYOUT_OPS)}
+
+
+class InvalidGraphError(AssertionError):
+    """The graph breaks a rule of its stage: a bug in the pass before."""
+
+
+def verify(graph: Graph) -> Graph:
+    """Check a graph against the rules of its stage and return it. Raises InvalidGraphError naming the op and the rule."""
+    defined = set()
+    for port in graph.inputs:
+        defined.add(port.value)
+        _check_port(graph, port.value, port.shape, port.order)
+    for op in graph.ops:
+        _rule(isinstance(op, LEGAL[graph.stage]), op, f"{type(op).__name__} is not legal in stage {graph.stage.value}")
+        _rule(op.output not in defined and op.output not in graph.consts, op, "its output is defined twice")
+        for name in op.inputs:
+            known = name in defined or name in graph.consts
+            _rule(known, op, f"it reads {name!r}, which nothing before it defines")
+        _check_types(graph, op)
+        defined.add(op.output)
+    for port in graph.outputs:
+        if port.value not in defined:
+            raise InvalidGraphError(f"output {port.name!r}: nothing defines {port.value!r}")
+        _check_port(graph, port.value, port.shape, port.order)
+    return graph
+
+
+def _rule(holds: bool, op: Op, message: str) -> None:
+    if not holds:
+        raise InvalidGraphError(f"%{op.output} ({type(op).__name__}, {op.loc}): {message}")
+
+
+def _check_port(graph: Graph, value: str, shape: tuple[int, ...], order: tuple[int, ...]) -> None:
+    if sorted(order) != list(range(len(shape))):
+        raise InvalidGraphError(f"port of %{value}: {order} is not an order of the axes of {shape}")
+    if math.prod(shape) != graph.types[value].n_elems:
+        raise InvalidGraphError(f"port of %{value}: shape {shape} does not hold {graph.types[value]}")
+
+
+def _check_types(graph: Graph, op: Op) -> None:
+    out, args = graph.types[op.output], graph.op_types(op)
+    _rule(all(n > 0 for n in out.shape), op, f"empty output {out}")
+    integer = graph.stage is Stage.QUANTIZED
+    expected_dtype = DType.I32 if isinstance(op, f.ArgMax) else DType.I8 if integer else DType.F32
+    _rule(out.dtype is expected_dtype, op, f"output of type {out.dtype.value}, not {expected_dtype.value}")
+    if integer and not isinstance(op, f.ArgMax):
+        _rule(out.quant is not None, op, "an int8 value without scale and zero point")
+    shape = _output_shape(op, args)
+    _rule(shape is None or shape == out.shape, op, f"output shape {out.shape}, but its inputs give {shape}")
+    _check_details(graph, op, out, args)
+
+
+def _output_shape(op: Op, args: tuple[TensorType, ...]) -> tuple[int, ...] | None:
+    """The shape that follows from the inputs; None where only the element count does (Reshape, windows with ceil)."""
+    x = args[0].shape
+    match op:
+        case f.Conv() | q.ConvI8():
+            return (*op.window.out_size(x[0], x[1]), args[1].shape[0])
+        case f.Dense() | q.DenseI8():
+            return (args[1].shape[0],)
+        case f.Binary() | q.AddI8() | q.MulI8():
+            return tuple(np.broadcast_shapes(x, args[1].shape))
+        case f.Unary() | q.LutI8() | f.Softmax() | q.SoftmaxI8():
+            return x
+        case f.ArgMax():
+            return (*x[:-1], 1)
+        case f.Concat():
+            joined = sum(arg.shape[op.axis] for arg in args)
+            return (*x[: op.axis], joined, *x[op.axis + 1 :])
+        case f.Pad() | q.PadI8():
+            return tuple(b + n + a for b, n, a in zip(op.before, x, op.after, strict=True))
+        case f.Transpose():
+            return tuple(x[axis] for axis in op.order)
+    return None
+
+
+def _check_details(graph: Graph, op: Op, out: TensorType, args: tuple[TensorType, ...]) -> None:
+    match op:
+        case f.Conv() | q.ConvI8():
+            _rule(len(args[0].shape) == 3, op, "a convolution needs (H, W, C)")
+            n_out, kh, kw, per_group = args[1].shape
+            _rule((kh, kw) == op.window.kernel, op, "kernel and weight disagree")
+            _rule(
+                per_group * op.groups == args[0].shape[2] and n_out % op.groups == 0, op, "groups and channels disagree"
+            )
+        case f.Dense() | q.DenseI8():
+            _rule(args[0].shape == args[1].shape[1:], op, f"input {args[0]} does not fit weight {args[1]}")
+        case f.MaxPool() | q.MaxPoolI8() | f.AvgPool() | q.AvgPoolI8():
+            _check_pool(op.window, op, args[0].shape, out.shape)
+        case f.Reshape():
+            _rule(args[0].n_elems == out.n_elems, op, f"{args[0]} does not have the elements of {out}")
+        case f.Transpose():
+            _rule(sorted(op.order) == list(range(len(out.shape))), op, f"{op.order} is not an order of axes")
+        case f.Unary():
+            known = op.fn in unary.FUNCTIONS and len(unary.FUNCTIONS[op.fn].params) == len(op.params)
+            _rule(known, op, f"no function {op.fn!r} with {len(op.params)} parameters")
+        case f.Binary():
+            _rule(op.kind in ("add", "sub", "mul"), op, f"no binary op {op.kind!r}")
+    if graph.stage is Stage.QUANTIZED:
+        _check_integers(graph, op, out)
+
+
+def _check_pool(window: Window, op: Op, x: tuple[int, ...], y: tuple[int, ...]) -> None:
+    _rule(len(x) == len(y) == 3 and x[2] == y[2], op, "pooling needs (H, W, C) and keeps C")
+    for axis in (0, 1):
+        start = (y[axis] - 1) * window.stride[axis] - window.pad[axis]
+        reached = max(start, start % window.dilation[axis])
+        _rule(reached < x[axis], op, "a window lies wholly outside the input")
+        span = (window.kernel[axis] - 1) * window.dilation[axis]
+        _rule(span >= window.pad[axis], op, "the first window lies wholly in the padding")
+
+
+def _check_integers(graph: Graph, op: Op, out: TensorType) -> None:
+    for field in fields(op):
+        value = getattr(op, field.name)
+        if field.name in ("x_zp", "y_zp", "a_zp", "b_zp", "lo", "hi", "value"):
+            _rule(-128 <= value <= 127, op, f"{field.name} = {value} is not an int8")
+        if field.name == "shift":
+            _rule(0 <= value <= 46, op, f"shift {value} is not in 0..46")
+    match op:
+        case q.ConvI8() | q.DenseI8():
+            weight, bias, mult, shift = (graph.consts[name] for name in op.inputs[1:])
+            _check_const(op, weight, DType.I8, None)
+            for const, dtype in ((bias, DType.I32), (mult, DType.I16), (shift, DType.U8)):
+                _check_const(op, const, dtype, (out.shape[-1],))
+            _check_requantise(op, mult, shift)
+            _check_accumulator(op, weight, bias)
+        case q.AvgPoolI8():
+            mult, shift = (graph.consts[name] for name in op.inputs[1:])
+            taps = op.window.kernel[0] * op.window.kernel[1]
+            _rule(mult.shape == shift.shape and mult.shape in ((1,), (taps,)), op, "one entry or one per divisor")
+            _check_requantise(op, mult, shift)
+            _rule(taps * 255 < 2**31, op, "the sum of a window may overflow 32 bits")
+        case q.LutI8():
+            _check_const(op, graph.consts[op.inputs[1]], DType.I8, (256,))
+        case q.SoftmaxI8():
+            _check_const(op, graph.consts[op.inputs[1]], DType.U16, (256,))
+            _rule(out.shape[-1] <= 65_536, op, "the sum of a row may overflow 32 bits")
+        case q.AddI8():
+            _rule(max(abs(op.mult_a), abs(op.mult_b)) <= 32767, op, "a multiplier is not 16 bits")
+            reach = 128 * (abs(op.mult_a) + abs(op.mult_b)) + abs(op.offset)
+            _rule(reach < 2**31, op, "the sum may overflow 32 bits")
+
+
+def _check_const(op: Op, const: Const, dtype: DType, shape: tuple[int, ...] | None) -> None:
+    _rule(const.dtype is dtype, op, f"a constant of {const.dtype.value}, not {dtype.value}")
+    _rule(shape is None or const.shape == shape, op, f"a constant of shape {const.shape}, not {shape}")
+
+
+def _check_requantise(op: Op, mult: Const, shift: Const) -> None:
+    _rule(bool((mult.array >= 0).all()), op, "a negative multiplier")
+    in_range = bool(((shift.array >= 1) & (shift.array <= 46)).all())
+    _rule(in_range, op, "a shift outside 1..46")
+
+
+def _check_accumulator(op: Op, weight: Const, bias: Const) -> None:
+    """The worst case over all int8 inputs, channel by channel: sum |w| * 128 + |bias| < 2**31."""
+    largest = np.abs(weight.array.astype(np.int64)).reshape(weight.shape[0], -1).sum(axis=1) * 128
+    _rule(
+        bool((largest + np.abs(bias.array.astype(np.int64)) < 2**31).all()), op, "an accumulator may overflow 32 bits"
+    )

@@ -1,0 +1,77 @@
+"""Fuse Relu, Relu6 and Clip into the layer before them; the device then clamps while it stores.
+
+A clamp behind max pooling moves before it first (both are monotone, so they commute), as torch code often pools before
+the activation. A quantised model's scale of the layer's own output is dropped in favour of the clamped one's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from freeml.ir.graph import Graph
+from freeml.ir.ops import Binary, Conv, Dense, MaxPool, Op, Reshape, Unary
+from freeml.ir.types import TensorType
+from freeml.passes.rewrite import rename, through_reshapes
+
+
+@dataclass(frozen=True, slots=True)
+class FuseClamp:
+    """Graph@FLOAT -> Graph@FLOAT."""
+
+    def __call__(self, graph: Graph) -> Graph:
+        """Apply until nothing changes; each step removes or moves up one clamp."""
+        while True:
+            for op in graph.ops:
+                if isinstance(op, Unary) and op.fn == "clamp":
+                    changed = _fuse(graph, op) or _hoist(graph, op)
+                    if changed is not None:
+                        graph = changed
+                        break
+            else:
+                return graph
+
+
+def _fuse(graph: Graph, op: Unary) -> Graph | None:
+    layer = through_reshapes(graph, op.inputs[0])
+    if not isinstance(layer, Conv | Dense | Binary) or graph.uses[op.inputs[0]] != 1:
+        return None
+    lo, hi = op.params
+    if layer.clamp is not None:
+        lo, hi = max(lo, layer.clamp[0]), max(min(hi, layer.clamp[1]), lo)
+    fused = replace(layer, clamp=(lo, hi))
+    quant = graph.types[op.output].quant
+    types: dict[str, TensorType] = {}
+    for value in {layer.output, op.inputs[0]}:
+        known = graph.types[value]
+        types[value] = replace(known, quant=quant or known.quant)
+    ops = [fused if other is layer else other for other in graph.ops if other is not op]
+    outputs = tuple(replace(p, value=op.inputs[0]) if p.value == op.output else p for p in graph.outputs)
+    return graph.with_ops(rename(ops, {op.output: op.inputs[0]}), types=types, outputs=outputs)
+
+
+def _hoist(graph: Graph, op: Unary) -> Graph | None:
+    """pool -> clamp becomes clamp -> pool, where the clamp can then be fused into a layer."""
+    pool = graph.producers.get(op.inputs[0])
+    if not isinstance(pool, MaxPool) or graph.uses[pool.output] != 1 or graph.types[pool.output].quant is not None:
+        return None
+    layer = _layer_above(graph, pool.inputs[0])
+    if layer is None:
+        return None
+    clamped = graph.fresh(f"{op.output}.hoisted")
+    first = replace(op, inputs=pool.inputs, output=clamped)
+    second = replace(pool, inputs=(clamped,), output=op.output)
+    ops: list[Op] = []
+    for other in graph.ops:
+        if other is pool:
+            ops.append(first)
+        else:
+            ops.append(second if other is op else other)
+    return graph.with_ops(ops, types={clamped: replace(graph.types[pool.inputs[0]], quant=graph.types[op.output].quant)})
+
+
+def _layer_above(graph: Graph, value: str) -> Op | None:
+    """The Conv, Dense or Binary that a clamp on `value` would reach, through pools and reshapes read only once."""
+    op = graph.producers.get(value)
+    while isinstance(op, MaxPool | Reshape) and graph.uses[op.output] == 1:
+        op = graph.producers.get(op.inputs[0])
+    return op if isinstance(op, Conv | Dense | Binary) and graph.uses[op.output] == 1 else None

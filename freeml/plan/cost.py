@@ -1,0 +1,120 @@
+"""What each op costs, independent of a board: multiplications, constants in flash, bytes moved, scratch memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from types import MappingProxyType
+
+from freeml.ir.graph import Graph
+from freeml.ir.int_ops import AddI8, ConvI8, DenseI8, MulI8
+from freeml.ir.ops import Op, Reshape
+
+
+@dataclass(frozen=True, slots=True)
+class OpCost:
+    """Cost of one op.
+
+    macs           multiply-accumulates; taps in the padding count, as the kernels compute them
+    params         parameters of the model: weights, biases, constant operands
+    weight_bytes   all constants as stored: weights, biases, requantisation tables, look-up tables
+    input_bytes    values read; 0 for a reshape, which moves nothing
+    output_bytes   values written; 0 for a reshape
+    scratch_bytes  working memory of the kernel beside its arguments
+    """
+
+    macs: int
+    params: int
+    weight_bytes: int
+    input_bytes: int
+    output_bytes: int
+    scratch_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Costs by output of the op, in execution order, and totals; a constant read by two ops counts once in a total."""
+
+    by_op: Mapping[str, OpCost]
+    params: int
+    weight_bytes: int
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one inference."""
+        return sum(cost.macs for cost in self.by_op.values())
+
+    @property
+    def moved_bytes(self) -> int:
+        """Bytes of values read and written in one inference."""
+        return sum(cost.input_bytes + cost.output_bytes for cost in self.by_op.values())
+
+    @property
+    def scratch_bytes(self) -> int:
+        """Working memory that serves every op, one at a time."""
+        return max((cost.scratch_bytes for cost in self.by_op.values()), default=0)
+
+
+def costs(graph: Graph) -> Costs:
+    """Costs of a quantised graph."""
+    params = {name for op in graph.ops for name in _param_names(graph, op)}
+    stored = {name for op in graph.ops for name in op.inputs if name in graph.consts}
+    return Costs(
+        by_op=MappingProxyType({op.output: op_cost(op, graph) for op in graph.ops}),
+        params=sum(graph.type_of(name).n_elems for name in params),
+        weight_bytes=sum(graph.consts[name].size_bytes for name in stored),
+    )
+
+
+def op_cost(op: Op, graph: Graph) -> OpCost:
+    """Cost of one op of a quantised graph."""
+    read = {name for name in op.inputs if name in graph.types}
+    free = isinstance(op, Reshape) and bool(read)
+    return OpCost(
+        macs=_macs(op, graph),
+        params=sum(graph.type_of(name).n_elems for name in _param_names(graph, op)),
+        weight_bytes=sum(graph.consts[name].size_bytes for name in set(op.inputs) if name in graph.consts),
+        input_bytes=0 if free else sum(graph.types[name].size_bytes for name in read),
+        output_bytes=0 if free else graph.types[op.output].size_bytes,
+        scratch_bytes=scratch_bytes(op, graph),
+    )
+
+
+def scratch_bytes(op: Op, graph: Graph) -> int:
+    """Working memory of the kernel that codegen picks for an op.
+
+    Only fml_conv_i8 needs any: one column, FML_CONV_SCRATCH_BYTES in fml_kernels.h. Pointwise and depthwise need none.
+    """
+    if not isinstance(op, ConvI8) or is_pointwise(op) or is_depthwise(op, graph):
+        return 0
+    return prod(op.window.kernel) * (graph.types[op.inputs[0]].shape[2] // op.groups)
+
+
+def is_pointwise(op: ConvI8) -> bool:
+    """Whether fml_pointwise_i8 can compute a convolution: 1 x 1, stride 1, no padding, one group."""
+    window = op.window
+    return window.kernel == (1, 1) and window.stride == (1, 1) and not any(window.pad) and op.groups == 1
+
+
+def is_depthwise(op: ConvI8, graph: Graph) -> bool:
+    """Whether fml_depthwise_i8 can compute a convolution: a group for each of several input channels."""
+    return op.groups > 1 and op.groups == graph.type_of(op.inputs[0]).shape[2]
+
+
+def _macs(op: Op, graph: Graph) -> int:
+    match op:
+        case ConvI8():
+            return graph.types[op.output].n_elems * prod(graph.type_of(op.inputs[1]).shape[1:])
+        case DenseI8():
+            return graph.type_of(op.inputs[1]).n_elems
+    return 0
+
+
+def _param_names(graph: Graph, op: Op) -> tuple[str, ...]:
+    match op:
+        case ConvI8() | DenseI8():
+            return tuple(dict.fromkeys(op.inputs[1:3]))
+        case AddI8() | MulI8():
+            return tuple(dict.fromkeys(name for name in op.inputs if name in graph.consts))
+    return ()

@@ -1,0 +1,48 @@
+"""When each value of a graph must be in memory, in steps of its op list.
+
+Step i is op i. A value occupies memory from the step that writes it to the last step that reads it, both included,
+because kernels write while they read. Inputs of the graph are there before step 0, its outputs until after the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from freeml.ir.graph import Graph
+from freeml.ir.ops import Op
+
+BEFORE = -1  # the step at which the inputs of the graph are written
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """First and last step of every value.
+
+    first  -1 for an input of the graph
+    last   n_steps for an output of the graph; the step that writes it for a value that nobody reads
+    """
+
+    n_steps: int
+    first: Mapping[str, int]
+    last: Mapping[str, int]
+
+    def overlap(self, a: str, b: str) -> bool:
+        """Whether two values are in memory at the same step."""
+        return self.first[a] <= self.last[b] and self.first[b] <= self.last[a]
+
+
+def lifetimes(graph: Graph, ops: tuple[Op, ...] | None = None) -> Lifetimes:
+    """Lifetimes of the values of a graph when its ops run in the order `ops` (the graph's own where None)."""
+    order = graph.ops if ops is None else ops
+    first = {port.value: BEFORE for port in graph.inputs}
+    last = dict(first)
+    for step, op in enumerate(order):
+        for name in op.inputs:
+            if name in graph.types:
+                last[name] = step
+        first[op.output] = last[op.output] = step
+    for port in graph.outputs:
+        last[port.value] = len(order)
+    return Lifetimes(len(order), MappingProxyType(first), MappingProxyType(last))

@@ -1,0 +1,189 @@
+"""Reorder the ops of a graph so that fewer bytes are live at once.
+
+The live bytes after a set of ops depend on the set only, not on its order, so the best order is a path through sets
+with the smallest highest point: a shortest-path search with `max` for `+`. Graphs with more sets than the limit are
+searched by a beam. In both, an op that fits below the highest point so far and does not raise the live bytes runs at
+once: doing that early can only free memory. The result is planned, and used only if its arena is smaller.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from freeml.ir.graph import Graph
+from freeml.ir.ops import Concat
+from freeml.plan.memory import plan_memory
+from freeml.plan.storage import alias_roots, in_place_operands, placeable_parts
+
+EXACT_STATES = 20_000  # sets of executed ops that the exact search may reach
+BEAM_STATES = 6_000  # sets that the beam keeps over all steps together
+
+
+def schedule(graph: Graph, *, in_place: bool = True) -> Graph:
+    """The graph with its ops in an order that needs a smaller arena, or the graph itself where none was found."""
+    problem = _Problem(graph, in_place=in_place)
+    if problem.is_chain():
+        return graph
+    given = problem.peak_bytes(range(len(graph.ops)))
+    if given <= problem.floor_bytes:
+        return graph
+    found = _search_exactly(problem, given)
+    if found is None:
+        found = _search_beam(problem, given)
+    if not found:
+        return graph
+    better = graph.with_ops(graph.ops[i] for i in found)
+    before, after = (plan_memory(g, in_place=in_place).arena_bytes for g in (graph, better))
+    return better if after < before else graph
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """Ops done (a bit each), ops ready, live bytes now, the most so far, and the last op with the state before it."""
+
+    done: int
+    ready: tuple[int, ...]
+    live_bytes: int
+    peak_bytes: int
+    op: int = -1
+    before: _State | None = None
+
+    def order(self) -> list[int]:
+        """Ops done, in order."""
+        steps, state = [], self
+        while state.before is not None:
+            steps.append(state.op)
+            state = state.before
+        return steps[::-1]
+
+
+class _Problem:
+    """The graph as bit masks. Storages are values up to reshapes; sharing follows the rules of storage.py."""
+
+    def __init__(self, graph: Graph, *, in_place: bool) -> None:
+        root = alias_roots(graph)
+        producer = {op.output: index for index, op in enumerate(graph.ops)}
+        n = len(graph.ops)
+        size = {value: graph.types[value].size_bytes for value in root}
+        self.n = n
+        self._all = (1 << n) - 1
+        self._needs = [0] * n
+        self._followers: list[list[int]] = [[] for _ in range(n)]
+        readers: dict[str, int] = dict.fromkeys(root.values(), 0)
+        for index, op in enumerate(graph.ops):
+            for name in dict.fromkeys(name for name in op.inputs if name in root):
+                readers[root[name]] |= 1 << index
+                if name in producer:
+                    self._needs[index] |= 1 << producer[name]
+                    self._followers[producer[name]].append(index)
+        for port in graph.outputs:
+            readers[root[port.value]] |= 1 << n  # never done
+        # Per op: bytes it adds, and for each storage it reads: its readers, its size, what the op can take over of it.
+        self._adds: list[int] = []
+        self._dead_on_arrival: list[int] = []
+        self._reads: list[list[tuple[int, int, int]]] = []
+        self._parts: list[int] = []
+        for op in graph.ops:
+            own = root[op.output] == op.output
+            out = size[op.output] if own else 0
+            taken = {root[name] for name in in_place_operands(graph, op)} if in_place and own else set()
+            names = dict.fromkeys(root[name] for name in op.inputs if name in root)
+            self._adds.append(out)
+            self._dead_on_arrival.append(out if own and readers[op.output] == 0 else 0)
+            self._reads.append([(readers[name], size[name], out if name in taken else 0) for name in names])
+            parts = placeable_parts(graph, op, root, 1) if isinstance(op, Concat) else ()
+            self._parts.append(sum(size[name] for name, _ in parts))
+        inputs = dict.fromkeys(port.value for port in graph.inputs)
+        arrived = sum(size[name] for name in inputs)
+        unread = sum(size[name] for name in inputs if readers[name] == 0)
+        ready = tuple(i for i in range(n) if self._needs[i] == 0)
+        self.start = _State(0, ready, arrived - unread, arrived)
+        self.floor_bytes = max([arrived, *(self._least(index) for index in range(n))])
+
+    def is_chain(self) -> bool:
+        """Whether only one order is possible."""
+        state: _State | None = self.start
+        while state is not None and state.ready:
+            state = self.step(state, state.ready[0]) if len(state.ready) == 1 else None
+        return state is not None
+
+    def _least(self, index: int) -> int:
+        """Bytes live while an op runs, whatever the order: its operands and what it cannot take over."""
+        takes = max((take for _, _, take in self._reads[index]), default=0)
+        parts = self._parts[index]
+        return sum(size for _, size, _ in self._reads[index]) + self._adds[index] - max(takes, parts)
+
+    def step(self, state: _State, index: int) -> _State:
+        """The state after one more op."""
+        done = state.done | 1 << index
+        freed, take = self._dead_on_arrival[index], self._parts[index]
+        for readers, size, takes in self._reads[index]:
+            if not readers & ~done:
+                freed += size
+                take = max(take, takes)
+        added = self._adds[index]
+        ready = [i for i in state.ready if i != index]
+        ready += [i for i in self._followers[index] if not self._needs[i] & ~done]
+        peak = max(state.peak_bytes, state.live_bytes + added - take)
+        return _State(done, tuple(sorted(ready)), state.live_bytes + added - freed, peak, index, state)
+
+    def steps(self, state: _State) -> Iterator[_State]:
+        """The states worth looking at after a state: one if an op costs nothing, else one for each ready op."""
+        following = []
+        for index in state.ready:
+            after = self.step(state, index)
+            if after.peak_bytes == state.peak_bytes and after.live_bytes <= state.live_bytes:
+                yield after
+                return
+            following.append(after)
+        yield from following
+
+    def is_end(self, state: _State) -> bool:
+        return state.done == self._all
+
+    def peak_bytes(self, order: range | list[int]) -> int:
+        """Most bytes live at once when ops run in an order."""
+        state = self.start
+        for index in order:
+            state = self.step(state, index)
+        return state.peak_bytes
+
+
+def _search_exactly(problem: _Problem, limit_bytes: int) -> list[int] | None:
+    """The order with the lowest peak; empty if that is not below the limit, None if there are too many states."""
+    queue = [(problem.start.peak_bytes, 0, 0, problem.start)]
+    lowest = {0: problem.start.peak_bytes}
+    pushed = 0
+    while queue:
+        peak, _, _, state = heapq.heappop(queue)
+        if problem.is_end(state):
+            return state.order()
+        if peak > lowest[state.done]:
+            continue
+        for after in problem.steps(state):
+            if after.peak_bytes < min(limit_bytes, lowest.get(after.done, limit_bytes)):
+                lowest[after.done] = after.peak_bytes
+                pushed += 1
+                heapq.heappush(queue, (after.peak_bytes, -after.done.bit_count(), pushed, after))
+        if pushed > EXACT_STATES:
+            return None
+    return []
+
+
+def _search_beam(problem: _Problem, limit_bytes: int) -> list[int]:
+    """An order with a peak below the limit, or an empty one: the best few sets of each size."""
+    width = max(8, BEAM_STATES // problem.n)
+    states = [problem.start]
+    for _ in range(problem.n):
+        best: dict[int, _State] = {}
+        for state in states:
+            for after in problem.steps(state):
+                rival = best.get(after.done)
+                if after.peak_bytes < limit_bytes and (rival is None or after.peak_bytes < rival.peak_bytes):
+                    best[after.done] = after
+        states = sorted(best.values(), key=lambda s: (s.peak_bytes, s.live_bytes, s.done))[:width]
+        if not states:
+            return []
+    return states[0].order()

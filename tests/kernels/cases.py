@@ -1,0 +1,406 @@
+"""Random layers with the oracle's answer. One generator per kernel, over a source of choices: hypothesis, or a seed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from hypothesis import strategies as st
+
+from freeml.ir.int_ops import AddI8, AvgPoolI8, ConvI8, DenseI8, LutI8, MaxPoolI8, MulI8, PadI8, SoftmaxI8
+from freeml.ir.interpret_int import run_int_op
+from freeml.ir.ops import ArgMax, Concat, Op, Transpose, Window
+from freeml.ir.types import DType, TensorType
+
+from .library import Case, blank
+
+T = TypeVar("T")
+Codes = npt.NDArray[np.int8]
+
+
+class Choices(Protocol):
+    """Where a generator takes its numbers from."""
+
+    def between(self, low: int, high: int) -> int: ...
+
+
+class Seeded:
+    """Choices from a seed, for cases that are recorded."""
+
+    def __init__(self, seed: int) -> None:
+        self._rng = np.random.default_rng(seed)
+
+    def between(self, low: int, high: int) -> int:
+        return int(self._rng.integers(low, high, endpoint=True))
+
+
+class Drawn:
+    """Choices that hypothesis makes, and shrinks."""
+
+    def __init__(self, draw: Callable[[st.SearchStrategy[int]], int]) -> None:
+        self._draw = draw
+
+    def between(self, low: int, high: int) -> int:
+        return self._draw(st.integers(low, high))
+
+
+def pick(c: Choices, options: Sequence[T]) -> T:
+    return options[c.between(0, len(options) - 1)]
+
+
+def cases_of(kernel: str) -> st.SearchStrategy[Case]:
+    """Hypothesis strategy for the cases of one kernel."""
+
+    @st.composite
+    def strategy(draw: Any) -> Case:
+        return GENERATORS[kernel](Drawn(draw))
+
+    return strategy()
+
+
+def splits(c: Choices, n_units: int) -> list[tuple[int, int]]:
+    """(first, n) tiles that cover a layer, empty ones among them, in any order."""
+    cuts = sorted(c.between(0, n_units) for _ in range(c.between(0, 4)))
+    tiles = [(a, b - a) for a, b in zip([0, *cuts], [*cuts, n_units], strict=True)]
+    return tiles if c.between(0, 1) else tiles[::-1]
+
+
+# --- parts -----------------------------------------------------------------------------------------------------------
+
+
+def _rng(c: Choices) -> np.random.Generator:
+    return np.random.default_rng(c.between(0, 2**32 - 1))
+
+
+def _codes(c: Choices, *shape: int, low: int = -128) -> Codes:
+    """int8 codes: any, or extreme ones only, which reach the largest sums."""
+    rng = _rng(c)
+    if c.between(0, 3) == 0:
+        return rng.choice(np.array([low, 127], np.int8), size=shape)
+    return rng.integers(low, 127, size=shape, dtype=np.int8, endpoint=True)
+
+
+def _requant(c: Choices, n: int, acc_bits: int) -> dict[str, npt.NDArray[Any]]:
+    """Multipliers and shifts: such that results use the range of int8, or any legal ones."""
+    rng = _rng(c)
+    if c.between(0, 3) == 0:
+        return {
+            "mult": rng.choice(np.array([0, 1, 2, 16384, 32766, 32767], np.int16), size=n),
+            "shift": rng.integers(1, 46, size=n, dtype=np.uint8, endpoint=True),
+        }
+    shift = min(max(15 + acc_bits - 8, 1), 46)
+    low, high = max(shift - 3, 1), min(shift + 3, 46)
+    return {
+        "mult": rng.integers(16384, 32767, size=n, dtype=np.int16, endpoint=True),
+        "shift": rng.integers(low, high, size=n, dtype=np.uint8, endpoint=True),
+    }
+
+
+def _weights_and_requant(c: Choices, shape: tuple[int, ...]) -> dict[str, npt.NDArray[Any]]:
+    n_out, per_out = shape[0], math.prod(shape[1:])
+    if c.between(0, 3) == 0:
+        # one weight per channel and a scale of one: the accumulator itself is seen
+        rng, w = _rng(c), np.zeros((n_out, per_out), np.int8)
+        w[np.arange(n_out), rng.integers(0, per_out, n_out)] = rng.choice(np.array([-1, 1], np.int8), n_out)
+        bias = rng.integers(-9, 9, n_out, dtype=np.int32)
+        scale = {"mult": np.full(n_out, 16384, np.int16), "shift": np.full(n_out, 14, np.uint8)}
+        return {"w": w.reshape(shape), "bias": bias, **scale}
+    bias_bits = pick(c, (0, 8, 16, 24, 30))
+    bias = _rng(c).integers(-(2**bias_bits), 2**bias_bits, size=n_out, dtype=np.int32, endpoint=True)
+    acc_bits = max(bias_bits, 12 + per_out.bit_length() // 2)
+    return {"w": _codes(c, *shape, low=-127), "bias": bias, **_requant(c, n_out, acc_bits)}
+
+
+def _zp(c: Choices) -> int:
+    return pick(c, (-128, 0, 127, c.between(-128, 127)))
+
+
+def _bounds(c: Choices) -> dict[str, int]:
+    lo = pick(c, (-128, c.between(-128, 127)))
+    return {"lo": lo, "hi": pick(c, (127, c.between(lo, 127)))}
+
+
+def _axis(c: Choices, *, pads: bool = True, touch: bool = False) -> tuple[int, int, int, int, int, int, int]:
+    """(in, out, kernel, stride, dilation, pad before, pad after). touch: every window holds a tap inside the input."""
+    kernel, stride, dilation = pick(c, (1, 2, 3, c.between(1, 7))), c.between(1, 3), pick(c, (1, 1, 2, 3))
+    extent = (kernel - 1) * dilation + 1
+    before, after = (c.between(0, kernel - 1), c.between(0, kernel)) if pads else (0, 0)
+    if touch:
+        before, after = (before, after) if dilation == 1 else (0, 0)
+        after = min(after, kernel - 1)
+    size = c.between(max(1, extent - before - after), extent + 8)
+    out = (size + before + after - extent) // stride + 1
+    if touch:
+        out = min(out, (size - 1 + before) // stride + 1)
+    return size, out, kernel, stride, dilation, before, after
+
+
+def _window(c: Choices, **rules: bool) -> tuple[Window, dict[str, int]]:
+    """A window and the descriptor fields of its geometry, input and output size included."""
+    rows, cols = _axis(c, **rules), _axis(c, **rules)
+    if c.between(0, 3) == 0:
+        rows = (1, 1, 1, 1, 1, 0, 0)  # a 1-D signal
+    window = Window(
+        kernel=(rows[2], cols[2]),
+        stride=(rows[3], cols[3]),
+        dilation=(rows[4], cols[4]),
+        pad=(rows[5], cols[5], rows[6], cols[6]),
+    )
+    names = ("in_", "out_", "k_", "stride_", "dil_")
+    fields = {
+        f"{name}{axis}": value for axis, a in (("h", rows), ("w", cols)) for name, value in zip(names, a, strict=False)
+    }
+    return window, {**fields, "pad_t": rows[5], "pad_l": cols[5]}
+
+
+def _answer(
+    op: Op, args: list[npt.NDArray[Any]], shape: tuple[int, ...], dtype: DType = DType.I8
+) -> npt.NDArray[np.uint8]:
+    """Output bytes of one sample. args: values with a batch of one, constants."""
+    out = run_int_op(op, args, TensorType(shape, dtype))
+    assert out.shape[1:] == shape, (out.shape, shape)
+    return np.ascontiguousarray(out.astype(dtype.numpy)).view(np.uint8).reshape(-1)
+
+
+_NAMES: dict[str, Any] = {"output": "y", "inputs": (), "loc": "test"}
+
+
+# --- layers ----------------------------------------------------------------------------------------------------------
+
+
+def _conv_case(
+    c: Choices, kernel: str, window: Window, geometry: dict[str, int], groups: int, in_c: int, out_c: int
+) -> Case:
+    shape = (out_c, *window.kernel, in_c // groups)
+    consts = _weights_and_requant(c, shape)
+    x = _codes(c, geometry["in_h"], geometry["in_w"], in_c)
+    store = {"x_zp": _zp(c), "y_zp": _zp(c), **_bounds(c)}
+    op = ConvI8(**_NAMES, window=window, groups=groups, **store)
+    out_shape = (geometry["out_h"], geometry["out_w"], out_c)
+    expected = _answer(op, [x[None], *consts.values()], out_shape)
+    if kernel == "fml_depthwise_i8":
+        consts["w"] = np.ascontiguousarray(consts["w"][..., 0].transpose(1, 2, 0))
+    return Case(
+        kernel=kernel,
+        descriptor="fml_conv_t",
+        fields={**geometry, "in_c": in_c, "out_c": out_c, "groups": groups, **store},
+        consts=consts,
+        inputs=(x,),
+        n_units=out_shape[0] * out_shape[1],
+        unit_bytes=out_c,
+        expected=expected,
+        scratch_bytes=math.prod(shape[1:]) if kernel == "fml_conv_i8" else None,
+    )
+
+
+def conv(c: Choices) -> Case:
+    window, geometry = _window(c)
+    groups = pick(c, (1, 1, 2, 3))
+    in_c, out_c = groups * c.between(1, 6), groups * c.between(1, 6)
+    return _conv_case(c, "fml_conv_i8", window, geometry, groups, in_c, out_c)
+
+
+def pointwise(c: Choices) -> Case:
+    height, width = c.between(1, 5), c.between(1, 5)
+    geometry = {"in_h": height, "in_w": width, "out_h": height, "out_w": width, "k_h": 1, "k_w": 1}
+    geometry |= {"stride_h": 1, "stride_w": 1, "dil_h": 1, "dil_w": 1}
+    return _conv_case(c, "fml_pointwise_i8", Window(kernel=(1, 1)), geometry, 1, c.between(1, 40), c.between(1, 18))
+
+
+def depthwise(c: Choices) -> Case:
+    window, geometry = _window(c)
+    groups = c.between(1, 11)
+    return _conv_case(c, "fml_depthwise_i8", window, geometry, groups, groups, groups * pick(c, (1, 1, 2, 3)))
+
+
+def dense(c: Choices) -> Case:
+    n_in, n_out = pick(c, (c.between(1, 40), c.between(1, 400))), c.between(1, 23)
+    consts = _weights_and_requant(c, (n_out, n_in))
+    x = _codes(c, n_in)
+    store = {"y_zp": _zp(c), **_bounds(c)}
+    expected = _answer(DenseI8(**_NAMES, **store), [x[None], *consts.values()], (n_out,))
+    fields = {"n_in": n_in, "n_out": n_out, **store}
+    return Case("fml_dense_i8", "fml_dense_t", fields, consts, (x,), n_out, 1, expected)
+
+
+def _pool_case(
+    c: Choices,
+    kernel: str,
+    op: MaxPoolI8 | AvgPoolI8,
+    geometry: dict[str, int],
+    fields: dict[str, int],
+    consts: dict[str, Any],
+    *,
+    in_place: bool = False,
+) -> Case:
+    window = op.window
+    channels = pick(c, (c.between(1, 5), c.between(1, 40)))
+    x = _codes(c, geometry["in_h"], geometry["in_w"], channels)
+    out_shape = (geometry["out_h"], geometry["out_w"], channels)
+    expected = _answer(op, [x[None], *consts.values()], out_shape)
+    geometry = {**geometry, "c": channels, "pad_b": window.pad[2], "pad_r": window.pad[3]}
+    return Case(
+        kernel=kernel,
+        descriptor="fml_pool_t",
+        fields={**geometry, **fields},
+        consts=consts,
+        inputs=(x,),
+        n_units=out_shape[0] * out_shape[1],
+        unit_bytes=channels,
+        expected=expected,
+        in_place=(0,) if in_place else (),
+    )
+
+
+def maxpool(c: Choices) -> Case:
+    touch, pads = bool(c.between(0, 1)), bool(c.between(0, 1))
+    window, geometry = _window(c, touch=touch, pads=pads)
+    bounds = _bounds(c)
+    op = MaxPoolI8(**_NAMES, window=window, **bounds)
+    in_place = touch and window.pad[:2] == (0, 0)
+    return _pool_case(c, "fml_maxpool_i8", op, geometry, bounds, {}, in_place=in_place)
+
+
+def avgpool(c: Choices) -> Case:
+    include_pad = bool(c.between(0, 1))
+    window, geometry = _window(c, touch=True)
+    n_mult = pick(c, (1, window.kernel[0] * window.kernel[1]))
+    store = {"x_zp": _zp(c), "y_zp": _zp(c), **_bounds(c)}
+    op = AvgPoolI8(**_NAMES, window=window, include_pad=include_pad, **store)
+    fields = {**store, "include_pad": int(include_pad), "n_mult": n_mult}
+    return _pool_case(c, "fml_avgpool_i8", op, geometry, fields, _requant(c, n_mult, 10))
+
+
+def _operands(c: Choices) -> tuple[dict[str, Any], Codes, Codes, tuple[int, ...], tuple[int, ...]]:
+    """Two operands of equal rank that broadcast: descriptor fields, a, b, output shape, operands that are whole."""
+    rank = c.between(1, 4)
+    out = tuple(pick(c, (1, 2, 3, c.between(1, 9))) for _ in range(rank))
+    shapes = []
+    for _ in range(2):
+        whole = c.between(0, 1)
+        shapes.append(tuple(size if whole or c.between(0, 1) else 1 for size in out))
+    out = tuple(max(sizes) for sizes in zip(*shapes, strict=True))
+    fields: dict[str, Any] = {"dims": (1,) * (4 - rank) + out}
+    for name, shape in zip("ab", shapes, strict=True):
+        strides = [0 if size == 1 else math.prod(shape[k + 1 :]) for k, size in enumerate(shape)]
+        fields[f"{name}_strides"] = tuple([0] * (4 - rank) + strides)
+    whole = tuple(i for i, shape in enumerate(shapes) if shape == out)
+    return fields, _codes(c, *shapes[0]), _codes(c, *shapes[1]), out, whole
+
+
+def _binary_case(kernel: str, op: Op, parts: tuple[Any, ...], fields: dict[str, int]) -> Case:
+    geometry, a, b, out, whole = parts
+    expected = _answer(op, [a[None], b[None]], out)
+    descriptor = kernel.replace("_i8", "_t")
+    return Case(kernel, descriptor, {**geometry, **fields}, {}, (a, b), math.prod(out), 1, expected, in_place=whole)
+
+
+def add(c: Choices) -> Case:
+    shift = pick(c, (c.between(0, 30), c.between(8, 20)))
+    most = min(2 ** (shift + 1), 32767) if c.between(0, 3) else 32767
+    fields = {
+        "mult_a": c.between(-most, most),
+        "mult_b": c.between(-most, most),
+        "offset": c.between(-(2**27), 2**27) if shift > 16 else c.between(-128 << shift, 128 << shift),
+        "shift": shift,
+        **_bounds(c),
+    }
+    return _binary_case("fml_add_i8", AddI8(**_NAMES, **fields), _operands(c), fields)
+
+
+def mul(c: Choices) -> Case:
+    scale = {name: int(values[0]) for name, values in _requant(c, 1, 14).items()}
+    fields = {"a_zp": _zp(c), "b_zp": _zp(c), "y_zp": _zp(c), **scale, **_bounds(c)}
+    return _binary_case("fml_mul_i8", MulI8(**_NAMES, **fields), _operands(c), fields)
+
+
+def lut(c: Choices) -> Case:
+    x, table = _codes(c, c.between(1, 60)), _codes(c, 256)
+    expected = _answer(LutI8(**_NAMES), [x[None], table], x.shape)
+    return Case("fml_lut_i8", None, {}, {"table": table}, (x,), x.size, 1, expected, in_place=(0,))
+
+
+def softmax(c: Choices) -> Case:
+    n_rows, n = c.between(1, 4), pick(c, (c.between(1, 12), c.between(1, 300)))
+    x = _codes(c, n_rows, n)
+    step = pick(c, (0.0, 0.001, 0.02, 0.3, 5.0))
+    table = np.rint(pick(c, (1, 255, 65535)) * np.exp(-step * np.arange(256))).astype(np.uint16)
+    expected = _answer(SoftmaxI8(**_NAMES), [x[None], table], x.shape)
+    return Case(
+        "fml_softmax_i8", "fml_softmax_t", {"n": n}, {"exp_table": table}, (x,), n_rows, n, expected, in_place=(0,)
+    )
+
+
+def argmax(c: Choices) -> Case:
+    n_rows, n, last = c.between(1, 4), c.between(1, 40), bool(c.between(0, 1))
+    x = _codes(c, n_rows, n) // np.int8(pick(c, (1, 64)))  # few values: many ties
+    expected = _answer(ArgMax(**_NAMES, last=last), [x[None]], (n_rows, 1), DType.I32)
+    return Case("fml_argmax_i8", "fml_argmax_t", {"n": n, "last": int(last)}, {}, (x,), n_rows, 4, expected)
+
+
+def copy(c: Choices) -> Case:
+    """One input of a concatenation; the bytes of the others must stay as they are."""
+    n_rows, widths = c.between(1, 5), [c.between(1, 9) for _ in range(c.between(1, 3))]
+    which = c.between(0, len(widths) - 1)
+    parts = [_codes(c, n_rows, width) for width in widths]
+    whole = run_int_op(Concat(**_NAMES, axis=1), [p[None] for p in parts], TensorType((n_rows, sum(widths)), DType.I8))[
+        0
+    ]
+    start, row, stride = sum(widths[:which]), widths[which], sum(widths)
+    area = np.ascontiguousarray(whole).view(np.uint8).reshape(-1)[start : start + (n_rows - 1) * stride + row]
+    expected = np.where(np.arange(area.size) % stride < row, area, blank(area.size))
+    fields = {"n_rows": n_rows, "row_bytes": row, "x_stride_bytes": row, "y_stride_bytes": stride}
+    return Case("fml_copy_i8", "fml_copy_t", fields, {}, (parts[which],), n_rows, row, expected, y_is_base=True)
+
+
+def pad(c: Choices) -> Case:
+    rank = c.between(1, 4)
+    shape = tuple(c.between(1, 5) for _ in range(rank))
+    before, after = tuple(c.between(0, 3) for _ in shape), tuple(c.between(0, 3) for _ in shape)
+    out = tuple(b + n + a for b, n, a in zip(before, shape, after, strict=True))
+    x, value = _codes(c, *shape), c.between(-128, 127)
+    expected = _answer(PadI8(**_NAMES, before=before, after=after, value=value), [x[None]], out)
+    lead = 4 - rank
+    fields = {
+        "in_dims": (1,) * lead + shape,
+        "before": (0,) * lead + before,
+        "out_dims": (1,) * lead + out,
+        "value": value,
+    }
+    return Case("fml_pad_i8", "fml_pad_t", fields, {}, (x,), math.prod(out), 1, expected)
+
+
+def transpose(c: Choices) -> Case:
+    rank = c.between(1, 6)
+    shape = tuple(c.between(1, 4) for _ in range(rank))
+    order = tuple(int(axis) for axis in _rng(c).permutation(rank))
+    x, out = _codes(c, *shape), tuple(shape[axis] for axis in order)
+    expected = _answer(Transpose(**_NAMES, order=order), [x[None]], out)
+    strides = [math.prod(shape[k + 1 :]) for k in range(rank)]
+    spare = (0,) * (6 - rank)
+    fields = {"rank": rank, "out_dims": out + spare, "x_strides": tuple(strides[axis] for axis in order) + spare}
+    return Case("fml_transpose_i8", "fml_transpose_t", fields, {}, (x,), x.size, 1, expected)
+
+
+GENERATORS: dict[str, Callable[[Choices], Case]] = {
+    f"fml_{generator.__name__}_i8": generator
+    for generator in (
+        conv,
+        pointwise,
+        depthwise,
+        dense,
+        maxpool,
+        avgpool,
+        add,
+        mul,
+        lut,
+        softmax,
+        argmax,
+        copy,
+        pad,
+        transpose,
+    )
+}

@@ -1,0 +1,150 @@
+"""The kernels as Python sees them: descriptors parsed from the header, calls through ctypes, guarded buffers."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+RUNTIME = Path(__file__).resolve().parents[2] / "runtime_c"
+INCLUDE = RUNTIME / "include"
+SOURCES = sorted((RUNTIME / "kernels" / "portable").glob("*.c"))
+
+Bytes = npt.NDArray[np.uint8]
+
+_SCALARS = {
+    "int8_t": ctypes.c_int8,
+    "uint8_t": ctypes.c_uint8,
+    "int16_t": ctypes.c_int16,
+    "uint16_t": ctypes.c_uint16,
+    "int32_t": ctypes.c_int32,
+    "uint32_t": ctypes.c_uint32,
+}
+_GUARD = 17  # odd: nothing may rely on the alignment of int8 data
+_POISON = 0xA5
+
+
+def _parse_descriptors(header: str) -> dict[str, type[ctypes.Structure]]:
+    """Structures of the header, so that this file cannot disagree with it."""
+    text = re.sub(r"/\*.*?\*/", "", header, flags=re.DOTALL)
+    numbers = dict(re.findall(r"#define (\w+) (\d+)", text))
+    found = {}
+    for body, name in re.findall(r"typedef struct \{(.*?)\} (\w+);", text, flags=re.DOTALL):
+        fields: list[tuple[str, Any]] = []
+        for declaration in filter(None, (part.strip() for part in body.split(";"))):
+            match = re.fullmatch(r"(?:const )?(\w+) (.*)", declaration, flags=re.DOTALL)
+            assert match, declaration
+            for declarator in match[2].split(","):
+                part = re.fullmatch(r"\s*(\*?)(\w+)(?:\[(\w+)\])?\s*", declarator)
+                assert part, declarator
+                kind: Any = ctypes.c_void_p if part[1] else _SCALARS[match[1]]
+                if part[3]:
+                    kind = kind * int(numbers.get(part[3], part[3]))
+                fields.append((part[2], kind))
+        found[name] = type(name, (ctypes.Structure,), {"_fields_": fields})
+    return found
+
+
+DESCRIPTORS = _parse_descriptors((INCLUDE / "fml_kernels.h").read_text())
+
+
+@dataclass(frozen=True)
+class Case:
+    """One layer with its input and the bytes it must write.
+
+    descriptor    name of the structure, None where the only constant is passed itself
+    fields        its numbers; arrays in `consts` fill its pointers
+    n_units       units of the whole layer; expected holds unit_bytes for each, in order
+    in_place      operands that y may coincide with
+    y_is_base     y always points to unit 0 (copies with a stride); expected is then the whole area
+    """
+
+    kernel: str
+    descriptor: str | None
+    fields: dict[str, Any]
+    consts: dict[str, npt.NDArray[Any]]
+    inputs: tuple[npt.NDArray[np.int8], ...]
+    n_units: int
+    unit_bytes: int
+    expected: Bytes
+    scratch_bytes: int | None = None
+    in_place: tuple[int, ...] = ()
+    y_is_base: bool = False
+    alive: list[Any] = field(default_factory=list, repr=False, compare=False)
+
+    def argument(self) -> Any:
+        """What the kernel takes first: a pointer to the descriptor, or the constant."""
+        if self.descriptor is None:
+            (only,) = self.consts.values()
+            return ctypes.c_void_p(only.ctypes.data)
+        layer = DESCRIPTORS[self.descriptor](**self.fields)
+        for name, array in self.consts.items():
+            setattr(layer, name, array.ctypes.data)
+        self.alive.append(layer)
+        return ctypes.byref(layer)
+
+    def y_offset(self, first: int) -> int:
+        """Where unit `first` goes, in bytes from the start of the output."""
+        return 0 if self.y_is_base else first * self.unit_bytes
+
+
+def blank(n_bytes: int) -> Bytes:
+    """An output nothing was written to yet."""
+    return np.full(n_bytes, _POISON, np.uint8)
+
+
+class Kernels:
+    """A loaded library of kernels."""
+
+    def __init__(self, path: Path) -> None:
+        self._library = ctypes.CDLL(str(path))
+
+    def run(self, case: Case, tiles: Sequence[tuple[int, int]], *, in_place: int | None = None) -> Bytes:
+        """Compute the (first, n) tiles in the order given and return the output area.
+
+        Fails if anything but it and the scratch changes. in_place: the operand to write over.
+        """
+        memory = [_Guarded(operand.view(np.uint8).reshape(-1)) for operand in case.inputs]
+        y = memory[in_place] if in_place is not None else _Guarded(blank(case.expected.size))
+        scratch = None if case.scratch_bytes is None else _Guarded(np.full(case.scratch_bytes, 0x5A, np.uint8))
+        function = getattr(self._library, case.kernel)
+        function.restype = None
+        constants = {name: array.copy() for name, array in case.consts.items()}
+        for first, n in tiles:
+            arguments = [case.argument(), *(m.pointer() for m in memory), y.pointer(case.y_offset(first))]
+            if scratch is not None:
+                arguments.append(scratch.pointer())
+            function(*arguments, ctypes.c_uint32(first), ctypes.c_uint32(n))
+        for guarded in (*memory, y, *([scratch] if scratch else [])):
+            guarded.check_guards()
+        for operand, guarded in zip(case.inputs, memory, strict=True):
+            if guarded is not y:
+                assert np.array_equal(guarded.content, operand.view(np.uint8).reshape(-1)), "an input was written"
+        for name, array in case.consts.items():
+            assert np.array_equal(array, constants[name]), f"the constant {name} was written"
+        return y.content[: case.expected.size].copy()  # in place, the input may be longer
+
+
+class _Guarded:
+    """Bytes with poison on both sides."""
+
+    def __init__(self, content: npt.NDArray[np.uint8]) -> None:
+        self._all = np.full(content.size + 2 * _GUARD + 8, _POISON, np.uint8)
+        # y of argmax is int32: keep the content aligned to 4, plus 1 where that is allowed by its size
+        self._start = _GUARD + (-(self._all.ctypes.data + _GUARD) % 4 if content.size % 4 == 0 else 0)
+        self.content = self._all[self._start : self._start + content.size]
+        self.content[:] = content
+
+    def pointer(self, offset: int = 0) -> ctypes.c_void_p:
+        return ctypes.c_void_p(self._all.ctypes.data + self._start + offset)
+
+    def check_guards(self) -> None:
+        before, after = self._all[: self._start], self._all[self._start + self.content.size :]
+        assert (before == _POISON).all(), "written before the start"
+        assert (after == _POISON).all(), "written past the end"
