@@ -16,6 +16,8 @@ from freeml.ir.types import Array, Const, DType, Port
 from freeml.plan.memory import MemoryPlan
 
 _ROW_ELEMS = 24
+# Kernels that call another one: both files are linked.
+_CALLED_BY = {"fml_conv_i8": ("fml_dense_i8",), "fml_pointwise_i8": ("fml_dense_i8",)}
 _C_TYPES = {DType.I8: "int8_t", DType.I16: "int16_t", DType.U16: "uint16_t", DType.I32: "int32_t", DType.U8: "uint8_t"}
 
 
@@ -64,7 +66,7 @@ class _Emitter:
         filled |= self._describe(layer, base, filled)
         calls = tuple(call.format(**filled) for call in layer.calls)
         self.steps.append(Step(len(self.steps), comment_text(f"{op.output}: {op.loc}"), calls))
-        self.kernels.add(layer.kernel)
+        self.kernels |= {layer.kernel, *_CALLED_BY.get(layer.kernel, ())}
         self.scratch_bytes = max(self.scratch_bytes, layer.scratch_bytes)
 
     def _placed(self, op: Op) -> frozenset[int]:

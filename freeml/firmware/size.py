@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
 from freeml.errors import ToolFailed
-from freeml.firmware.toolchain import Compiler, first_errors
+from freeml.firmware.toolchain import Compiler, find_host_compiler, first_errors
 
 _SHF_WRITE, _SHF_ALLOC, _SHF_EXECINSTR = 1, 2, 4
 
@@ -116,3 +116,16 @@ def _sections(obj: Path) -> list[Section]:
             ]
     except ELFError as error:
         raise ToolFailed(f"the compiler's object is not ELF: {error}", hint="sizes are measured on ELF machines") from error
+
+
+def measure_files(program_name: str, files: Mapping[str, str | bytes]) -> Size:
+    """`measure` for generated files that are not on disk yet, with the host's compiler; main.c does not count."""
+    with tempfile.TemporaryDirectory(prefix="freeml-size-") as work:
+        root = Path(work)
+        for name, content in files.items():
+            if name.endswith((".c", ".h")):
+                path = root / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content.encode() if isinstance(content, str) else content)
+        sources = [root / f"{program_name}.c", *sorted((root / "runtime").glob("*.c"))]
+        return measure(find_host_compiler(), sources, [root, root / "runtime"])

@@ -85,7 +85,7 @@ class GraphBuilder:
         if channels_first and len(shape) >= 3:
             order = (0, *range(2, len(shape)), 1)
         stored = tuple(shape[axis] for axis in order)
-        value = self._fresh(name)
+        value = self._fresh(name.replace(":", "_"))  # "input:0" is no loc: all of it is the name
         self._types[value] = TensorType(_without_batch(stored))
         self._inputs.append(_port(name, value, tuple(shape), order, dtype))
         return View(value, np.arange(math.prod(shape)).reshape(stored).transpose(np.argsort(order)))
@@ -300,8 +300,9 @@ class GraphBuilder:
         left = self._operand(a, order, batch, loc)
         right = self._operand(b, order, batch, loc)
         stored = out_stored[batch:]
-        if self._type_of(left).shape != stored and self._type_of(right).shape == stored and kind != "sub":
-            left, right = right, left  # the operand that is broadcast goes second
+        grows = self._type_of(left).shape != stored and self._type_of(right).shape == stored
+        if grows and right in self._types and kind != "sub":
+            left, right = right, left  # the operand that is broadcast goes second; a constant always does
         y = self._emit(Binary, left, loc, TensorType(stored), right, kind=kind)
         return View(y, _arange(out_stored).transpose(np.argsort(order)))
 

@@ -67,7 +67,8 @@ def check_results(node: Node, args: Args, results: Sequence[Operand]) -> None:
     for result, (elem_type, shape) in zip(results, inferred(node, args), strict=False):
         if elem_type and helper.tensor_dtype_to_np_dtype(elem_type) != result.dtype:
             node.bad(f"its result should be of type {helper.tensor_dtype_to_np_dtype(elem_type)}, not {result.dtype}")
-        if shape is None:
+        # Inference of onnx 1.23 keeps a last window that starts behind the input, which ONNX itself drops.
+        if shape is None or node.op in ("MaxPool", "AveragePool") and node.int("ceil_mode", 0):
             continue
         same_rank = len(shape) == len(result.shape)
         if not same_rank or any(want not in (None, got) for want, got in zip(shape, result.shape, strict=True)):

@@ -109,6 +109,7 @@ def check_graph(graph: onnx.GraphProto, where: str) -> None:
         raise UnsupportedOp("sparse initialisers", where=where, hint="export dense weights")
     if not graph.output:
         raise BadModel("the graph has no outputs", where=where, hint=_REEXPORT)
+    _check_names(graph, where)
     _unique((tensor.name for tensor in graph.initializer), "initialiser", where)
     _unique((value.name for value in graph.input), "input", where)
     _unique((value.name for value in graph.output), "output", where)
@@ -120,6 +121,16 @@ def check_graph(graph: onnx.GraphProto, where: str) -> None:
                 raise BadModel(f"a node writes {name!r}, which is an input or an initialiser", where=where)
     for tensor in graph.initializer:
         check_tensor(tensor, f"{where}:{tensor.name}")
+
+
+def _check_names(graph: onnx.GraphProto, where: str) -> None:
+    """The parser hands out strings that are no UTF-8 as bytes."""
+    names: list[object] = [value.name for value in (*graph.input, *graph.output, *graph.initializer)]
+    for node in graph.node:
+        names += [node.name, node.op_type, node.domain, *node.input, *node.output]
+        names += [attribute.name for attribute in node.attribute]
+    if not all(isinstance(name, str) for name in names):
+        raise BadModel("a name that is not text", where=where, hint=_REEXPORT)
 
 
 def _unique(names: Iterable[str], what: str, where: str) -> None:
@@ -188,7 +199,7 @@ def to_array(tensor: TensorProto, where: str, folder: Path | None) -> Array:
 
 
 def _external_bytes(tensor: TensorProto, n_bytes: int, where: str, folder: Path | None) -> bytes:
-    entries = {entry.key: entry.value for entry in tensor.external_data}
+    entries = {str(entry.key): str(entry.value) for entry in tensor.external_data}
     path = _inside(folder, entries.get("location", ""), where)
     try:
         offset, length = int(entries.get("offset", 0)), int(entries.get("length", n_bytes))

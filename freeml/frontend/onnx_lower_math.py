@@ -106,7 +106,9 @@ def sign_change(g: GraphBuilder, node: Node, args: Args) -> Operand:
     """Neg and Abs."""
     x = node.tensor(args, 0)
     y = g.unary(x.view, node.op.lower(), loc=node.loc)
-    return Tensor(_wrapped(g, node, y, x.dtype), x.dtype, 0.0 if node.op == "Abs" and x.is_float else -math.inf)
+    if node.op == "Abs" and x.is_float:
+        return Tensor(y, x.dtype, 0.0, recipe=("abs", x.view))
+    return Tensor(_wrapped(g, node, y, x.dtype), x.dtype)
 
 
 def _float(node: Node, args: Args) -> Tensor:
@@ -125,7 +127,10 @@ def binary(g: GraphBuilder, node: Node, args: Args) -> Operand:
     dtype = dtypes.pop()
     if dtypes:
         node.bad("its inputs are of different types")
-    kind = node.op.lower()
+    kind, recipe = node.op.lower(), _one_plus_abs(node, args)
+    if kind == "div" and _is_softsign(args):
+        assert isinstance(a, View)
+        return Tensor(g.unary(a, "softsign", loc=node.loc), dtype, -1.0)
     if kind == "div":
         if not isinstance(b, Weight) or dtype.kind != "f":
             node.refuse("division by a value computed while the model runs, or of integers", "multiply instead")
@@ -135,7 +140,24 @@ def binary(g: GraphBuilder, node: Node, args: Args) -> Operand:
     if kind == "mul" and dtype.kind in "iu" and dtype.itemsize * 16 > _EXACT_BITS:
         node.refuse(f"products of {dtype}", "compute in float or in narrower integers")
     view = g.binary(kind, a, b, loc=node.loc)
-    return Tensor(_wrapped(g, node, view, dtype), dtype)
+    return Tensor(_wrapped(g, node, view, dtype), dtype, recipe=recipe)
+
+
+def _one_plus_abs(node: Node, args: Args) -> tuple[str, View] | None:
+    for this, other in (args, args[::-1]):
+        if node.op == "Add" and isinstance(this, Tensor) and this.recipe and this.recipe[0] == "abs":
+            one = isinstance(other, Known) and other.array.size == 1 and float(other.array.reshape(-1)[0]) == 1
+            return ("1 + abs", this.recipe[1]) if one else None
+    return None
+
+
+def _is_softsign(args: Args) -> bool:
+    """x / (1 + abs(x)), as exporters without Softsign wrote it."""
+    x, divisor = args
+    if not isinstance(x, Tensor) or not isinstance(divisor, Tensor) or divisor.recipe is None:
+        return False
+    what, of = divisor.recipe
+    return what == "1 + abs" and of.value == x.view.value and np.array_equal(of.index, x.view.index)
 
 
 def _operand(node: Node, args: Args, i: int) -> View | Weight:

@@ -69,7 +69,7 @@ def spatial_axes(node: Node, x: Tensor, kernel: Sequence[int], *, ceil: bool = F
             _, before, _, after = same_window([n], [k], [s], [d], extra_first=auto == "SAME_LOWER").pad
         n_out = pooled_size(n, (k - 1) * d + 1, s, before, after, ceil=ceil and not auto.startswith("SAME"))
         if n_out < 1:
-            node.bad(f"a window of {(k - 1) * d + 1} is larger than its padded input of {n + before + after}")
+            node.refuse(f"a window of {(k - 1) * d + 1} is larger than its padded input of {n + before + after}")
         axes.append(Axis(n, k, s, d, before, after, n_out))
     padded = math.prod(a.size + a.before + a.after for a in axes) * math.prod(x.shape[:2])
     if padded > MAX_TENSOR_ELEMS or math.prod(a.n_out for a in axes) * math.prod(x.shape[:2]) > MAX_TENSOR_ELEMS:

@@ -26,12 +26,14 @@ class Tensor:
     dtype   its type in the model: arithmetic on integers wraps around at its width
     low     a bound from below, as far as the operators alone tell
     codes   set between QuantizeLinear and DequantizeLinear: the value stands for its int8 codes
+    recipe  how it was made, where another operator asks: "abs" or "1 + abs" of a tensor
     """
 
     view: View
     dtype: np.dtype[Any]
     low: float = -math.inf
     codes: Quant | None = None
+    recipe: tuple[str, View] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -45,7 +47,7 @@ class Tensor:
 
     def at(self, view: View) -> Tensor:
         """The same elements, or some of them, elsewhere."""
-        return replace(self, view=view)
+        return replace(self, view=view, recipe=None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,8 +177,10 @@ class Node:
         known = self.known(args, i, what)
         if known is None:
             return default
-        if known.array.size != 1 or math.isnan(float(known.array.reshape(-1)[0])):
-            self.bad(f"its {what} is not one number")
+        if known.array.size != 1:
+            self.refuse(f"its {what} has {known.array.size} values", f"use one number as {what}")
+        if math.isnan(float(known.array.reshape(-1)[0])):
+            self.bad(f"its {what} is not a number")
         return float(known.array.reshape(-1)[0])
 
     def weight(self, known: Known, what: str = "weight") -> Weight:

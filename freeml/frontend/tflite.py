@@ -33,7 +33,7 @@ def read_tflite(path: str | os.PathLike[str]) -> Graph:
     for index, op in enumerate(model.operators):
         if op.kind not in LOWERINGS:
             what, hint = refusal(op.kind)
-            raise UnsupportedOp(what, where=model.loc(index), hint=hint)
+            raise UnsupportedOp(what, where=model.locs[index], hint=hint)
     try:
         graph = _lowered(model, Path(path).stem)
     except (ValueError, IndexError, ArithmeticError) as error:
@@ -54,7 +54,7 @@ def _lowered(model: TfliteModel, name: str) -> Graph:
 
 def _run(reader: Reader, number: int) -> None:
     """Lower one operator, or fold it where all its inputs are known integers."""
-    op, loc = reader.model.operators[number], reader.model.loc(number)
+    op, loc = reader.model.operators[number], reader.model.locs[number]
     reader.check_output(op, loc)
     node = Node(reader, op, loc)
     try:

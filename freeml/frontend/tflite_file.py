@@ -8,7 +8,9 @@ raises into BadModel. What comes out holds no offset any more. It knows nothing 
 from __future__ import annotations
 
 import math
+import re
 import struct
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,11 +136,22 @@ class TfliteModel:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
 
-    def loc(self, index: int) -> str:
-        """How errors name an operator: by the tensor it computes, else by its kind and number."""
-        op = self.operators[index]
-        name = self.tensors[op.outputs[0]].name if op.outputs else ""
-        return f"{self.file}:{name or f'{op.kind}#{index}'}"
+    locs: tuple[str, ...]  # how errors name each operator
+
+
+def _locs(file: str, operators: tuple[Operator, ...], tensors: tuple[Tensor, ...]) -> tuple[str, ...]:
+    """Each operator by the tensor it computes, else by its kind and number.
+
+    The converter joins the names of the layers it fuses by ";"; the first one is enough where no other has it. The
+    ":0" at the end of a name is TensorFlow's number of an output.
+    """
+    names = [re.sub(r":\d+$", "", tensors[op.outputs[0]].name) if op.outputs else "" for op in operators]
+    firsts = [name.split(";")[0] for name in names]
+    counts = Counter(firsts)
+    return tuple(
+        f"{file}:{(first if counts[first] == 1 else name) or f'{op.kind}#{index}'}"
+        for index, (op, name, first) in enumerate(zip(operators, names, firsts, strict=True))
+    )
 
 
 def parse(path: Path) -> TfliteModel:
@@ -184,12 +197,14 @@ class _Parser:
         n_tensors = self._count(graph.TensorsLength(), MAX_TENSORS, "tensors")
         n_operators = self._count(graph.OperatorsLength(), MAX_OPERATORS, "operators")
         tensors = tuple(self._tensor(graph.Tensors(i), i) for i in range(n_tensors))
+        operators = tuple(self._operator(graph.Operators(i), i, n_tensors) for i in range(n_operators))
         return TfliteModel(
             self._file,
             tensors,
-            tuple(self._operator(graph.Operators(i), i, n_tensors) for i in range(n_operators)),
+            operators,
             self._indices(graph, "Inputs", n_tensors, 0, "the model's inputs"),
             self._indices(graph, "Outputs", n_tensors, 0, "the model's outputs"),
+            _locs(self._file, operators, tensors),
         )
 
     def _check_signatures(self) -> None:

@@ -16,7 +16,7 @@ from freeml.ir.ops import Op, Reshape
 from freeml.plan.pack import Block, Packing, Rect, pack
 from freeml.plan.storage import Groups, Share, Storages, find_storages, group
 
-SHARING_STORAGES = 4_000  # storages packed in all trials of other sharing; limits the time
+SHARING_INTERVALS = 100_000  # excluded intervals looked at in all trials of other sharing; limits the time
 
 _Choices = tuple[tuple[Share, ...], ...]
 
@@ -100,24 +100,23 @@ def _rect(storages: Storages, groups: Groups, index: int, low: int) -> Rect:
 def _improve_sharing(storages: Storages, bound: int) -> _Choices:
     """Choices in the order of preference. Sharing saves bytes but ties offsets; rarely, less of it packs lower."""
     best = storages.choices
-    best_bytes = _quick_bytes(storages, best, bound)
-    trials = SHARING_STORAGES // max(1, len(storages.items))
-    improved = True
-    while improved and best_bytes > bound and trials > 0:
+    lowest = _try_sharing(storages, best, bound)
+    looked_at, improved = 0, True
+    while improved:
         improved = False
         for candidate in _variations(best):
-            trials -= 1
-            candidate_bytes = _quick_bytes(storages, candidate, bound)
-            if candidate_bytes < best_bytes:
-                best, best_bytes, improved = candidate, candidate_bytes, True
-                break
-            if trials <= 0:
+            if lowest.arena_bytes <= bound or looked_at > SHARING_INTERVALS:
+                return best
+            packing = _try_sharing(storages, candidate, bound)
+            looked_at += packing.looked_at
+            if packing.arena_bytes < lowest.arena_bytes:
+                best, lowest, improved = candidate, packing, True
                 break
     return best
 
 
-def _quick_bytes(storages: Storages, choices: _Choices, bound: int) -> int:
-    return _pack_groups(storages, group(storages, choices)[0], bound, search=False)[0].arena_bytes
+def _try_sharing(storages: Storages, choices: _Choices, bound: int) -> Packing:
+    return _pack_groups(storages, group(storages, choices)[0], bound, search=False)[0]
 
 
 def _variations(choices: _Choices) -> Iterator[_Choices]:

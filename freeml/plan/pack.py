@@ -3,19 +3,21 @@
 A block is a rigid set of rectangles (bytes x steps). Two blocks that have rectangles at the same step exclude open
 intervals of the difference of their bases; these are computed once, after which placing a block merges intervals.
 
-Greedy first fit in several orders, then, while the arena is above the lower bound, an exact search for few blocks or a
-seeded search over orders for many. All limits count work, not time: the same input gives the same bytes on any machine.
+Greedy first fit in several orders, then, while the arena is above the lower bound, an exact search for few blocks or,
+for many, a search over orders in which the block that did not fit moves forward ("squeaky wheel optimization", Joslin
+and Clements, 1999). All limits count work, not time: the same input gives the same bytes on any machine.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 EXACT_BLOCKS = 10  # up to here the search looks at every placement in which no block can move down
 EXACT_STATES = 20_000
-SEARCH_PLACEMENTS = 30_000  # placements of single blocks in the search over orders
+SEARCH_INTERVALS = 400_000  # excluded intervals looked at in the search over orders
+RESTART_TRIES = 60
 
 _Conflicts = list[list[tuple[int, tuple[tuple[int, int], ...]]]]
 
@@ -50,17 +52,18 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """Base of each block, and the end of the highest."""
+    """Base of each block, the end of the highest, and how many excluded intervals the search looked at."""
 
     base_bytes: tuple[int, ...]
     arena_bytes: int
+    looked_at: int
 
 
 def pack(blocks: Sequence[Block], *, bound_bytes: int, search: bool = True) -> Packing:
     """A packing of the blocks, as low as the search gets; `bound_bytes` is a known lower bound at which it stops."""
     packer = _Packer(blocks)
-    for key in _ORDERS:
-        packer.first_fit(sorted(range(len(blocks)), key=lambda i: (key(blocks[i]), i)))
+    for order in _orders(blocks):
+        packer.first_fit(order)
         if packer.arena_bytes <= bound_bytes:
             break
     if search and packer.arena_bytes > bound_bytes:
@@ -68,20 +71,38 @@ def pack(blocks: Sequence[Block], *, bound_bytes: int, search: bool = True) -> P
             packer.search_exactly(bound_bytes)
         else:
             packer.search_orders(bound_bytes)
-    return Packing(tuple(packer.best), packer.arena_bytes)
+    return Packing(tuple(packer.best), packer.arena_bytes, packer.looked_at)
 
 
-def _area(block: Block) -> int:
-    return sum(r.size_bytes * (r.last - r.first + 1) for r in block.rects)
+def _orders(blocks: Sequence[Block]) -> Iterator[list[int]]:
+    """Orders worth trying first."""
+    crowd = _crowd_bytes(blocks)
+    heights = [block.height_bytes for block in blocks]
+    areas = [sum(r.size_bytes * (r.last - r.first + 1) for r in block.rects) for block in blocks]
+    steps = [block.steps for block in blocks]
+    keys: tuple[Callable[[int], tuple[int, ...]], ...] = (
+        lambda i: (-heights[i], steps[i][0]),  # what TFLM does
+        lambda i: (-crowd[i], -heights[i]),  # fullest steps first
+        lambda i: (-areas[i],),
+        lambda i: (steps[i][0], -heights[i]),
+        lambda i: (-steps[i][1], -heights[i]),
+        lambda i: (steps[i][0] - steps[i][1], -heights[i]),
+    )
+    for key in keys:
+        yield sorted(range(len(blocks)), key=lambda i: (key(i), i))
 
 
-_ORDERS: tuple[Callable[[Block], tuple[int, ...]], ...] = (
-    lambda b: (-b.height_bytes, b.steps[0]),  # what TFLM does
-    lambda b: (-_area(b),),
-    lambda b: (b.steps[0], -b.height_bytes),
-    lambda b: (-b.steps[1], -b.height_bytes),
-    lambda b: (b.steps[0] - b.steps[1], -b.height_bytes),
-)
+def _crowd_bytes(blocks: Sequence[Block]) -> list[int]:
+    """For each block the sum of all sizes at the fullest step of its life."""
+    if not blocks:
+        return []
+    start = min(block.steps[0] for block in blocks)
+    live = [0] * (max(block.steps[1] for block in blocks) - start + 1)
+    for block in blocks:
+        for rect in block.rects:
+            for step in range(rect.first, rect.last + 1):
+                live[step - start] += rect.size_bytes
+    return [max(live[block.steps[0] - start : block.steps[1] - start + 1]) for block in blocks]
 
 
 class _Packer:
@@ -92,36 +113,39 @@ class _Packer:
         self.best: list[int] = [0] * len(blocks)
         self.arena_bytes = sum(self._heights) + sum(self._aligns) + 1  # above anything that first fit gives
         self._order = list(range(len(blocks)))
+        self.looked_at = 0
 
-    def first_fit(self, order: Sequence[int], *, accept_equal: bool = False) -> bool:
-        """Place blocks in order, each as low as it goes; keep the result if it is better. Stops when it cannot be."""
+    def first_fit(self, order: Sequence[int]) -> int | None:
+        """Place blocks in order, each as low as it goes, and keep the result if it is better than the best.
+
+        Returns the position in the order of the first block that makes it no better; None for a success.
+        """
         base = [-1] * len(order)
-        limit = self.arena_bytes + (1 if accept_equal else 0)
-        for block in order:
+        for position, block in enumerate(order):
             x = self._lowest(block, base)
-            if x + self._heights[block] >= limit:
-                return False
+            if x + self._heights[block] >= self.arena_bytes:
+                return position
             base[block] = x
         self.arena_bytes = max((x + h for x, h in zip(base, self._heights, strict=True)), default=0)
         self.best, self._order = base, list(order)
-        return True
+        return None
 
     def search_orders(self, bound_bytes: int) -> None:
-        """Random changes of the best order: what reaches the top moves forward, or two blocks change places."""
+        """Aim one byte lower: the block that does not fit goes forward; now and then begin anew from the best."""
         rng = random.Random(0)
         n = len(self._order)
-        for _ in range(SEARCH_PLACEMENTS // n):
-            order = list(self._order)
-            if rng.random() < 0.6:
-                top = [i for i in order if self.best[i] + self._heights[i] == self.arena_bytes]
-                chosen = rng.choice(top)
-                order.remove(chosen)
-                order.insert(rng.randrange(n), chosen)
-            else:
+        order, tries, limit = list(self._order), 0, self.looked_at + SEARCH_INTERVALS
+        while self.looked_at < limit and self.arena_bytes > bound_bytes:
+            failed = self.first_fit(order)
+            tries += 1
+            if failed is None:
+                tries = 0
+            elif failed == 0 or tries > RESTART_TRIES:
+                order, tries = list(self._order), 0
                 i, j = rng.randrange(n), rng.randrange(n)
                 order[i], order[j] = order[j], order[i]
-            if self.first_fit(order, accept_equal=True) and self.arena_bytes <= bound_bytes:
-                return
+            else:
+                order.insert(rng.randrange(failed), order.pop(failed))
 
     def search_exactly(self, bound_bytes: int) -> None:
         """Depth first over all placements in which every block lies at 0 or on top of a block placed before.
@@ -164,6 +188,7 @@ class _Packer:
             if at >= 0:
                 spans += [(at + low, at + high) for low, high in intervals]
         spans.sort()
+        self.looked_at += len(spans) + 1
         return spans
 
     def _lowest(self, block: int, base: Sequence[int]) -> int:

@@ -1,9 +1,10 @@
 """Reorder the ops of a graph so that fewer bytes are live at once.
 
 The live bytes after a set of ops depend on the set only, not on its order, so the best order is a path through sets
-with the smallest highest point: a shortest-path search with `max` for `+`. Graphs with more sets than the limit are
-searched by a beam. In both, an op that fits below the highest point so far and does not raise the live bytes runs at
-once: doing that early can only free memory. The result is planned, and used only if its arena is smaller.
+with the smallest highest point. A beam search finds a good one; a shortest-path search with `max` for `+` then finds
+the best, or shows that there is no better, unless it meets too many sets. In both, an op that fits below the highest
+point so far and does not raise the live bytes runs at once: doing that early can only free memory. The result is
+planned, and used only if its arena is smaller.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from dataclasses import dataclass
 from freeml.ir.graph import Graph
 from freeml.ir.ops import Concat
 from freeml.plan.memory import plan_memory
-from freeml.plan.storage import alias_roots, in_place_operands, placeable_parts
+from freeml.plan.storage import alias_roots, find_storages, in_place_operands, placeable_parts
 
 EXACT_STATES = 20_000  # sets of executed ops that the exact search may reach
-BEAM_STATES = 6_000  # sets that the beam keeps over all steps together
+BEAM_STATES = 60_000  # sets that the beam may look at, over all steps together
 
 
 def schedule(graph: Graph, *, in_place: bool = True) -> Graph:
@@ -29,14 +30,15 @@ def schedule(graph: Graph, *, in_place: bool = True) -> Graph:
     given = problem.peak_bytes(range(len(graph.ops)))
     if given <= problem.floor_bytes:
         return graph
-    found = _search_exactly(problem, given)
-    if found is None:
-        found = _search_beam(problem, given)
+    found = _search_beam(problem, given)
+    found = _search_exactly(problem, problem.peak_bytes(found) if found else given) or found
     if not found:
         return graph
     better = graph.with_ops(graph.ops[i] for i in found)
-    before, after = (plan_memory(g, in_place=in_place).arena_bytes for g in (graph, better))
-    return better if after < before else graph
+    after = plan_memory(better, in_place=in_place).arena_bytes
+    if after < find_storages(graph, in_place=in_place, alignment=1).live_bound_bytes():
+        return better
+    return better if after < plan_memory(graph, in_place=in_place).arena_bytes else graph
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +153,8 @@ class _Problem:
         return state.peak_bytes
 
 
-def _search_exactly(problem: _Problem, limit_bytes: int) -> list[int] | None:
-    """The order with the lowest peak; empty if that is not below the limit, None if there are too many states."""
+def _search_exactly(problem: _Problem, limit_bytes: int) -> list[int]:
+    """The order with the lowest peak; empty if that is not below the limit, or there are too many states."""
     queue = [(problem.start.peak_bytes, 0, 0, problem.start)]
     lowest = {0: problem.start.peak_bytes}
     pushed = 0
@@ -168,13 +170,12 @@ def _search_exactly(problem: _Problem, limit_bytes: int) -> list[int] | None:
                 pushed += 1
                 heapq.heappush(queue, (after.peak_bytes, -after.done.bit_count(), pushed, after))
         if pushed > EXACT_STATES:
-            return None
+            return []
     return []
 
 
 def _search_beam(problem: _Problem, limit_bytes: int) -> list[int]:
     """An order with a peak below the limit, or an empty one: the best few sets of each size."""
-    width = max(8, BEAM_STATES // problem.n)
     states = [problem.start]
     for _ in range(problem.n):
         best: dict[int, _State] = {}
@@ -183,7 +184,9 @@ def _search_beam(problem: _Problem, limit_bytes: int) -> list[int]:
                 rival = best.get(after.done)
                 if after.peak_bytes < limit_bytes and (rival is None or after.peak_bytes < rival.peak_bytes):
                     best[after.done] = after
-        states = sorted(best.values(), key=lambda s: (s.peak_bytes, s.live_bytes, s.done))[:width]
+        states = sorted(best.values(), key=lambda s: (s.peak_bytes, s.live_bytes, s.done))
         if not states:
             return []
+        n_ready = max(len(state.ready) for state in states)
+        del states[max(6, BEAM_STATES // (problem.n * max(1, n_ready))) :]
     return states[0].order()

@@ -1,7 +1,8 @@
 /* The int8 kernels of freeml: descriptors and prototypes.
  *
  * Common contract, which the comments below only add to:
- * - Tensors are int8, row-major, channel last: (H, W, C), C contiguous. No pointer needs an alignment beyond its type's.
+ * - Tensors are int8, row-major, channel last: (H, W, C), C contiguous. No pointer needs an alignment beyond its
+ *   type's.
  * - A kernel computes the output units [first, first + n). x (a, b) points to the whole input, y to where unit `first`
  *   goes. Any split of a layer into such calls, in any order, writes the same bytes. n may be 0.
  * - Kernels read their inputs and constants, and write y and scratch, nothing else. They keep no state.
@@ -40,7 +41,8 @@ typedef struct {
 } fml_conv_t;
 
 /* Bytes of scratch of fml_conv_i8: one column, the taps of one pixel and one group. At most 65535. */
-#define FML_CONV_SCRATCH_BYTES(k_h, k_w, in_c, groups) ((size_t)(k_h) * (size_t)(k_w) * ((size_t)(in_c) / (size_t)(groups)))
+#define FML_CONV_SCRATCH_BYTES(k_h, k_w, in_c, groups) \
+    ((size_t)(k_h) * (size_t)(k_w) * ((size_t)(in_c) / (size_t)(groups)))
 
 /* Any convolution. w [out_c][k_h][k_w][in_c / groups]. */
 void fml_conv_i8(const fml_conv_t *l, const int8_t *x, int8_t *y, int8_t *scratch, uint32_t first, uint32_t n);

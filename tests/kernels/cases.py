@@ -106,7 +106,7 @@ def _weights_and_requant(c: Choices, shape: tuple[int, ...]) -> dict[str, npt.ND
         rng, w = _rng(c), np.zeros((n_out, per_out), np.int8)
         w[np.arange(n_out), rng.integers(0, per_out, n_out)] = rng.choice(np.array([-1, 1], np.int8), n_out)
         bias = rng.integers(-9, 9, n_out, dtype=np.int32)
-        scale = {"mult": np.full(n_out, 16384, np.int16), "shift": np.full(n_out, 14, np.uint8)}
+        scale: dict[str, Any] = {"mult": np.full(n_out, 16384, np.int16), "shift": np.full(n_out, 14, np.uint8)}
         return {"w": w.reshape(shape), "bias": bias, **scale}
     bias_bits = pick(c, (0, 8, 16, 24, 30))
     bias = _rng(c).integers(-(2**bias_bits), 2**bias_bits, size=n_out, dtype=np.int32, endpoint=True)
@@ -177,7 +177,7 @@ def _conv_case(
     shape = (out_c, *window.kernel, in_c // groups)
     consts = _weights_and_requant(c, shape)
     x = _codes(c, geometry["in_h"], geometry["in_w"], in_c)
-    store = {"x_zp": _zp(c), "y_zp": _zp(c), **_bounds(c)}
+    store: dict[str, Any] = {"x_zp": _zp(c), "y_zp": _zp(c), **_bounds(c)}
     op = ConvI8(**_NAMES, window=window, groups=groups, **store)
     out_shape = (geometry["out_h"], geometry["out_w"], out_c)
     expected = _answer(op, [x[None], *consts.values()], out_shape)
@@ -220,7 +220,7 @@ def dense(c: Choices) -> Case:
     n_in, n_out = pick(c, (c.between(1, 40), c.between(1, 400))), c.between(1, 23)
     consts = _weights_and_requant(c, (n_out, n_in))
     x = _codes(c, n_in)
-    store = {"y_zp": _zp(c), **_bounds(c)}
+    store: dict[str, Any] = {"y_zp": _zp(c), **_bounds(c)}
     expected = _answer(DenseI8(**_NAMES, **store), [x[None], *consts.values()], (n_out,))
     fields = {"n_in": n_in, "n_out": n_out, **store}
     return Case("fml_dense_i8", "fml_dense_t", fields, consts, (x,), n_out, 1, expected)
@@ -258,7 +258,7 @@ def _pool_case(
 def maxpool(c: Choices) -> Case:
     touch, pads = bool(c.between(0, 1)), bool(c.between(0, 1))
     window, geometry = _window(c, touch=touch, pads=pads)
-    bounds = _bounds(c)
+    bounds: dict[str, Any] = _bounds(c)
     op = MaxPoolI8(**_NAMES, window=window, **bounds)
     in_place = touch and window.pad[:2] == (0, 0)
     return _pool_case(c, "fml_maxpool_i8", op, geometry, bounds, {}, in_place=in_place)
@@ -268,7 +268,7 @@ def avgpool(c: Choices) -> Case:
     include_pad = bool(c.between(0, 1))
     window, geometry = _window(c, touch=True)
     n_mult = pick(c, (1, window.kernel[0] * window.kernel[1]))
-    store = {"x_zp": _zp(c), "y_zp": _zp(c), **_bounds(c)}
+    store: dict[str, Any] = {"x_zp": _zp(c), "y_zp": _zp(c), **_bounds(c)}
     op = AvgPoolI8(**_NAMES, window=window, include_pad=include_pad, **store)
     fields = {**store, "include_pad": int(include_pad), "n_mult": n_mult}
     return _pool_case(c, "fml_avgpool_i8", op, geometry, fields, _requant(c, n_mult, 10))
@@ -280,8 +280,8 @@ def _operands(c: Choices) -> tuple[dict[str, Any], Codes, Codes, tuple[int, ...]
     out = tuple(pick(c, (1, 2, 3, c.between(1, 9))) for _ in range(rank))
     shapes = []
     for _ in range(2):
-        whole = c.between(0, 1)
-        shapes.append(tuple(size if whole or c.between(0, 1) else 1 for size in out))
+        full = c.between(0, 1)
+        shapes.append(tuple(size if full or c.between(0, 1) else 1 for size in out))
     out = tuple(max(sizes) for sizes in zip(*shapes, strict=True))
     fields: dict[str, Any] = {"dims": (1,) * (4 - rank) + out}
     for name, shape in zip("ab", shapes, strict=True):
@@ -301,7 +301,7 @@ def _binary_case(kernel: str, op: Op, parts: tuple[Any, ...], fields: dict[str, 
 def add(c: Choices) -> Case:
     shift = pick(c, (c.between(0, 30), c.between(8, 20)))
     most = min(2 ** (shift + 1), 32767) if c.between(0, 3) else 32767
-    fields = {
+    fields: dict[str, Any] = {
         "mult_a": c.between(-most, most),
         "mult_b": c.between(-most, most),
         "offset": c.between(-(2**27), 2**27) if shift > 16 else c.between(-128 << shift, 128 << shift),
@@ -313,7 +313,7 @@ def add(c: Choices) -> Case:
 
 def mul(c: Choices) -> Case:
     scale = {name: int(values[0]) for name, values in _requant(c, 1, 14).items()}
-    fields = {"a_zp": _zp(c), "b_zp": _zp(c), "y_zp": _zp(c), **scale, **_bounds(c)}
+    fields: dict[str, Any] = {"a_zp": _zp(c), "b_zp": _zp(c), "y_zp": _zp(c), **scale, **_bounds(c)}
     return _binary_case("fml_mul_i8", MulI8(**_NAMES, **fields), _operands(c), fields)
 
 

@@ -45,7 +45,7 @@ def _parse_descriptors(header: str) -> dict[str, type[ctypes.Structure]]:
                 assert part, declarator
                 kind: Any = ctypes.c_void_p if part[1] else _SCALARS[match[1]]
                 if part[3]:
-                    kind = kind * int(numbers.get(part[3], part[3]))
+                    kind = kind * int(numbers.get(part[3], part[3]) or 0)
                 fields.append((part[2], kind))
         found[name] = type(name, (ctypes.Structure,), {"_fields_": fields})
     return found
@@ -128,17 +128,18 @@ class Kernels:
                 assert np.array_equal(guarded.content, operand.view(np.uint8).reshape(-1)), "an input was written"
         for name, array in case.consts.items():
             assert np.array_equal(array, constants[name]), f"the constant {name} was written"
-        return y.content[: case.expected.size].copy()  # in place, the input may be longer
+        written: Bytes = y.content[: case.expected.size].copy()  # in place, the input may be longer
+        return written
 
 
 class _Guarded:
     """Bytes with poison on both sides."""
 
-    def __init__(self, content: npt.NDArray[np.uint8]) -> None:
-        self._all = np.full(content.size + 2 * _GUARD + 8, _POISON, np.uint8)
+    def __init__(self, content: Bytes) -> None:
+        self._all: Bytes = np.full(content.size + 2 * _GUARD + 8, _POISON, np.uint8)
         # y of argmax is int32: keep the content aligned to 4, plus 1 where that is allowed by its size
         self._start = _GUARD + (-(self._all.ctypes.data + _GUARD) % 4 if content.size % 4 == 0 else 0)
-        self.content = self._all[self._start : self._start + content.size]
+        self.content: Bytes = self._all[self._start : self._start + content.size]
         self.content[:] = content
 
     def pointer(self, offset: int = 0) -> ctypes.c_void_p:

@@ -194,9 +194,8 @@ def _broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
 def _concat(b: Builder, draw: st.DrawFn, x: str, values: list[str]) -> str:
     axis = draw(st.integers(0, 2))
     shape = b.shape(x)
-    mates = [
-        v for v in values if all(i == axis or p == q for i, (p, q) in enumerate(zip(b.shape(v), shape, strict=True)))
-    ]
+    others = [i for i in range(3) if i != axis]
+    mates = [v for v in values if all(b.shape(v)[i] == shape[i] for i in others)]
     parts = draw(st.lists(st.sampled_from(mates), min_size=1, max_size=2))
     return b.concat(axis, *draw(st.permutations([x, *parts])))
 

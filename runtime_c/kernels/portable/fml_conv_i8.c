@@ -21,26 +21,31 @@ static int8_t *copy(int8_t *restrict to, const int8_t *restrict from, size_t n_b
 static void gather(const fml_conv_t *l, const int8_t *x, uint16_t channels, int32_t row, int32_t col, int8_t *to) {
     const fml_range_t rows = fml_taps_inside(row, l->k_h, l->dil_h, 0, l->in_h);
     const fml_range_t cols = fml_taps_inside(col, l->k_w, l->dil_w, 0, l->in_w);
-    const size_t tap_step = (size_t)l->dil_w * l->in_c;
-    const uint16_t n_cols = (uint16_t)(cols.end - cols.begin);
-    /* Neighbouring taps are neighbours in memory: one run per row. */
-    const uint16_t n_runs = channels == tap_step ? 1 : n_cols;
-    const size_t run_bytes = channels == tap_step ? (size_t)n_cols * channels : channels;
-
-    for (uint16_t i = 0; i < l->k_h; i++) {
-        if (i < rows.begin || i >= rows.end || n_cols == 0) {
-            to = fill(to, l->x_zp, (size_t)l->k_w * channels);
-            continue;
-        }
-        const size_t in_row = (size_t)(row + (int32_t)i * l->dil_h);
-        const size_t in_col = (size_t)(col + (int32_t)cols.begin * l->dil_w);
-        const int8_t *from = x + (in_row * l->in_w + in_col) * l->in_c;
-        to = fill(to, l->x_zp, (size_t)cols.begin * channels);
-        for (uint16_t run = 0; run < n_runs; run++, from += tap_step) {
-            to = copy(to, from, run_bytes);
-        }
-        to = fill(to, l->x_zp, (size_t)(l->k_w - cols.end) * channels);
+    const size_t row_bytes = (size_t)l->k_w * channels;
+    if (rows.begin >= rows.end || cols.begin >= cols.end) {
+        fill(to, l->x_zp, l->k_h * row_bytes);
+        return;
     }
+    const size_t left_bytes = (size_t)cols.begin * channels, right_bytes = (size_t)(l->k_w - cols.end) * channels;
+    const size_t tap_step = (size_t)l->dil_w * l->in_c, row_step = (size_t)l->dil_h * l->in_w * l->in_c;
+    const size_t in_row = (size_t)(row + (int32_t)rows.begin * l->dil_h);
+    const size_t in_col = (size_t)(col + (int32_t)cols.begin * l->dil_w);
+    const int8_t *from = x + (in_row * l->in_w + in_col) * l->in_c;
+
+    to = fill(to, l->x_zp, rows.begin * row_bytes);
+    for (uint16_t i = rows.begin; i < rows.end; i++, from += row_step) {
+        to = fill(to, l->x_zp, left_bytes);
+        if (tap_step == channels) { /* neighbouring taps are neighbours in memory */
+            to = copy(to, from, row_bytes - left_bytes - right_bytes);
+        } else {
+            const int8_t *tap = from;
+            for (uint16_t j = cols.begin; j < cols.end; j++, tap += tap_step) {
+                to = copy(to, tap, channels);
+            }
+        }
+        to = fill(to, l->x_zp, right_bytes);
+    }
+    fill(to, l->x_zp, (size_t)(l->k_h - rows.end) * row_bytes);
 }
 
 void fml_conv_i8(const fml_conv_t *l, const int8_t *x, int8_t *y, int8_t *scratch, uint32_t first, uint32_t n) {

@@ -63,7 +63,8 @@ static void four_channels(const fml_conv_t *l, const window_t *at, uint16_t c, i
 
 static void one_pixel(const fml_conv_t *l, const window_t *at, int8_t *y) {
     const uint16_t multiplier = l->out_c / l->in_c;
-    const uint8_t padded = l->x_zp != 0 && (at->rows.end - at->rows.begin < l->k_h || at->cols.end - at->cols.begin < l->k_w);
+    const uint8_t cut = at->rows.end - at->rows.begin < l->k_h || at->cols.end - at->cols.begin < l->k_w;
+    const uint8_t padded = cut && l->x_zp != 0;
     uint16_t c = 0, m = 0; /* the input channel of output channel o, and how many have read it */
     for (uint16_t o = 0; o < l->out_c;) {
         int32_t acc[4];

@@ -1,0 +1,113 @@
+"""Compare a compiled folder's C with the interpreter, byte for byte, and with the float network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from freeml.data import Dataset, fit_inputs
+from freeml.data.accuracy import accuracy, agreement
+from freeml.firmware.output import Output
+from freeml.firmware.run import HostModel
+from freeml.ir.graph import Graph
+from freeml.ir.interpret import chunks, decode_outputs, encode_inputs, interpret
+from freeml.ir.ops import Reshape
+from freeml.ir.types import Array
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What `freeml verify` reports.
+
+    mismatches   samples whose output bytes differ between C and interpreter
+    first_mismatch  sample and layer of the first difference, in words; empty where there is none
+    accuracy     of the C on the labels; None without labels
+    max_error, mean_error   C against the float network, over all outputs, in real values
+    agreement    share of samples on which C and float network predict the same class
+    """
+
+    samples: int
+    mismatches: int
+    first_mismatch: str
+    accuracy: float | None
+    float_accuracy: float | None
+    agreement: float | None
+    max_error: float
+    mean_error: float
+
+
+def verify_output(output: Output, dataset: Dataset, on_progress: Callable[[int], None] = lambda _: None) -> Verification:
+    """Run every sample through the C, the interpreter and the float network."""
+    model = output.build()
+    dataset = fit_inputs(dataset, [port.shape for port in output.graph.inputs])
+    samples = dataset.real_inputs()
+    mismatches, first = 0, ""
+    coded: list[Array] = []
+    exact: list[Array] = []
+    worst = total = 0.0
+    n_values = 0
+    for start, stop in chunks(output.graph, len(dataset)):
+        part = [array[start:stop] for array in samples]
+        inputs = encode_inputs(output.graph, part)
+        got, expected = model.run(inputs), interpret(output.graph, inputs)
+        wrong = _differing(got, expected)
+        mismatches += int(wrong.sum())
+        if wrong.any() and not first:
+            sample = int(np.argmax(wrong))
+            first = f"sample {start + sample}: {first_wrong_layer(model, output, inputs, sample)}"
+        real = decode_outputs(output.graph, got)
+        reference = decode_outputs(output.float_graph, interpret(output.float_graph, encode_inputs(output.float_graph, part)))
+        coded.append(real[0])
+        exact.append(reference[0])
+        for a, b in zip(real, reference, strict=True):
+            error = np.abs(a.astype(np.float64) - b.astype(np.float64))
+            worst, total, n_values = max(worst, float(error.max())), total + float(error.sum()), n_values + error.size
+        on_progress(stop - start)
+    outputs, references = np.concatenate(coded), np.concatenate(exact)
+    return Verification(
+        samples=len(dataset),
+        mismatches=mismatches,
+        first_mismatch=first,
+        accuracy=accuracy(outputs, dataset.labels),
+        float_accuracy=accuracy(references, dataset.labels),
+        agreement=agreement(outputs, references),
+        max_error=worst,
+        mean_error=total / n_values,
+    )
+
+
+def random_dataset(graph: Graph, n_samples: int, seed: int = 0) -> Dataset:
+    """Samples that cover the whole range of every input: for a check without data."""
+    rng = np.random.default_rng(seed)
+    arrays = []
+    for port in graph.inputs:
+        quant = graph.types[port.value].quant
+        assert quant is not None
+        arrays.append(quant.dequantize(rng.integers(-128, 128, (n_samples, *port.shape), dtype=np.int8)))
+    return Dataset(tuple(arrays), None, (), "random", "test", tuple(None for _ in arrays))
+
+
+def _differing(got: dict[str, Array], expected: dict[str, Array]) -> Array:
+    wrong = [(got[name] != expected[name]).reshape(len(got[name]), -1).any(axis=1) for name in got]
+    return np.any(wrong, axis=0)
+
+
+def first_wrong_layer(model: HostModel, output: Output, inputs: dict[str, Array], sample: int) -> str:
+    """The node of the first layer whose bytes differ, for one sample."""
+    graph = output.graph
+    one = {name: array[sample : sample + 1] for name, array in inputs.items()}
+    expected = interpret(graph, one, list(graph.types))
+    offsets = {layer["value"]: layer["offset_bytes"] for layer in output.manifest["layers"]}
+    ops = [op for op in graph.ops if not isinstance(op, Reshape)]
+    comments = iter(ops)
+    for _ in model.run_steps(inputs, sample):
+        op = next(comments, None)
+        if op is None:
+            break
+        type_ = graph.types[op.output]
+        raw = model.arena_bytes(offsets[op.output], type_.size_bytes).view(type_.dtype.numpy)
+        if (raw != expected[op.output].ravel()).any():
+            return f"first wrong in {op.loc} ({type(op).__name__}, {op.output})"
+    return "every layer alone agrees: the difference is in how they are joined"

@@ -1,0 +1,67 @@
+"""The compiled folder: what is kept beside the C so that it can be checked on its own, and how it is read back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from freeml.errors import BadOutput
+from freeml.firmware.host import build_host_library, cache_dir
+from freeml.firmware.run import HostModel
+from freeml.ir.graph import Graph
+from freeml.ir.store import from_bytes, to_bytes
+from freeml.ir.verify import InvalidGraphError, verify
+
+_INT8, _FLOAT = "model/int8.graph", "model/float.graph"
+
+
+@dataclass(frozen=True)
+class Output:
+    """A compiled folder: its manifest and both graphs."""
+
+    folder: Path
+    manifest: Mapping[str, Any]
+    graph: Graph
+    float_graph: Graph
+
+    def build(self) -> HostModel:
+        """Compile the folder's C for this machine and load it. Raises ToolMissing or ToolFailed."""
+        name = self.graph.name
+        sources = [self.folder / f"{name}.c", *sorted((self.folder / "runtime").glob("*.c"))]
+        target = cache_dir() / "loaded" / f"{name}-{self.graph.digest[:16]}.so"
+        library = build_host_library(sources, [self.folder, self.folder / "runtime"], target)
+        return HostModel(library, self.graph)
+
+
+def folder_files(graph: Graph, float_graph: Graph) -> dict[str, str | bytes]:
+    """The graphs as files of the folder."""
+    return {_INT8: to_bytes(graph), _FLOAT: to_bytes(float_graph)}
+
+
+def manifest_json(manifest: Mapping[str, Any]) -> str:
+    """The manifest as text: the same manifest, the same bytes."""
+    return json.dumps(manifest, indent=2, allow_nan=False) + "\n"
+
+
+def read_output(folder: str | Path) -> Output:
+    """A folder that `freeml compile` wrote. Raises BadOutput where it is not one, or is damaged."""
+    path = Path(folder)
+    try:
+        manifest = json.loads((path / "freeml.json").read_text(encoding="utf-8"))
+        graph = verify(from_bytes((path / _INT8).read_bytes(), where=_INT8))
+        float_graph = verify(from_bytes((path / _FLOAT).read_bytes(), where=_FLOAT))
+    except FileNotFoundError as error:
+        missing = Path(error.filename).name if error.filename else "a file"
+        raise BadOutput(
+            f"not a folder that `freeml compile` wrote: {missing} is missing",
+            where=str(folder),
+            hint="give the folder that was named with -o",
+        ) from error
+    except (OSError, ValueError, InvalidGraphError) as error:
+        raise BadOutput(f"the folder is damaged: {error}", where=str(folder), hint="compile the model again") from error
+    if manifest.get("name") != graph.name:
+        raise BadOutput("manifest and graph are of two models", where=str(folder), hint="compile the model again")
+    return Output(path, manifest, graph, float_graph)

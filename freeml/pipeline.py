@@ -1,0 +1,267 @@
+"""THE list of stages: from a model to a folder of C, in the order it happens.
+
+load -> float passes -> quantise -> schedule -> plan -> generate -> measure -> write. Each stage is a call to a lower layer;
+nothing here computes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from freeml import __version__
+from freeml.board import Board, load_board
+from freeml.codegen.emit import check_target, render, runtime_files, write_folder
+from freeml.codegen.generate import generate
+from freeml.codegen.names import identifier
+from freeml.codegen.program import Program
+from freeml.data import Dataset, fit_inputs, load
+from freeml.data.accuracy import accuracy
+from freeml.errors import BadData
+from freeml.firmware.output import folder_files, manifest_json
+from freeml.firmware.size import Size, measure_files
+from freeml.frontend.load import LoadedModel, load_model
+from freeml.ir.graph import Graph
+from freeml.ir.interpret import predict
+from freeml.ir.types import Array
+from freeml.passes.pipeline import run_passes
+from freeml.plan.cost import Costs, costs
+from freeml.plan.memory import MemoryPlan, plan_memory
+from freeml.plan.schedule import schedule
+from freeml.plan.verify import verify_plan
+from freeml.quantize.errors import LayerError, layer_errors
+from freeml.quantize.search import MAX_SAMPLES, Quantised, quantize
+
+Progress = Callable[[str], None]
+_SILENT: Progress = lambda _: None  # noqa: E731
+
+
+@dataclass(frozen=True, slots=True)
+class CompileOptions:
+    """What a user may choose.
+
+    board    a name of `freeml boards`, or the path of a TOML file
+    name     prefix of everything in the generated C; from the model's file name where None
+    split    the split whose accuracy is reported; calibration always uses the calibration split
+    samples  at most this many samples of it (all where None)
+    """
+
+    board: str = "host"
+    name: str | None = None
+    split: str = "test"
+    samples: int | None = None
+
+
+@dataclass(frozen=True)
+class CompileResult:
+    """Everything the compiler found out; `manifest` is what freeml.json holds."""
+
+    graph: Graph
+    float_graph: Graph
+    quantised: Quantised
+    plan: MemoryPlan
+    costs: Costs
+    program: Program
+    board: Board
+    manifest: Mapping[str, Any] = field(repr=False)
+    out_dir: Path | None = None
+
+
+def compile_model(
+    model: Any,
+    out: str | Path | None = None,
+    *,
+    data: str | Dataset | None = None,
+    example_inputs: Any = None,
+    options: CompileOptions | None = None,
+    progress: Progress = _SILENT,
+    dump_dir: Path | None = None,
+) -> CompileResult:
+    """Compile a network to C.
+
+    model           path of .onnx, .tflite, .pt2; "package.module:function"; a torch module or exported program
+    out             folder to write; nothing is written where None
+    data            a data specification or a Dataset: calibration samples and, with labels, accuracy; a model that is
+                    already quantised needs none. A torch module may be calibrated on `example_inputs` alone.
+    example_inputs  a tuple of tensors, for a torch module
+    Raises FreemlError with what, where and what to change. An existing output folder is replaced only on success.
+    """
+    options = options or CompileOptions()
+    board = load_board(options.board)
+    if out is not None:
+        check_target(Path(out))
+    progress("read the model")
+    loaded = load_model(model, example_inputs)
+    name = identifier(options.name or loaded.name)
+    float_graph = optimise(loaded, name, dump_dir)
+    quantised = quantise(float_graph, data, example_inputs, progress)
+    progress("plan memory")
+    graph = schedule(quantised.graph)
+    plan = verify_plan(graph, plan_memory(graph))
+    progress("generate C")
+    program = generate(graph, plan, header=_header(loaded, board, name))
+    files: dict[str, str | bytes] = {**render(program), **runtime_files(program)}
+    progress("measure code and stack")
+    size = measure_files(program.name, files)
+    memory = memory_table(program, size)
+    board.check_fit(**{region: memory[region] for region in ("flash_bytes", "nvm_bytes", "sram_bytes")})
+    rating = rate(float_graph, graph, data, options, progress)
+    cost = costs(graph)
+    manifest = _manifest(loaded, board, options, quantised, graph, plan, cost, memory, size, rating)
+    if out is not None:
+        progress("write the output folder")
+        files |= folder_files(graph, float_graph)
+        files["freeml.json"] = manifest_json(manifest)
+        write_folder(Path(out), files)
+    out_dir = None if out is None else Path(out)
+    return CompileResult(graph, float_graph, quantised, plan, cost, program, board, manifest, out_dir)
+
+
+def optimise(loaded: LoadedModel, name: str, dump_dir: Path | None = None) -> Graph:
+    """The float graph after all passes, named as the C will be."""
+    return run_passes(replace(loaded.graph, name=name), dump_dir=dump_dir)
+
+
+def quantise(graph: Graph, data: str | Dataset | None, example_inputs: Any = None, progress: Progress = _SILENT) -> Quantised:
+    """Quantise with the calibration split of the data, or with the example inputs of a torch module."""
+    samples = calibration_samples(graph, data)
+    if samples is None and example_inputs is not None:
+        samples = tuple(np.asarray(x.detach().cpu().numpy() if hasattr(x, "detach") else x) for x in example_inputs)
+    return quantize(graph, samples, progress)
+
+
+def calibration_samples(graph: Graph, data: str | Dataset | None) -> tuple[Array, ...] | None:
+    """Samples of the calibration split in the shapes the graph reads; None without data."""
+    if data is None:
+        return None
+    dataset = load(data, "calibration", limit=2 * MAX_SAMPLES) if isinstance(data, str) else data.take(2 * MAX_SAMPLES)
+    return fit_inputs(dataset, [port.shape for port in graph.inputs]).real_inputs()
+
+
+def test_dataset(graph: Graph, data: str | Dataset, split: str, samples: int | None) -> Dataset:
+    """Samples of a split in the shapes the graph reads."""
+    dataset = load(data, split, limit=samples) if isinstance(data, str) else data
+    if samples is not None and len(dataset) > samples:
+        dataset = dataset.take(samples)
+    return fit_inputs(dataset, [port.shape for port in graph.inputs])
+
+
+def rate(
+    float_graph: Graph,
+    graph: Graph,
+    data: str | Dataset | None,
+    options: CompileOptions,
+    progress: Progress = _SILENT,
+) -> dict[str, Any]:
+    """Accuracy of both graphs on the chosen split; None each where there are no labels or no such split."""
+    nothing: dict[str, Any] = {"float": None, "int8": None, "samples": 0, "split": None, "data": None}
+    if data is None:
+        return nothing
+    try:
+        dataset = test_dataset(float_graph, data, options.split, options.samples)
+    except BadData:
+        if options.split != "test":
+            raise
+        return nothing  # calibration samples alone are a legal data set
+    if dataset.labels is None or len(dataset) == 0:
+        return nothing
+    inputs = dataset.real_inputs()
+    progress(f"run the float network on {len(dataset)} samples")
+    exact = predict(float_graph, inputs)[0]
+    progress(f"run the int8 network on {len(dataset)} samples")
+    coded = predict(graph, inputs)[0]
+    return {
+        "float": accuracy(exact, dataset.labels),
+        "int8": accuracy(coded, dataset.labels),
+        "samples": len(dataset),
+        "split": dataset.split,
+        "data": dataset.name,
+    }
+
+
+def inspect_errors(float_graph: Graph, quantised: Quantised, data: str | Dataset) -> list[LayerError]:
+    """Where int8 loses, layer by layer, on up to 256 calibration samples."""
+    samples = calibration_samples(float_graph, data)
+    assert samples is not None
+    return layer_errors(quantised.reference, quantised.graph, [array[:256] for array in samples])
+
+
+def memory_table(program: Program, size: Size) -> dict[str, int]:
+    """Bytes by region. Activations live in NVM; SRAM holds the scratch of one kernel and the stack."""
+    return {
+        "flash_bytes": size.flash_bytes,
+        "code_bytes": size.code_bytes,
+        "weights_bytes": program.weights_bytes,
+        "nvm_bytes": program.arena_bytes,
+        "sram_bytes": program.scratch_bytes + size.stack_bytes + size.ram_bytes,
+        "scratch_bytes": program.scratch_bytes,
+        "stack_bytes": size.stack_bytes,
+    }
+
+
+def _header(loaded: LoadedModel, board: Board, name: str) -> list[str]:
+    return [
+        f"/* {name}, generated by freeml {__version__} for board {board.name}. Do not edit: compile the model again.",
+        f" * model sha256 {loaded.digest} */",
+    ]
+
+
+def _manifest(
+    loaded: LoadedModel,
+    board: Board,
+    options: CompileOptions,
+    quantised: Quantised,
+    graph: Graph,
+    plan: MemoryPlan,
+    cost: Costs,
+    memory: Mapping[str, int],
+    size: Size,
+    rating: Mapping[str, Any],
+) -> dict[str, Any]:
+    return {
+        "freeml": __version__,
+        "name": graph.name,
+        "model": {"name": loaded.name, "sha256": loaded.digest},
+        "options": {"board": board.name, "split": options.split, "samples": options.samples},
+        "compiler": size.compiler,
+        **{key: memory[key] for key in ("flash_bytes", "weights_bytes", "nvm_bytes", "sram_bytes")},
+        "memory": dict(memory),
+        "arena_bound_bytes": plan.live_bound_bytes,
+        "macs": cost.macs,
+        "params": cost.params,
+        "accuracy": dict(rating),
+        "quantisation": {"method": quantised.method, "errors": quantised.errors},
+        "inputs": [_port(graph, port) for port in graph.inputs],
+        "outputs": [_port(graph, port) for port in graph.outputs],
+        "layers": [
+            {
+                "value": op.output,
+                "op": type(op).__name__,
+                "loc": op.loc,
+                "shape": list(graph.types[op.output].shape),
+                "macs": cost.by_op[op.output].macs,
+                "weights_bytes": cost.by_op[op.output].weight_bytes,
+                "output_bytes": graph.types[op.output].size_bytes,
+                "offset_bytes": plan.offset_bytes[op.output],
+                "scratch_bytes": cost.by_op[op.output].scratch_bytes,
+            }
+            for op in graph.ops
+        ],
+    }
+
+
+def _port(graph: Graph, port: Any) -> dict[str, Any]:
+    type_ = graph.types[port.value]
+    return {
+        "name": port.name,
+        "shape": list(port.shape),
+        "memory_order": list(port.order),
+        "memory_shape": list(type_.shape),
+        "dtype": type_.dtype.value,
+        "scale": type_.quant.scale if type_.quant else None,
+        "zero_point": type_.quant.zero_point if type_.quant else None,
+    }
