@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from freeml.errors import BadOutput
-from freeml.firmware.host import build_host_library, cache_dir
+from freeml.firmware.host import build_host_library
 from freeml.firmware.run import HostModel
 from freeml.ir.graph import Graph
 from freeml.ir.store import from_bytes, to_bytes
@@ -31,9 +32,10 @@ class Output:
         """Compile the folder's C for this machine and load it. Raises ToolMissing or ToolFailed."""
         name = self.graph.name
         sources = [self.folder / f"{name}.c", *sorted((self.folder / "runtime").glob("*.c"))]
-        target = cache_dir() / "loaded" / f"{name}-{self.graph.digest[:16]}.so"
-        library = build_host_library(sources, [self.folder, self.folder / "runtime"], target)
-        return HostModel(library, self.graph)
+        with tempfile.TemporaryDirectory(prefix="freeml-load-") as work:
+            # A new path each time: under a path it knows, the loader returns the library it has, not a changed one.
+            library = build_host_library(sources, [self.folder, self.folder / "runtime"], Path(work) / f"{name}.so")
+            return HostModel(library, self.graph)
 
 
 def folder_files(graph: Graph, float_graph: Graph) -> dict[str, str | bytes]:
@@ -62,6 +64,6 @@ def read_output(folder: str | Path) -> Output:
         ) from error
     except (OSError, ValueError, InvalidGraphError) as error:
         raise BadOutput(f"the folder is damaged: {error}", where=str(folder), hint="compile the model again") from error
-    if manifest.get("name") != graph.name:
+    if not isinstance(manifest, dict) or manifest.get("name") != graph.name:
         raise BadOutput("manifest and graph are of two models", where=str(folder), hint="compile the model again")
     return Output(path, manifest, graph, float_graph)

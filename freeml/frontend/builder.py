@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from freeml.errors import UnsupportedOp
-from freeml.frontend.layout import Index, is_identity, memory_order, move_for
+from freeml.frontend.layout import Index, is_identity, is_nest, memory_order, move_for
 from freeml.ir.graph import Graph
 from freeml.ir.ops import (
     ArgMax,
@@ -132,14 +132,24 @@ class GraphBuilder:
         return View(x.value, x.index.reshape(tuple(shape)))
 
     def transpose(self, x: View, order: Sequence[int]) -> View:
-        """Logical transpose."""
-        return View(x.value, x.index.transpose(tuple(order)))
+        """Logical transpose. Where reshapes and transposes mix too far for one index to follow, x is moved first."""
+        index = x.index.transpose(tuple(order))
+        if is_nest(index):
+            return View(x.value, index)
+        made_by = next((op.loc for op in reversed(self._ops) if op.output == x.value), x.value)
+        return View(self.stored(x, x.index, made_by), _arange(x.shape).transpose(tuple(order)))
 
     def stored(self, x: View, order: Index, loc: str) -> str:
         """The IR value that holds the elements in the order of `order` (a re-indexing of x.index), of that shape."""
         key = (x.value, order.tobytes(), order.shape)
         if key not in self._views:
-            self._views[key] = self._moved(x.value, order, loc)
+            if is_nest(order):
+                self._views[key] = self._moved(x.value, order, loc)
+            else:
+                # No single transpose does it: bring x into its logical order, which is one, and go on from there.
+                place = np.empty(x.index.size, dtype=np.int64)
+                place[x.index.ravel()] = np.arange(x.index.size)
+                self._views[key] = self._moved(self.stored(x, x.index, loc), place[order], loc)
         return self._views[key]
 
     def _moved(self, value: str, order: Index, loc: str) -> str:
@@ -210,7 +220,7 @@ class GraphBuilder:
         rows = math.prod(x.shape[:-1])
         offset = np.zeros(n_out) if bias is None else np.broadcast_to(bias, (n_out,))
         if rows > 1:
-            column = View(x.value, x.index.reshape(rows, k).T.reshape(1, k, 1, rows))
+            column = self.reshape(self.transpose(self.reshape(x, (rows, k)), (1, 0)), (1, k, 1, rows))
             y = self.conv(
                 column,
                 Weight(weight.array[:, :, None, None], weight.code_scales),
@@ -266,8 +276,8 @@ class GraphBuilder:
         kept = [axis for axis in range(len(x.shape)) if axis not in axes]
         n_reduced = math.prod(x.shape[axis] for axis in axes)
         rows, columns = self._reduced_shape(x, axes, n_reduced)
-        moved = x.index.transpose(*axes, *kept).reshape(1, rows, columns, -1).transpose(0, 3, 1, 2)
-        y = self.pool(View(x.value, moved), kind, window=Window(kernel=(rows, columns)), loc=loc)
+        moved = self.reshape(self.transpose(x, (*axes, *kept)), (1, rows, columns, x.index.size // (rows * columns)))
+        y = self.pool(self.transpose(moved, (0, 3, 1, 2)), kind, window=Window(kernel=(rows, columns)), loc=loc)
         shape = [1 if axis in axes else n for axis, n in enumerate(x.shape)]
         if not keepdims:
             shape = [n for axis, n in enumerate(x.shape) if axis not in axes]
@@ -376,6 +386,7 @@ class GraphBuilder:
     def _emit(self, cls: type[Op], first: str, loc: str, type_: TensorType, /, *more: str, **attrs: Any) -> str:
         if type_.n_elems == 0:
             raise UnsupportedOp(f"the result has no elements (shape {type_.shape})", where=loc)
+        check_size(type_.shape, loc)
         output = self._fresh(loc)
         self._types[output] = type_
         self._ops.append(cls(output=output, inputs=(first, *more), loc=loc, **attrs))

@@ -63,6 +63,15 @@ def move_for(index: Index) -> Move:
     return Move(shape, tuple(by_stride.index(k) for k in range(len(axes))))
 
 
+def is_nest(index: Index) -> bool:
+    """Whether one transpose (or none) brings the elements into the order of `index`."""
+    try:
+        move_for(index)
+    except ValueError:
+        return False
+    return True
+
+
 def memory_order(index: Index) -> tuple[int, ...] | None:
     """Logical axes in memory order, for an index that is a plain transpose of the stored value; None otherwise.
 

@@ -23,15 +23,23 @@ from freeml.frontend.onnx_nodes import Args, Known, Node, Operand
 from freeml.ir.types import Array
 
 # Deterministic operators that exporters leave between constants. All have results no larger than inference says.
-FOLDABLE = frozenset(
-    """Abs Add And ArgMax ArgMin Cast CastLike Ceil Clip Concat ConstantOfShape Cos Div Equal Erf Exp Expand EyeLike
-    Flatten Floor Gather GatherElements GatherND Gemm Greater GreaterOrEqual Identity Less LessOrEqual Log MatMul Max
-    Mean Min Mod Mul Neg Not OneHot Or Pad Pow QuantizeLinear Range Reciprocal ReduceMax ReduceMean ReduceMin ReduceProd
-    ReduceSum ReduceSumSquare ReduceL2 Relu Reshape Round Sigmoid Sign Sin Size Slice Softmax Split Sqrt Squeeze Sub Sum
-    Tanh Tile Transpose Trilu Unsqueeze Where Xor""".split()
-)
+# fmt: off
+FOLDABLE = frozenset((
+    "Abs", "Add", "And", "ArgMax", "ArgMin", "Cast", "CastLike", "Ceil", "Clip", "Concat", "ConstantOfShape", "Cos",
+    "Div", "Equal", "Erf", "Exp", "Expand", "EyeLike", "Flatten", "Floor", "Gather", "GatherElements", "GatherND",
+    "Gemm", "Greater", "GreaterOrEqual", "Identity", "Less", "LessOrEqual", "Log", "MatMul", "Max", "Mean", "Min",
+    "Mod", "Mul", "Neg", "Not", "OneHot", "Or", "Pad", "Pow", "QuantizeLinear", "Range", "Reciprocal", "ReduceMax",
+    "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "ReduceSumSquare", "ReduceL2", "Relu", "Reshape", "Round",
+    "Sigmoid", "Sign", "Sin", "Size", "Slice", "Softmax", "Split", "Sqrt", "Squeeze", "Sub", "Sum", "Tanh", "Tile",
+    "Transpose", "Trilu", "Unsqueeze", "Where", "Xor",
+))
+# fmt: on
 # Moving elements moves their scales alike, so these keep the codes of quantised weights.
-MOVES = frozenset("Concat Flatten Gather Identity Reshape Slice Split Squeeze Transpose Unsqueeze".split())
+# fmt: off
+MOVES = frozenset((
+    "Concat", "Flatten", "Gather", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze",
+))
+# fmt: on
 _SMALL = 256
 
 
@@ -68,7 +76,7 @@ def check_results(node: Node, args: Args, results: Sequence[Operand]) -> None:
         if elem_type and helper.tensor_dtype_to_np_dtype(elem_type) != result.dtype:
             node.bad(f"its result should be of type {helper.tensor_dtype_to_np_dtype(elem_type)}, not {result.dtype}")
         # Inference of onnx 1.23 keeps a last window that starts behind the input, which ONNX itself drops.
-        if shape is None or node.op in ("MaxPool", "AveragePool") and node.int("ceil_mode", 0):
+        if shape is None or (node.op in ("MaxPool", "AveragePool") and node.integer("ceil_mode", 0)):
             continue
         same_rank = len(shape) == len(result.shape)
         if not same_rank or any(want not in (None, got) for want, got in zip(shape, result.shape, strict=True)):
@@ -81,7 +89,7 @@ def fold(node: Node, args: Args) -> list[Known]:
         node.refuse(
             "freeml does not evaluate it on constants", "simplify the model first, for example with onnx-simplifier"
         )
-    if node.int("broadcast", 0):
+    if node.integer("broadcast", 0):
         node.refuse("constants with the broadcasting of operator set 6", "export with a current operator set")
     for value in node.attrs.values():
         if isinstance(value, onnx.TensorProto):

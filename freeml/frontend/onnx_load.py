@@ -1,7 +1,8 @@
 """Reading an ONNX file that nobody vouches for: every size is checked before it is allocated.
 
-Only the protobuf parser sees raw bytes; what it returns is checked for what the rest relies on (names, counts, sizes of
-tensors, types of inputs) before any code of the onnx package looks at it. External data may not leave the model's folder.
+Only the protobuf parser sees raw bytes; what it returns is checked for what the rest relies on (names, counts, sizes
+of tensors, types of inputs) before any code of the onnx package looks at it. External data may not leave the model's
+folder.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ MIN_OPSET = 6
 _REEXPORT = "export the model again, or check that the download is complete"
 
 # Where a tensor without raw_data keeps its elements.
-_FIELDS = {
+_FIELDS: dict[int, str] = {
     TensorProto.FLOAT: "float_data",
     TensorProto.DOUBLE: "double_data",
     TensorProto.INT64: "int64_data",
@@ -74,7 +75,8 @@ def read_bytes(path: Path) -> bytes:
 def parse(data: bytes, where: str) -> onnx.ModelProto:
     """Bytes -> ModelProto. Raises BadModel where they are not an ONNX model."""
     try:
-        model = onnx.ModelProto.FromString(data)
+        model = onnx.ModelProto()
+        model.ParseFromString(data)
     except Exception as error:  # the parser raises its own DecodeError, and others for bad UTF-8
         raise BadModel("not an ONNX file, or a damaged one", where=where, hint=_REEXPORT) from error
     if not model.graph.node and not model.graph.output:
@@ -84,7 +86,7 @@ def parse(data: bytes, where: str) -> onnx.ModelProto:
 
 def opset_of(model: onnx.ModelProto, where: str) -> int:
     """Version of the standard operator set. Raises BadModel without one, UnsupportedOp outside what freeml reads."""
-    versions = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
+    versions = [int(entry.version) for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
     if len(versions) != 1:
         raise BadModel("the model does not name one version of the ONNX operator set", where=where, hint=_REEXPORT)
     newest = onnx.defs.onnx_opset_version()
@@ -274,7 +276,7 @@ def _port_dtype(elem_type: int, what: str, place: str) -> str:
     if elem_type not in TensorProto.DataType.values() or elem_type == TensorProto.UNDEFINED:
         raise BadModel(f"{what} has an element type that does not exist ({elem_type})", where=place, hint=_REEXPORT)
     name = onnx.helper.tensor_dtype_to_np_dtype(elem_type).name if elem_type in _FIELDS else "other"
-    if elem_type == TensorProto.BFLOAT16 or elem_type == TensorProto.BOOL or name == "other":
+    if elem_type in (TensorProto.BFLOAT16, TensorProto.BOOL) or name == "other":
         raise UnsupportedOp(
             f"{what} is of type {TensorProto.DataType.Name(elem_type).lower()}",
             where=place,

@@ -1,7 +1,7 @@
 """Lowering: the nodes of a checked ONNX graph, in order, onto the GraphBuilder.
 
-Each value is either known now or computed on the device. Nodes on known values are folded, the others go to the function
-LOWER has for them; behind each one onnx's shape inference must agree. Nodes nobody reads are not looked at.
+Each value is either known now or computed on the device. Nodes on known values are folded, the others go to the
+function LOWER has for them; behind each one onnx's shape inference must agree. Nodes nobody reads are not looked at.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 import onnx
 
 from freeml.errors import BadModel, FreemlError, UnsupportedOp
+from freeml.frontend import onnx_lower_dense as dense
 from freeml.frontend import onnx_lower_math as maths
 from freeml.frontend import onnx_lower_shape as shapes
 from freeml.frontend import onnx_lower_window as windows
@@ -42,7 +43,7 @@ LOWER: dict[str, Rule] = {
     **dict.fromkeys(("Shape", "Size"), shapes.shape_of),
     **dict.fromkeys(("Slice", "Split", "Gather"), shapes.slice_),
     "ArgMax": shapes.argmax,
-    "BatchNormalization": maths.batch_norm,
+    "BatchNormalization": dense.batch_norm,
     "Clip": maths.clip,
     "Concat": shapes.concat,
     "Constant": shapes.constant,
@@ -52,9 +53,9 @@ LOWER: dict[str, Rule] = {
     "Expand": shapes.expand,
     "Flatten": shapes.flatten,
     "Gelu": maths.gelu,
-    "Gemm": maths.gemm,
+    "Gemm": dense.gemm,
     "Identity": shapes.identity,
-    "MatMul": maths.matmul,
+    "MatMul": dense.matmul,
     "Mish": maths.mish,
     "PRelu": maths.prelu,
     "Pad": shapes.pad,
@@ -78,12 +79,37 @@ _HINTS = {
     "LayerNormalization": "use BatchNormalization, whose statistics are fixed",
     "InstanceNormalization": "use BatchNormalization, whose statistics are fixed",
 }
-_IMAGE_OPS = frozenset("Conv MaxPool AveragePool GlobalAveragePool GlobalMaxPool BatchNormalization".split())
+# fmt: off
+_IMAGE_OPS = frozenset((
+    "Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "BatchNormalization",
+))
+# fmt: on
 _TRANSPARENT = frozenset(
-    (*maths.UNARY, *"Add Sub Mul Div Neg Abs Relu Clip Identity QuantizeLinear DequantizeLinear Cast Dropout".split())
+    (
+        *maths.UNARY,
+        *[
+            "Add",
+            "Sub",
+            "Mul",
+            "Div",
+            "Neg",
+            "Abs",
+            "Relu",
+            "Clip",
+            "Identity",
+            "QuantizeLinear",
+            "DequantizeLinear",
+            "Cast",
+            "Dropout",
+        ],
+    )
 )
 # Of the index tensor that ArgMax makes, only the shape may change.
-_ON_INDICES = frozenset("Identity Reshape Flatten Squeeze Unsqueeze Shape Size ArgMax".split())
+# fmt: off
+_ON_INDICES = frozenset((
+    "Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Shape", "Size", "ArgMax",
+))
+# fmt: on
 
 
 class Lowering:
@@ -103,7 +129,7 @@ class Lowering:
 
     def run(self) -> GraphBuilder:
         """Inputs, nodes, outputs. Raises UnsupportedOp and BadModel."""
-        nodes = scheduled(live_nodes(self.graph), self.graph)
+        nodes = scheduled(live_nodes(self.graph))
         readers = _readers(self.graph)
         for spec in inputs_of(self.graph, self.where):
             self._input(spec, _channels_first(spec, readers))
@@ -245,7 +271,7 @@ def live_nodes(graph: onnx.GraphProto) -> list[tuple[int, onnx.NodeProto]]:
     return live[::-1]
 
 
-def scheduled(nodes: list[tuple[int, onnx.NodeProto]], graph: onnx.GraphProto) -> list[tuple[int, onnx.NodeProto]]:
+def scheduled(nodes: list[tuple[int, onnx.NodeProto]]) -> list[tuple[int, onnx.NodeProto]]:
     """The same order, but QuantizeLinear directly behind what it quantises: the scale then sticks to that value."""
     made_at: dict[str, tuple[int, int]] = {}
     keyed = []

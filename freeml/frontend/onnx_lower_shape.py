@@ -22,13 +22,13 @@ def reshape(g: GraphBuilder, node: Node, args: Args) -> Operand:
     x = _any(node, args)
     wanted = node.ints_of(args, 1, "shape")
     assert wanted is not None
-    keep = not node.int("allowzero", 0)
+    keep = not node.integer("allowzero", 0)
     for i, n in enumerate(wanted):
-        if n == 0 and keep and i >= len(x.shape) or n < -1:
+        if (n == 0 and keep and i >= len(x.shape)) or n < -1:
             node.bad(f"shape {wanted} for an input of shape {x.shape}")
     shape = [x.shape[i] if n == 0 and keep else n for i, n in enumerate(wanted)]
     size, rest = math.prod(x.shape), math.prod(n for n in shape if n != -1)
-    if shape.count(-1) > 1 or rest == 0 or size % rest or -1 not in shape and rest != size:
+    if shape.count(-1) > 1 or rest == 0 or size % rest or (-1 not in shape and rest != size):
         node.bad(f"an input of shape {x.shape} does not have the elements of {wanted}")
     return x.at(g.reshape(x.view, [size // rest if n == -1 else n for n in shape]))
 
@@ -36,7 +36,7 @@ def reshape(g: GraphBuilder, node: Node, args: Args) -> Operand:
 def flatten(g: GraphBuilder, node: Node, args: Args) -> Operand:
     """Flatten to a matrix."""
     x = _any(node, args)
-    axis, rank = node.int("axis", 1), len(x.shape)
+    axis, rank = node.integer("axis", 1), len(x.shape)
     axis = rank if axis == rank else node.axis(axis, rank)
     return x.at(g.reshape(x.view, (math.prod(x.shape[:axis]), math.prod(x.shape[axis:]))))
 
@@ -44,7 +44,7 @@ def flatten(g: GraphBuilder, node: Node, args: Args) -> Operand:
 def squeeze(g: GraphBuilder, node: Node, args: Args) -> Operand:
     """Squeeze; axes are an attribute before operator set 13."""
     x = _any(node, args)
-    given = node.ints("axes") if node.has("axes") else node.ints_of(args, 1, "axes")
+    given = node.integers("axes") if node.has("axes") else node.ints_of(args, 1, "axes")
     ones = tuple(axis for axis, n in enumerate(x.shape) if n == 1)
     axes = ones if given is None else node.axes(given, len(x.shape))
     if not set(axes) <= set(ones):
@@ -55,7 +55,7 @@ def squeeze(g: GraphBuilder, node: Node, args: Args) -> Operand:
 def unsqueeze(g: GraphBuilder, node: Node, args: Args) -> Operand:
     """Unsqueeze; axes are an attribute before operator set 13."""
     x = _any(node, args)
-    given = node.ints("axes") if node.has("axes") else node.ints_of(args, 1, "axes")
+    given = node.integers("axes") if node.has("axes") else node.ints_of(args, 1, "axes")
     if given is None:
         node.bad("no axes")
     rank = len(x.shape) + len(given)
@@ -69,7 +69,7 @@ def unsqueeze(g: GraphBuilder, node: Node, args: Args) -> Operand:
 def transpose(g: GraphBuilder, node: Node, args: Args) -> Operand:
     """Transpose."""
     x = _any(node, args)
-    order = node.ints("perm") or list(reversed(range(len(x.shape))))
+    order = node.integers("perm") or list(reversed(range(len(x.shape))))
     if sorted(order) != list(range(len(x.shape))):
         node.bad(f"perm {order} of a tensor of shape {x.shape}")
     return x.at(g.transpose(x.view, order))
@@ -78,7 +78,7 @@ def transpose(g: GraphBuilder, node: Node, args: Args) -> Operand:
 def concat(g: GraphBuilder, node: Node, args: Args) -> Operand:
     """Concat of tensors that are all computed on the device."""
     parts = [node.tensor(args, i) for i in range(len(args))]
-    axis = node.axis(node.int("axis", 1), len(parts[0].shape))
+    axis = node.axis(node.integer("axis", 1), len(parts[0].shape))
     for part in parts:
         same = len(part.shape) == len(parts[0].shape) and all(
             n == m for k, (n, m) in enumerate(zip(part.shape, parts[0].shape, strict=True)) if k != axis
@@ -92,11 +92,11 @@ def concat(g: GraphBuilder, node: Node, args: Args) -> Operand:
 def pad(g: GraphBuilder, node: Node, args: Args) -> Operand:
     """Pad with a constant; an attribute before operator set 11, an input since."""
     x = node.tensor(args, 0)
-    mode, rank = node.str("mode", "constant"), len(x.shape)
+    mode, rank = node.text("mode", "constant"), len(x.shape)
     if mode != "constant":
         node.refuse(f"mode {mode!r}", "pad with a constant, or let the convolution pad")
-    value = node.float("value", 0.0) if node.opset < 11 else node.number_of(args, 2, "padding value", 0.0)
-    pads = node.ints("pads") if node.opset < 11 else node.ints_of(args, 1, "pads")
+    value = node.number("value", 0.0) if node.opset < 11 else node.number_of(args, 2, "padding value", 0.0)
+    pads = node.integers("pads") if node.opset < 11 else node.ints_of(args, 1, "pads")
     axes = node.ints_of(args, 3, "axes")
     chosen = list(range(rank)) if axes is None else [node.axis(axis, rank) for axis in axes]
     if pads is None or len(pads) != 2 * len(chosen) or len(set(chosen)) != len(chosen):
@@ -113,7 +113,7 @@ def pad(g: GraphBuilder, node: Node, args: Args) -> Operand:
     return Tensor(g.pad(x.view, before, after, value, loc=node.loc), x.dtype, min(x.low, value))
 
 
-def identity(g: GraphBuilder, node: Node, args: Args) -> Operand:
+def identity(_g: GraphBuilder, node: Node, args: Args) -> Operand:
     """Identity."""
     return _any(node, args)
 
@@ -129,16 +129,16 @@ def expand(g: GraphBuilder, node: Node, args: Args) -> Operand:
     return x.at(g.reshape(x.view, shape))
 
 
-def dropout(g: GraphBuilder, node: Node, args: Args) -> Operand:
+def dropout(_g: GraphBuilder, node: Node, args: Args) -> Operand:
     """Dropout, which does nothing at inference."""
     x = _any(node, args)
     training = node.known(args, 2, "training_mode")
-    if training is not None and training.array.any() or node.opset < 7 and not node.int("is_test", 0):
+    if (training is not None and training.array.any()) or (node.opset < 7 and not node.integer("is_test", 0)):
         node.refuse("training mode", "export the model after model.eval()")
     return x
 
 
-def cast(g: GraphBuilder, node: Node, args: Args) -> Operand:
+def cast(_g: GraphBuilder, node: Node, args: Args) -> Operand:
     """Cast between float types, or from integers to float."""
     if node.op == "CastLike":
         like = args[1]
@@ -147,7 +147,7 @@ def cast(g: GraphBuilder, node: Node, args: Args) -> Operand:
         if isinstance(args[0], Known):
             return Known.of(args[0].plain().astype(target))
     else:
-        kind = node.int("to", 0)
+        kind = node.integer("to", 0)
         try:
             target = onnx.helper.tensor_dtype_to_np_dtype(kind)
         except KeyError:
@@ -163,13 +163,13 @@ def cast(g: GraphBuilder, node: Node, args: Args) -> Operand:
 def argmax(g: GraphBuilder, node: Node, args: Args) -> Operand:
     """ArgMax over one axis, at the output of the model."""
     x = node.tensor(args, 0)
-    axis = node.axis(node.int("axis", 0), len(x.shape))
-    last = bool(node.int("select_last_index", 0))
-    view = g.argmax(x.view, axis, keepdims=bool(node.int("keepdims", 1)), last=last, loc=node.loc)
+    axis = node.axis(node.integer("axis", 0), len(x.shape))
+    last = bool(node.integer("select_last_index", 0))
+    view = g.argmax(x.view, axis, keepdims=bool(node.integer("keepdims", 1)), last=last, loc=node.loc)
     return Tensor(view, np.dtype(np.int64), 0.0)
 
 
-def constant(g: GraphBuilder, node: Node, args: Args) -> Operand:
+def constant(_g: GraphBuilder, node: Node, _args: Args) -> Operand:
     """Constant, from a number or a list; tensors are read by the caller."""
     name, value = next(iter(node.attrs.items()), ("", None))
     if len(node.attrs) != 1 or name not in ("value_float", "value_floats", "value_int", "value_ints"):
@@ -177,17 +177,17 @@ def constant(g: GraphBuilder, node: Node, args: Args) -> Operand:
     return Known.of(np.array(value, dtype=np.float32 if "float" in name else np.int64))
 
 
-def shape_of(g: GraphBuilder, node: Node, args: Args) -> Operand:
+def shape_of(_g: GraphBuilder, node: Node, args: Args) -> Operand:
     """Shape and Size, which are constants: every shape is static."""
     arg = args[0]
     assert arg is not None
     if node.op == "Size":
         return Known.of(np.array(math.prod(arg.shape), dtype=np.int64))
-    start, stop = node.int("start", 0), node.int("end", len(arg.shape))
+    start, stop = node.integer("start", 0), node.integer("end", len(arg.shape))
     return Known.of(np.array(arg.shape[start:stop], dtype=np.int64))
 
 
-def slice_(g: GraphBuilder, node: Node, args: Args) -> Operand:
+def slice_(_g: GraphBuilder, node: Node, _args: Args) -> Operand:
     """Slice, Split and Gather, where they keep the whole tensor."""
     return node.refuse(
         "it takes a part of a value computed while the model runs",

@@ -1,7 +1,7 @@
 """Convolution and pooling. Three spatial axes are folded into two where that is exact.
 
-A box pools over (H, W) with the depth among the channels, then over the depth alone: a maximum of maxima is one, and the
-divisor of an average is a product over the axes. A 3-D convolution is a 2-D one whose weight is banded over the depth.
+A box pools over (H, W) with the depth among the channels, then over the depth alone: a maximum of maxima is one, and
+the divisor of an average is a product over the axes. A 3-D convolution is a 2-D one whose weight is banded over depth.
 """
 
 from __future__ import annotations
@@ -48,16 +48,16 @@ def spatial_axes(node: Node, x: Tensor, kernel: Sequence[int], *, ceil: bool = F
     rank = len(sizes)
     if not 1 <= rank <= 3:
         node.refuse(f"{rank} spatial axes", "freeml has 1-D, 2-D and 3-D windows")
-    strides = node.ints("strides") or [1] * rank
-    dilations = node.ints("dilations") or [1] * rank
-    pads = node.ints("pads") or [0] * (2 * rank)
+    strides = node.integers("strides") or [1] * rank
+    dilations = node.integers("dilations") or [1] * rank
+    pads = node.integers("pads") or [0] * (2 * rank)
     if not len(kernel) == len(strides) == len(dilations) == len(pads) // 2 == rank or len(pads) % 2:
         node.bad(f"kernel {list(kernel)}, strides, dilations or pads do not fit an input of shape {x.shape}")
     if min(*kernel, *strides, *dilations) < 1 or max(*kernel, *strides, *dilations, *pads) > _MAX_STEP:
         node.bad("kernel, strides and dilations must be positive and of sensible size")
     if min(pads) < 0:
         node.refuse("negative padding", "crop the input before the model")
-    auto = node.str("auto_pad", "NOTSET")
+    auto = node.text("auto_pad", "NOTSET")
     if auto not in ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"):
         node.bad(f"auto_pad {auto!r}")
     if auto == "VALID":
@@ -98,12 +98,12 @@ def conv(g: GraphBuilder, node: Node, args: Args) -> Operand:
     if len(x.shape) < 3 or len(known.shape) != len(x.shape):
         node.bad(f"a weight of shape {known.shape} for an input of shape {x.shape}")
     weight, bias = node.weight(known), node.floats(args, 2, "bias")
-    groups, n_out = node.int("group", 1), known.shape[0]
+    groups, n_out = node.integer("group", 1), known.shape[0]
     if groups < 1 or n_out % groups or known.shape[1] * groups != x.shape[1]:
         node.bad(f"{x.shape[1]} channels do not fit a weight of shape {known.shape} in {groups} groups")
     if bias is not None and bias.shape != (n_out,):
         node.bad(f"a bias of shape {bias.shape} for {n_out} channels")
-    kernel = node.ints("kernel_shape") or list(known.shape[2:])
+    kernel = node.integers("kernel_shape") or list(known.shape[2:])
     if kernel != list(known.shape[2:]):
         node.bad(f"kernel_shape {kernel} and a weight of shape {known.shape}")
     axes = spatial_axes(node, x, kernel)
@@ -159,13 +159,13 @@ def pool(g: GraphBuilder, node: Node, args: Args) -> Operand:
         node.refuse("its output Indices", "freeml has no use for positions; remove MaxUnpool from the model")
     if len(x.shape) < 3:
         node.bad(f"an input of shape {x.shape}")
-    axes = spatial_axes(node, x, node.ints("kernel_shape") or [], ceil=bool(node.int("ceil_mode", 0)))
+    axes = spatial_axes(node, x, node.integers("kernel_shape") or [], ceil=bool(node.integer("ceil_mode", 0)))
     for axis in axes:
         starts = axis.starts()
         first_tap = np.where(starts >= 0, starts, starts % axis.dilation)
         if (first_tap >= axis.size).any() or (first_tap > starts + axis.extent - 1).any():
             node.refuse("a window that lies wholly in the padding", "use less padding than the kernel is long")
-    include_pad = bool(node.int("count_include_pad", 0))
+    include_pad = bool(node.integer("count_include_pad", 0))
     kind = "max" if node.op == "MaxPool" else "avg"
 
     def over(view: View, part: Sequence[Axis]) -> View:
@@ -194,9 +194,9 @@ def global_pool(g: GraphBuilder, node: Node, args: Args) -> Operand:
 def reduce(g: GraphBuilder, node: Node, args: Args) -> Operand:
     """ReduceMean, ReduceMax and ReduceSum over fixed axes; axes are an attribute in older operator sets."""
     x = node.tensor(args, 0)
-    axes = node.ints("axes") if node.has("axes") else node.ints_of(args, 1, "axes")
+    axes = node.integers("axes") if node.has("axes") else node.ints_of(args, 1, "axes")
     if not axes:
-        if node.int("noop_with_empty_axes", 0):
+        if node.integer("noop_with_empty_axes", 0):
             return x
         axes = list(range(len(x.shape)))
     axes = list(node.axes(axes, len(x.shape)))
@@ -205,8 +205,10 @@ def reduce(g: GraphBuilder, node: Node, args: Args) -> Operand:
     if not axes:
         return x
     kind = "max" if node.op == "ReduceMax" else "avg"
-    y = g.reduce(x.view, kind, axes, keepdims=bool(node.int("keepdims", 1)), loc=node.loc)
+    y = g.reduce(x.view, kind, axes, keepdims=bool(node.integer("keepdims", 1)), loc=node.loc)
     if node.op == "ReduceSum":
         count = float(math.prod(x.shape[axis] for axis in axes))
-        return Tensor(g.binary("mul", y, Weight(np.full((1,) * max(len(y.shape), 1), count)[..., :1]), loc=node.loc), x.dtype)
+        return Tensor(
+            g.binary("mul", y, Weight(np.full((1,) * max(len(y.shape), 1), count)[..., :1]), loc=node.loc), x.dtype
+        )
     return x.at(y)

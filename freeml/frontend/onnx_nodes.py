@@ -109,13 +109,13 @@ class Node:
         """Whether an attribute is given."""
         return name in self.attrs
 
-    def int(self, name: str, default: int) -> int:
+    def integer(self, name: str, default: int) -> int:
         """An integer attribute."""
         value = self.attrs.get(name, default)
         assert isinstance(value, int)
         return value
 
-    def float(self, name: str, default: float) -> float:
+    def number(self, name: str, default: float) -> float:
         """A float attribute, finite."""
         value = self.attrs.get(name, default)
         assert isinstance(value, float)
@@ -123,13 +123,13 @@ class Node:
             self.bad(f"attribute {name} is not a number")
         return value
 
-    def str(self, name: str, default: str) -> str:
+    def text(self, name: str, default: str) -> str:
         """A string attribute."""
         value = self.attrs.get(name, default.encode())
         assert isinstance(value, bytes)
         return value.decode("utf-8", "replace")
 
-    def ints(self, name: str) -> list[int] | None:
+    def integers(self, name: str) -> list[int] | None:
         """A list of integers; None where the attribute is absent."""
         value = self.attrs.get(name)
         return None if value is None else [int(v) for v in value]  # type: ignore[attr-defined]
@@ -155,6 +155,13 @@ class Node:
                 self.refuse("it reads quantised codes", "place DequantizeLinear before and QuantizeLinear after it")
             return arg
         return self.refuse(f"its input {i} is a constant" if arg else f"its input {i} is missing")
+
+    def float_tensor(self, args: Args, i: int) -> Tensor:
+        """Operand i, computed on the device in floating point."""
+        x = self.tensor(args, i)
+        if not x.is_float:
+            self.refuse(f"an input of type {x.dtype}", "cast it to float first")
+        return x
 
     def known(self, args: Args, i: int, what: str) -> Known | None:
         """Operand i where it is given; it must be a constant."""
@@ -244,6 +251,9 @@ def make_node(proto: onnx.NodeProto, index: int, opset: int, where: str) -> Node
         node.bad(f"{len(proto.input)} inputs, ONNX has {schema.min_input} to {schema.max_input}")
     if not max(1, schema.min_output) <= len(proto.output) <= schema.max_output:
         node.bad(f"{len(proto.output)} outputs, ONNX has {schema.min_output} to {schema.max_output}")
+    for name, formal in zip(proto.input, schema.inputs, strict=False):
+        if not name and formal.option == defs.OpSchema.FormalParameterOption.Single:
+            node.bad(f"its input {formal.name} is missing")
     return replace(node, attrs=_attributes(node))
 
 
@@ -253,7 +263,7 @@ def _attributes(node: Node) -> dict[str, object]:
         formal = node.schema.attributes.get(attribute.name)
         if formal is None or attribute.name in attrs or attribute.ref_attr_name:
             node.bad(f"attribute {attribute.name!r} is unknown or given twice")
-        if int(formal.type.value) != attribute.type:
+        if formal.type.value != attribute.type:  # type: ignore[attr-defined]  # a pybind11 enum
             node.bad(f"attribute {attribute.name!r} is of another type than ONNX defines")
         if attribute.type in (AttributeProto.TENSOR, AttributeProto.FLOAT, AttributeProto.INT, AttributeProto.STRING):
             attrs[attribute.name] = onnx.helper.get_attribute_value(attribute)

@@ -38,7 +38,7 @@ def quantize(g: GraphBuilder, node: Node, args: Args) -> Operand:
 def dequantize(g: GraphBuilder, node: Node, args: Args) -> Operand:
     """DequantizeLinear of codes from QuantizeLinear, of a quantised input of the model, or of a constant."""
     x = args[0]
-    if node.int("block_size", 0):
+    if node.integer("block_size", 0):
         node.refuse("blocked quantisation", _HINT)
     if isinstance(x, Known):
         return _constant(node, args, x)
@@ -66,9 +66,9 @@ def _scale(node: Node, args: Args) -> Known:
 def _quant_of(node: Node, args: Args, codes: np.dtype[np.generic] | None) -> tuple[Quant, np.dtype[np.generic]]:
     """Scale and zero point in terms of int8, and the model's own type of the codes."""
     scale, zero = _scale(node, args), node.known(args, 2, "zero point")
-    if scale.array.size != 1 or zero is not None and zero.array.size != 1:
+    if scale.array.size != 1 or (zero is not None and zero.array.size != 1):
         node.refuse("one scale per channel for an activation", _HINT)
-    if zero is None and node.int("output_dtype", 0) not in (0, 2):  # 2 is uint8, the default
+    if zero is None and node.integer("output_dtype", 0) not in (0, 2):  # 2 is uint8, the default
         node.refuse("codes that are not int8 or uint8", _HINT)
     dtype = zero.dtype if zero is not None else codes or np.dtype(np.uint8)
     if dtype not in (np.dtype(np.int8), np.dtype(np.uint8)):
@@ -86,7 +86,7 @@ def _constant(node: Node, args: Args, x: Known) -> Known:
         node.refuse(f"codes of type {x.dtype.name}", _HINT)
     shape = [1] * x.array.ndim
     if scale.array.size > 1:
-        axis = node.axis(node.int("axis", 1), x.array.ndim)
+        axis = node.axis(node.integer("axis", 1), x.array.ndim)
         shape[axis] = x.shape[axis]
     sizes = {scale.array.size, math.prod(shape)} | ({zero.array.size} if zero is not None else set())
     if sizes != {math.prod(shape)}:

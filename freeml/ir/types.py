@@ -54,6 +54,9 @@ class Quant:
     zero_point: int
 
     def __post_init__(self) -> None:
+        # numpy's scalars print differently: the text form knows only Python's own.
+        object.__setattr__(self, "scale", float(self.scale))
+        object.__setattr__(self, "zero_point", int(self.zero_point))
         if not (math.isfinite(self.scale) and self.scale > 0):
             raise ValueError(f"a scale must be finite and positive, not {self.scale}")
         if not -128 <= self.zero_point <= 127:
@@ -109,6 +112,8 @@ class Const:
             array = array.copy()
         array.flags.writeable = False
         object.__setattr__(self, "array", array)
+        if self.code_scales is not None:
+            object.__setattr__(self, "code_scales", tuple(map(float, self.code_scales)))
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import AddI8, ConvI8, DenseI8, MulI8
-from freeml.ir.ops import Op, Reshape
+from freeml.ir.ops import Binary, Conv, Dense, Op, Reshape
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Costs:
 
 
 def costs(graph: Graph) -> Costs:
-    """Costs of a quantised graph."""
+    """Costs of a quantised graph; of a float graph too, where bytes are those of floats and scratch is 0."""
     params = {name for op in graph.ops for name in _param_names(graph, op)}
     stored = {name for op in graph.ops for name in op.inputs if name in graph.consts}
     return Costs(
@@ -68,7 +68,7 @@ def costs(graph: Graph) -> Costs:
 
 
 def op_cost(op: Op, graph: Graph) -> OpCost:
-    """Cost of one op of a quantised graph."""
+    """Cost of one op of a graph of either stage."""
     read = {name for name in op.inputs if name in graph.types}
     free = isinstance(op, Reshape) and bool(read)
     return OpCost(
@@ -104,17 +104,17 @@ def is_depthwise(op: ConvI8, graph: Graph) -> bool:
 
 def _macs(op: Op, graph: Graph) -> int:
     match op:
-        case ConvI8():
+        case ConvI8() | Conv():
             return graph.types[op.output].n_elems * prod(graph.type_of(op.inputs[1]).shape[1:])
-        case DenseI8():
+        case DenseI8() | Dense():
             return graph.type_of(op.inputs[1]).n_elems
     return 0
 
 
 def _param_names(graph: Graph, op: Op) -> tuple[str, ...]:
     match op:
-        case ConvI8() | DenseI8():
+        case ConvI8() | DenseI8() | Conv() | Dense():
             return tuple(dict.fromkeys(op.inputs[1:3]))
-        case AddI8() | MulI8():
+        case AddI8() | MulI8() | Binary():
             return tuple(dict.fromkeys(name for name in op.inputs if name in graph.consts))
     return ()

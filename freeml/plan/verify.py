@@ -79,22 +79,26 @@ class _Arena:
         out_at, out = plan.offset_bytes[op.output], graph.types[op.output]
         outermost = prod(out.shape[: op.axis]) == 1
         rows: list[_Labels] = []
+        copied: list[str] = []
+        written = np.full(out.size_bytes, not outermost)
         part_offset = 0
         for name in op.inputs:
             type_ = graph.type_of(name)
-            if name in graph.types:
-                placed = plan.placed.get(name) == (op.output, part_offset)
-                in_place = outermost and plan.offset_bytes[name] == out_at + part_offset
-                if placed:
-                    _rule(in_place, where, f"%{name} is said to be placed, but lies elsewhere")
-                    _rule(op.inputs.count(name) == 1, where, f"%{name} is placed, but joined more than once")
-                else:
-                    _rule(not _overlap(graph, plan, name, op.output), where, f"it copies %{name} over its own source")
-                labels = self.labels[name]
+            end = part_offset + type_.size_bytes
+            if name in graph.types and plan.placed.get(name) == (op.output, part_offset):
+                there = outermost and plan.offset_bytes[name] == out_at + part_offset
+                _rule(there, where, f"%{name} is said to be placed, but lies elsewhere")
+                _rule(op.inputs.count(name) == 1, where, f"%{name} is placed, but joined more than once")
             else:
-                labels = self._fresh(type_.size_bytes)
+                written[part_offset:end] = True
+                copied += [name] if name in graph.types else []
+            labels = self.labels[name] if name in graph.types else self._fresh(type_.size_bytes)
             rows.append(labels.reshape(prod(type_.shape[: op.axis]), -1))
-            part_offset += type_.size_bytes
+            part_offset = end
+        for name in copied:
+            low, size = plan.offset_bytes[name] - out_at, graph.types[name].size_bytes
+            hit = written[max(low, 0) : max(low + size, 0)].any()
+            _rule(not hit, where, f"it copies parts over %{name}, which it reads")
         self.labels[op.output] = np.concatenate(rows, axis=1).reshape(-1)
         self._bytes[out_at : out_at + out.size_bytes] = self.labels[op.output]
 

@@ -29,7 +29,9 @@ def mutations(data: bytes, seed: int, n: int) -> Iterator[bytes]:
 def _damage(data: bytearray, rng: random.Random) -> None:
     # Structure sits at both ends of model files; weights fill the middle.
     size = len(data)
-    at = rng.choice((rng.randrange(size + 1), rng.randrange(min(size, 400) + 1), size - rng.randrange(min(size, 400) + 1)))
+    at = rng.choice(
+        (rng.randrange(size + 1), rng.randrange(min(size, 400) + 1), size - rng.randrange(min(size, 400) + 1))
+    )
     match rng.randrange(7):
         case 0 if at < size:
             data[at] ^= 1 << rng.randrange(8)

@@ -146,13 +146,22 @@ def test_nested_concatenations_share_all_their_bytes() -> None:
     assert plan.live_bound_bytes == 20
 
 
-def test_a_part_read_after_its_concatenation_died_keeps_its_bytes() -> None:
+def test_a_part_read_later_keeps_its_concatenation_from_being_overwritten() -> None:
     b = Builder()
     x = b.input(1, 4, 2)
     part = b.conv(x, 2)
     y = b.lut(b.concat(1, part, b.conv(x, 2)))
-    graph = b.graph(b.add(b.conv(y, 2), b.concat(1, part, b.lut(part))))
-    check(graph)
+    plan = check(b.graph(b.concat(1, b.conv(y, 2), part)))
+    assert part in plan.placed
+    assert y not in plan.shared
+
+
+def test_a_part_is_copied_from_within_the_result_that_it_was_placed_in() -> None:
+    b = Builder()
+    x = b.conv(b.input(1, 2, 1), 2)
+    y = b.concat(1, x, b.conv(x, 2))
+    graph = b.graph(b.concat(1, y, x))  # x lies in y, y in the result, which has x once more at its end
+    assert check(graph, in_place=False).placed[y] == (plan_output(b), 0)
 
 
 def test_what_is_joined_twice_is_copied() -> None:
@@ -313,6 +322,21 @@ def test_the_verifier_finds_pooling_in_place_with_padding() -> None:
         verify_plan(b.graph(y), bad)
 
 
+def test_the_verifier_finds_a_broadcast_operand_that_is_overwritten() -> None:
+    b = Builder()
+    x, gate = b.input(2, 2, 2), b.input(1, 1, 2)
+    y = b.mul(x, gate)
+    bad = replace(
+        plan_memory(b.graph(y)),
+        offset_bytes={x: 8, gate: 0, y: 0},
+        shared={y: gate},
+        arena_bytes=16,
+        live_bound_bytes=0,
+    )
+    with pytest.raises(InvalidPlanError, match="cannot write over"):
+        verify_plan(b.graph(y), bad)
+
+
 def test_the_verifier_finds_in_place_ops_in_a_plan_that_forbids_them() -> None:
     graph = _residual()
     with pytest.raises(InvalidPlanError, match="forbids"):
@@ -328,7 +352,7 @@ def test_the_verifier_finds_a_part_that_is_not_where_it_is_said_to_be() -> None:
     swapped = {**plan.offset_bytes, p: plan.offset_bytes[r], r: plan.offset_bytes[p]}
     with pytest.raises(InvalidPlanError):
         verify_plan(graph, replace(plan, offset_bytes=swapped))
-    with pytest.raises(InvalidPlanError, match="over its own source"):
+    with pytest.raises(InvalidPlanError, match="it copies parts over"):
         verify_plan(graph, replace(plan, placed={}))
 
 

@@ -18,10 +18,37 @@ from freeml.errors import UnsupportedOp
 from freeml.frontend.onnx import from_model_proto
 from freeml.ir.interpret import predict
 
-NODE_FAMILIES = tuple(
-    """Conv Gemm MatMul MaxPool AveragePool GlobalAveragePool GlobalMaxPool ReduceMean BatchNormalization Add Sub Mul
-    Concat Pad Flatten Reshape Squeeze Unsqueeze Transpose Relu Clip LeakyRelu Sigmoid Tanh HardSigmoid HardSwish
-    Softmax Identity Dropout ArgMax""".split()
+NODE_FAMILIES = (
+    "Conv",
+    "Gemm",
+    "MatMul",
+    "MaxPool",
+    "AveragePool",
+    "GlobalAveragePool",
+    "GlobalMaxPool",
+    "ReduceMean",
+    "BatchNormalization",
+    "Add",
+    "Sub",
+    "Mul",
+    "Concat",
+    "Pad",
+    "Flatten",
+    "Reshape",
+    "Squeeze",
+    "Unsqueeze",
+    "Transpose",
+    "Relu",
+    "Clip",
+    "LeakyRelu",
+    "Sigmoid",
+    "Tanh",
+    "HardSigmoid",
+    "HardSwish",
+    "Softmax",
+    "Identity",
+    "Dropout",
+    "ArgMax",
 )
 MODEL_FAMILIES = ("pytorch-converted", "pytorch-operator")
 

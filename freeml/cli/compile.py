@@ -1,0 +1,99 @@
+"""`freeml compile`: from a model to a folder of C."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from freeml.cli.options import data_option, json_option, model_argument, samples_option, split_option
+from freeml.cli.terminal import Terminal
+
+_MOST_LAYERS = 20
+
+
+@click.command("compile", short_help="Turn a model into a folder of C.")
+@model_argument
+@click.option(
+    "--board", default="host", show_default=True, metavar="NAME", help="A name of `freeml boards`, or a .toml file."
+)
+@data_option("Samples to find ranges with and to measure accuracy; a model that is quantised already needs none.")
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), metavar="OUT", help="Folder to write.")
+@split_option()
+@samples_option("Measure accuracy on at most N samples, evenly spread; all by default.")
+@click.option("--name", metavar="NAME", help="Prefix of everything in the C; from the model's file name by default.")
+@click.option(
+    "--dump-ir", type=click.Path(path_type=Path), metavar="DIR", help="Write the graph's text after each pass there."
+)
+@json_option
+@click.pass_obj
+def compile_command(
+    terminal: Terminal,
+    model: str,
+    board: str,
+    data_spec: str | None,
+    out: Path,
+    split: str,
+    samples: int | None,
+    name: str | None,
+    dump_ir: Path | None,
+) -> None:
+    """Compile MODEL, an .onnx, .tflite or .pt2 file or package.module:function, to integer C in OUT.
+
+    Ranges come from the calibration part of the data, accuracy from --split. OUT is replaced only when everything
+    succeeded.
+
+    \b
+    Example:
+      freeml compile model.onnx --board host --data mnist -o out
+      freeml verify out --data mnist
+    """
+    from freeml.pipeline import CompileOptions, compile_model
+
+    options = CompileOptions(board=board, name=name, split=split, samples=samples)
+    with terminal.steps() as progress:
+        result = compile_model(model, out, data=data_spec, options=options, progress=progress, dump_dir=dump_ir)
+    terminal.result({**result.manifest, "out": str(out)})
+    if not terminal.as_json:
+        show_manifest(terminal, result.manifest)
+        show_written(terminal, out, data_spec)
+
+
+def show_manifest(terminal: Terminal, manifest: Mapping[str, Any]) -> None:
+    """Memory, accuracy, quantisation, layers."""
+    from freeml.cli import tables
+
+    title = f"{manifest['name']} for board {manifest['options']['board']}"
+    terminal.show(tables.heading(title, f"{manifest['macs']:,} macs, {manifest['params']:,} parameters"))
+    terminal.show(tables.memory(manifest))
+    rating = manifest["accuracy"]
+    if rating["int8"] is not None and rating["float"] is not None:
+        note = f"{rating['samples']:,} samples of {rating['data']}, split {rating['split']}"
+        terminal.show(tables.heading("Accuracy", note), tables.accuracies(rating))
+    else:
+        terminal.show(tables.heading("Accuracy", "not measured: no labelled samples were given with --data"))
+    quantisation = manifest["quantisation"]
+    if quantisation["errors"]:
+        terminal.show(
+            tables.heading("Quantisation", "error of the output over its variance, on held-back calibration samples")
+        )
+        terminal.show(tables.candidates(quantisation))
+    else:
+        terminal.show(tables.heading("Quantisation", quantisation["method"]))
+    rows = manifest["layers"]
+    note = f"{len(rows)} steps"
+    if len(rows) > _MOST_LAYERS:
+        least = sorted((row["macs"] for row in rows), reverse=True)[_MOST_LAYERS - 1]
+        rows = [row for row in rows if row["macs"] >= max(1, least)][:_MOST_LAYERS]
+        note += f"; the {len(rows)} with most macs are shown, freeml.json has all"
+    terminal.show(tables.heading("Layers", note), tables.layers(rows))
+
+
+def show_written(terminal: Terminal, out: Path, data_spec: str | None) -> None:
+    """Where the result lies, and what to do next."""
+    from freeml.cli import tables
+
+    again = f"freeml verify {out}" + (f" --data {data_spec}" if data_spec else "")
+    terminal.show(tables.heading(f"Written to {out}", f"check it with: {again}"))

@@ -1,0 +1,186 @@
+"""`freeml data`: the named data sets, and what a data specification holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from freeml.cli.options import json_option, split_option
+from freeml.cli.terminal import Terminal, printable
+
+if TYPE_CHECKING:
+    from freeml.data import Dataset
+    from freeml.data.catalogue import Entry
+
+
+@click.group("data", invoke_without_command=True, short_help="List, download and look at data sets.")
+@json_option
+@click.pass_context
+def data(ctx: click.Context) -> None:
+    """List the named data sets, download one, or show what is in one.
+
+    \b
+    Example:
+      freeml data
+      freeml data get mnist
+      freeml data show samples.npz
+    """
+    if ctx.invoked_subcommand is None:
+        _list(ctx.ensure_object(Terminal))
+
+
+@data.command("list")
+@json_option
+@click.pass_obj
+def list_command(terminal: Terminal) -> None:
+    """List the named data sets and whether they are on this machine.
+
+    \b
+    Example:
+      freeml data list --json
+    """
+    _list(terminal)
+
+
+@data.command("get")
+@click.argument("name", metavar="NAME")
+@json_option
+@click.pass_obj
+def get_command(terminal: Terminal, name: str) -> None:
+    """Download the named set into the folder of FREEML_DATA and check it against its published hash.
+
+    Files that are there already are checked, never replaced.
+
+    \b
+    Example:
+      FREEML_DATA=~/data freeml data get mnist
+    """
+    from freeml.data.catalogue import entry
+    from freeml.data.download import get
+
+    entry(name)
+    with terminal.bars() as progress:
+        files = [str(path) for path in get(name, progress=progress)]
+    terminal.result({"name": name, "files": files})
+    if not terminal.as_json:
+        from freeml.cli import tables
+
+        terminal.show(
+            tables.heading(name, f"{len(files)} files" if files else "comes with scikit-learn: nothing to download")
+        )
+        for file in files:
+            terminal.show(printable(file))
+
+
+@data.command("show")
+@click.argument("spec", metavar="SPEC")
+@split_option("all")
+@json_option
+@click.pass_obj
+def show_command(terminal: Terminal, spec: str, split: str) -> None:
+    """Show shapes, ranges and classes of SPEC: a named set, .npz file, IDX folder or package.module:function.
+
+    \b
+    Example:
+      freeml data show digits --split test
+    """
+    from freeml.data import load
+
+    dataset = load(spec, split)
+    described = _described(dataset)
+    terminal.result(described)
+    if terminal.as_json:
+        return
+    from freeml.cli import tables
+
+    inputs = tables.table("input", "shape", "type", "lowest", "mean", "highest", right=(3, 4, 5))
+    for index, row in enumerate(described["inputs"]):
+        inputs.add_row(
+            str(index),
+            tables.shape(row["shape"]),
+            row["dtype"],
+            f"{row['lowest']:.4g}",
+            f"{row['mean']:.4g}",
+            f"{row['highest']:.4g}",
+        )
+    terminal.show(tables.heading(spec, f"{len(dataset):,} samples, split {split}"), inputs)
+    if described["classes"] is None:
+        terminal.show(tables.heading("No labels"))
+        return
+    classes = tables.table("class", "name", "samples", "", right=(0, 2))
+    most = max(row["samples"] for row in described["classes"])
+    for row in described["classes"]:
+        name = tables.short(row["name"] or "", 40)
+        classes.add_row(str(row["class"]), name, f"{row['samples']:,}", tables.bar(row["samples"], most))
+    terminal.show(tables.heading("Classes"), classes)
+
+
+def _described(dataset: Dataset) -> dict[str, Any]:
+    import numpy as np
+
+    classes: list[dict[str, Any]] | None = None
+    if dataset.labels is not None:
+        numbers, counts = np.unique(dataset.labels, return_counts=True)
+        names = dataset.class_names
+        classes = [
+            {"class": int(n), "name": names[n] if names else None, "samples": int(count)}
+            for n, count in zip(numbers, counts, strict=True)
+        ]
+    return {
+        "name": dataset.name,
+        "split": dataset.split,
+        "samples": len(dataset),
+        "inputs": [
+            {
+                "shape": list(array.shape[1:]),
+                "dtype": str(array.dtype),
+                "lowest": float(array.min(initial=0) if array.size == 0 else array.min()),
+                "mean": float(array.mean(dtype=np.float64)) if array.size else 0.0,
+                "highest": float(array.max(initial=0) if array.size == 0 else array.max()),
+                "scale": quant[0] if quant else None,
+                "zero_point": quant[1] if quant else None,
+            }
+            for array, quant in zip(dataset.inputs, dataset.quant, strict=True)
+        ],
+        "classes": classes,
+    }
+
+
+def _list(terminal: Terminal) -> None:
+    from freeml.data.catalogue import catalogue
+    from freeml.data.folders import data_root
+
+    entries = catalogue()
+    terminal.result({"data_root": str(data_root()), "sets": [_plain(entry) for entry in entries]})
+    if terminal.as_json:
+        return
+    from freeml.cli import tables
+
+    made = tables.table("name", "here", "what it is")
+    for entry in entries:
+        made.add_row(entry.name, _here(entry), entry.description)
+    terminal.show(made, tables.heading("Folder", f"{data_root()} (FREEML_DATA names another)"))
+
+
+def _here(entry: Entry) -> str:
+    if entry.present:
+        return "yes"
+    return "get" if all(file.urls for file in entry.files) else "by hand"
+
+
+def _plain(entry: Entry) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "description": entry.description,
+        "licence": entry.licence,
+        "source": entry.source,
+        "splits": entry.splits,
+        "present": entry.present,
+        "downloadable": all(file.urls for file in entry.files),
+        "placing": entry.placing,
+        "files": [
+            {"path": file.path, "n_bytes": file.n_bytes, "sha256": file.sha256, "present": file.local is not None}
+            for file in entry.files
+        ],
+    }

@@ -1,0 +1,123 @@
+"""`freeml demo`: a pre-trained network compiled, run and shown, with nothing to prepare."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from freeml.cli.compile import show_manifest
+from freeml.cli.options import json_option
+from freeml.cli.terminal import Terminal
+from freeml.cli.verify import show_verification
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from freeml.data import Dataset
+    from freeml.firmware.output import Output
+
+_MODEL = ("examples", "digits", "digits.onnx")
+_SHADES = " ░▒▓█"
+_N_SHOWN = 5
+
+
+@click.command("demo", short_help="Compile, run and check a small network: start here.")
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), metavar="OUT", help="Keep the C there; thrown away by default."
+)
+@json_option
+@click.pass_context
+def demo(ctx: click.Context, out: Path | None) -> None:
+    """Compile a small network for handwritten digits, run its C on digits it has not seen, and show a few.
+
+    Takes a few seconds. The network comes with freeml, the digits with scikit-learn: nothing is downloaded.
+
+    \b
+    Example:
+      freeml demo
+      freeml demo -o digits_c
+    """
+    from freeml.data import load
+    from freeml.firmware.check import verify_output
+    from freeml.firmware.output import read_output
+    from freeml.pipeline import compile_model
+    from freeml.resources import resource
+
+    terminal = ctx.ensure_object(Terminal)
+    with ExitStack() as stack:
+        folder = out or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="freeml-demo-"))) / "digits"
+        with terminal.steps() as progress:
+            manifest = compile_model(resource(*_MODEL), folder, data="digits", progress=progress).manifest
+        output = read_output(folder)
+        dataset = load("digits", "test")
+        with terminal.counting("run the C", len(dataset)) as advance:
+            checked = asdict(verify_output(output, dataset, advance))
+        predicted = _predicted(output, dataset)
+    terminal.result({"compile": {**manifest, "out": str(out) if out else None}, "verify": checked})
+    if not terminal.as_json:
+        show_manifest(terminal, manifest)
+        show_verification(terminal, checked, f"{len(dataset)} held-out digits through the C")
+        _show_digits(terminal, dataset, predicted)
+        _show_next(terminal, out)
+    if checked["mismatches"]:
+        ctx.exit(1)
+
+
+def _predicted(output: Output, dataset: Dataset) -> list[int]:
+    """The class that the C gives for every sample."""
+    from freeml.data.accuracy import predicted_classes
+    from freeml.ir.interpret import decode_outputs, encode_inputs
+
+    answers = output.build().run(encode_inputs(output.graph, dataset.real_inputs()))
+    classes = predicted_classes(decode_outputs(output.graph, answers)[0])
+    assert classes is not None
+    return [int(c) for c in classes]
+
+
+def _show_digits(terminal: Terminal, dataset: Dataset, predicted: list[int]) -> None:
+    """A few digits side by side, a wrong one among them if there is any: nobody is to think it never errs."""
+    from freeml.cli import tables
+
+    assert dataset.labels is not None
+    labels = [int(label) for label in dataset.labels]
+    wrong = [i for i, (p, label) in enumerate(zip(predicted, labels, strict=True)) if p != label]
+    spread = range(0, len(labels), max(1, len(labels) // _N_SHOWN))
+    right = [i for i in spread if i not in wrong]
+    chosen = [*right, *wrong][:_N_SHOWN] if not wrong else [*right[: _N_SHOWN - 1], wrong[0]]
+    note = f"{len(labels) - len(wrong)} of {len(labels)} right"
+    terminal.show(tables.heading("What the C sees and says", note), _pictures(dataset, chosen, predicted, labels))
+
+
+def _pictures(dataset: Dataset, chosen: list[int], predicted: list[int], labels: list[int]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), show_header=False)
+    pictures, captions = [], []
+    for i in chosen:
+        image = dataset.inputs[0][i, 0]
+        levels = (image / 16 * (len(_SHADES) - 1)).round().astype(int)
+        pictures.append(Text("\n".join("".join(_SHADES[v] * 2 for v in row) for row in levels)))
+        good = predicted[i] == labels[i]
+        caption = f"says {predicted[i]}: right" if good else f"says {predicted[i]}, is {labels[i]}"
+        captions.append(Text(caption, style="green" if good else "bold red"))
+        made.add_column(no_wrap=True, width=16)
+    made.add_row(*pictures)
+    made.add_row(*captions)
+    return made
+
+
+def _show_next(terminal: Terminal, out: Path | None) -> None:
+    from freeml.cli import tables
+
+    if out:
+        terminal.show(tables.heading(f"The C is in {out}", "build it with make, or link it into your own program"))
+    else:
+        terminal.show(
+            tables.heading("Next", "freeml demo -o digits_c keeps the C; freeml compile --help for your own model")
+        )

@@ -1,0 +1,172 @@
+"""`freeml inspect`: what a model is, what it costs, and where int8 loses."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from freeml.cli.options import data_option, json_option, model_argument
+from freeml.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from freeml.ir.graph import Graph
+    from freeml.ir.types import Port
+    from freeml.quantize.errors import LayerError
+    from freeml.quantize.search import Quantised
+
+_RANDOM_SAMPLES = 64
+
+
+@click.command("inspect", short_help="Show a model's layers, costs and errors.")
+@model_argument
+@data_option("Calibration samples: shows the model as it is after quantisation.")
+@click.option("--errors", is_flag=True, help="Show layer by layer where int8 differs from float.")
+@click.option("--text", is_flag=True, help="Print the graph's text form instead of tables.")
+@json_option
+@click.pass_obj
+def inspect(terminal: Terminal, model: str, data_spec: str | None, errors: bool, text: bool) -> None:
+    """Show inputs, outputs, layers and costs of MODEL, after constant folding and fusion.
+
+    With --data, or where the model is quantised already, these are the layers of the int8 network. --errors needs one
+    of the two: it runs both networks and shows the error that each layer adds (local) and has in all (accumulated).
+
+    \b
+    Example:
+      freeml inspect model.onnx
+      freeml inspect model.onnx --data mnist --errors
+    """
+    from freeml.codegen.names import identifier
+    from freeml.firmware.check import random_dataset
+    from freeml.frontend.load import load_model
+    from freeml.pipeline import inspect_errors, optimise, quantise
+    from freeml.quantize.scales import missing
+
+    if errors and text:
+        raise click.UsageError("--errors and --text are two different outputs")
+    quantised: Quantised | None = None
+    found: list[LayerError] | None = None
+    with terminal.steps() as progress:
+        progress("read the model")
+        loaded = load_model(model)
+        float_graph = optimise(loaded, identifier(loaded.name))
+        if data_spec is not None or errors or not missing(float_graph):
+            quantised = quantise(float_graph, data_spec, progress=progress)
+        if errors and quantised is not None:
+            progress("compare every layer with float")
+            samples = data_spec or random_dataset(quantised.graph, _RANDOM_SAMPLES)
+            found = inspect_errors(float_graph, quantised, samples)
+    graph = quantised.graph if quantised else float_graph
+    described = _described(loaded.name, loaded.digest, graph)
+    described["quantisation"] = {"method": quantised.method, "errors": quantised.errors} if quantised else None
+    if text:
+        described["text"] = str(graph)
+    if found is not None:
+        described["errors"] = [asdict(row) for row in found]
+    terminal.result(described)
+    if terminal.as_json:
+        return
+    if text:
+        click.echo(str(graph), nl=False)
+    elif found is not None:
+        _show_errors(terminal, found, data_spec)
+    else:
+        _show(terminal, described)
+
+
+def _described(name: str, digest: str, graph: Graph) -> dict[str, Any]:
+    from freeml.plan.cost import costs
+
+    cost = costs(graph)
+    return {
+        "model": {"name": name, "sha256": digest},
+        "stage": graph.stage.value,
+        "macs": cost.macs,
+        "params": cost.params,
+        "inputs": [_port(graph, port) for port in graph.inputs],
+        "outputs": [_port(graph, port) for port in graph.outputs],
+        "layers": [
+            {
+                "value": op.output,
+                "op": type(op).__name__,
+                "loc": op.loc,
+                "shape": list(graph.types[op.output].shape),
+                "macs": cost.by_op[op.output].macs,
+                "params": cost.by_op[op.output].params,
+            }
+            for op in graph.ops
+        ],
+    }
+
+
+def _port(graph: Graph, port: Port) -> dict[str, Any]:
+    quant = graph.types[port.value].quant
+    return {
+        "name": port.name,
+        "shape": list(port.shape),
+        "dtype": port.dtype,
+        "memory_order": list(port.order),
+        "scale": quant.scale if quant else None,
+        "zero_point": quant.zero_point if quant else None,
+    }
+
+
+def _show(terminal: Terminal, described: dict[str, Any]) -> None:
+    from freeml.cli import tables
+
+    quantisation = described["quantisation"]
+    stage = f"int8: {quantisation['method']}" if quantisation else "float; --data shows it quantised"
+    note = f"{described['macs']:,} macs, {described['params']:,} parameters; {stage}"
+    terminal.show(tables.heading(described["model"]["name"], note))
+    ports = tables.table("", "name", "shape", "type", "scale", "zero point", right=(4, 5))
+    for direction in ("inputs", "outputs"):
+        for port in described[direction]:
+            ports.add_row(
+                direction.removesuffix("s"),
+                tables.short(port["name"], 40),
+                tables.shape(port["shape"]),
+                port["dtype"],
+                f"{port['scale']:.5g}" if port["scale"] else "",
+                str(port["zero_point"]) if port["scale"] else "",
+            )
+    terminal.show(ports, "")
+    rows = described["layers"]
+    most = max((row["macs"] for row in rows), default=0)
+    made = tables.table("node", "op", "shape", "params", "macs", "", right=(3, 4))
+    for row in rows:
+        made.add_row(
+            tables.node(row["loc"]),
+            row["op"],
+            tables.shape(row["shape"]),
+            f"{row['params']:,}",
+            f"{row['macs']:,}",
+            tables.bar(row["macs"], most),
+        )
+    terminal.show(made)
+
+
+def _show_errors(terminal: Terminal, rows: list[LayerError], data_spec: str | None) -> None:
+    from freeml.cli import tables
+
+    samples = f"calibration samples of {data_spec}" if data_spec else f"{_RANDOM_SAMPLES} random samples"
+    terminal.show(tables.heading("Error of int8, layer by layer", f"share of the float values' size; {samples}"))
+    most = max((row.accumulated for row in rows), default=0.0)
+    advice = list(dict.fromkeys(row.advice for row in rows if row.advice))
+    made = tables.table("node", "op", "local", "", "accumulated", "", "clipped", "note", right=(2, 4, 6))
+    for row in rows:
+        made.add_row(
+            tables.node(row.loc, 24),
+            row.op,
+            tables.percent(row.local),
+            tables.bar(row.local, most, 10),
+            tables.percent(row.accumulated),
+            tables.bar(row.accumulated, most, 10),
+            tables.percent(row.clipped),
+            f"({advice.index(row.advice) + 1})" if row.advice else "",
+        )
+    terminal.show(made, "")
+    for number, line in enumerate(advice, start=1):
+        terminal.show(f"({number}) {line}")
+    if not advice:
+        terminal.show("no layer stands out")

@@ -1,0 +1,108 @@
+"""Tables and figures in one look: aligned, at most 100 columns, long names cut in the middle where they say least."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from freeml.cli.terminal import printable
+
+
+def table(*columns: str, right: Iterable[int] = ()) -> Table:
+    """An empty table without frames; `right` are the columns of numbers."""
+    numbers = set(right)
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for index, name in enumerate(columns):
+        # Nothing wraps; what is too long for a narrow terminal ends in an ellipsis.
+        made.add_column(name, justify="right" if index in numbers else "left", no_wrap=True, overflow="ellipsis")
+    return made
+
+
+def heading(text: str, note: str = "") -> Text:
+    """A line over a table."""
+    return Text.assemble(("\n" + printable(text), "bold cyan"), "  " if note else "", (printable(note), "dim"))
+
+
+def short(name: str, width: int) -> str:
+    """A name of at most `width` characters, cut in the middle."""
+    name = printable(name)
+    if len(name) <= width:
+        return name
+    head = (width - 1) // 3
+    return f"{name[:head]}…{name[len(name) - (width - 1 - head) :]}"
+
+
+def node(loc: str, width: int = 34) -> str:
+    """The node of an op without the file's name, which is the same for all."""
+    return short(loc.split(":", 1)[-1], width)
+
+
+def shape(sizes: Iterable[int]) -> str:
+    """8×8×16."""
+    return "×".join(map(str, sizes)) or "1"
+
+
+def percent(share: float | None) -> str:
+    """98.87 %."""
+    return "-" if share is None else f"{100 * share:.2f} %"
+
+
+def bar(value: float, most: float, width: int = 16) -> str:
+    """A bar of eighths of a character."""
+    eighths = round(8 * width * min(1.0, value / most)) if most > 0 else 0
+    full, part = divmod(eighths, 8)
+    return "█" * full + ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")[part]
+
+
+def memory(manifest: Mapping[str, Any]) -> Table:
+    """Bytes by region."""
+    sizes = manifest["memory"]
+    made = table("region", "bytes", "what it holds", right=(1,))
+    made.add_row("flash", f"{sizes['flash_bytes']:,}", "read-only: code, weights, tables", style="bold")
+    made.add_row("  weights", f"{sizes['weights_bytes']:,}", f"{manifest['params']:,} parameters and their scales")
+    made.add_row("  code", f"{sizes['code_bytes']:,}", "instructions, by this machine's compiler")
+    made.add_row("nvm", f"{sizes['nvm_bytes']:,}", "activations", style="bold")
+    made.add_row("sram", f"{sizes['sram_bytes']:,}", "working memory", style="bold")
+    made.add_row("  scratch", f"{sizes['scratch_bytes']:,}", "of one kernel at a time")
+    made.add_row("  stack", f"{sizes['stack_bytes']:,}", "at most")
+    return made
+
+
+def accuracies(accuracy: Mapping[str, Any]) -> Table:
+    """Float against int8."""
+    made = table("network", "accuracy", "", right=(1,))
+    made.add_row("float", percent(accuracy["float"]), "")
+    lost = 100 * (accuracy["int8"] - accuracy["float"])
+    made.add_row("int8", percent(accuracy["int8"]), f"{lost:+.2f} points")
+    return made
+
+
+def candidates(quantisation: Mapping[str, Any]) -> Table:
+    """Every method that was tried, with the error of the output that decided."""
+    made = table("", "method", "error", "", right=(2,))
+    errors = quantisation["errors"]
+    for method, error in errors.items():
+        best = method == quantisation["method"]
+        made.add_row(
+            "▸" if best else "", method, f"{error:.3g}", bar(error, max(errors.values())), style="bold" if best else ""
+        )
+    return made
+
+
+def layers(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """The per-layer table of a manifest."""
+    made = table("node", "op", "shape", "macs", "weights", "output", "offset", right=(3, 4, 5, 6))
+    for row in rows:
+        made.add_row(
+            node(row["loc"]),
+            row["op"],
+            shape(row["shape"]),
+            f"{row['macs']:,}",
+            f"{row['weights_bytes']:,}",
+            f"{row['output_bytes']:,}",
+            f"{row['offset_bytes']:,}",
+        )
+    return made

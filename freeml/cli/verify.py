@@ -1,0 +1,80 @@
+"""`freeml verify`: is the C what the compiler meant?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from freeml.cli.options import data_option, json_option, samples_option, split_option
+from freeml.cli.terminal import Terminal, printable
+
+_RANDOM_SAMPLES = 100
+
+
+@click.command("verify", short_help="Run the C against the interpreter and the float model.")
+@click.argument("out", type=click.Path(path_type=Path), metavar="OUT")
+@data_option("Samples to run; random ones over the whole input range by default.")
+@split_option()
+@samples_option(f"At most N samples, evenly spread; all by default, {_RANDOM_SAMPLES} random ones without --data.")
+@click.option(
+    "--seed", default=0, show_default=True, metavar="N", type=click.IntRange(min=0), help="Of the random samples."
+)
+@json_option
+@click.pass_context
+def verify(ctx: click.Context, out: Path, data_spec: str | None, split: str, samples: int | None, seed: int) -> None:
+    """Build the C in OUT for this machine and run it.
+
+    Its outputs must equal the interpreter's byte for byte: exit code 1 if one differs. Against the float model it
+    reports error, agreement of the predicted class and, with labels, accuracy.
+
+    \b
+    Example:
+      freeml verify out --data mnist
+      freeml verify out --data mnist --samples 500 --json
+    """
+    from freeml.data import load
+    from freeml.firmware.check import random_dataset, verify_output
+    from freeml.firmware.output import read_output
+
+    terminal = ctx.ensure_object(Terminal)
+    output = read_output(out)
+    if data_spec is None:
+        dataset = random_dataset(output.graph, samples or _RANDOM_SAMPLES, seed)
+        source = f"{len(dataset):,} random samples, seed {seed}; real ones with --data"
+    else:
+        dataset = load(data_spec, split, limit=samples)
+        source = f"{len(dataset):,} samples of {data_spec}, split {split}"
+    with terminal.counting(f"run {output.graph.name}", len(dataset)) as advance:
+        checked = asdict(verify_output(output, dataset, advance))
+    terminal.result({**checked, "data": data_spec, "split": split if data_spec else None, "out": str(out)})
+    if not terminal.as_json:
+        show_verification(terminal, checked, source)
+    if checked["mismatches"]:
+        ctx.exit(1)
+
+
+def show_verification(terminal: Terminal, checked: Mapping[str, Any], source: str) -> None:
+    """The verdict and the figures behind it."""
+    from rich.text import Text
+
+    from freeml.cli import tables
+
+    terminal.show(tables.heading("Verification", source))
+    if checked["mismatches"]:
+        verdict = f"{checked['mismatches']:,} of {checked['samples']:,} samples differ from the interpreter"
+        terminal.show(Text(verdict, style="bold red"), Text(printable(checked["first_mismatch"])))
+    else:
+        terminal.show(Text("the C gives the interpreter's bytes on every sample", style="bold green"))
+    figures = tables.table("against the float model", "", right=(1,))
+    if checked["accuracy"] is not None:
+        figures.add_row("accuracy of the C", tables.percent(checked["accuracy"]))
+        figures.add_row("accuracy of the float model", tables.percent(checked["float_accuracy"]))
+    if checked["agreement"] is not None:
+        figures.add_row("same class predicted", tables.percent(checked["agreement"]))
+    figures.add_row("largest error of an output", f"{checked['max_error']:.4g}")
+    figures.add_row("mean error of an output", f"{checked['mean_error']:.4g}")
+    terminal.show(figures)

@@ -1,0 +1,110 @@
+"""A thousand damaged files: one clear error or a graph, within seconds; never anything else."""
+
+from __future__ import annotations
+
+import itertools
+import resource
+import signal
+from collections.abc import Iterator
+from types import FrameType
+
+import onnx
+import pytest
+from mutate import field_mutations, mutations
+from onnx import helper
+from onnx_nets import model, random, residual_cnn, shape_arithmetic
+
+from freeml.errors import BadModel, UnsupportedOp
+from freeml.frontend.onnx import from_model_proto
+from freeml.frontend.onnx_load import parse
+
+LIMIT_S = 5
+LIMIT_BYTES = 1 << 30
+
+
+def wide() -> onnx.ModelProto:
+    """Operators whose attributes are sizes."""
+    nodes = [
+        helper.make_node("Pad", ["x", "pads"], ["a"]),
+        helper.make_node("Conv", ["a", "w"], ["b"], dilations=[2], strides=[2], group=2, kernel_shape=[3]),
+        helper.make_node("AveragePool", ["b"], ["c"], kernel_shape=[3], pads=[1, 1], ceil_mode=1, count_include_pad=1),
+        helper.make_node("BatchNormalization", ["c", "n", "n", "n", "v"], ["d"]),
+        helper.make_node("ConstantOfShape", ["size"], ["zeros"]),
+        helper.make_node("Add", ["d", "zeros"], ["e"]),
+        helper.make_node("Concat", ["e", "d"], ["f"], axis=1),
+        helper.make_node("Unsqueeze", ["f", "axes"], ["g"]),
+        helper.make_node("MaxPool", ["g"], ["h"], kernel_shape=[1, 2], auto_pad="SAME_UPPER"),
+        helper.make_node("ReduceMean", ["h"], ["i"], axes=[3], keepdims=0),
+        helper.make_node("Clip", ["i", "lo", "hi"], ["j"]),
+        helper.make_node("ArgMax", ["j"], ["y"], axis=2),
+    ]
+    constants = {
+        "pads": onnx.numpy_helper.to_array(helper.make_tensor("p", onnx.TensorProto.INT64, [6], [0, 0, 2, 0, 0, 2])),
+        "w": random(4, 2, 3),
+        "n": random(4),
+        "v": random(4) ** 2 + 1,
+        "size": onnx.numpy_helper.to_array(helper.make_tensor("s", onnx.TensorProto.INT64, [2], [4, 1])),
+        "axes": onnx.numpy_helper.to_array(helper.make_tensor("a", onnx.TensorProto.INT64, [1], [2])),
+        "lo": random()[()],
+        "hi": random(seed=2)[()],
+    }
+    return model(nodes, {"x": ("N", 4, 20)}, ["y"], constants)
+
+
+MODELS = {"residual": residual_cnn(), "shapes": shape_arithmetic(), "wide": wide()}
+
+
+def damaged() -> Iterator[bytes]:
+    for seed, proto in enumerate(MODELS.values()):
+        yield from mutations(proto.SerializeToString(), seed, 120)
+        yield from (changed.SerializeToString() for changed in field_mutations(proto, seed, 250))
+
+
+class TooSlow(BaseException):
+    """Raised by the alarm; not an Exception, so that no handler on the way takes it."""
+
+
+def _alarm(signum: int, frame: FrameType | None) -> None:
+    raise TooSlow
+
+
+def outcome(data: bytes) -> type[BaseException] | None:
+    signal.alarm(LIMIT_S)
+    try:
+        from_model_proto(parse(data, "m.onnx"), name="m", where="m.onnx")
+        return None
+    except BaseException as error:
+        if isinstance(error, BadModel | UnsupportedOp):
+            assert error.where.startswith("m.onnx")
+        return type(error)
+    finally:
+        signal.alarm(0)
+
+
+@pytest.mark.skipif(not hasattr(signal, "alarm"), reason="needs POSIX alarms")
+def test_a_damaged_file_gives_one_clear_error_or_a_graph() -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    previous = signal.signal(signal.SIGALRM, _alarm)
+    try:
+        outcomes = [outcome(data) for data in damaged()]
+    finally:
+        signal.signal(signal.SIGALRM, previous)
+    assert len(outcomes) >= 1000
+    assert set(outcomes) <= {None, BadModel, UnsupportedOp}
+    assert min(outcomes.count(kind) for kind in (None, BadModel, UnsupportedOp)) > 50  # the mutations reach all of them
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+    assert grown < LIMIT_BYTES
+
+
+def test_mutations_are_the_same_for_the_same_seed() -> None:
+    data = MODELS["shapes"].SerializeToString()
+    assert list(mutations(data, 3, 50)) == list(mutations(data, 3, 50))
+    assert list(mutations(data, 3, 50)) != list(mutations(data, 4, 50))
+    changed = [m.SerializeToString(deterministic=True) for m in field_mutations(MODELS["shapes"], 3, 50)]
+    again = [m.SerializeToString(deterministic=True) for m in field_mutations(MODELS["shapes"], 3, 50)]
+    assert changed == again
+    assert len(set(changed)) > 40
+
+
+def test_the_sound_models_are_read() -> None:
+    assert [outcome(proto.SerializeToString()) for proto in MODELS.values()] == list(itertools.repeat(None, len(MODELS)))
