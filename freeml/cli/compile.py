@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -95,5 +96,6 @@ def show_written(terminal: Terminal, out: Path, data_spec: str | None) -> None:
     """Where the result lies, and what to do next."""
     from freeml.cli import tables
 
-    again = f"freeml verify {out}" + (f" --data {data_spec}" if data_spec else "")
-    terminal.show(tables.heading(f"Written to {out}", f"check it with: {again}"))
+    again = ["freeml", "verify", str(out), *(["--data", data_spec] if data_spec else [])]
+    terminal.show(tables.heading("Written"))
+    click.echo(f"{out}\ncheck it with: {shlex.join(again)}")

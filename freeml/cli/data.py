@@ -159,7 +159,7 @@ def _list(terminal: Terminal) -> None:
 
     made = tables.table("name", "here", "what it is")
     for entry in entries:
-        made.add_row(entry.name, _here(entry), entry.description)
+        made.add_row(entry.name, _here(entry), tables.clipped(entry.description, 72))
     terminal.show(made, tables.heading("Folder", f"{data_root()} (FREEML_DATA names another)"))
 
 

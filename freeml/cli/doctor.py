@@ -181,7 +181,7 @@ def _show(terminal: Terminal, groups: dict[str, list[Check]], healthy: bool) -> 
         for check in checks:
             mark, style = marks[check.status]
             said = check.found if check.status == "ok" else "; ".join(filter(None, (check.found, check.hint)))
-            made.add_row(Text(mark, style=style), check.name, printable(said), check.needed_for)
+            made.add_row(Text(mark, style=style), check.name, printable(said), tables.clipped(check.needed_for, 44))
         terminal.show(tables.heading(group), made)
     verdict = (
         "freeml can compile and verify models here"

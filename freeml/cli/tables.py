@@ -35,6 +35,12 @@ def short(name: str, width: int) -> str:
     return f"{name[:head]}…{name[len(name) - (width - 1 - head) :]}"
 
 
+def clipped(text: str, width: int) -> str:
+    """A sentence of at most `width` characters, cut at its end."""
+    text = printable(text)
+    return text if len(text) <= width else f"{text[: width - 1].rstrip()}…"
+
+
 def node(loc: str, width: int = 34) -> str:
     """The node of an op without the file's name, which is the same for all."""
     return short(loc.split(":", 1)[-1], width)

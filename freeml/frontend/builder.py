@@ -143,7 +143,7 @@ class GraphBuilder:
         """The IR value that holds the elements in the order of `order` (a re-indexing of x.index), of that shape."""
         key = (x.value, order.tobytes(), order.shape)
         if key not in self._views:
-            if is_nest(order):
+            if is_nest(order) or not is_nest(x.index):
                 self._views[key] = self._moved(x.value, order, loc)
             else:
                 # No single transpose does it: bring x into its logical order, which is one, and go on from there.

@@ -207,7 +207,7 @@ def _external_bytes(tensor: TensorProto, n_bytes: int, where: str, folder: Path 
         offset, length = int(entries.get("offset", 0)), int(entries.get("length", n_bytes))
     except ValueError as error:
         raise BadModel("offset or length of external data is not a number", where=where, hint=_REEXPORT) from error
-    if offset < 0 or length != n_bytes:
+    if not 0 <= offset <= MAX_FILE_BYTES or length != n_bytes:
         raise BadModel(f"external data of {length} bytes at {offset}, {n_bytes} are needed", where=where)
     # Path components were checked above; O_NOFOLLOW closes the gap for the last one.
     try:

@@ -20,7 +20,7 @@ from freeml.frontend import onnx_lower_math as maths
 from freeml.frontend import onnx_lower_shape as shapes
 from freeml.frontend import onnx_lower_window as windows
 from freeml.frontend import onnx_qdq as qdq
-from freeml.frontend.builder import GraphBuilder
+from freeml.frontend.builder import GraphBuilder, check_size
 from freeml.frontend.onnx_fold import check_results, fold
 from freeml.frontend.onnx_load import InputSpec, inputs_of, to_array
 from freeml.frontend.onnx_nodes import Known, Node, Operand, Tensor, make_node
@@ -29,6 +29,8 @@ Rule = Callable[[GraphBuilder, Node, Sequence[Operand | None]], Operand]
 
 # Activations of the whole model; microcontrollers hold some 100,000 at most.
 MAX_ACTIVATION_ELEMS = 1 << 25
+# Constants read and folded, together.
+MAX_CONSTANT_ELEMS = 1 << 26
 
 LOWER: dict[str, Rule] = {
     **dict.fromkeys(maths.UNARY, maths.unary),
@@ -125,6 +127,7 @@ class Lowering:
         self.indices: set[str] = set()
         self.absent: dict[str, Node] = {}
         self.n_elems = 0
+        self.n_constants = 0
         self.initialisers = {tensor.name: tensor for tensor in self.graph.initializer}
 
     def run(self) -> GraphBuilder:
@@ -146,6 +149,7 @@ class Lowering:
         return self.builder
 
     def _input(self, spec: InputSpec, channels_first: bool) -> None:
+        check_size(spec.shape, f"{self.where}:{spec.name}")
         self._count(spec.shape, f"{self.where}:{spec.name}")
         view = self.builder.input(spec.name, spec.shape, channels_first=channels_first, dtype=spec.dtype)
         self.values[spec.name] = Tensor(view, np.dtype(spec.dtype))
@@ -159,6 +163,20 @@ class Lowering:
                 hint="freeml compiles networks for microcontrollers; check the model's input shape",
             )
 
+    def _read(self, tensor: onnx.TensorProto, where: str) -> Known:
+        known = Known.of(to_array(tensor, where, self.folder))
+        self._count_constant(known, where)
+        return known
+
+    def _count_constant(self, known: Known, where: str) -> None:
+        self.n_constants += known.array.size
+        if self.n_constants > MAX_CONSTANT_ELEMS:
+            raise UnsupportedOp(
+                f"the model has constants of more than {MAX_CONSTANT_ELEMS} elements",
+                where=where,
+                hint="freeml compiles networks for microcontrollers",
+            )
+
     def _operand(self, name: str, node: Node) -> Operand | None:
         if not name:
             return None
@@ -166,7 +184,7 @@ class Lowering:
         if name not in self.values:
             if name not in self.initialisers:
                 node.bad(f"it reads {name!r}, which no input, initialiser or earlier node defines")
-            self.values[name] = Known.of(to_array(self.initialisers[name], f"{self.where}:{name}", self.folder))
+            self.values[name] = self._read(self.initialisers[name], f"{self.where}:{name}")
         return self.values[name]
 
     def _check_absent(self, name: str) -> None:
@@ -180,13 +198,15 @@ class Lowering:
         if node.op == "Constant" and "value" in node.attrs:
             value = node.attrs["value"]
             assert isinstance(value, onnx.TensorProto)
-            results: Sequence[Operand] = [Known.of(to_array(value, node.loc, self.folder))]
+            results: Sequence[Operand] = [self._read(value, node.loc)]
         else:
             args = [self._operand(name, node) for name in node.proto.input]
             results = self._results(node, args)
         for name, result in zip(node.proto.output, results, strict=False):
             if isinstance(result, Tensor):
                 self._count(result.shape, node.loc)
+            else:
+                self._count_constant(result, node.loc)
             self.values[name] = result
         self.absent.update(dict.fromkeys(node.proto.output[len(results) :], node))
 

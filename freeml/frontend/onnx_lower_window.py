@@ -207,8 +207,6 @@ def reduce(g: GraphBuilder, node: Node, args: Args) -> Operand:
     kind = "max" if node.op == "ReduceMax" else "avg"
     y = g.reduce(x.view, kind, axes, keepdims=bool(node.integer("keepdims", 1)), loc=node.loc)
     if node.op == "ReduceSum":
-        count = float(math.prod(x.shape[axis] for axis in axes))
-        return Tensor(
-            g.binary("mul", y, Weight(np.full((1,) * max(len(y.shape), 1), count)[..., :1]), loc=node.loc), x.dtype
-        )
+        count = Weight(np.array(math.prod(x.shape[axis] for axis in axes), dtype=np.float64))
+        return Tensor(g.binary("mul", y, count, loc=node.loc), x.dtype)
     return x.at(y)

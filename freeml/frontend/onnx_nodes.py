@@ -196,7 +196,8 @@ class Node:
             self.refuse(f"its {what} is empty (shape {known.shape})")
         if known.array.dtype.kind not in "fiu":
             self.refuse(f"its {what} is of type {known.dtype.name}")
-        array = known.array.astype(np.float64)
+        with np.errstate(invalid="ignore"):  # signalling NaNs of damaged files
+            array = known.array.astype(np.float64)
         if not (np.abs(array) <= _F32_MAX).all():
             if np.isinf(known.array).any() and what == "operand":
                 self.refuse("its operand is infinite in places", "freeml has no masks; remove the masked elements")

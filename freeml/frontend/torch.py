@@ -13,13 +13,14 @@ import operator
 import os
 import re
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freeml.errors import BadModel, ToolMissing, UnsupportedOp
 from freeml.frontend.torch_archive import HINT, read_archive
-from freeml.frontend.torch_ops import is_supported, lower
+from freeml.frontend.torch_ops import check_supported, is_supported, lower
 from freeml.frontend.torch_program import Call, Program, Ref, unsafe_in_place
 from freeml.ir.graph import Graph
 
@@ -47,9 +48,13 @@ def from_torch(model: torch.nn.Module | ExportedProgram, example_inputs: object 
     program = _Converter(exported, name).program()
     if unsafe_in_place(program) is not None:
         program = _Converter(_decomposed(exported, {}, name), name).program()
-    if not all(is_supported(call) for call in program.calls):
-        program = _Converter(_decomposed(exported, None, name), name).program()
-    return lower(program)
+    if all(is_supported(call) for call in program.calls):
+        return lower(program)
+    try:
+        return lower(_Converter(_decomposed(exported, None, name), name).program())
+    except UnsupportedOp as in_core:
+        check_supported(program)  # the operator the user wrote says more than what it decomposes into
+        raise in_core from None
 
 
 def read_pt2(path: str | os.PathLike[str]) -> Graph:
@@ -115,7 +120,8 @@ def _exported(model: torch.nn.Module, inputs: tuple[object, ...], name: str) -> 
     modes = [(module, module.training) for module in model.modules()]
     try:
         model.eval()
-        with torch.no_grad():
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of torch about itself
             exported: ExportedProgram = torch.export.export(model, inputs)
             return exported
     except Exception as error:  # torch raises what it likes here, from many private classes
@@ -144,8 +150,10 @@ def _export_error(error: Exception, name: str) -> UnsupportedOp:
 def _decomposed(exported: ExportedProgram, table: dict[Any, Any] | None, name: str) -> ExportedProgram:
     """Without in-place operators (table {}), or in core ATen (table None)."""
     try:
-        program: ExportedProgram = exported.run_decompositions(table)
-        return program
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            program: ExportedProgram = exported.run_decompositions(table)
+            return program
     except Exception as error:  # as above
         raise _export_error(error, name) from error
 

@@ -73,6 +73,7 @@ class _Archive:
         roots = {name.split("/", 1)[0] for name in names}
         self._root = roots.pop() if len(roots) == 1 else ""
         self._names = frozenset(names)
+        self._n_elems = 0
 
     def program(self) -> Program:
         if self._text("archive_format") != "pt2":
@@ -162,6 +163,9 @@ class _Archive:
         if meta["dtype"] not in _DTYPES:
             raise UnsupportedOp(f"a constant of torch's type number {meta['dtype']}", where=where)
         shape: tuple[int, ...] = self._shape(meta, where)
+        self._n_elems += math.prod(shape)
+        if self._n_elems > MAX_ELEMS:
+            raise BadModel(f"the constants up to here have more than {MAX_ELEMS} elements", where=where)
         strides = tuple(self._integer(stride, where) for stride in meta["strides"])
         offset = self._integer(meta["storage_offset"], where)
         item = np.dtype(_DTYPES[meta["dtype"]])

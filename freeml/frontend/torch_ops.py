@@ -29,10 +29,7 @@ def lower(program: Program) -> Graph:
     """The verified graph of a program. Raises UnsupportedOp, naming the module and the operator."""
     if not program.outputs:
         raise UnsupportedOp("the model has no output", where=program.name)
-    for call in program.calls:
-        if not is_supported(call):
-            what, hint = refusal(call.op)
-            raise UnsupportedOp(what, where=program.loc(call), hint=hint)
+    check_supported(program)
     clash = unsafe_in_place(program)
     if clash is not None:
         raise UnsupportedOp(
@@ -66,6 +63,14 @@ def _lowered(program: Program, *, channels_first: bool) -> Graph:
     for name in program.outputs:
         lowering.output(name)
     return lowering.builder.finish()
+
+
+def check_supported(program: Program) -> None:
+    """Raise UnsupportedOp for the first operator without a rule."""
+    for call in program.calls:
+        if not is_supported(call):
+            what, hint = refusal(call.op)
+            raise UnsupportedOp(what, where=program.loc(call), hint=hint)
 
 
 def is_supported(call: Call) -> bool:
@@ -156,7 +161,13 @@ def _addmm(node: Node) -> View:
 
 def _matmul(node: Node) -> View:
     second = "mat2" if "mat2" in node.call.args else "other"
-    return _dense(node, node.view(), node.weight(second).T, None)
+    matrix = node.weight(second)
+    if matrix.ndim > 2 and matrix.size:
+        planes = matrix.reshape(-1, *matrix.shape[-2:])
+        if (planes != planes[0]).any():
+            raise node.refuse("a matrix for each element of a batch is not supported")
+        matrix = planes[0]  # one matrix, repeated: how core ATen writes a linear layer over an image
+    return _dense(node, node.view(), matrix.T, None)
 
 
 def _batch_norm(node: Node) -> View:
@@ -294,9 +305,12 @@ def _limit(*, upper: bool) -> Rule:
 
 
 def _elu(node: Node) -> View:
-    if node.number("scale", 1) != 1 or node.number("input_scale", 1) != 1:
-        raise node.refuse("a scale other than 1 is not supported")
-    return node.builder.unary(node.view(), "elu", (node.number("alpha", 1),), loc=node.loc)
+    if node.number("input_scale", 1) != 1:
+        raise node.refuse("an input scale other than 1 is not supported")
+    alpha, scale = node.number("alpha", 1), node.number("scale", 1)
+    if scale == 1:
+        return node.builder.unary(node.view(), "elu", (alpha,), loc=node.loc)
+    return node.builder.unary(node.view(), "selu", (alpha, scale), loc=node.loc)
 
 
 def _softplus(node: Node) -> View:
@@ -382,6 +396,7 @@ _RULES: dict[str, Rule] = {
         "addmm": _addmm,
         "mm": _matmul,
         "matmul": _matmul,
+        "bmm": _matmul,
         "batch_norm": _batch_norm,
         "_native_batch_norm_legit_no_training": _batch_norm,
         "max_pool1d": _pool("max"),

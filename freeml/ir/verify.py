@@ -155,7 +155,7 @@ def _check_integers(graph: Graph, op: Op, out: TensorType) -> None:
         case q.ConvI8() | q.DenseI8():
             weight, bias, mult, shift = (graph.consts[name] for name in op.inputs[1:])
             _check_const(op, weight, DType.I8, None)
-            for const, dtype in ((bias, DType.I32), (mult, DType.I16), (shift, DType.U8)):
+            for const, dtype in ((bias, DType.I32), (mult, DType.U16), (shift, DType.U8)):
                 _check_const(op, const, dtype, (out.shape[-1],))
             _check_requantise(op, mult, shift)
             _check_accumulator(op, weight, bias)
@@ -171,7 +171,7 @@ def _check_integers(graph: Graph, op: Op, out: TensorType) -> None:
             _check_const(op, graph.consts[op.inputs[1]], DType.U16, (256,))
             _rule(out.shape[-1] <= 65_536, op, "the sum of a row may overflow 32 bits")
         case q.AddI8():
-            _rule(max(abs(op.mult_a), abs(op.mult_b)) <= 32767, op, "a multiplier is not 16 bits")
+            _rule(max(abs(op.mult_a), abs(op.mult_b)) <= 65535, op, "a multiplier is not 16 bits")
             reach = 128 * (abs(op.mult_a) + abs(op.mult_b)) + abs(op.offset)
             _rule(reach < 2**31, op, "the sum may overflow 32 bits")
 
@@ -182,7 +182,7 @@ def _check_const(op: Op, const: Const, dtype: DType, shape: tuple[int, ...] | No
 
 
 def _check_requantise(op: Op, mult: Const, shift: Const) -> None:
-    _rule(bool((mult.array >= 0).all()), op, "a negative multiplier")
+    _rule(mult.dtype is DType.U16, op, "a multiplier that is not an unsigned 16-bit number")
     in_range = bool(((shift.array >= 1) & (shift.array <= 46)).all())
     _rule(in_range, op, "a shift outside 1..46")
 

@@ -14,29 +14,29 @@ MAX_SHIFT = 46
 
 
 def multiplier(factor: float) -> tuple[int, int]:
-    """(m, s) with factor ~ m / 2**s, m in 2**14 .. 2**15 - 1, s in 1..46; relative error at most 2**-15.
+    """(m, s) with factor ~ m / 2**s, m in 2**15 .. 2**16 - 1, s in 1..46; relative error at most 2**-16.
 
-    A factor of zero, or one too small to matter, gives m = 0 or a shorter m. Raises ValueError above 2**14.
+    A factor of zero, or one too small to matter, gives m = 0 or a shorter m. Raises ValueError from 2**15 on.
     """
     if factor < 0 or not math.isfinite(factor):
         raise ValueError(f"a requantisation factor must be finite and not negative, not {factor}")
     if factor == 0:
         return 0, 1
     mantissa, exponent = math.frexp(factor)  # factor = mantissa * 2**exponent, mantissa in [0.5, 1)
-    m, s = round(mantissa * 2**15), 15 - exponent
-    if m == 2**15:
+    m, s = round(mantissa * 2**16), 16 - exponent
+    if m == 2**16:
         m, s = m // 2, s - 1
     if s < 1:
-        raise ValueError(f"a requantisation factor of {factor} is above 2**14: the output scale cannot be right")
+        raise ValueError(f"a requantisation factor of {factor} is above 2**15: the output scale cannot be right")
     if s > MAX_SHIFT:
-        m, s = m >> min(s - MAX_SHIFT, 15), MAX_SHIFT
+        m, s = m >> min(s - MAX_SHIFT, 16), MAX_SHIFT
     return m, s
 
 
-def multipliers(factors: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint8]]:
+def multipliers(factors: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint8]]:
     """`multiplier` for each factor."""
     pairs = [multiplier(float(factor)) for factor in factors]
-    return np.array([m for m, _ in pairs], dtype=np.int16), np.array([s for _, s in pairs], dtype=np.uint8)
+    return np.array([m for m, _ in pairs], dtype=np.uint16), np.array([s for _, s in pairs], dtype=np.uint8)
 
 
 def quant_of_range(lo: float, hi: float) -> Quant:

@@ -266,7 +266,7 @@ def add_fields(left: Quant, right: Quant, y: Quant, sign: int) -> dict[str, int]
     _, shift = multiplier(max(ratios))
     # Above 22 the output zero point would leave 32 bits; the operands then hardly move the output at all.
     shift = min(shift, 22)
-    mult_a, mult_b = (min(round(ratio * 2**shift), 32767) for ratio in ratios)
+    mult_a, mult_b = (min(round(ratio * 2**shift), 65535) for ratio in ratios)
     offset = (y.zero_point << shift) + (1 << shift >> 1) - mult_a * left.zero_point - sign * mult_b * right.zero_point
     return {"mult_a": mult_a, "mult_b": sign * mult_b, "offset": offset, "shift": shift}
 

@@ -9,7 +9,7 @@
  * - y and scratch overlap no other argument unless the comment allows "in place".
  * - Shapes and ranges were proved by the compiler (freeml.ir.verify): kernels check nothing and return nothing.
  * - Crash behaviour: pure. Outputs are volatile until the caller writes them to NVM and commits the tile.
- * - Requantisation: mult in [0, 32767], shift in [1, 46]; see fml_requant.h. lo <= hi bound the output; a fused
+ * - Requantisation: mult in [0, 65535], shift in [1, 46]; see fml_requant.h. lo <= hi bound the output; a fused
  *   activation has narrowed them.
  * - Arrays are no larger than size_t: 64 KiB with 16-bit pointers. */
 #ifndef FML_KERNELS_H
@@ -27,7 +27,7 @@
 typedef struct {
     const int8_t *w;      /* layout: see the kernel */
     const int32_t *bias;  /* [out_c] */
-    const int16_t *mult;  /* [out_c] */
+    const uint16_t *mult;  /* [out_c] */
     const uint8_t *shift; /* [out_c] */
     uint16_t in_h, in_w, in_c;
     uint16_t out_h, out_w, out_c;
@@ -59,7 +59,7 @@ void fml_depthwise_i8(const fml_conv_t *l, const int8_t *x, int8_t *y, uint32_t 
 typedef struct {
     const int8_t *w;      /* [n_out][n_in] */
     const int32_t *bias;  /* [n_out], x's zero point folded in */
-    const int16_t *mult;  /* [n_out] */
+    const uint16_t *mult;  /* [n_out] */
     const uint8_t *shift; /* [n_out] */
     uint16_t n_in, n_out;
     int8_t y_zp;
@@ -81,7 +81,7 @@ typedef struct {
     int8_t lo, hi;
     uint8_t include_pad;  /* average only: the divisor counts taps in the padding too */
     uint16_t n_mult;      /* average only: 1, or one entry per divisor 1, 2, ... n_mult */
-    const int16_t *mult;  /* [n_mult] */
+    const uint16_t *mult;  /* [n_mult] */
     const uint8_t *shift; /* [n_mult] */
 } fml_pool_t;
 
@@ -103,7 +103,7 @@ typedef struct {
     uint16_t dims[4]; /* leading 1s for a lower rank */
     uint32_t a_strides[4], b_strides[4];
     int32_t offset; /* rounding and y's zero point, at the scale of acc */
-    int16_t mult_a, mult_b;
+    int32_t mult_a, mult_b; /* +-65535 */
     uint8_t shift; /* 0 to 30 */
     int8_t lo, hi;
 } fml_add_t;
@@ -115,7 +115,7 @@ void fml_add_i8(const fml_add_t *l, const int8_t *a, const int8_t *b, int8_t *y,
 typedef struct {
     uint16_t dims[4];
     uint32_t a_strides[4], b_strides[4];
-    int16_t mult;
+    uint16_t mult;
     uint8_t shift;
     int8_t a_zp, b_zp, y_zp;
     int8_t lo, hi;

@@ -9,14 +9,14 @@ static inline int8_t fml_clamp_i8(int32_t v, int8_t lo, int8_t hi) {
 }
 
 /* clamp((((int64_t)acc * mult + ((int64_t)1 << (shift - 1))) >> shift) + zp, lo, hi): multiply by mult / 2^shift,
- * round half up, add the zero point. mult in [0, 32767], shift in [1, 46].
+ * round half up, add the zero point. mult in [0, 65535], shift in [1, 46].
  *
  * The 48-bit product is held as high * 2^16 + low, 0 <= low < 2^16, because 64-bit products and shifts are calls into
  * a library on 16-bit and small 32-bit cores. With shift > 16, low is less than one unit of what the shift keeps
  * and cannot change its floor. With a shorter shift, a product beyond +-2^14 * 2^16 is clamped whatever its value. */
-static inline int8_t fml_requant_i8(int32_t acc, int16_t mult, uint8_t shift, int8_t zp, int8_t lo, int8_t hi) {
-    const uint32_t low_product = (uint32_t)(uint16_t)acc * (uint16_t)mult;
-    int32_t high = (int32_t)(int16_t)(acc >> 16) * mult + (int32_t)(low_product >> 16);
+static inline int8_t fml_requant_i8(int32_t acc, uint16_t mult, uint8_t shift, int8_t zp, int8_t lo, int8_t hi) {
+    const uint32_t low_product = (uint32_t)(uint16_t)acc * mult;
+    int32_t high = (int32_t)(int16_t)(acc >> 16) * (int32_t)mult + (int32_t)(low_product >> 16);
     if (shift > 16) {
         shift = (uint8_t)(shift - 16);
     } else {

@@ -88,13 +88,13 @@ def _requant(c: Choices, n: int, acc_bits: int) -> dict[str, npt.NDArray[Any]]:
     rng = _rng(c)
     if c.between(0, 3) == 0:
         return {
-            "mult": rng.choice(np.array([0, 1, 2, 16384, 32766, 32767], np.int16), size=n),
+            "mult": rng.choice(np.array([0, 1, 2, 32768, 65534, 65535], np.uint16), size=n),
             "shift": rng.integers(1, 46, size=n, dtype=np.uint8, endpoint=True),
         }
     shift = min(max(15 + acc_bits - 8, 1), 46)
     low, high = max(shift - 3, 1), min(shift + 3, 46)
     return {
-        "mult": rng.integers(16384, 32767, size=n, dtype=np.int16, endpoint=True),
+        "mult": rng.integers(32768, 65535, size=n, dtype=np.uint16, endpoint=True),
         "shift": rng.integers(low, high, size=n, dtype=np.uint8, endpoint=True),
     }
 
@@ -106,7 +106,7 @@ def _weights_and_requant(c: Choices, shape: tuple[int, ...]) -> dict[str, npt.ND
         rng, w = _rng(c), np.zeros((n_out, per_out), np.int8)
         w[np.arange(n_out), rng.integers(0, per_out, n_out)] = rng.choice(np.array([-1, 1], np.int8), n_out)
         bias = rng.integers(-9, 9, n_out, dtype=np.int32)
-        scale: dict[str, Any] = {"mult": np.full(n_out, 16384, np.int16), "shift": np.full(n_out, 14, np.uint8)}
+        scale: dict[str, Any] = {"mult": np.full(n_out, 16384, np.uint16), "shift": np.full(n_out, 14, np.uint8)}
         return {"w": w.reshape(shape), "bias": bias, **scale}
     bias_bits = pick(c, (0, 8, 16, 24, 30))
     bias = _rng(c).integers(-(2**bias_bits), 2**bias_bits, size=n_out, dtype=np.int32, endpoint=True)
@@ -300,7 +300,7 @@ def _binary_case(kernel: str, op: Op, parts: tuple[Any, ...], fields: dict[str, 
 
 def add(c: Choices) -> Case:
     shift = pick(c, (c.between(0, 30), c.between(8, 20)))
-    most = min(2 ** (shift + 1), 32767) if c.between(0, 3) else 32767
+    most = min(2 ** (shift + 1), 65535) if c.between(0, 3) else 65535
     fields: dict[str, Any] = {
         "mult_a": c.between(-most, most),
         "mult_b": c.between(-most, most),

@@ -88,8 +88,8 @@ def test_requantisation_in_32_bits_equals_the_64_bit_formula(tmp_path: Path) -> 
     edges = np.array([-(2**31), 2**31 - 1, -65537, -65536, -1, 0, 1, 65535, 65536, 2**30], np.int32)
     acc = (rng.integers(-(2**31), 2**31, n) >> rng.integers(0, 32, n)).astype(np.int32)
     acc[::5] = rng.choice(edges, acc[::5].size)
-    mult = rng.integers(0, 32768, n).astype(np.int16)
-    mult[::7] = rng.choice(np.array([0, 1, 16384, 32767], np.int16), mult[::7].size)
+    mult = rng.integers(0, 65536, n).astype(np.uint16)
+    mult[::7] = rng.choice(np.array([0, 1, 32768, 65535], np.uint16), mult[::7].size)
     shift, zp = rng.integers(1, 47, n).astype(np.uint8), rng.integers(-128, 128, n).astype(np.int8)
     # half of them where the rounding decides: products near an odd multiple of half an output step
     near = rng.random(n) < 0.5

@@ -67,7 +67,7 @@ class Builder:
         bias = self.rng.integers(-999, 999, n, dtype=np.int32)
         return (
             self.const(bias),
-            self.const(np.full(n, 20_000, np.int16)),
+            self.const(np.full(n, 40_000, np.uint16)),
             self.const(np.full(n, 22, np.uint8)),
         )
 
@@ -80,7 +80,7 @@ class Builder:
 
     def global_average(self, x: str) -> str:
         h, w, c = self.shape(x)
-        table = (self.const(np.array([30_000], np.int16)), self.const(np.array([18], np.uint8)))
+        table = (self.const(np.array([60_000], np.uint16)), self.const(np.array([18], np.uint8)))
         window = Window(kernel=(h, w))
         return self.add_op(
             q.AvgPoolI8, (x, *table), (1, 1, c), window=window, include_pad=False, x_zp=3, y_zp=3, lo=-128, hi=127

@@ -3,7 +3,7 @@
 #include "fml_walk.h"
 
 static inline int8_t sum(const fml_add_t *l, int8_t a, int8_t b) {
-    const int32_t acc = (int32_t)l->mult_a * a + (int32_t)l->mult_b * b + l->offset;
+    const int32_t acc = l->mult_a * a + l->mult_b * b + l->offset;
     return fml_clamp_i8(acc >> l->shift, l->lo, l->hi);
 }
 

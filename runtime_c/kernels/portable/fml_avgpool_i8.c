@@ -25,7 +25,7 @@ void fml_avgpool_i8(const fml_pool_t *l, const int8_t *x, int8_t *y, uint32_t fi
                         1;
             }
         }
-        const int16_t mult = l->mult[entry];
+        const uint16_t mult = l->mult[entry];
         const uint8_t shift = l->shift[entry];
         for (size_t c = 0; c < channels; c++) {
             int32_t acc = -(int32_t)n_taps * l->x_zp;

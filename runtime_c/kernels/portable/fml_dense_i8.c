@@ -8,7 +8,7 @@ void fml_dense_i8(const fml_dense_t *l, const int8_t *x, int8_t *y, uint32_t fir
     const int8_t y_zp = l->y_zp, lo = l->lo, hi = l->hi;
     const int8_t *w = l->w + (size_t)first * n_in;
     const int32_t *bias = l->bias + first;
-    const int16_t *mult = l->mult + first;
+    const uint16_t *mult = l->mult + first;
     const uint8_t *shift = l->shift + first;
     while (n > 0) {
         int32_t acc[4];

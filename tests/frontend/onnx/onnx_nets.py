@@ -60,15 +60,6 @@ def read(proto: onnx.ModelProto) -> Graph:
     return from_model_proto(proto, name="net", where="net.onnx")
 
 
-def with_types(proto: onnx.ModelProto, dtype: int = onnx.TensorProto.FLOAT) -> onnx.ModelProto:
-    """The same with the element types of its outputs declared, which onnxruntime wants."""
-    typed = onnx.ModelProto()
-    typed.CopyFrom(proto)
-    for value in typed.graph.output:
-        value.type.tensor_type.elem_type = value.type.tensor_type.elem_type or dtype
-    return typed
-
-
 def check(proto: onnx.ModelProto, *, n_samples: int = 2, tolerance: float = 1e-4) -> Graph:
     """freeml's interpreter and onnxruntime agree on random samples; a sample is what the first axis of 1 leaves."""
     import onnxruntime
@@ -76,7 +67,7 @@ def check(proto: onnx.ModelProto, *, n_samples: int = 2, tolerance: float = 1e-4
     graph = read(proto)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(with_types(proto).SerializeToString(), options)
+    session = onnxruntime.InferenceSession(onnx.shape_inference.infer_shapes(proto).SerializeToString(), options)
     rng = np.random.default_rng(0)
     shapes = {i.name: [n if isinstance(n, int) else 1 for n in i.shape] for i in session.get_inputs()}
     samples = [rng.standard_normal((n_samples, *shapes[port.name])).astype(np.float32) for port in graph.inputs]

@@ -168,7 +168,7 @@ def run_all() -> dict[str, Tally]:
 
 
 def report(tallies: dict[str, Tally]) -> str:
-    lines = ["family passed refused total"]
+    lines = [f"onnx {onnx.__version__}", "", "family passed refused total"]
     lines += [f"{name} {tally.passed} {len(tally.refused)} {tally.total}" for name, tally in tallies.items()]
     refused = {name: why for tally in tallies.values() for name, why in tally.refused.items()}
     lines += ["", "refused"]

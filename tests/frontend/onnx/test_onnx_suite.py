@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import onnx
 import pytest
 from onnx_suite import Tally, report, run_all
 
@@ -27,11 +28,11 @@ def test_nine_of_ten_cases_with_constant_weights_pass(tallies: dict[str, Tally],
     assert tally.passed >= 0.9 * (tally.total - len(without_weights))
 
 
-def test_passed_and_refused_cases_are_those_of_the_golden_table(
-    tallies: dict[str, Tally], update_golden: bool
-) -> None:
+def test_passed_and_refused_cases_are_those_of_the_golden_table(tallies: dict[str, Tally], update_golden: bool) -> None:
     if update_golden:
         GOLDEN.write_text(report(tallies))
+    if GOLDEN.read_text().splitlines()[0] != f"onnx {onnx.__version__}":
+        pytest.skip(f"the table is of another version of the suite than onnx {onnx.__version__}")
     assert report(tallies) == GOLDEN.read_text()
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional
-from torch_nets import IMAGE, NEEDS_TORCH, NETS, Forward, Residual, build
+from torch_nets import IMAGE, LOST_IN_CORE, NEEDS_TORCH, NETS, Forward, Residual, build
 
 from freeml.frontend.torch import from_constructor, from_torch, read_pt2
 from freeml.ir.graph import Graph
@@ -18,8 +18,8 @@ from freeml.ir.ops import Transpose
 from freeml.ir.text import to_text
 from freeml.ir.verify import verify
 
-# Where the memory order must change: an axis that is not the last one becomes the channels, or channels are shuffled.
-WITH_TRANSPOSE = {"channel shuffle"}
+# Channels change places, or a flattened image is itself the output.
+WITH_TRANSPOSE = {"channel shuffle", "in-place on shared memory"}
 
 
 def check(graph: Graph, module: nn.Module, inputs: tuple[torch.Tensor, ...], *, atol: float = 1e-4) -> None:
@@ -40,7 +40,7 @@ def test_a_module_computes_what_torch_computes(name):
     assert all(op.loc.startswith(("net:", "output ")) for op in graph.ops)
 
 
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", [name for name in NETS if name not in LOST_IN_CORE])
 def test_a_decomposed_program_computes_the_same(name):
     module, inputs = build(name)
     with torch.no_grad():
@@ -48,24 +48,19 @@ def test_a_decomposed_program_computes_the_same(name):
     check(from_torch(program, name="net"), module, inputs)
 
 
-@pytest.mark.parametrize("name", [name for name in NETS if name not in NEEDS_TORCH])
+@pytest.mark.parametrize("name", sorted(NETS.keys() - NEEDS_TORCH))
 def test_a_saved_program_gives_the_graph_of_the_live_module(name, tmp_path):
     module, inputs = build(name)
     with torch.no_grad():
         program = torch.export.export(module.eval(), inputs)
     torch.export.save(program, tmp_path / "net.pt2")
-    live, saved = from_torch(program, name="net"), None
-    if name == "matmul with a parameter":
-        pytest.skip("computes with constants, which only torch can fold")
-    saved = read_pt2(tmp_path / "net.pt2")
-    assert to_text(saved) == to_text(live)
+    assert to_text(read_pt2(tmp_path / "net.pt2")) == to_text(from_torch(program, name="net"))
 
 
 def test_operators_carry_the_path_of_their_module():
     graph = from_torch(nn.Sequential(Residual(4), nn.Conv2d(4, 2, 1)), torch.randn(IMAGE), name="net")
-    locs = [op.loc for op in graph.ops]
-    assert locs[0] == "net:0.conv1 (aten.conv2d)"
-    assert locs[2] == "net:0 (aten.relu)"
+    locs = list(dict.fromkeys(op.loc for op in graph.ops))
+    assert locs[:3] == ["net:0.conv1 (aten.conv2d)", "net:0.bn1 (aten.batch_norm)", "net:0 (aten.relu)"]
     assert locs[-1] == "net:1 (aten.conv2d)"
 
 

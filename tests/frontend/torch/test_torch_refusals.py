@@ -27,6 +27,12 @@ def refused(module: nn.Module, *shape: int) -> UnsupportedOp:
     return caught.value
 
 
+def sloped() -> nn.Module:
+    layer = nn.PReLU(4)
+    nn.init.uniform_(layer.weight)
+    return layer
+
+
 class Stateful(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -46,7 +52,7 @@ class Stateful(nn.Module):
         (nn.BatchNorm2d(4, track_running_stats=False), IMAGE, "statistics of the batch"),
         (nn.AdaptiveAvgPool2d(4), (1, 2, 9, 9), "evenly"),
         (nn.AvgPool2d(2, divisor_override=3), IMAGE, "divisor_override"),
-        (nn.PReLU(4), IMAGE, "slope for each channel"),
+        (sloped(), IMAGE, "slope for each channel"),
         (nn.ReflectionPad2d(1), IMAGE, "pad"),
         (nn.LogSoftmax(1), (1, 6), "log_softmax"),
         (nn.Conv3d(1, 1, 1), (1, 1, 2, 2, 2), "conv"),
@@ -60,7 +66,7 @@ class Stateful(nn.Module):
         (Forward(lambda _, x: x.mean()), (1, 6), "without dimensions"),
         (Forward(lambda _, x: x @ torch.zeros(3, 3)), (1, 6), "cannot trace"),
         (Forward(lambda _, x: x), (4, 6), "batch"),
-        (Forward(lambda _, x: torch.ones(3)), (1, 6), "does not depend on its inputs"),
+        (Forward(lambda *_: torch.ones(3)), (1, 6), "does not depend on its inputs"),
         (Forward(lambda _, x: functional.max_pool2d(x, 2, return_indices=True)[1] * 2), IMAGE, "not supported"),
     ],
 )

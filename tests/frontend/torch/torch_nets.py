@@ -112,10 +112,11 @@ NETS: dict[str, Callable[[], tuple[nn.Module, list[tuple[int, ...]]]]] = {
         Forward(_squeeze_excite, down=nn.Conv2d(4, 2, 1), up=nn.Conv2d(2, 4, 1)), [IMAGE],
     ),
     "activations": lambda: (
-        nn.Sequential(nn.Hardtanh(-0.7, 0.9), nn.ELU(), nn.GELU(), nn.GELU("tanh"), nn.SELU(), nn.Softplus(),
-                      nn.Sigmoid(), nn.PReLU(), nn.Hardsigmoid(), nn.Hardswish(), nn.SiLU(), nn.Softmax(1)),
+        nn.Sequential(nn.Hardtanh(-0.7, 0.9), nn.ELU(), nn.GELU(), nn.GELU("tanh"), nn.SELU(), nn.ELU(0.5),
+                      nn.Sigmoid(), nn.Hardsigmoid(), nn.Hardswish(), nn.SiLU(), nn.Softmax(1)),
         [(1, 12)],
     ),
+    "softplus and prelu": lambda: (nn.Sequential(nn.Softplus(), nn.Linear(12, 5), nn.PReLU()), [(1, 12)]),
     "arithmetic": lambda: (
         Forward(lambda m, x: (2 - x) * 0.5 + torch.sub(x, m.fc(x), alpha=2) / 3 - x.clamp(min=-0.1) + x**2,
                 fc=nn.Linear(6, 6)),
@@ -134,8 +135,10 @@ NETS: dict[str, Callable[[], tuple[nn.Module, list[tuple[int, ...]]]]] = {
     "in-place on shared memory": lambda: (Forward(_aliased, conv=nn.Conv2d(4, 2, 3)), [IMAGE]),
 }  # fmt: skip
 
-# An in-place operator whose argument lives on is only resolved by torch itself, for live modules.
-NEEDS_TORCH = {"in-place on shared memory"}
+# In-place operators on shared memory, and arithmetic on parameters: torch itself resolves them, for live modules only.
+NEEDS_TORCH = {"in-place on shared memory", "matmul with a parameter"}
+# Core ATen writes these with comparisons, which freeml does not follow; live modules keep them whole.
+LOST_IN_CORE = {"softplus and prelu"}
 
 
 def build(name: str) -> tuple[nn.Module, tuple[torch.Tensor, ...]]:
