@@ -1,7 +1,8 @@
 """Flash and stack of a model's C, read from what the compiler made: section sizes, and its own list of frame sizes.
 
-Flash is every allocated read-only section of the objects: code, tables, descriptors. The stack figure is an upper bound:
-the frames of run and step, and of one kernel with all static helpers of its file, as nothing recurses.
+Flash is every allocated read-only section of the objects: code, tables, descriptors. The stack figure is an upper
+bound: the frames of run and step, and of the deepest chain of kernels that call each other, each with all static
+helpers of its file, as nothing recurses. What memmove and its like take of the C library is not in it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
 
 from freeml.errors import ToolFailed
 from freeml.firmware.toolchain import Compiler, find_host_compiler, first_errors
@@ -31,6 +33,16 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
+class Object:
+    """One compiled source: its sections, the sum of its functions' frames, and the symbols it offers and needs."""
+
+    sections: tuple[Section, ...]
+    frame_bytes: int
+    defined: frozenset[str]
+    undefined: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Size:
     """flash_bytes of which code_bytes are instructions; ram_bytes is mutable static data (must be 0); stack_bytes."""
 
@@ -43,24 +55,28 @@ class Size:
 
 def measure(compiler: Compiler, sources: Sequence[Path], include_dirs: Sequence[Path], optimise: str = "-Os") -> Size:
     """Compile each source to an object and add up its sections. Raises ToolFailed where the compiler fails."""
-    flash = code = ram = 0
-    frames: dict[str, int] = {}
+    objects = []
     for source in sources:
         with tempfile.TemporaryDirectory(prefix="freeml-size-") as work:
-            sections, frame_bytes = _compiled(compiler, source, include_dirs, optimise, Path(work))
-        flash += sum(s.n_bytes for s in sections if not s.writable)
-        code += sum(s.n_bytes for s in sections if s.executable)
-        ram += sum(s.n_bytes for s in sections if s.writable)
-        frames[source.stem] = sum(frame_bytes)
-    kernels = [n for stem, n in frames.items() if stem.startswith("fml_")]
-    model = [n for stem, n in frames.items() if not stem.startswith("fml_")]
-    return Size(flash, code, ram, sum(model) + max(kernels, default=0), compiler.version)
+            objects.append(_compiled(compiler, source, include_dirs, optimise, Path(work)))
+    sections = [section for obj in objects for section in obj.sections]
+    return Size(
+        flash_bytes=sum(s.n_bytes for s in sections if not s.writable),
+        code_bytes=sum(s.n_bytes for s in sections if s.executable),
+        ram_bytes=sum(s.n_bytes for s in sections if s.writable),
+        stack_bytes=max((_depth(obj, objects) for obj in objects), default=0),
+        compiler=compiler.version,
+    )
 
 
-def _compiled(
-    compiler: Compiler, source: Path, include_dirs: Sequence[Path], optimise: str, work: Path
-) -> tuple[list[Section], list[int]]:
-    """Sections of the object of one source, and the frame of each of its functions in bytes."""
+def _depth(obj: Object, objects: Sequence[Object]) -> int:
+    """Stack of the deepest chain of calls from one object into others; calls between objects make no circle."""
+    called = [other for other in objects if other is not obj and other.defined & obj.undefined]
+    return obj.frame_bytes + max((_depth(other, objects) for other in called), default=0)
+
+
+def _compiled(compiler: Compiler, source: Path, include_dirs: Sequence[Path], optimise: str, work: Path) -> Object:
+    """Compile one source and read its object."""
     frame_flag = "-fstack-usage" if compiler.kind == "gcc" else "-fstack-size-section"
     flags = [*compiler.host_flags, optimise, "-std=c99", "-fno-asynchronous-unwind-tables", frame_flag, "-c"]
     folders = [f"-I{folder.resolve()}" for folder in include_dirs]
@@ -69,7 +85,18 @@ def _compiled(
     if done.returncode != 0:
         raise ToolFailed(f"{compiler.name} could not measure {source.name}: {first_errors(done.stderr)}")
     obj = work / "object.o"
-    return _sections(obj), _gcc_frames(work) if compiler.kind == "gcc" else _clang_frames(obj)
+    frames = _gcc_frames(work) if compiler.kind == "gcc" else _clang_frames(obj)
+    defined, undefined = _symbols(obj)
+    return Object(tuple(_sections(obj)), sum(frames), defined, undefined)
+
+
+def _symbols(obj: Path) -> tuple[frozenset[str], frozenset[str]]:
+    """Global symbols that an object defines, and those it needs."""
+    with obj.open("rb") as file:
+        tables = [s for s in ELFFile(file).iter_sections() if isinstance(s, SymbolTableSection)]
+        symbols = [s for table in tables for s in table.iter_symbols() if s["st_info"]["bind"] == "STB_GLOBAL"]
+    undefined = frozenset(s.name for s in symbols if s["st_shndx"] == "SHN_UNDEF")
+    return frozenset(s.name for s in symbols) - undefined, undefined
 
 
 def _gcc_frames(work: Path) -> list[int]:
@@ -79,10 +106,14 @@ def _gcc_frames(work: Path) -> list[int]:
 
 
 def _clang_frames(obj: Path) -> list[int]:
-    """Entries of .stack_sizes: an address, then the frame as ULEB128. LLVM's documentation, "Emitting function stack size"."""
+    """Entries of .stack_sizes: an address, then the frame as ULEB128 (LLVM, "Emitting function stack size").
+
+    gcc counts the return address that a call pushes on x86; LLVM does not, so it is added here.
+    """
     with obj.open("rb") as file:
         elf = ELFFile(file)
         address_bytes = elf.elfclass // 8
+        pushed_bytes = address_bytes if elf["e_machine"] in ("EM_X86_64", "EM_386") else 0
         sections = [s.data() for s in elf.iter_sections() if s.name.startswith(".stack_sizes")]
     frames = []
     for data in sections:
@@ -97,7 +128,7 @@ def _clang_frames(obj: Path) -> list[int]:
                 shift += 7
                 if byte < 0x80:
                     break
-            frames.append(size)
+            frames.append(size + pushed_bytes)
     return frames
 
 
@@ -115,7 +146,9 @@ def _sections(obj: Path) -> list[Section]:
                 if s["sh_flags"] & _SHF_ALLOC and not s.name.startswith((".eh_frame", ".note"))
             ]
     except ELFError as error:
-        raise ToolFailed(f"the compiler's object is not ELF: {error}", hint="sizes are measured on ELF machines") from error
+        raise ToolFailed(
+            f"the compiler's object is not ELF: {error}", hint="sizes are measured on ELF machines"
+        ) from error
 
 
 def measure_files(program_name: str, files: Mapping[str, str | bytes]) -> Size:

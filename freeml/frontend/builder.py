@@ -75,6 +75,7 @@ class GraphBuilder:
         self._inputs: list[Port] = []
         self._outputs: list[Port] = []
         self._views: dict[tuple[str, bytes, tuple[int, ...]], str] = {}
+        self._taken: dict[str, int] = {}
 
     # ---- ports ------------------------------------------------------------------------------------------------------
 
@@ -403,9 +404,12 @@ class GraphBuilder:
 
     def _fresh(self, stem: str) -> str:
         base = re.sub(r"[^A-Za-z0-9_.]+", "_", stem.rsplit(":", 1)[-1])[-60:].strip("_.") or "v"
-        name, n = base, 1
+        n = self._taken.get(base, 0)  # the last number given: a file may name all of its nodes alike
+        name = f"{base}.{n}" if n else base
         while name in self._types or name in self._consts:
-            name, n = f"{base}.{n}", n + 1
+            n += 1
+            name = f"{base}.{n}"
+        self._taken[base] = n
         return name
 
     def _out_size(self, window: Window, h: int, w: int, loc: str) -> tuple[int, int]:

@@ -81,7 +81,7 @@ def mish(g: GraphBuilder, node: Node, args: Args) -> Operand:
     """Mish: x * tanh(softplus(x))."""
     x = node.float_tensor(args, 0)
     gate = g.unary(g.unary(x.view, "softplus", loc=node.loc), "tanh", loc=node.loc)
-    return Tensor(g.binary("mul", x.view, gate, loc=node.loc), x.dtype)
+    return Tensor(binary_op(g, "mul", x.view, gate, loc=node.loc), x.dtype)
 
 
 def prelu(g: GraphBuilder, node: Node, args: Args) -> Operand:
@@ -97,8 +97,8 @@ def prelu(g: GraphBuilder, node: Node, args: Args) -> Operand:
         node.bad(f"a slope of shape {slope.shape} for an input of shape {x.shape}")
     above = g.unary(x.view, "clamp", (0.0, math.inf), loc=node.loc)
     below = g.unary(x.view, "clamp", (-math.inf, 0.0), loc=node.loc)
-    scaled = g.binary("mul", below, Weight(slope), loc=node.loc)
-    return Tensor(g.binary("add", above, scaled, loc=node.loc), x.dtype)
+    scaled = binary_op(g, "mul", below, Weight(slope), loc=node.loc)
+    return Tensor(binary_op(g, "add", above, scaled, loc=node.loc), x.dtype)
 
 
 def sign_change(g: GraphBuilder, node: Node, args: Args) -> Operand:
@@ -131,8 +131,16 @@ def binary(g: GraphBuilder, node: Node, args: Args) -> Operand:
         b, kind = Weight(1 / b.array), "mul"
     if kind == "mul" and dtype.kind in "iu" and dtype.itemsize * 16 > _EXACT_BITS:
         node.refuse(f"products of {dtype}", "compute in float or in narrower integers")
-    view = g.binary(kind, a, b, loc=node.loc)
+    view = binary_op(g, kind, a, b, loc=node.loc)
     return Tensor(_wrapped(g, node, view, dtype), dtype, recipe=recipe)
+
+
+def binary_op(g: GraphBuilder, kind: str, a: View | Weight, b: View | Weight, *, loc: str) -> View:
+    """GraphBuilder.binary, also for two scalars: constants of the IR have one axis at least."""
+    if _shape(a) or _shape(b):
+        return g.binary(kind, a, b, loc=loc)
+    rows = [Weight(x.array.reshape(1)) if isinstance(x, Weight) else g.reshape(x, (1,)) for x in (a, b)]
+    return g.reshape(g.binary(kind, rows[0], rows[1], loc=loc), ())
 
 
 def _one_plus_abs(node: Node, args: Args) -> tuple[str, View] | None:
@@ -186,10 +194,10 @@ def sum_(g: GraphBuilder, node: Node, args: Args) -> Operand:
         if isinstance(total, Weight) and isinstance(other, Weight):
             total = Weight(total.array + other.array)
         else:
-            total = g.binary("add", total, other, loc=node.loc)
+            total = binary_op(g, "add", total, other, loc=node.loc)
     assert isinstance(total, View)
     if node.op == "Mean" and len(operands) > 1:
-        total = g.binary("mul", total, Weight(np.full((1,) * len(total.shape), 1 / len(operands))), loc=node.loc)
+        total = binary_op(g, "mul", total, Weight(np.full((1,) * len(total.shape), 1 / len(operands))), loc=node.loc)
     return Tensor(total, first.dtype)
 
 
@@ -223,7 +231,7 @@ def power(g: GraphBuilder, node: Node, args: Args) -> Operand:
         node.refuse(f"exponent {exponent:g}", "freeml has exponents 1, 2, 3 and 0.5")
     y = x.view
     for _ in range(int(exponent) - 1):
-        y = g.binary("mul", y, x.view, loc=node.loc)
+        y = binary_op(g, "mul", y, x.view, loc=node.loc)
     return Tensor(y, x.dtype)
 
 

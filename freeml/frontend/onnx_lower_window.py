@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from freeml.frontend.builder import MAX_TENSOR_ELEMS, GraphBuilder, View, Weight
+from freeml.frontend.onnx_lower_math import binary_op
 from freeml.frontend.onnx_nodes import Args, Node, Operand, Tensor
 from freeml.frontend.windows import pooled_size, same_window, window
 from freeml.ir.ops import Window
@@ -208,5 +209,5 @@ def reduce(g: GraphBuilder, node: Node, args: Args) -> Operand:
     y = g.reduce(x.view, kind, axes, keepdims=bool(node.integer("keepdims", 1)), loc=node.loc)
     if node.op == "ReduceSum":
         count = Weight(np.array(math.prod(x.shape[axis] for axis in axes), dtype=np.float64))
-        return Tensor(g.binary("mul", y, count, loc=node.loc), x.dtype)
+        return Tensor(binary_op(g, "mul", y, count, loc=node.loc), x.dtype)
     return x.at(y)

@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from freeml.frontend.builder import GraphBuilder
+from freeml.frontend.onnx_lower_math import binary_op
 from freeml.frontend.onnx_nodes import Args, Known, Node, Operand, Tensor
 from freeml.ir.types import Quant
 
@@ -50,8 +51,8 @@ def dequantize(g: GraphBuilder, node: Node, args: Args) -> Operand:
             node.refuse("its scale or zero point is not that of the QuantizeLinear before it", _HINT)
         return replace(x, dtype=out, codes=None)
     offset = -float(quant.zero_point + (128 if x.dtype == np.uint8 else 0))
-    shifted = g.binary("add", x.view, node.weight(Known.of(np.array(offset))), loc=node.loc)
-    real = g.binary("mul", shifted, node.weight(Known.of(np.array(quant.scale))), loc=node.loc)
+    shifted = binary_op(g, "add", x.view, node.weight(Known.of(np.array(offset))), loc=node.loc)
+    real = binary_op(g, "mul", shifted, node.weight(Known.of(np.array(quant.scale))), loc=node.loc)
     return Tensor(g.annotate(real, quant, node.loc), out)
 
 

@@ -76,6 +76,12 @@ class _Archive:
         self._n_elems = 0
 
     def program(self) -> Program:
+        if "serialized_exported_program.json" in self._names:
+            raise BadModel(
+                "the file is of a torch before 2.8, whose format pickles the weights: pickled files are never opened",
+                where=str(self._path),
+                hint="save it again with a current torch, or name a function as package.module:function",
+            )
         if self._text("archive_format") != "pt2":
             raise BadModel(
                 "this is a TorchScript or pickle archive, not a .pt2 file: pickled files are never opened",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -184,6 +184,3 @@ class Node:
         if not all(-rank <= axis < rank for axis in axes) or len({axis % rank for axis in axes}) != len(axes):
             raise BadModel(f"{self.call.op}: axes {axes} of {rank}", where=self.loc)
         return sorted(axis % rank for axis in axes) or list(range(rank))
-
-
-Table = Mapping[str, object]

@@ -11,6 +11,7 @@ from freeml.errors import BadModel
 from freeml.ir.graph import Graph
 from freeml.ir.text import parse, to_text
 from freeml.ir.types import Const
+from freeml.ir.verify import verify
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _MAX_BYTES = 1 << 30
@@ -32,7 +33,7 @@ def to_bytes(graph: Graph) -> bytes:
 
 
 def from_bytes(data: bytes, *, where: str) -> Graph:
-    """The graph that `to_bytes` wrote. Raises BadModel for anything else; never unpickles."""
+    """The graph that `to_bytes` wrote, verified. Raises BadModel for anything else; never unpickles."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             if sum(info.file_size for info in archive.infolist()) > _MAX_BYTES:
@@ -42,10 +43,13 @@ def from_bytes(data: bytes, *, where: str) -> Graph:
             for info in archive.infolist():
                 if info.filename.startswith("consts/"):
                     name = info.filename.removeprefix("consts/").removesuffix(".npy")
-                    array = np.load(io.BytesIO(archive.read(info)), allow_pickle=False)
+                    array = np.lib.format.read_array(io.BytesIO(archive.read(info)), allow_pickle=False)
                     consts[name] = Const(array, scales.get(name))
-            return parse(archive.read("graph.txt").decode(), consts)
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError, UnicodeDecodeError) as error:
+            graph = parse(archive.read("graph.txt").decode(), consts)
+        if not (graph.inputs and graph.outputs and graph.consts.keys() == {n for op in graph.ops for n in op.inputs} - graph.types.keys()):
+            raise ValueError("inputs, outputs or constants are missing or too many")
+        return verify(graph)
+    except Exception as error:  # zipfile, zlib, lzma, numpy and the verifier each raise their own for damaged bytes
         raise BadModel(
             f"not a graph that freeml saved: {error}", where=where, hint="compile the model again"
         ) from error

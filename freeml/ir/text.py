@@ -30,13 +30,15 @@ _OP_CLASSES: dict[str, type[Op]] = {
     if isinstance(value, type) and issubclass(value, Op) and value is not Op
 }
 _LINE = re.compile(r"^%(\S+) = (\w+)\(([^)]*)\)(.*) : (\S.*?) ; (\".*\"|'.*')$")
+_PLAIN = re.compile(r"^[A-Za-z0-9_.-]+\Z")
 _TYPE = re.compile(r"^(\w+)\[([\d,]*)\](?: q\((\S+), (-?\d+)\))?$")
 _PORT = re.compile(r"^(input|output) %(\S+) (\".*\"|'.*') (\(.*?\)) order (\(.*?\)) (\w+)$")
 
 
 def to_text(graph: Graph) -> str:
     """The graph as text; ends with a newline."""
-    lines = [f"graph {graph.name} : {graph.stage.value}"]
+    name = graph.name if _PLAIN.match(graph.name) else repr(graph.name)
+    lines = [f"graph {name} : {graph.stage.value}"]
     lines += [_port_text("input", port) for port in graph.inputs]
     lines += [f"const @{name} {TensorType(c.shape, c.dtype)} {c.digest}" for name, c in sorted(graph.consts.items())]
     lines += [f"value %{port.value} {graph.types[port.value]}" for port in graph.inputs]
@@ -74,7 +76,8 @@ def parse(text: str, consts: Mapping[str, Const]) -> Graph:
         try:
             head = line.split(" ", 1)[0]
             if head == "graph":
-                _, name, _, stage_name = line.split(" ")
+                name_text, stage_name = line.removeprefix("graph ").rsplit(" : ", 1)
+                name = name_text if _PLAIN.match(name_text) else str(ast.literal_eval(name_text))
                 stage = Stage(stage_name)
             elif head in ports:
                 ports[head].append(_parse_port(line))
@@ -89,7 +92,7 @@ def parse(text: str, consts: Mapping[str, Const]) -> Graph:
                 op, type_ = _parse_op(line)
                 parsed.append(op)
                 types[op.output] = type_
-        except (ValueError, KeyError, SyntaxError, TypeError) as error:
+        except (ValueError, KeyError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
             raise BadModel(f"not the text of a graph: {error}", where=f"line {number}: {line[:80]}") from error
     return Graph(name, tuple(ports["input"]), tuple(ports["output"]), tuple(parsed), types, consts, stage)
 

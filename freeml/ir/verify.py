@@ -1,7 +1,8 @@
 """The graph verifier: run after every pass, written independently of the passes.
 
 It checks SSA order, that names resolve, that every op belongs to the stage, that the shape and element type of each
-output follow from its inputs, that integer fields are in range and that no 32-bit accumulator can overflow.
+output follow from its inputs, that ops which only move codes keep their scale, that integer fields are in range and that
+no 32-bit accumulator can overflow.
 A violation is a bug of freeml, so it raises `InvalidGraphError` (an AssertionError), not an error for users.
 """
 
@@ -17,7 +18,7 @@ from freeml.ir import ops as f
 from freeml.ir import unary
 from freeml.ir.graph import Graph, Stage
 from freeml.ir.ops import Op, Window
-from freeml.ir.types import Const, DType, TensorType
+from freeml.ir.types import Const, DType, Port, TensorType
 
 _LAYOUT_OPS = (f.Reshape, f.Transpose, f.Concat, f.ArgMax)
 _INT_OPS = (
@@ -31,6 +32,17 @@ _INT_OPS = (
     q.SoftmaxI8,
     q.PadI8,
 )
+# Inputs of an op: (values, constants); None: one or more values. The second operand of a Binary op may be either.
+_N_INPUTS: dict[type[Op], tuple[int | None, int]] = {
+    **dict.fromkeys((f.Conv, f.Dense), (1, 2)),
+    **dict.fromkeys((q.ConvI8, q.DenseI8), (1, 4)),
+    **dict.fromkeys((f.MaxPool, f.AvgPool, f.Unary, f.Softmax, f.ArgMax, f.Pad, f.Reshape, f.Transpose), (1, 0)),
+    **dict.fromkeys((q.MaxPoolI8, q.PadI8), (1, 0)),
+    **dict.fromkeys((q.LutI8, q.SoftmaxI8), (1, 1)),
+    q.AvgPoolI8: (1, 2),
+    f.Concat: (None, 0),
+}
+_KEEP_SCALE = (q.MaxPoolI8, q.PadI8, f.Reshape, f.Transpose, f.Concat)
 LEGAL: dict[Stage, tuple[type[Op], ...]] = {Stage.FLOAT: f.FLOAT_OPS, Stage.QUANTIZED: (*_INT_OPS, *_LAYOUT_OPS)}
 
 
@@ -43,19 +55,21 @@ def verify(graph: Graph) -> Graph:
     defined = set()
     for port in graph.inputs:
         defined.add(port.value)
-        _check_port(graph, port.value, port.shape, port.order)
+        _check_port(graph, port)
+        _check_input(graph, port)
     for op in graph.ops:
         _rule(isinstance(op, LEGAL[graph.stage]), op, f"{type(op).__name__} is not legal in stage {graph.stage.value}")
         _rule(op.output not in defined and op.output not in graph.consts, op, "its output is defined twice")
         for name in op.inputs:
-            known = name in defined or name in graph.consts
+            known = (name in defined) != (name in graph.consts)
             _rule(known, op, f"it reads {name!r}, which nothing before it defines")
+        _check_inputs(graph, op)
         _check_types(graph, op)
         defined.add(op.output)
     for port in graph.outputs:
         if port.value not in defined:
             raise InvalidGraphError(f"output {port.name!r}: nothing defines {port.value!r}")
-        _check_port(graph, port.value, port.shape, port.order)
+        _check_port(graph, port)
     return graph
 
 
@@ -64,14 +78,43 @@ def _rule(holds: bool, op: Op, message: str) -> None:
         raise InvalidGraphError(f"%{op.output} ({type(op).__name__}, {op.loc}): {message}")
 
 
-def _check_port(graph: Graph, value: str, shape: tuple[int, ...], order: tuple[int, ...]) -> None:
-    if sorted(order) != list(range(len(shape))):
-        raise InvalidGraphError(f"port of %{value}: {order} is not an order of the axes of {shape}")
-    if math.prod(shape) != graph.types[value].n_elems:
-        raise InvalidGraphError(f"port of %{value}: shape {shape} does not hold {graph.types[value]}")
+def _check_port(graph: Graph, port: Port) -> None:
+    if port.value not in graph.types:
+        raise InvalidGraphError(f"port of %{port.value}: a value without type")
+    if sorted(port.order) != list(range(len(port.shape))):
+        raise InvalidGraphError(f"port of %{port.value}: {port.order} is not an order of the axes of {port.shape}")
+    if math.prod(port.shape) != graph.types[port.value].n_elems:
+        raise InvalidGraphError(f"port of %{port.value}: shape {port.shape} does not hold {graph.types[port.value]}")
+
+
+def _check_input(graph: Graph, port: Port) -> None:
+    type_, integer = graph.types[port.value], graph.stage is Stage.QUANTIZED
+    if type_.dtype is not (DType.I8 if integer else DType.F32) or any(n < 1 for n in type_.shape):
+        raise InvalidGraphError(f"input %{port.value}: a value of type {type_} in stage {graph.stage.value}")
+    if integer and type_.quant is None:
+        raise InvalidGraphError(f"input %{port.value}: an int8 value without scale and zero point")
+
+
+def _check_inputs(graph: Graph, op: Op) -> None:
+    """The number and the kind of an op's inputs: values first, of the element type of the stage, then constants."""
+    is_const = [name in graph.consts for name in op.inputs]
+    if isinstance(op, f.Binary | q.AddI8 | q.MulI8):
+        _rule(len(is_const) == 2 and not is_const[0], op, f"{len(is_const)} inputs, or a constant first")
+    else:
+        n_values, n_consts = _N_INPUTS[type(op)]
+        counted = len(is_const) - n_consts if n_values is None else n_values
+        _rule(counted > 0 and len(is_const) == counted + n_consts, op, f"{len(is_const)} inputs")
+        _rule(is_const == [False] * counted + [True] * n_consts, op, "a constant where a value belongs, or the reverse")
+    wanted = DType.I8 if graph.stage is Stage.QUANTIZED else DType.F32
+    values = [name for name in op.inputs if name in graph.types]
+    _rule(all(graph.types[name].dtype is wanted for name in values), op, f"an input that is not {wanted.value}")
+    if graph.stage is Stage.QUANTIZED and isinstance(op, _KEEP_SCALE) and op.output in graph.types:
+        kept = all(graph.types[name].quant == graph.types[op.output].quant for name in values)
+        _rule(kept, op, "it only moves codes, but its output has another scale than its input")
 
 
 def _check_types(graph: Graph, op: Op) -> None:
+    _rule(op.output in graph.types, op, "its output has no type")
     out, args = graph.types[op.output], graph.op_types(op)
     _rule(all(n > 0 for n in out.shape), op, f"empty output {out}")
     integer = graph.stage is Stage.QUANTIZED
@@ -79,9 +122,45 @@ def _check_types(graph: Graph, op: Op) -> None:
     _rule(out.dtype is expected_dtype, op, f"output of type {out.dtype.value}, not {expected_dtype.value}")
     if integer and not isinstance(op, f.ArgMax):
         _rule(out.quant is not None, op, "an int8 value without scale and zero point")
+    _check_fields(op, args)
     shape = _output_shape(op, args)
     _rule(shape is None or shape == out.shape, op, f"output shape {out.shape}, but its inputs give {shape}")
     _check_details(graph, op, out, args)
+
+
+def _check_fields(op: Op, args: tuple[TensorType, ...]) -> None:
+    """What must hold before an output shape can be computed at all."""
+    rank = len(args[0].shape)
+    window = getattr(op, "window", None)
+    if isinstance(window, Window):
+        _rule(rank == 3, op, "a window needs (H, W, C)")
+        for name in ("kernel", "stride", "dilation"):
+            _rule(min(getattr(window, name)) >= 1, op, f"{name} {getattr(window, name)} is below 1")
+        _rule(min(window.pad) >= 0, op, f"negative padding {window.pad}")
+    clamp = getattr(op, "clamp", None)
+    _rule(clamp is None or clamp[0] <= clamp[1], op, f"clamp {clamp} has no values")
+    match op:
+        case f.Conv() | q.ConvI8():
+            _rule(len(args[1].shape) == 4, op, "a convolution needs a weight of four axes")
+            _rule(op.groups >= 1, op, f"{op.groups} groups")
+        case f.Dense() | q.DenseI8():
+            _rule(len(args[1].shape) == 2, op, "a dense layer needs a weight of two axes")
+        case f.Binary() | q.AddI8() | q.MulI8():
+            b = args[1].shape
+            _rule(len(b) == rank, op, f"operands of rank {rank} and {len(b)}")
+            fits = all(m == n or 1 in (m, n) for m, n in zip(args[0].shape, b, strict=True))
+            _rule(fits, op, f"operands {args[0]} and {args[1]} do not broadcast")
+        case f.Concat():
+            _rule(0 <= op.axis < rank, op, f"no axis {op.axis}")
+            rest = {(*a.shape[: op.axis], *a.shape[op.axis + 1 :]) for a in args}
+            _rule(len(rest) == 1 and len({len(a.shape) for a in args}) == 1, op, "inputs of shapes that do not join")
+        case f.Pad() | q.PadI8():
+            _rule(len(op.before) == len(op.after) == rank, op, f"padding for another rank than {rank}")
+            _rule(min((*op.before, *op.after), default=0) >= 0, op, "negative padding")
+        case f.Transpose():
+            _rule(sorted(op.order) == list(range(rank)), op, f"{op.order} is not an order of axes")
+        case f.Softmax() | q.SoftmaxI8() | f.ArgMax():
+            _rule(rank >= 1, op, "a scalar has no last axis")
 
 
 def _output_shape(op: Op, args: tuple[TensorType, ...]) -> tuple[int, ...] | None:
@@ -111,20 +190,19 @@ def _output_shape(op: Op, args: tuple[TensorType, ...]) -> tuple[int, ...] | Non
 def _check_details(graph: Graph, op: Op, out: TensorType, args: tuple[TensorType, ...]) -> None:
     match op:
         case f.Conv() | q.ConvI8():
-            _rule(len(args[0].shape) == 3, op, "a convolution needs (H, W, C)")
             n_out, kh, kw, per_group = args[1].shape
             _rule((kh, kw) == op.window.kernel, op, "kernel and weight disagree")
             _rule(
                 per_group * op.groups == args[0].shape[2] and n_out % op.groups == 0, op, "groups and channels disagree"
             )
+            _rule(args[2].shape == (n_out,), op, f"a bias {args[2]} for {n_out} channels")
         case f.Dense() | q.DenseI8():
             _rule(args[0].shape == args[1].shape[1:], op, f"input {args[0]} does not fit weight {args[1]}")
+            _rule(args[2].shape == args[1].shape[:1], op, f"a bias {args[2]} for a weight {args[1]}")
         case f.MaxPool() | q.MaxPoolI8() | f.AvgPool() | q.AvgPoolI8():
             _check_pool(op.window, op, args[0].shape, out.shape)
         case f.Reshape():
             _rule(args[0].n_elems == out.n_elems, op, f"{args[0]} does not have the elements of {out}")
-        case f.Transpose():
-            _rule(sorted(op.order) == list(range(len(out.shape))), op, f"{op.order} is not an order of axes")
         case f.Unary():
             known = op.fn in unary.FUNCTIONS and len(unary.FUNCTIONS[op.fn].params) == len(op.params)
             _rule(known, op, f"no function {op.fn!r} with {len(op.params)} parameters")
@@ -151,6 +229,8 @@ def _check_integers(graph: Graph, op: Op, out: TensorType) -> None:
             _rule(-128 <= value <= 127, op, f"{field.name} = {value} is not an int8")
         if field.name == "shift":
             _rule(0 <= value <= 46, op, f"shift {value} is not in 0..46")
+    lo, hi = getattr(op, "lo", -128), getattr(op, "hi", 127)
+    _rule(lo <= hi, op, f"lo = {lo} is above hi = {hi}")
     match op:
         case q.ConvI8() | q.DenseI8():
             weight, bias, mult, shift = (graph.consts[name] for name in op.inputs[1:])
@@ -168,12 +248,25 @@ def _check_integers(graph: Graph, op: Op, out: TensorType) -> None:
         case q.LutI8():
             _check_const(op, graph.consts[op.inputs[1]], DType.I8, (256,))
         case q.SoftmaxI8():
-            _check_const(op, graph.consts[op.inputs[1]], DType.U16, (256,))
+            table = graph.consts[op.inputs[1]]
+            _check_const(op, table, DType.U16, (256,))
+            _rule(bool(table.array[0] > 0), op, "a table whose first entry is zero: a row of equal codes divides by it")
             _rule(out.shape[-1] <= 65_536, op, "the sum of a row may overflow 32 bits")
+        case q.MulI8():
+            _rule(0 <= op.mult <= 65535, op, f"mult {op.mult} is not an unsigned 16-bit number")
+            _rule(op.shift >= 1, op, f"shift {op.shift} is not in 1..46")
+            _check_operand(graph, op)
         case q.AddI8():
+            _check_operand(graph, op)
+            _rule(op.shift <= 30, op, f"shift {op.shift} is not in 0..30")
             _rule(max(abs(op.mult_a), abs(op.mult_b)) <= 65535, op, "a multiplier is not 16 bits")
             reach = 128 * (abs(op.mult_a) + abs(op.mult_b)) + abs(op.offset)
             _rule(reach < 2**31, op, "the sum may overflow 32 bits")
+
+
+def _check_operand(graph: Graph, op: Op) -> None:
+    if op.inputs[1] in graph.consts:
+        _check_const(op, graph.consts[op.inputs[1]], DType.I8, None)
 
 
 def _check_const(op: Op, const: Const, dtype: DType, shape: tuple[int, ...] | None) -> None:

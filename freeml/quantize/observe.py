@@ -1,4 +1,4 @@
-"""What values every activation takes on the calibration samples: true extremes and an even subsample."""
+"""What values every activation takes on the calibration samples: true extremes and a random subsample."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _KEPT = 1 << 15
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """Extremes over all samples, and up to 32,768 values taken at even distances."""
+    """Extremes over all samples, and about 32,768 values drawn at random (fixed seed)."""
 
     lo: float
     hi: float
@@ -29,13 +29,16 @@ def observe(graph: Graph, samples: Sequence[Array], on_progress: Callable[[int],
     names = [name for name, type_ in graph.types.items() if type_.dtype is DType.F32]
     seen: dict[str, list[Observed]] = {name: [] for name in names}
     n_samples = len(samples[0])
+    rng = np.random.default_rng(0)
     for start, stop in chunks(graph, n_samples):
         inputs = encode_inputs(graph, [array[start:stop] for array in samples])
         values = interpret(graph, inputs, names)
         for name in names:
             flat = values[name].ravel()
-            step = max(1, flat.size * n_samples // ((stop - start) * _KEPT))
-            seen[name].append(Observed(float(flat.min()), float(flat.max()), flat[step // 2 :: step].astype(np.float32)))
+            # Not every n-th value: that would see the same few channels over and over.
+            share = min(flat.size, -(-_KEPT * (stop - start) // n_samples))
+            drawn = flat if share == flat.size else flat[rng.integers(0, flat.size, share)]
+            seen[name].append(Observed(float(flat.min()), float(flat.max()), drawn.astype(np.float32)))
         if on_progress:
             on_progress(stop - start)
     return {name: _joined(parts) for name, parts in seen.items()}

@@ -41,6 +41,16 @@ def least_squares(seen: Observed) -> Quant:
     return best
 
 
+def with_headroom(seen: Observed) -> Quant:
+    """All that was seen fits, and a sixteenth more on each side that has a tail.
+
+    For the scores a network ends in: later samples go beyond the calibration's extremes, and clipping a score is a far
+    larger error than a step that is an eighth larger.
+    """
+    margin = (seen.hi - seen.lo) / 16
+    return quant_of_range(seen.lo - margin if seen.lo < 0 else seen.lo, seen.hi + margin if seen.hi > 0 else seen.hi)
+
+
 RULES: dict[str, Rule] = {
     "min-max": min_max,
     "percentile-99.99": lambda seen: percentile(seen, 99.99),

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 
 from freeml.errors import BadData
 from freeml.ir.graph import Graph
-from freeml.ir.ops import Concat, MaxPool, Pad, Reshape, Softmax, Transpose, Unary
+from freeml.ir.ops import ArgMax, Concat, MaxPool, Pad, Reshape, Softmax, Transpose, Unary
 from freeml.ir.types import DType, Quant
 from freeml.quantize.observe import Observed, union
-from freeml.quantize.ranges import Rule
+from freeml.quantize.ranges import Rule, with_headroom
 
 _MOVING = (MaxPool, Reshape, Transpose, Pad, Concat)
 _KNOWN_RANGE = {"sigmoid": Quant(1 / 256, -128), "tanh": Quant(1 / 128, 0)}
@@ -30,6 +30,7 @@ def missing(graph: Graph) -> list[str]:
 def assign_scales(graph: Graph, observed: Mapping[str, Observed], rule: Rule) -> dict[str, Quant]:
     """Scale and zero point by value. Raises BadData where a value has neither a fixed scale nor observations."""
     groups, known = _groups(graph), _known(graph)
+    scores = set(score_values(graph))
     by_root = {groups[name]: quant for name, quant in known.items()}
     members: dict[str, list[str]] = {}
     for name, root in groups.items():
@@ -44,8 +45,20 @@ def assign_scales(graph: Graph, observed: Mapping[str, Observed], rule: Rule) ->
                 where=f"value {names[0]!r}",
                 hint="give some with --data, for example --data samples.npz",
             )
-        by_root[root] = rule(union(seen))
+        joined = union(seen)
+        by_root[root] = rule(joined) if scores.isdisjoint(names) else with_headroom(joined)
     return {name: known.get(name, by_root[root]) for name, root in groups.items()}
+
+
+def score_values(graph: Graph) -> list[str]:
+    """The values that say what the network found: its outputs, seen through a final Softmax, ArgMax or Reshape."""
+    values = set()
+    for port in graph.outputs:
+        value = port.value
+        while (op := graph.producers.get(value)) is not None and isinstance(op, Softmax | ArgMax | Reshape):
+            value = op.inputs[0]
+        values.add(value)
+    return sorted(values)
 
 
 def _known(graph: Graph) -> dict[str, Quant]:

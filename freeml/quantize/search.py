@@ -15,14 +15,14 @@ import numpy as np
 from freeml.errors import BadData, BadModel
 from freeml.ir.graph import Graph
 from freeml.ir.interpret import chunks, encode_inputs, interpret
-from freeml.ir.ops import ArgMax, Conv, Dense, Reshape, Softmax
+from freeml.ir.ops import Conv, Dense
 from freeml.ir.types import Array, Quant
 from freeml.quantize.bias_correction import correct_biases
 from freeml.quantize.equalize import equalize, pairs
 from freeml.quantize.lower import lower
 from freeml.quantize.observe import Observed, has_finite, observe
 from freeml.quantize.ranges import RULES
-from freeml.quantize.scales import assign_scales, missing
+from freeml.quantize.scales import assign_scales, missing, score_values
 
 # More calibration samples than this change the ranges less than the rules differ.
 MAX_SAMPLES = 512
@@ -106,7 +106,7 @@ class _Bench:
 
 def _judge(bench: _Bench, hold: Sequence[Array], on_progress: Callable[[str], None]) -> dict[Recipe, float]:
     """Error of every recipe on samples it has not seen: all rules, then refinements of the best of them."""
-    judged = judged_values(bench.graph)
+    judged = score_values(bench.graph)
     reference = _values(bench.graph, hold, judged)
     errors: dict[Recipe, float] = {}
 
@@ -127,20 +127,10 @@ def _judge(bench: _Bench, hold: Sequence[Array], on_progress: Callable[[str], No
 
 
 def relative_error(got: Array, reference: Array) -> float:
-    """Mean squared difference over the variance of the reference."""
+    """Mean squared difference over the variance of the reference; in double, where the square of any float32 fits."""
+    got, reference = got.astype(np.float64), reference.astype(np.float64)
     power = float(np.mean((reference - reference.mean()) ** 2)) or 1.0
     return float(np.mean((got - reference) ** 2)) / power
-
-
-def judged_values(graph: Graph) -> list[str]:
-    """The values whose error counts: outputs, seen through a final Softmax or ArgMax."""
-    values = []
-    for port in graph.outputs:
-        value = port.value
-        while (op := graph.producers.get(value)) is not None and isinstance(op, Softmax | ArgMax | Reshape):
-            value = op.inputs[0]
-        values.append(value)
-    return sorted(set(values))
 
 
 def _observe(graph: Graph, samples: Sequence[Array]) -> dict[str, Observed]:

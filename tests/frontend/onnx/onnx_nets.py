@@ -74,7 +74,7 @@ def check(proto: onnx.ModelProto, *, n_samples: int = 2, tolerance: float = 1e-4
     given = [s.reshape(n_samples, *port.shape) for s, port in zip(samples, graph.inputs, strict=True)]
     got = predict(graph, given)
     for k in range(n_samples):
-        feed = {port.name: sample[k] for port, sample in zip(graph.inputs, samples, strict=True)}
+        feed = {port.name: np.asarray(sample[k]) for port, sample in zip(graph.inputs, samples, strict=True)}
         for mine, theirs, port in zip(got, session.run(None, feed), graph.outputs, strict=True):
             assert port.shape in (theirs.shape, theirs.shape[1:])
             np.testing.assert_allclose(mine[k].reshape(theirs.shape), theirs, rtol=tolerance, atol=tolerance)

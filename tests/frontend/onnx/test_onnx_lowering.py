@@ -174,6 +174,18 @@ def test_squeeze_and_unsqueeze_read_attributes_before_operator_set_13_and_inputs
     check(one("Unsqueeze", (1, 3), [np.array([1, -1])], opset=13))
 
 
+def test_scalars_are_tensors_too() -> None:
+    nodes = [
+        helper.make_node("ReduceMean", ["x"], ["m"], keepdims=0),
+        helper.make_node("Add", ["m", "c"], ["s"]),
+        helper.make_node("Mul", ["s", "s"], ["q"]),
+        helper.make_node("Sub", ["c", "q"], ["d"]),
+        helper.make_node("Relu", ["d"], ["y"]),
+    ]
+    check(model(nodes, {"x": (1, 4)}, ["y", "s"], {"c": np.float32(3)}))
+    check(model(nodes[1:], {"m": ()}, ["y"], {"c": np.float32(3)}))
+
+
 def test_reshape_keeps_and_infers_dimensions() -> None:
     check(one("Reshape", (1, 3, 4), [np.array([0, -1, 2])]))
     check(one("Reshape", (2, 3, 4), [np.array([-1])]))

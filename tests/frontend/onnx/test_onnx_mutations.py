@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import resource
 import signal
 from collections.abc import Iterator
@@ -74,9 +73,8 @@ def outcome(data: bytes) -> type[BaseException] | None:
         from_model_proto(parse(data, "m.onnx"), name="m", where="m.onnx")
         return None
     except BaseException as error:
-        if isinstance(error, BadModel | UnsupportedOp):
-            assert error.where.startswith("m.onnx")
-        return type(error)
+        clear = isinstance(error, BadModel | UnsupportedOp) and error.where.startswith("m.onnx")
+        return type(error) if clear else TooSlow if isinstance(error, TooSlow) else AssertionError
     finally:
         signal.alarm(0)
 
@@ -107,6 +105,4 @@ def test_mutations_are_the_same_for_the_same_seed() -> None:
 
 
 def test_the_sound_models_are_read() -> None:
-    assert [outcome(proto.SerializeToString()) for proto in MODELS.values()] == list(
-        itertools.repeat(None, len(MODELS))
-    )
+    assert {outcome(proto.SerializeToString()) for proto in MODELS.values()} == {None}

@@ -320,3 +320,20 @@ def test_int8_elementwise_operators_with_a_quantised_constant(kind, tmp_path):
     inputs = random_inputs(graph, 20)
     steps = np.abs(fake_quantized(graph, inputs) - litert(content, *inputs)[:, 0]) / 0.1
     assert steps.max() < 1.01
+
+
+def test_uint8_layers_of_older_converters(tmp_path):
+    codes = RNG.integers(0, 256, (3, 6)).astype(np.uint8)
+    bias = RNG.integers(-500, 500, 3).astype(np.int32)
+    content = write_model(
+        [quantized("x", (1, 6), (0.05, 131), "UINT8"), const("w", codes, scales=[0.02], zeros=[120]),
+         const("b", bias, scales=[float(np.float32(0.05) * np.float32(0.02))], zeros=[0]),
+         quantized("y", (1, 3), (0.1, 123), "UINT8")],
+        [Op("FULLY_CONNECTED", ["x", "w", "b"], "y", "FullyConnectedOptions")], ["x"], ["y"],
+    )  # fmt: skip
+    graph = read(tmp_path, content)
+    assert graph.consts[graph.ops[0].inputs[1]].code_scales is None  # 255 - 120 is no int8 code
+    inputs = random_inputs(graph, 50)
+    steps = np.abs(fake_quantized(graph, inputs) - litert(content, *inputs)[:, 0]) / 0.1
+    assert steps.max() < 1.01
+    assert steps.mean() < 0.05

@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional
 from torch_nets import IMAGE, Forward, build
 
-from freeml.errors import BadModel, FreemlError, ToolMissing, UnsupportedOp
+from freeml.errors import BadModel, ToolMissing, UnsupportedOp
 from freeml.frontend.torch import from_constructor, from_torch, read_pt2
 
 
@@ -224,6 +224,14 @@ def test_other_archives_are_bad_models(tmp_path, saved):
             read_pt2(tmp_path / name)
 
 
+def test_files_of_an_old_torch_say_so(tmp_path):
+    with zipfile.ZipFile(tmp_path / "old.pt2", "w") as archive:
+        archive.writestr("version", "8.0")
+        archive.writestr("serialized_exported_program.json", "{}")
+    with pytest.raises(BadModel, match=r"before 2\.8"):
+        read_pt2(tmp_path / "old.pt2")
+
+
 def test_damaged_archives_are_refused_cleanly(saved):
     rng = np.random.default_rng(5)
     with zipfile.ZipFile(saved) as archive:
@@ -274,7 +282,3 @@ def failure(path: Path) -> BaseException | None:
     except BaseException as error:
         return error
     return None
-
-
-def test_errors_are_freeml_errors():
-    assert issubclass(BadModel, FreemlError)

@@ -102,7 +102,7 @@ NETS: dict[str, Callable[[], tuple[nn.Module, list[tuple[int, ...]]]]] = {
     "average without padding, adaptive": lambda: (
         nn.Sequential(nn.AvgPool2d(3, 1, 1, count_include_pad=False), nn.AdaptiveAvgPool2d((3, 4))), [IMAGE],
     ),
-    "dilated max pool": lambda: (nn.MaxPool2d(2, 1, dilation=2), [IMAGE]),
+    "dilated max pool": lambda: (nn.MaxPool2d(3, 1, padding=1, dilation=2), [IMAGE]),
     "two inputs": lambda: (
         Forward(lambda m, a, b: m.head(torch.cat([m.left(a).mean((2, 3)), m.right(b)], dim=1)),
                 left=nn.Conv2d(4, 3, 3), right=nn.Linear(5, 2), head=nn.Linear(5, 3)),
