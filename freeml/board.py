@@ -80,4 +80,6 @@ def load_board(name: str) -> Board:
     except ValidationError as error:
         first = error.errors()[0]
         entry = ".".join(str(part) for part in first["loc"])
-        raise BadBoard(f"{entry}: {first['msg']}", where=path.name, hint="see boards/host.toml for the entries") from error
+        raise BadBoard(
+            f"{entry}: {first['msg']}", where=path.name, hint="see boards/host.toml for the entries"
+        ) from error

@@ -1,7 +1,7 @@
 """THE list of stages: from a model to a folder of C, in the order it happens.
 
-load -> float passes -> quantise -> schedule -> plan -> generate -> measure -> write. Each stage is a call to a lower layer;
-nothing here computes.
+load -> float passes -> quantise -> schedule -> plan -> generate -> measure -> write. Each stage is a call to a lower
+layer; nothing here computes.
 """
 
 from __future__ import annotations
@@ -126,7 +126,9 @@ def optimise(loaded: LoadedModel, name: str, dump_dir: Path | None = None) -> Gr
     return run_passes(replace(loaded.graph, name=name), dump_dir=dump_dir)
 
 
-def quantise(graph: Graph, data: str | Dataset | None, example_inputs: Any = None, progress: Progress = _SILENT) -> Quantised:
+def quantise(
+    graph: Graph, data: str | Dataset | None, example_inputs: Any = None, progress: Progress = _SILENT
+) -> Quantised:
     """Quantise with the calibration split of the data, or with the example inputs of a torch module."""
     samples = calibration_samples(graph, data)
     if samples is None and example_inputs is not None:
@@ -179,7 +181,7 @@ def rate(
         "int8": accuracy(coded, dataset.labels),
         "samples": len(dataset),
         "split": dataset.split,
-        "data": dataset.name,
+        "data": Path(dataset.name).name or dataset.name,  # of a path only its end: the same input gives the same bytes
     }
 
 

@@ -25,7 +25,7 @@ from freeml.cli.doctor import doctor
 from freeml.cli.inspect import inspect
 from freeml.cli.terminal import Terminal
 from freeml.cli.verify import verify
-from freeml.errors import BadModel, FreemlError
+from freeml.errors import BadModel, FreemlError, ToolMissing
 
 COMMANDS = (demo, inspect, compile_command, verify, boards, data, doctor)
 
@@ -91,6 +91,8 @@ def _for_user(error: Exception) -> FreemlError:
         return BadModel("the input is nested too deeply", hint="this is no network that freeml can compile")
     if isinstance(error, MemoryError):
         return BadModel("not enough memory", hint="take a smaller model, or fewer samples with --samples")
+    if isinstance(error, ModuleNotFoundError) and not (error.name or "freeml").startswith("freeml"):
+        return ToolMissing(f"the package {error.name} is not installed", hint="`freeml doctor` shows what is missing")
     if isinstance(error, OSError) and error.strerror:
         return FreemlError(error.strerror, where=str(error.filename or ""))
     return FreemlError(

@@ -60,7 +60,7 @@ def show_command(terminal: Terminal, name: str) -> None:
         return
     from freeml.cli import tables
 
-    made = tables.table("region", "bytes", "source", right=(1,))
+    made = tables.table("region", "bytes", "source", right=(1,), elastic=(2,))
     for region, figure in board.memory:
         made.add_row(
             region.removesuffix("_bytes"),
@@ -79,7 +79,7 @@ def _list(terminal: Terminal) -> None:
         return
     from freeml.cli import tables
 
-    made = tables.table("name", "family", "what it is")
+    made = tables.table("name", "family", "what it is", elastic=(2,))
     for board in known:
         made.add_row(board.name, board.family, board.title)
     terminal.show(made)

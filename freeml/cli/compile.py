@@ -77,9 +77,7 @@ def show_manifest(terminal: Terminal, manifest: Mapping[str, Any]) -> None:
         terminal.show(tables.heading("Accuracy", "not measured: no labelled samples were given with --data"))
     quantisation = manifest["quantisation"]
     if quantisation["errors"]:
-        terminal.show(
-            tables.heading("Quantisation", "error of the output over its variance, on held-back calibration samples")
-        )
+        terminal.show(tables.heading("Quantisation", "error of the output on held-back calibration samples"))
         terminal.show(tables.candidates(quantisation))
     else:
         terminal.show(tables.heading("Quantisation", quantisation["method"]))

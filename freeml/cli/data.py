@@ -94,7 +94,7 @@ def show_command(terminal: Terminal, spec: str, split: str) -> None:
         return
     from freeml.cli import tables
 
-    inputs = tables.table("input", "shape", "type", "lowest", "mean", "highest", right=(3, 4, 5))
+    inputs = tables.table("input", "shape", "type", "lowest", "mean", "highest", right=(3, 4, 5), elastic=(1,))
     for index, row in enumerate(described["inputs"]):
         inputs.add_row(
             str(index),
@@ -108,7 +108,7 @@ def show_command(terminal: Terminal, spec: str, split: str) -> None:
     if described["classes"] is None:
         terminal.show(tables.heading("No labels"))
         return
-    classes = tables.table("class", "name", "samples", "", right=(0, 2))
+    classes = tables.table("class", "name", "samples", "", right=(0, 2), elastic=(3, 1))
     most = max(row["samples"] for row in described["classes"])
     for row in described["classes"]:
         name = tables.short(row["name"] or "", 40)
@@ -157,7 +157,7 @@ def _list(terminal: Terminal) -> None:
         return
     from freeml.cli import tables
 
-    made = tables.table("name", "here", "what it is")
+    made = tables.table("name", "here", "what it is", elastic=(2,))
     for entry in entries:
         made.add_row(entry.name, _here(entry), tables.clipped(entry.description, 72))
     terminal.show(made, tables.heading("Folder", f"{data_root()} (FREEML_DATA names another)"))

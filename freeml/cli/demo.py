@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 _MODEL = ("examples", "digits", "digits.onnx")
 _SHADES = " ░▒▓█"
-_N_SHOWN = 5
+_MOST_SHOWN = 5
+_PICTURE = 16  # columns of a digit
+_GAP = 3
 
 
 @click.command("demo", short_help="Compile, run and check a small network: start here.")
@@ -61,7 +63,7 @@ def demo(ctx: click.Context, out: Path | None) -> None:
     terminal.result({"compile": {**manifest, "out": str(out) if out else None}, "verify": checked})
     if not terminal.as_json:
         show_manifest(terminal, manifest)
-        show_verification(terminal, checked, f"{len(dataset)} held-out digits through the C")
+        show_verification(terminal, checked, f"{len(dataset)} held-out digits through the C", manifest)
         _show_digits(terminal, dataset, predicted)
         _show_next(terminal, out)
     if checked["mismatches"]:
@@ -85,10 +87,10 @@ def _show_digits(terminal: Terminal, dataset: Dataset, predicted: list[int]) -> 
 
     assert dataset.labels is not None
     labels = [int(label) for label in dataset.labels]
+    n_shown = max(2, min(_MOST_SHOWN, (terminal.width + _GAP) // (_PICTURE + _GAP)))
     wrong = [i for i, (p, label) in enumerate(zip(predicted, labels, strict=True)) if p != label]
-    spread = range(0, len(labels), max(1, len(labels) // _N_SHOWN))
-    right = [i for i in spread if i not in wrong]
-    chosen = [*right, *wrong][:_N_SHOWN] if not wrong else [*right[: _N_SHOWN - 1], wrong[0]]
+    right = [i for i in range(0, len(labels), max(1, len(labels) // _MOST_SHOWN)) if i not in wrong]
+    chosen = [*right[: n_shown - 1], wrong[0]] if wrong else right[:n_shown]
     note = f"{len(labels) - len(wrong)} of {len(labels)} right"
     terminal.show(tables.heading("What the C sees and says", note), _pictures(dataset, chosen, predicted, labels))
 
@@ -97,7 +99,7 @@ def _pictures(dataset: Dataset, chosen: list[int], predicted: list[int], labels:
     from rich.table import Table
     from rich.text import Text
 
-    made = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), show_header=False)
+    made = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), show_header=False)
     pictures, captions = [], []
     for i in chosen:
         image = dataset.inputs[0][i, 0]
@@ -106,7 +108,7 @@ def _pictures(dataset: Dataset, chosen: list[int], predicted: list[int], labels:
         good = predicted[i] == labels[i]
         caption = f"says {predicted[i]}: right" if good else f"says {predicted[i]}, is {labels[i]}"
         captions.append(Text(caption, style="green" if good else "bold red"))
-        made.add_column(no_wrap=True, width=16)
+        made.add_column(no_wrap=True, width=_PICTURE)
     made.add_row(*pictures)
     made.add_row(*captions)
     return made
@@ -119,5 +121,5 @@ def _show_next(terminal: Terminal, out: Path | None) -> None:
         terminal.show(tables.heading(f"The C is in {out}", "build it with make, or link it into your own program"))
     else:
         terminal.show(
-            tables.heading("Next", "freeml demo -o digits_c keeps the C; freeml compile --help for your own model")
+            tables.heading("Next", "freeml demo -o digits_c keeps the C; freeml compile takes your own model")
         )

@@ -17,7 +17,6 @@ _OLDEST_PYTHON = (3, 10)
 _REQUIRED = (
     ("numpy", "numpy", "the reference interpreter"),
     ("onnx", "onnx", "ONNX models"),
-    ("onnxslim", "onnxslim", "ONNX models with shape arithmetic"),
     ("tflite", "tflite", "TFLite models"),
     ("click", "click", "this command line"),
     ("rich", "rich", "tables and progress"),
@@ -176,7 +175,7 @@ def _show(terminal: Terminal, groups: dict[str, list[Check]], healthy: bool) -> 
 
     marks = {"ok": ("✓", "green"), "missing": ("-", "yellow"), "broken": ("✗", "bold red")}
     for group, checks in groups.items():
-        made = tables.table("", "name", "", "for", right=())
+        made = tables.table("", "name", "", "for", elastic=(3, 2))
         made.show_header = False
         for check in checks:
             mark, style = marks[check.status]

@@ -119,7 +119,7 @@ def _show(terminal: Terminal, described: dict[str, Any]) -> None:
     stage = f"int8: {quantisation['method']}" if quantisation else "float; --data shows it quantised"
     note = f"{described['macs']:,} macs, {described['params']:,} parameters; {stage}"
     terminal.show(tables.heading(described["model"]["name"], note))
-    ports = tables.table("", "name", "shape", "type", "scale", "zero point", right=(4, 5))
+    ports = tables.table("", "name", "shape", "type", "scale", "zero point", right=(4, 5), elastic=(1,))
     for direction in ("inputs", "outputs"):
         for port in described[direction]:
             ports.add_row(
@@ -133,7 +133,7 @@ def _show(terminal: Terminal, described: dict[str, Any]) -> None:
     terminal.show(ports, "")
     rows = described["layers"]
     most = max((row["macs"] for row in rows), default=0)
-    made = tables.table("node", "op", "shape", "params", "macs", "", right=(3, 4))
+    made = tables.table("node", "op", "shape", "params", "macs", "", right=(3, 4), elastic=(5, 0))
     for row in rows:
         made.add_row(
             tables.node(row["loc"]),
@@ -153,7 +153,9 @@ def _show_errors(terminal: Terminal, rows: list[LayerError], data_spec: str | No
     terminal.show(tables.heading("Error of int8, layer by layer", f"share of the float values' size; {samples}"))
     most = max((row.accumulated for row in rows), default=0.0)
     advice = list(dict.fromkeys(row.advice for row in rows if row.advice))
-    made = tables.table("node", "op", "local", "", "accumulated", "", "clipped", "note", right=(2, 4, 6))
+    made = tables.table(
+        "node", "op", "local", "", "accumulated", "", "clipped", "note", right=(2, 4, 6), elastic=(5, 3, 0)
+    )
     for row in rows:
         made.add_row(
             tables.node(row.loc, 24),

@@ -1,22 +1,52 @@
-"""Tables and figures in one look: aligned, at most 100 columns, long names cut in the middle where they say least."""
+"""Tables and figures in one look: aligned, at most 100 columns, long names cut in the middle where they say least.
+
+On a narrow terminal names and bars give way; a number is never cut.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from freeml.cli.terminal import printable
 
+_GAP = 2
+_NARROWEST = 4
 
-def table(*columns: str, right: Iterable[int] = ()) -> Table:
-    """An empty table without frames; `right` are the columns of numbers."""
+
+class Sheet(Table):
+    """A table without frames whose `elastic` columns, in this order, become narrower where there is no room."""
+
+    def __init__(self, elastic: Sequence[int]) -> None:
+        super().__init__(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
+        self.elastic = elastic
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        widths = [max(map(_cell_width, (column.header, *column.cells)), default=0) for column in self.columns]
+        excess = sum(widths) + _GAP * len(widths) - options.max_width
+        for index in self.elastic:
+            cut = max(0, min(excess, widths[index] - _NARROWEST))
+            self.columns[index].width = widths[index] - cut
+            excess -= cut
+        yield from super().__rich_console__(console, options)
+
+
+def _cell_width(cell: object) -> int:
+    return cell.width if isinstance(cell, Bar) else cell_len(str(cell))
+
+
+def table(*columns: str, right: Iterable[int] = (), elastic: Sequence[int] = (0,)) -> Sheet:
+    """An empty table; `right` are the columns of numbers, `elastic` those that give way."""
     numbers = set(right)
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    made = Sheet(elastic)
     for index, name in enumerate(columns):
-        # Nothing wraps; what is too long for a narrow terminal ends in an ellipsis.
         made.add_column(name, justify="right" if index in numbers else "left", no_wrap=True, overflow="ellipsis")
     return made
 
@@ -56,17 +86,37 @@ def percent(share: float | None) -> str:
     return "-" if share is None else f"{100 * share:.2f} %"
 
 
-def bar(value: float, most: float, width: int = 16) -> str:
-    """A bar of eighths of a character."""
-    eighths = round(8 * width * min(1.0, value / most)) if most > 0 else 0
-    full, part = divmod(eighths, 8)
-    return "█" * full + ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")[part]
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A bar of eighths of a character, to the scale of the room that it gets."""
+
+    share: float
+    width: int
+
+    def __str__(self) -> str:
+        return self.drawn(self.width)
+
+    def drawn(self, width: int) -> str:
+        """The bar where `width` characters are the whole."""
+        full, part = divmod(round(8 * width * self.share), 8)
+        return "█" * full + ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")[part]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield Text(self.drawn(min(self.width, options.max_width)))
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement(1, self.width)
+
+
+def bar(value: float, most: float, width: int = 16) -> Bar:
+    """The share of `value` in `most`."""
+    return Bar(min(1.0, max(0.0, value / most)) if most > 0 else 0.0, width)
 
 
 def memory(manifest: Mapping[str, Any]) -> Table:
     """Bytes by region."""
     sizes = manifest["memory"]
-    made = table("region", "bytes", "what it holds", right=(1,))
+    made = table("region", "bytes", "what it holds", right=(1,), elastic=(2,))
     made.add_row("flash", f"{sizes['flash_bytes']:,}", "read-only: code, weights, tables", style="bold")
     made.add_row("  weights", f"{sizes['weights_bytes']:,}", f"{manifest['params']:,} parameters and their scales")
     made.add_row("  code", f"{sizes['code_bytes']:,}", "instructions, by this machine's compiler")
@@ -88,7 +138,7 @@ def accuracies(accuracy: Mapping[str, Any]) -> Table:
 
 def candidates(quantisation: Mapping[str, Any]) -> Table:
     """Every method that was tried, with the error of the output that decided."""
-    made = table("", "method", "error", "", right=(2,))
+    made = table("", "method", "error", "", right=(2,), elastic=(3, 1))
     errors = quantisation["errors"]
     for method, error in errors.items():
         best = method == quantisation["method"]

@@ -18,7 +18,7 @@ import click
 from freeml.errors import FreemlError
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
 
 WIDTH = 100  # columns of a line where nobody's terminal says otherwise
 _LONGEST = 600  # characters of one line of an error: node names of hostile files have no end
@@ -32,14 +32,21 @@ class Terminal:
 
     def show(self, *parts: RenderableType) -> None:
         """Print tables and text for people; nothing with --json."""
-        if self.as_json:
-            return
+        if not self.as_json:
+            self._console().print(*parts, sep="\n")
+
+    @property
+    def width(self) -> int:
+        """Columns of standard output."""
+        return self._console().width
+
+    def _console(self) -> Console:
         from rich.console import Console
 
         console = Console(file=sys.stdout, markup=False, highlight=False, emoji=False)
-        if not console.is_terminal:
-            console = Console(file=sys.stdout, markup=False, highlight=False, emoji=False, width=WIDTH)
-        console.print(*parts, sep="\n")
+        if console.is_terminal:
+            return console
+        return Console(file=sys.stdout, markup=False, highlight=False, emoji=False, width=WIDTH)
 
     def result(self, value: Mapping[str, Any]) -> None:
         """Print the JSON object of a command; nothing without --json."""

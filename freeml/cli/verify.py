@@ -52,12 +52,12 @@ def verify(ctx: click.Context, out: Path, data_spec: str | None, split: str, sam
         checked = asdict(verify_output(output, dataset, advance))
     terminal.result({**checked, "data": data_spec, "split": split if data_spec else None, "out": str(out)})
     if not terminal.as_json:
-        show_verification(terminal, checked, source)
+        show_verification(terminal, checked, source, output.manifest)
     if checked["mismatches"]:
         ctx.exit(1)
 
 
-def show_verification(terminal: Terminal, checked: Mapping[str, Any], source: str) -> None:
+def show_verification(terminal: Terminal, checked: Mapping[str, Any], source: str, manifest: Mapping[str, Any]) -> None:
     """The verdict and the figures behind it."""
     from rich.text import Text
 
@@ -77,4 +77,7 @@ def show_verification(terminal: Terminal, checked: Mapping[str, Any], source: st
         figures.add_row("same class predicted", tables.percent(checked["agreement"]))
     figures.add_row("largest error of an output", f"{checked['max_error']:.4g}")
     figures.add_row("mean error of an output", f"{checked['mean_error']:.4g}")
+    scales = [port["scale"] for port in manifest["outputs"] if port["scale"]]
+    if scales:
+        figures.add_row("one step of the int8 output", f"{max(scales):.4g}")
     terminal.show(figures)

@@ -50,7 +50,9 @@ def runtime_files(program: Program) -> dict[str, str]:
 def check_target(out_dir: Path) -> None:
     """Raise BadOutput where writing `out_dir` would destroy what freeml did not make."""
     if out_dir.is_symlink() or (out_dir.exists() and not out_dir.is_dir()):
-        raise BadOutput("the output folder is the name of a file or a link", where=str(out_dir), hint="choose another -o")
+        raise BadOutput(
+            "the output folder is the name of a file or a link", where=str(out_dir), hint="choose another -o"
+        )
     if out_dir.is_dir() and any(out_dir.iterdir()) and not (out_dir / MANIFEST).is_file():
         raise BadOutput(
             "the output folder holds files that freeml did not write",
@@ -68,7 +70,9 @@ def write_folder(out_dir: Path, files: Mapping[str, str | bytes]) -> None:
         out_dir.parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=f".{out_dir.name}.", dir=out_dir.parent))
     except OSError as error:
-        raise BadOutput(f"cannot write there: {error.strerror}", where=str(out_dir), hint="choose another -o") from error
+        raise BadOutput(
+            f"cannot write there: {error.strerror}", where=str(out_dir), hint="choose another -o"
+        ) from error
     try:
         new, old = staging / "new", staging / "old"
         for name, content in files.items():
@@ -84,7 +88,9 @@ def write_folder(out_dir: Path, files: Mapping[str, str | bytes]) -> None:
                 old.rename(out_dir)
             raise
     except OSError as error:
-        raise BadOutput(f"cannot write there: {error.strerror}", where=str(out_dir), hint="choose another -o") from error
+        raise BadOutput(
+            f"cannot write there: {error.strerror}", where=str(out_dir), hint="choose another -o"
+        ) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -85,7 +86,9 @@ class _Emitter:
         pointers = {}
         for k, fields in enumerate(several):
             key = f"d{k}" if layer.descriptors else "d"
-            name = f"{self.graph.name}_{base}" + (f"_{k}" if len(several) > 1 else "")
+            # A lone descriptor bears the name of its layer; every other symbol gets one of its own.
+            own = self.names.unique(f"{base}_{k}", stem="layer") if len(several) > 1 else base
+            name = f"{self.graph.name}_{own}"
             resolved = tuple((f, filled[v[1:]] if v.startswith("@") else v) for f, v in fields)
             self.descriptors.append(Descriptor(layer.struct, name, resolved))
             pointers[key] = f"&{name}"
@@ -94,7 +97,7 @@ class _Emitter:
     def _table(self, name: str, array: Array, op: Op) -> str:
         const = Const(array)
         if const.digest not in self._by_content:
-            full = f"{self.graph.name}_{name}"
+            full = f"{self.graph.name}_{self.names.unique(name, stem='layer')}"
             comment = comment_text(f"{list(array.shape)} of {op.loc}")
             table = Table(_C_TYPES[const.dtype], full, array.size, const.size_bytes, comment, _rows(array))
             self.tables.append(table)
@@ -113,7 +116,9 @@ def _port_table(graph: Graph, plan: MemoryPlan, port: Port, direction: str, name
     type_ = graph.types[port.value]
     name = names.unique(f"{graph.name}_{direction}_{port.name}", stem=graph.name)
     stored = [port.shape[axis] for axis in port.order] if port.shape else list(type_.shape)
-    layout = "" if list(port.order) == list(range(len(port.order))) else f", stored as {stored} (axes {list(port.order)})"
+    layout = (
+        "" if list(port.order) == list(range(len(port.order))) else f", stored as {stored} (axes {list(port.order)})"
+    )
     return PortTable(
         macro=name.upper(),
         comment=comment_text(f"{direction} {port.name}: {list(port.shape)}{layout}"),
@@ -128,5 +133,6 @@ def _port_table(graph: Graph, plan: MemoryPlan, port: Port, direction: str, name
 
 def comment_text(text: str) -> str:
     """Text that cannot end a C comment, continue a line, or hold what is not ASCII."""
-    printable = "".join(c if " " <= c <= "~" else "?" for c in text)
-    return printable.replace("*/", "* /").replace("/*", "/ *").replace("\\", "/").replace("??", "? ?")[:160]
+    printable = "".join(c if " " <= c <= "~" else "?" for c in text).replace("\\", "/")
+    # Look-ahead: the signs of a pair may overlap with those of the next, as in "*/*" or "???".
+    return re.sub(r"\*(?=/)|/(?=\*)|\?(?=\?)", r"\g<0> ", printable)[:160]

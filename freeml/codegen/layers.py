@@ -203,6 +203,7 @@ def _elementwise(graph: Graph, op: AddI8 | MulI8) -> Layer:
     dims, strides = merged_axes(out, [broadcast_strides(out, shape) for shape in shapes])
     if len(dims) > 4:
         raise UnsupportedOp("broadcasting over more than four axes is not supported", where=op.loc)
+    _sized(op, one_axis=max(dims))
     lead = 4 - len(dims)
     fields: tuple[tuple[str, str], ...] = (
         (".dims", _array([1] * lead + dims)),
@@ -271,7 +272,9 @@ def _argmax(graph: Graph, op: ArgMax) -> Layer:
 def _concat(graph: Graph, op: Concat, placed: frozenset[int]) -> Layer | None:
     out = graph.types[op.output].shape
     rows, stride = math.prod(out[: op.axis]), math.prod(out[op.axis :])
-    descriptors, calls, offset = [], [], 0
+    descriptors: list[tuple[tuple[str, str], ...]] = []
+    calls: list[str] = []
+    offset = 0
     for k, name in enumerate(op.inputs):
         row = math.prod(graph.types[name].shape[op.axis :])
         if k not in placed:

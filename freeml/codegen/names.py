@@ -5,10 +5,21 @@ from __future__ import annotations
 import re
 
 # The keywords of C99 and C11, and what the headers of the generated code define.
-_RESERVED = frozenset(
-    "auto break case char const continue default do double else enum extern float for goto if inline int long register "
-    "restrict return short signed sizeof static struct switch typedef union unsigned void volatile while main".split()
-)
+_KEYWORDS = """
+auto break case char const continue default do double else enum extern float for goto if inline int long register
+restrict return short signed sizeof static struct switch typedef union unsigned void volatile while main
+"""
+# Headers of C and of common C libraries: <name>.h of a model would hide them.
+_HEADERS = """
+assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdalign stdarg stdatomic stdbool
+stddef stdint stdio stdlib stdnoreturn string tgmath threads time uchar wchar wctype features alloca endian malloc
+memory newlib strings unistd
+"""
+# What stands beside the generated files, or is a target of their Makefile.
+_BESIDE = "clean runtime"
+_RESERVED = frozenset(f"{_KEYWORDS} {_HEADERS} {_BESIDE}".split())
+# What the templates define for every model, after its prefix.
+_OWN = ("arena_bytes", "arena_t", "info", "inputs", "outputs", "run", "step", "weights", "weights_bytes")
 
 
 def identifier(text: str, *, stem: str = "model") -> str:
@@ -20,10 +31,10 @@ def identifier(text: str, *, stem: str = "model") -> str:
 
 
 class Names:
-    """Hands out unique identifiers."""
+    """Hands out unique identifiers, none of which the templates use themselves."""
 
     def __init__(self) -> None:
-        self._taken: set[str] = set()
+        self._taken = set(_OWN)
 
     def unique(self, text: str, *, stem: str) -> str:
         """An identifier like `text` that was not handed out before."""

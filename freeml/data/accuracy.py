@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.generic]
+Array = npt.NDArray[Any]
 
 
 def predicted_classes(output: Array) -> npt.NDArray[np.int64] | None:
@@ -18,10 +20,10 @@ def predicted_classes(output: Array) -> npt.NDArray[np.int64] | None:
     if several_axes:
         return None
     if flat.shape[1] > 1:
-        return np.argmax(flat, axis=1).astype(np.int64)
+        return np.asarray(np.argmax(flat, axis=1), dtype=np.int64)
     if np.issubdtype(output.dtype, np.integer):
-        return flat[:, 0].astype(np.int64)
-    return (flat[:, 0] > 0.5).astype(np.int64)
+        return np.asarray(flat[:, 0], dtype=np.int64)
+    return np.asarray(flat[:, 0] > 0.5, dtype=np.int64)
 
 
 def accuracy(output: Array, labels: npt.NDArray[np.integer] | None) -> float | None:

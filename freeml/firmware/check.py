@@ -38,7 +38,9 @@ class Verification:
     mean_error: float
 
 
-def verify_output(output: Output, dataset: Dataset, on_progress: Callable[[int], None] = lambda _: None) -> Verification:
+def verify_output(
+    output: Output, dataset: Dataset, on_progress: Callable[[int], None] = lambda _: None
+) -> Verification:
     """Run every sample through the C, the interpreter and the float network."""
     model = output.build()
     dataset = fit_inputs(dataset, [port.shape for port in output.graph.inputs])
@@ -58,7 +60,8 @@ def verify_output(output: Output, dataset: Dataset, on_progress: Callable[[int],
             sample = int(np.argmax(wrong))
             first = f"sample {start + sample}: {first_wrong_layer(model, output, inputs, sample)}"
         real = decode_outputs(output.graph, got)
-        reference = decode_outputs(output.float_graph, interpret(output.float_graph, encode_inputs(output.float_graph, part)))
+        float_values = interpret(output.float_graph, encode_inputs(output.float_graph, part))
+        reference = decode_outputs(output.float_graph, float_values)
         coded.append(real[0])
         exact.append(reference[0])
         for a, b in zip(real, reference, strict=True):
@@ -91,7 +94,7 @@ def random_dataset(graph: Graph, n_samples: int, seed: int = 0) -> Dataset:
 
 def _differing(got: dict[str, Array], expected: dict[str, Array]) -> Array:
     wrong = [(got[name] != expected[name]).reshape(len(got[name]), -1).any(axis=1) for name in got]
-    return np.any(wrong, axis=0)
+    return np.asarray(np.any(wrong, axis=0))
 
 
 def first_wrong_layer(model: HostModel, output: Output, inputs: dict[str, Array], sample: int) -> str:

@@ -74,7 +74,8 @@ class HostModel:
 
     def arena_bytes(self, offset: int, n_bytes: int) -> npt.NDArray[np.int8]:
         """A copy of part of the arena."""
-        return self.arena[self._GUARD + offset : self._GUARD + offset + n_bytes].copy()
+        start = self._GUARD + offset
+        return np.array(self.arena[start : start + n_bytes])
 
     def _batch(self, inputs: Mapping[str, Array], run: object) -> dict[str, Array]:
         assert callable(run)

@@ -379,7 +379,9 @@ class GraphBuilder:
         check_size(out, loc)
         batch = int(len(out) > 1 and out[0] == 1)
         stored = self.stored(x, _strip(index, batch), loc)
-        y = self._emit(Pad, stored, loc, TensorType(out[batch:]), before=lo[batch:], after=hi[batch:], value=float(value))
+        y = self._emit(
+            Pad, stored, loc, TensorType(out[batch:]), before=lo[batch:], after=hi[batch:], value=float(value)
+        )
         return View(y, _arange(out).transpose(np.argsort(order)))
 
     # ---- plumbing ---------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ import onnx
 from freeml.errors import BadModel, FreemlError, UnsupportedOp
 from freeml.frontend import onnx_lower_dense as dense
 from freeml.frontend import onnx_lower_math as maths
+from freeml.frontend import onnx_lower_norm as norm
 from freeml.frontend import onnx_lower_shape as shapes
 from freeml.frontend import onnx_lower_window as windows
 from freeml.frontend import onnx_qdq as qdq
@@ -25,7 +26,7 @@ from freeml.frontend.onnx_fold import check_results, fold
 from freeml.frontend.onnx_load import InputSpec, inputs_of, to_array
 from freeml.frontend.onnx_nodes import Known, Node, Operand, Tensor, make_node
 
-Rule = Callable[[GraphBuilder, Node, Sequence[Operand | None]], Operand]
+Rule = Callable[[GraphBuilder, Node, Sequence[Operand | None]], Operand | list[Operand]]
 
 # Activations of the whole model; microcontrollers hold some 100,000 at most.
 MAX_ACTIVATION_ELEMS = 1 << 25
@@ -57,6 +58,8 @@ LOWER: dict[str, Rule] = {
     "Gelu": maths.gelu,
     "Gemm": dense.gemm,
     "Identity": shapes.identity,
+    "InstanceNormalization": norm.instance_norm,
+    "LayerNormalization": norm.layer_norm,
     "MatMul": dense.matmul,
     "Mish": maths.mish,
     "PRelu": maths.prelu,
@@ -78,8 +81,6 @@ _HINTS = {
     "DynamicQuantize": "quantise statically (quantize_static with QuantFormat.QDQ)",
     "LogSoftmax": "end the model with its logits, or with Softmax",
     "Upsample": "export with a current operator set; resizing is not compiled",
-    "LayerNormalization": "use BatchNormalization, whose statistics are fixed",
-    "InstanceNormalization": "use BatchNormalization, whose statistics are fixed",
 }
 # fmt: off
 _IMAGE_OPS = frozenset((
@@ -152,7 +153,7 @@ class Lowering:
         check_size(spec.shape, f"{self.where}:{spec.name}")
         self._count(spec.shape, f"{self.where}:{spec.name}")
         view = self.builder.input(spec.name, spec.shape, channels_first=channels_first, dtype=spec.dtype)
-        self.values[spec.name] = Tensor(view, np.dtype(spec.dtype))
+        self.values[spec.name] = Tensor(view, np.dtype(spec.dtype), is_input=True)
 
     def _count(self, shape: tuple[int, ...], where: str) -> None:
         self.n_elems += math.prod(shape)
@@ -223,7 +224,8 @@ class Lowering:
                     "no such operator on the device",
                     next((hint for op, hint in _HINTS.items() if node.op.startswith(op)), "replace it in the model"),
                 )
-            results = [rule(self.builder, node, args)]
+            result = rule(self.builder, node, args)
+            results = result if isinstance(result, list) else [result]
             check_results(node, args, results)
         except FreemlError:
             raise

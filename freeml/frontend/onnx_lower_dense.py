@@ -10,6 +10,7 @@ import math
 import numpy as np
 
 from freeml.frontend.builder import MAX_TENSOR_ELEMS, Floats, GraphBuilder, View, Weight
+from freeml.frontend.onnx_lower_norm import batch_norm_training
 from freeml.frontend.onnx_nodes import Args, Known, Node, Operand, Tensor
 from freeml.ir.ops import Window
 
@@ -140,10 +141,10 @@ def _per_batch(g: GraphBuilder, node: Node, x: View, b: Known) -> View:
     return g.reshape(g.transpose(g.reshape(y, (batch, n, m)), (0, 2, 1)), (*x.shape[:-2], m, n))
 
 
-def batch_norm(g: GraphBuilder, node: Node, args: Args) -> Operand:
-    """BatchNormalization with fixed statistics: an affine map per channel."""
+def batch_norm(g: GraphBuilder, node: Node, args: Args) -> Operand | list[Operand]:
+    """BatchNormalization with fixed statistics: an affine map per channel; in training mode with those of the batch."""
     x = node.float_tensor(args, 0)
-    if node.integer("training_mode", 0) or (node.opset < 14 and sum(bool(name) for name in node.proto.output) > 1):
+    if node.opset < 14 and sum(bool(name) for name in node.proto.output) > 1:
         node.refuse("statistics computed from the batch (training mode)", "export the model after model.eval()")
     if node.opset < 7 and not node.integer("is_test", 0):
         node.refuse("is_test = 0 (training mode)", "export the model after model.eval()")
@@ -153,6 +154,8 @@ def batch_norm(g: GraphBuilder, node: Node, args: Args) -> Operand:
         node.refuse(f"an input of shape {x.shape}")
     names = ("scale", "bias", "mean", "variance")
     scale, bias, mean, var = (_channel_values(node, args, i + 1, name, x.shape[1]) for i, name in enumerate(names))
+    if node.integer("training_mode", 0):
+        return batch_norm_training(g, node, x, scale, bias, mean, var)
     spread = var + node.number("epsilon", 1e-5)
     if (spread <= 0).any():
         node.bad("a variance that is not positive")

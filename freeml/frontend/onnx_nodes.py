@@ -23,10 +23,11 @@ _F32_MAX = float(np.finfo(np.float32).max)
 class Tensor:
     """A value computed on the device.
 
-    dtype   its type in the model: arithmetic on integers wraps around at its width
-    low     a bound from below, as far as the operators alone tell
-    codes   set between QuantizeLinear and DequantizeLinear: the value stands for its int8 codes
-    recipe  how it was made, where another operator asks: "abs" or "1 + abs" of a tensor
+    dtype     its type in the model: arithmetic on integers wraps around at its width
+    low       a bound from below, as far as the operators alone tell
+    codes     set between QuantizeLinear and DequantizeLinear: the value stands for its int8 codes
+    recipe    how it was made, where another operator asks: "abs" or "1 + abs" of a tensor
+    is_input  whether it is an input of the model, as it came in
     """
 
     view: View
@@ -34,6 +35,7 @@ class Tensor:
     low: float = -math.inf
     codes: Quant | None = None
     recipe: tuple[str, View] | None = None
+    is_input: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -29,8 +29,8 @@ def quantize(g: GraphBuilder, node: Node, args: Args) -> Operand:
     view = x.view
     low = quant.scale * (-128 - quant.zero_point)
     high = quant.scale * (127 - quant.zero_point)
-    # Saturation at zero, below or above, replaces an activation that the exporter took out.
-    if low == 0 and x.low < 0:
+    # Saturation at zero replaces a Relu that the exporter took out. The model's input saturates as it is quantised.
+    if low == 0 and x.low < 0 and not x.is_input:
         view = g.unary(view, "clamp", (low, high), loc=node.loc)
     view = g.annotate(view, quant, node.loc)
     return Tensor(view, dtype, low=max(x.low, low), codes=quant)

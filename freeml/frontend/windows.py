@@ -48,7 +48,7 @@ def window(
 
 
 def pooled_size(size: int, extent: int, stride: int, before: int, after: int, *, ceil: bool) -> int:
-    """Outputs of a pooling axis; with `ceil` the last window may overhang, but must start inside input or left padding."""
+    """Outputs of a pooling axis; with `ceil` the last window may overhang, but must start inside the input."""
     span = size + before + after - extent
     count = -(-span // stride) + 1 if ceil else span // stride + 1
     if ceil and (count - 1) * stride >= size + before:

@@ -39,7 +39,8 @@ def run_op(op: Op, args: list[Array], out: TensorType) -> Array:
             x, weight, bias = args
             return _clamped(x @ weight.T.astype(x.dtype) + bias.astype(x.dtype), op.clamp)
         case MaxPool():
-            return taps(args[0], op.window, out.shape[:2], -np.inf).max(axis=(-2, -1))  # type: ignore[arg-type, no-any-return]
+            best: Array = taps(args[0], op.window, (out.shape[0], out.shape[1]), -np.inf).max(axis=(-2, -1))
+            return best
         case AvgPool():
             return _average(op, args[0], out)
         case Binary():
@@ -59,16 +60,15 @@ def run_layout_op(op: Op, args: list[Array], out: TensorType) -> Array:
         case Reshape():
             return x.reshape(x.shape[0], *out.shape)
         case Transpose():
-            return x.transpose(0, *(axis + 1 for axis in op.order))
+            return np.asarray(x.transpose(0, *(axis + 1 for axis in op.order)))
         case Concat():
             return np.concatenate(args, axis=op.axis + 1)
         case Pad():
             widths = [(0, 0), *zip(op.before, op.after, strict=True)]
             return np.pad(x, widths, constant_values=op.value)
         case ArgMax():
-            if op.last:
-                return (x.shape[-1] - 1 - np.argmax(x[..., ::-1], axis=-1))[..., None].astype(np.int32)
-            return np.argmax(x, axis=-1)[..., None].astype(np.int32)
+            index = x.shape[-1] - 1 - np.argmax(x[..., ::-1], axis=-1) if op.last else np.argmax(x, axis=-1)
+            return np.asarray(index[..., None], dtype=np.int32)
     raise AssertionError(f"no interpretation of {type(op).__name__}")
 
 
@@ -79,11 +79,11 @@ def _clamped(y: Array, clamp: Clamp) -> Array:
 def _binary(kind: str, a: Array, b: Array) -> Array:
     match kind:
         case "add":
-            return cast(Array, a + b)
+            return np.asarray(a + b)
         case "sub":
-            return cast(Array, a - b)
+            return np.asarray(a - b)
         case "mul":
-            return cast(Array, a * b)
+            return np.asarray(a * b)
     raise AssertionError(f"no binary op {kind!r}")
 
 

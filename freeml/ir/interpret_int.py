@@ -23,7 +23,8 @@ Ints = npt.NDArray[np.int64]
 def requantise(acc: Array, mult: Array | int, shift: Array | int) -> Ints:
     """(acc * mult + 2**(shift - 1)) >> shift, elementwise, in 64 bits."""
     s = np.asarray(shift, dtype=np.int64)
-    return (acc.astype(np.int64) * np.asarray(mult, dtype=np.int64) + (np.int64(1) << (s - 1))) >> s
+    y: Ints = (acc.astype(np.int64) * np.asarray(mult, dtype=np.int64) + (np.int64(1) << (s - 1))) >> s
+    return y
 
 
 def run_int_op(op: Op, args: list[Array], out: TensorType) -> Array:
@@ -46,12 +47,12 @@ def run_int_op(op: Op, args: list[Array], out: TensorType) -> Array:
             return _average(op, args, out)
         case AddI8():
             acc = args[0].astype(np.int64) * op.mult_a + args[1].astype(np.int64) * op.mult_b + op.offset
-            return np.clip(acc >> op.shift, op.lo, op.hi).astype(np.int8)
+            return np.asarray(np.clip(acc >> op.shift, op.lo, op.hi), dtype=np.int8)
         case MulI8():
             acc = (args[0].astype(np.int64) - op.a_zp) * (args[1].astype(np.int64) - op.b_zp)
             return _store(requantise(acc, op.mult, op.shift), op)
         case LutI8():
-            return args[1][args[0].astype(np.int64) + 128]
+            return np.asarray(args[1][args[0].astype(np.int64) + 128])
         case SoftmaxI8():
             return _softmax(args[0], args[1])
         case PadI8():
@@ -88,4 +89,5 @@ def _softmax(x: Array, table: Array) -> Array:
     codes = x.astype(np.int64)
     e = table.astype(np.int64)[codes.max(axis=-1, keepdims=True) - codes]
     total = e.sum(axis=-1, keepdims=True)
-    return (np.minimum((e * 256 + total // 2) // total, 255) - 128).astype(np.int8)
+    y: Array = (np.minimum((e * 256 + total // 2) // total, 255) - 128).astype(np.int8)
+    return y

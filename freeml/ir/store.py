@@ -1,4 +1,4 @@
-"""A graph as bytes and back: a zip with its text form and one .npy file per constant. No pickle, same graph same bytes."""
+"""A graph as bytes and back: a zip with its text and one .npy file per constant. No pickle; same graph, same bytes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,11 @@ def from_bytes(data: bytes, *, where: str) -> Graph:
                     array = np.lib.format.read_array(io.BytesIO(archive.read(info)), allow_pickle=False)
                     consts[name] = Const(array, scales.get(name))
             graph = parse(archive.read("graph.txt").decode(), consts)
-        if not (graph.inputs and graph.outputs and graph.consts.keys() == {n for op in graph.ops for n in op.inputs} - graph.types.keys()):
+        if not (
+            graph.inputs
+            and graph.outputs
+            and graph.consts.keys() == {n for op in graph.ops for n in op.inputs} - graph.types.keys()
+        ):
             raise ValueError("inputs, outputs or constants are missing or too many")
         return verify(graph)
     except Exception as error:  # zipfile, zlib, lzma, numpy and the verifier each raise their own for damaged bytes

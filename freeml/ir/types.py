@@ -1,6 +1,6 @@
 """Types and constants of the IR: static shapes, no batch dimension, channels last.
 
-A value's shape *is* its memory order: row-major, image tensors (H, W, C), signals (1, L, C), vectors (N,). Channels come
+A value's shape *is* its memory order: row-major, images (H, W, C), signals (1, L, C), vectors (N,). Channels come
 last on every target because a tile of output rows is then one contiguous run of memory, and a dot product over the
 channels of a pixel reads contiguous bytes. Frontends that read channels-first models convert once, at the edge.
 """
@@ -65,7 +65,7 @@ class Quant:
     def quantize(self, real: npt.NDArray[np.floating]) -> npt.NDArray[np.int8]:
         """Nearest code, ties away from minus infinity (half up), saturated to int8."""
         codes = np.floor(np.asarray(real, dtype=np.float64) / self.scale + 0.5) + self.zero_point
-        return np.clip(codes, -128, 127).astype(np.int8)
+        return np.asarray(np.clip(codes, -128, 127), dtype=np.int8)
 
     def dequantize(self, codes: Array) -> npt.NDArray[np.float32]:
         """Real values of int8 codes."""
@@ -169,4 +169,4 @@ class Port:
         """(B, *ir_shape) in memory order -> (B, *shape) as the author sees them."""
         stored = values.reshape(values.shape[0], *(self.shape[axis] for axis in self.order))
         back = np.argsort(np.array(self.order, dtype=np.int64))
-        return stored.transpose(0, *(int(axis) + 1 for axis in back))
+        return np.asarray(stored.transpose(0, *(int(axis) + 1 for axis in back)))

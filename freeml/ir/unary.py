@@ -24,11 +24,11 @@ class UnaryFunction:
 
 def _sigmoid(x: Floats) -> Floats:
     # 0.5 * (1 + tanh(x / 2)) is the same function and cannot overflow.
-    return 0.5 * (1 + np.tanh(0.5 * x))
+    return np.asarray(0.5 * (1 + np.tanh(0.5 * x)))
 
 
 def _hard_sigmoid(x: Floats, alpha: float, beta: float) -> Floats:
-    return np.clip(alpha * x + beta, 0, 1)
+    return np.asarray(np.clip(alpha * x + beta, 0, 1))
 
 
 def _softplus(x: Floats) -> Floats:
@@ -54,13 +54,13 @@ def _gelu(x: Floats) -> Floats:
 
 
 def _gelu_tanh(x: Floats) -> Floats:
-    return 0.5 * x * (1 + np.tanh(np.asarray(np.sqrt(2 / np.pi), dtype=x.dtype) * (x + 0.044715 * x**3)))
+    return np.asarray(0.5 * x * (1 + np.tanh(np.asarray(np.sqrt(2 / np.pi), dtype=x.dtype) * (x + 0.044715 * x**3))))
 
 
 def _wrap(x: Floats, bits: float, signed: float) -> Floats:
     span = 2.0**bits
     low = -span / 2 if signed else 0.0
-    return np.mod(x - low, span) + low
+    return np.asarray(np.mod(x - low, span) + low)
 
 
 FUNCTIONS: dict[str, UnaryFunction] = {
@@ -80,6 +80,7 @@ FUNCTIONS: dict[str, UnaryFunction] = {
     "softsign": UnaryFunction((), lambda x: x / (1 + np.abs(x))),
     "exp": UnaryFunction((), np.exp),
     "sqrt": UnaryFunction((), np.sqrt),
+    "rsqrt": UnaryFunction((), lambda x: 1 / np.sqrt(x)),
     "abs": UnaryFunction((), np.abs),
     "neg": UnaryFunction((), np.negative),
     "erf": UnaryFunction((), _erf),

@@ -1,8 +1,8 @@
 """The graph verifier: run after every pass, written independently of the passes.
 
 It checks SSA order, that names resolve, that every op belongs to the stage, that the shape and element type of each
-output follow from its inputs, that ops which only move codes keep their scale, that integer fields are in range and that
-no 32-bit accumulator can overflow.
+output follow from its inputs, that ops which only move codes keep their scale, that integer fields are in range and
+that no 32-bit accumulator can overflow.
 A violation is a bug of freeml, so it raises `InvalidGraphError` (an AssertionError), not an error for users.
 """
 
@@ -51,7 +51,7 @@ class InvalidGraphError(AssertionError):
 
 
 def verify(graph: Graph) -> Graph:
-    """Check a graph against the rules of its stage and return it. Raises InvalidGraphError naming the op and the rule."""
+    """Check a graph against the rules of its stage, return it. Raises InvalidGraphError naming the op and the rule."""
     defined = set()
     for port in graph.inputs:
         defined.add(port.value)

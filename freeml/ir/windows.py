@@ -1,4 +1,4 @@
-"""Sliding windows over batches of channels-last arrays: the shared part of float and integer convolution and pooling."""
+"""Sliding windows over batches of channels-last arrays: what convolution and pooling share, float and integer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def taps(x: Array, window: Window, out_hw: tuple[int, int], fill: float) -> Arra
         )
         padded[:, top : top + x.shape[1], left : left + x.shape[2]] = x
         x = padded
-    view = np.lib.stride_tricks.sliding_window_view(x[:, :need_h, :need_w], (eh, ew), axis=(1, 2))  # type: ignore[call-overload]
+    view = np.lib.stride_tricks.sliding_window_view(x[:, :need_h, :need_w], (eh, ew), axis=(1, 2))
     picked: Array = view[:, :: window.stride[0], :: window.stride[1], :, :: window.dilation[0], :: window.dilation[1]]
     return picked
 
@@ -33,7 +33,8 @@ def convolve(x: Array, weight: Array, window: Window, groups: int, out_hw: tuple
     if per_group == 1 and groups > 1:
         multiplier = n_out // groups
         spread = weight.reshape(groups, multiplier, kh, kw)
-        return np.einsum("bhwcij,cmij->bhwcm", patches, spread, optimize=True).reshape(*patches.shape[:3], n_out)
+        y: Array = np.einsum("bhwcij,cmij->bhwcm", patches, spread, optimize=True)
+        return y.reshape(*patches.shape[:3], n_out)
     columns = []
     for g in range(groups):
         part = patches[..., g * per_group : (g + 1) * per_group, :, :].transpose(0, 1, 2, 4, 5, 3)
@@ -52,6 +53,8 @@ def divisors(
     def along(axis: int, low: int, high: int) -> npt.NDArray[np.int64]:
         start = np.arange(out_hw[axis])[:, None] * window.stride[axis] - window.pad[axis]
         position = start + np.arange(window.kernel[axis])[None, :] * window.dilation[axis]
-        return ((position >= -low) & (position < in_hw[axis] + high)).sum(axis=1)
+        inside: npt.NDArray[np.int64] = ((position >= -low) & (position < in_hw[axis] + high)).sum(axis=1)
+        return inside
 
-    return along(0, top, bottom)[:, None] * along(1, left, right)[None, :]
+    count: npt.NDArray[np.int64] = along(0, top, bottom)[:, None] * along(1, left, right)[None, :]
+    return count

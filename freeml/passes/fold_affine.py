@@ -1,8 +1,9 @@
 """Fold per-channel scale and offset into the convolution or dense layer before it, else into the one after it.
 
-A per-channel affine map is a depthwise 1x1 convolution (what BatchNormalization becomes, see builder.affine) or a Binary
-with a constant that varies along the last axis only. s * (W x + b) + o is one layer with W' = s W and b' = s b + o, per
-output channel; W (s x + o) + b is one with W' = W s and b' = b + W o, per input channel, where no padding adds zeros.
+A per-channel affine map is a depthwise 1x1 convolution (what BatchNormalization becomes, see builder.affine) or a
+Binary with a constant that varies along the last axis only. s * (W x + b) + o is one layer with W' = s W, b' = s b +
+o, per output channel; W (s x + o) + b is one with W' = W s and b' = b + W o, per input channel, where no padding adds
+zeros.
 """
 
 from __future__ import annotations
@@ -49,15 +50,20 @@ def _fold_one(graph: Graph, op: Op) -> Graph | None:
     if affine is None or graph.types[op.output].shape != graph.types[op.inputs[0]].shape:
         return None
     before = through_reshapes(graph, op.inputs[0])
-    if isinstance(before, Conv | Dense) and before.clamp is None and not _keeps_codes(graph, before):
-        if graph.uses[op.inputs[0]] == 1 and graph.types[before.output].shape[-1] == affine.scale.size:
-            return _into_producer(graph, op, before, affine)
+    if isinstance(before, Conv | Dense) and _takes(graph, op, before, affine):
+        return _into_producer(graph, op, before, affine)
     readers = graph.readers(op.output)
     if len(readers) == 1 and graph.uses[op.output] == 1:
         after = readers[0]
         if isinstance(after, Conv | Dense) and op.output == after.inputs[0] and not _keeps_codes(graph, after):
             return _into_reader(graph, op, after, affine)
     return None
+
+
+def _takes(graph: Graph, op: Op, layer: Conv | Dense, affine: Affine) -> bool:
+    """Whether the layer before an affine op can take it."""
+    alone = layer.clamp is None and graph.uses[op.inputs[0]] == 1 and not _keeps_codes(graph, layer)
+    return alone and graph.types[layer.output].shape[-1] == affine.scale.size
 
 
 def affine_of(graph: Graph, op: Op) -> Affine | None:
@@ -112,15 +118,26 @@ def _into_reader(graph: Graph, op: Op, layer: Conv | Dense, affine: Affine) -> G
     return _replaced(graph, op, layer, Const(weight * scale), Const(bias + shift))
 
 
+def _reshapes_between(graph: Graph, first: str, last: str) -> tuple[str, ...]:
+    """Values from `last` back to, and without, `first`: each is a reshape of the one before."""
+    names = []
+    while last != first:
+        names.append(last)
+        last = graph.producers[last].inputs[0]
+    return tuple(names)
+
+
 def _replaced(graph: Graph, op: Op, layer: Conv | Dense, weight: Const, bias: Const) -> Graph:
     """`layer` with other constants; `op` gone, its readers read what it read (the shapes are equal)."""
     names = {"weight": graph.fresh(f"{layer.inputs[1]}.folded"), "bias": graph.fresh(f"{layer.inputs[2]}.folded")}
     new_layer = replace(layer, inputs=(layer.inputs[0], names["weight"], names["bias"]))
     ops = [new_layer if other is layer else other for other in graph.ops if other is not op]
     outputs = tuple(replace(p, value=op.inputs[0]) if p.value == op.output else p for p in graph.outputs)
-    source = graph.types[op.inputs[0]]
-    # What the affine op's result was known to be quantised as now holds for the value that takes its place.
-    types = {op.inputs[0]: replace(source, quant=graph.types[op.output].quant)} if op.output != layer.inputs[0] else {}
+    # What the affine op's result was known to be quantised as now holds for the values that take its place.
+    changed = (
+        () if op.output == layer.inputs[0] else (layer.output, *_reshapes_between(graph, layer.output, op.inputs[0]))
+    )
+    types = {name: replace(graph.types[name], quant=graph.types[op.output].quant) for name in changed}
     return graph.with_ops(
         rename(ops, {op.output: op.inputs[0]}),
         types=types,

@@ -37,7 +37,7 @@ def _fuse(graph: Graph, op: Unary) -> Graph | None:
         return None
     lo, hi = op.params
     if layer.clamp is not None:
-        lo, hi = max(lo, layer.clamp[0]), max(min(hi, layer.clamp[1]), lo)
+        lo, hi = (min(max(bound, lo), hi) for bound in layer.clamp)
     fused = replace(layer, clamp=(lo, hi))
     quant = graph.types[op.output].quant
     types: dict[str, TensorType] = {}
@@ -66,7 +66,9 @@ def _hoist(graph: Graph, op: Unary) -> Graph | None:
             ops.append(first)
         else:
             ops.append(second if other is op else other)
-    return graph.with_ops(ops, types={clamped: replace(graph.types[pool.inputs[0]], quant=graph.types[op.output].quant)})
+    return graph.with_ops(
+        ops, types={clamped: replace(graph.types[pool.inputs[0]], quant=graph.types[op.output].quant)}
+    )
 
 
 def _layer_above(graph: Graph, value: str) -> Op | None:

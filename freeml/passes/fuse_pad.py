@@ -20,22 +20,33 @@ class FusePad:
             spatial = len(pad.before) == 3 and pad.before[2] == pad.after[2] == 0 and pad.value == 0
             if not spatial or len(readers) != graph.uses[pad.output]:
                 continue
-            if not all(_takes_padding(reader, pad.output) for reader in readers):
+            if not all(_takes_padding(graph, reader, pad) for reader in readers):
                 continue
             ops = [_padded(op, pad) if op in readers else op for op in ops if op is not pad]
         return graph.with_ops(ops)
 
 
-def _takes_padding(op: Op, value: str) -> bool:
+def _takes_padding(graph: Graph, op: Op, pad: Pad) -> bool:
     if isinstance(op, AvgPool):
-        return op.window.pad == (0, 0, 0, 0) or op.include_pad
-    return isinstance(op, Conv) and value == op.inputs[0]
+        counted = op.window.pad == (0, 0, 0, 0) or op.include_pad
+        return counted and all(_reads_input(graph, op, pad, axis) for axis in (0, 1))
+    return isinstance(op, Conv) and pad.output == op.inputs[0]
+
+
+def _reads_input(graph: Graph, op: AvgPool, pad: Pad, axis: int) -> bool:
+    """Whether each window along an axis keeps a tap inside the unpadded input: an average of padding is no average."""
+    size, n_out = graph.types[pad.inputs[0]].shape[axis], graph.types[op.output].shape[axis]
+    taps = range(0, op.window.kernel[axis] * op.window.dilation[axis], op.window.dilation[axis])
+    starts = (i * op.window.stride[axis] - op.window.pad[axis] - pad.before[axis] for i in range(n_out))
+    return all(any(0 <= start + tap < size for tap in taps) for start in starts)
 
 
 def _padded(op: Op, pad: Pad) -> Op:
     assert isinstance(op, Conv | AvgPool)
-    extra = (*pad.before[:2], *pad.after[:2])
-    window: Window = replace(op.window, pad=tuple(a + b for a, b in zip(op.window.pad, extra, strict=True)))
+    top, left, bottom, right = op.window.pad
+    before, after = pad.before, pad.after
+    padding = (top + before[0], left + before[1], bottom + after[0], right + after[1])
+    window: Window = replace(op.window, pad=padding)
     inputs = (pad.inputs[0], *op.inputs[1:])
     if isinstance(op, AvgPool):
         return replace(op, window=window, inputs=inputs, include_pad=True)

@@ -22,6 +22,8 @@ class RemoveIdentity:
         inputs = {port.value for port in graph.inputs}
         types: dict[str, TensorType] = dict(graph.types)
         renamed: dict[str, str] = {}
+        uses = graph.uses.copy()
+        leaving = set(graph.output_values)
         kept: list[Op] = []
         for op in graph.ops:
             source = renamed.get(op.inputs[0], op.inputs[0])
@@ -29,13 +31,15 @@ class RemoveIdentity:
                 kept.append(op)
                 continue
             wanted, known = types[op.output].quant, types[source].quant
-            movable = wanted is None or wanted == known or (known is None and graph.uses[op.inputs[0]] == 1)
-            leaves = op.output in graph.output_values and (source in inputs or source in graph.output_values)
+            movable = wanted is None or wanted == known or (known is None and uses[source] == 1)
+            leaves = op.output in leaving and (source in inputs or source in leaving)
             if not movable or leaves:
                 kept.append(op)
                 continue
             types[source] = replace(types[source], quant=known or wanted)
             renamed[op.output] = source
+            uses[source] += graph.uses[op.output] - 1
+            if op.output in leaving:
+                leaving.add(source)
         outputs = tuple(replace(port, value=renamed.get(port.value, port.value)) for port in graph.outputs)
         return graph.with_ops(rename(kept, renamed), types=types, outputs=outputs)
-

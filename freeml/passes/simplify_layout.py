@@ -55,6 +55,8 @@ def _absorb_input(graph: Graph) -> Graph | None:
         if len(readers) != 1 or graph.uses[port.value] != 1:
             continue
         op = readers[0]
+        if op.output in graph.output_values:
+            continue  # an input is never an output too: one of them would have to be copied
         moved = _moved_port(port, graph.types[port.value].shape, op)
         if moved is None:
             continue
@@ -102,7 +104,7 @@ def _moved_port(port: Port, stored: tuple[int, ...], op: Op) -> Port | None:
     # Author's axes that each stored axis consists of, in memory order; ones may stand anywhere.
     groups, axes = [], [axis for axis in port.order if port.shape[axis] != 1]
     for length in stored:
-        group = []
+        group: list[int] = []
         while axes and math.prod(port.shape[axis] for axis in group) < length:
             group.append(axes.pop(0))
         if math.prod(port.shape[axis] for axis in group) != length:

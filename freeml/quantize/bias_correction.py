@@ -1,8 +1,8 @@
 """Bias correction: remove the mean shift that rounding the weights puts on every output channel.
 
-The shift of a layer is E[x] times (rounded W - W); it is measured on calibration samples as the mean output of the layer
-with only the rounding errors as weights. Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias
-Correction" (ICCV 2019), section 4.2; there E[x] comes from BatchNormalization statistics, here from samples.
+The shift of a layer is E[x] times (rounded W - W); it is measured on calibration samples as the mean output of the
+layer with only the rounding errors as weights. Nagel et al., "Data-Free Quantization Through Weight Equalization and
+Bias Correction" (ICCV 2019), section 4.2; there E[x] comes from BatchNormalization statistics, here from samples.
 """
 
 from __future__ import annotations
@@ -33,14 +33,15 @@ def correct_biases(graph: Graph, scales: Mapping[str, Quant], samples: Sequence[
             x = values[op.inputs[0]]
             y = _apply(graph, op, x, errors[op.output].astype(x.dtype))
             shifts[op.output] += y.reshape(-1, y.shape[-1]).mean(axis=0) * (stop - start) / n_samples
-    consts, ops = {}, []
-    for op in graph.ops:
-        if op.output in shifts:
-            name = graph.fresh(f"{op.inputs[2]}.corrected")
-            consts[name] = Const(graph.consts[op.inputs[2]].array - shifts[op.output])
-            ops.append(replace(op, inputs=(*op.inputs[:2], name)))
+    consts: dict[str, Const] = {}
+    ops: list[Op] = []
+    for known in graph.ops:
+        if known.output in shifts:
+            name = graph.fresh(f"{known.inputs[2]}.corrected")
+            consts[name] = Const(graph.consts[known.inputs[2]].array - shifts[known.output])
+            ops.append(replace(known, inputs=(*known.inputs[:2], name)))
         else:
-            ops.append(op)
+            ops.append(known)
     return graph.with_ops(ops, consts=consts)
 
 

@@ -1,9 +1,10 @@
 """Cross-layer equalisation: scale channels between two layers so that no channel wastes the shared activation scale.
 
 A layer with a positively homogeneous activation (none, or Relu) can give channel c divided by s_c when the next layer
-multiplies its weights for c by s_c. Nagel et al. (ICCV 2019), section 4.1, balance the weight ranges of both layers; here
-weights have a scale per output channel anyway, so what is balanced is the observed range of the activation against the
-weights that read it. A depthwise reader has one scale per channel, so there the activations become fully equal.
+multiplies its weights for c by s_c. Nagel et al. (ICCV 2019), section 4.1, balance the weight ranges of both layers;
+here weights have a scale per output channel anyway, so what is balanced is the observed range of the activation
+against the weights that read it. A depthwise reader has one scale per channel, so there the activations become fully
+equal.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Pair:
 
 
 def pairs(graph: Graph) -> list[Pair]:
-    """All pairs of layers that can be equalised, in order. Layers whose codes or scales the model fixed take no part."""
+    """All pairs of layers that can be equalised, in order; those whose codes or scales the model fixed cannot."""
     found = []
     for op in graph.ops:
         if not isinstance(op, Conv | Dense) or op.clamp not in (None, (0.0, float("inf"))):
@@ -60,7 +61,9 @@ def equalize(graph: Graph, channel_peaks: Mapping[str, Floats]) -> Graph:
         peaks = channel_peaks[pair.first.output]
         reader = weights[pair.second.output]
         factors = _factors(peaks, reader, pair.second)
-        weights[pair.first.output] = weights[pair.first.output] / factors.reshape(-1, *(1,) * (_rank(graph, pair.first) - 1))
+        weights[pair.first.output] = weights[pair.first.output] / factors.reshape(
+            -1, *(1,) * (_rank(graph, pair.first) - 1)
+        )
         biases[pair.first.output] = biases[pair.first.output] / factors
         weights[pair.second.output] = _scaled_inputs(reader, factors, pair.second)
     ops, consts = [], {}
@@ -88,7 +91,7 @@ def _factors(peaks: Floats, reader: npt.NDArray[np.float64], second: Conv | Dens
         strength = _strength(reader, len(peaks), second)
         factors = np.sqrt(positive / np.where(strength > 0, strength, strength.max() or 1.0))
         factors = factors / np.exp(np.log(factors).mean())
-    return np.clip(factors, 1 / _LIMIT, _LIMIT)
+    return np.asarray(np.clip(factors, 1 / _LIMIT, _LIMIT))
 
 
 def _strength(reader: npt.NDArray[np.float64], n_channels: int, second: Conv | Dense) -> Floats:
@@ -100,9 +103,9 @@ def _strength(reader: npt.NDArray[np.float64], n_channels: int, second: Conv | D
 
 def _scaled_inputs(reader: npt.NDArray[np.float64], factors: Floats, second: Conv | Dense) -> npt.NDArray[np.float64]:
     if isinstance(second, Dense):
-        return reader * np.tile(factors, reader.shape[1] // factors.size)[None, :]
+        return np.asarray(reader * np.tile(factors, reader.shape[1] // factors.size)[None, :])
     if second.groups == 1:
-        return reader * factors[None, None, None, :]
+        return np.asarray(reader * factors[None, None, None, :])
     n_out, _, _, per_group = reader.shape
     channel = (np.arange(n_out) // (n_out // second.groups))[:, None] * per_group + np.arange(per_group)[None, :]
-    return reader * factors[channel][:, None, None, :]
+    return np.asarray(reader * factors[channel][:, None, None, :])

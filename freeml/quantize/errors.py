@@ -75,7 +75,9 @@ def _row(op: Op, sums: Array) -> LayerError:
     power = float(sums[0]) or 1.0
     accumulated, local = float(np.sqrt(sums[1] / power)), float(np.sqrt(sums[2] / power))
     clipped = float(sums[3])
-    return LayerError(op.loc, type(op).__name__, op.output, local, accumulated, clipped, _advice(local, accumulated, clipped))
+    return LayerError(
+        op.loc, type(op).__name__, op.output, local, accumulated, clipped, _advice(local, accumulated, clipped)
+    )
 
 
 def _advice(local: float, accumulated: float, clipped: float) -> str:

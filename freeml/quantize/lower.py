@@ -97,7 +97,9 @@ class _Lowering:
                 self._moved(new, kept)
             case Pad():
                 kept = self.scales[op.inputs[0]]
-                value = int(kept.quantize(np.array(op.value))) if np.isfinite(op.value) else (-128 if op.value < 0 else 127)
+                value = (
+                    int(kept.quantize(np.array(op.value))) if np.isfinite(op.value) else (-128 if op.value < 0 else 127)
+                )
                 new_pad = PadI8(
                     output=op.output, inputs=op.inputs, loc=op.loc, before=op.before, after=op.after, value=value
                 )
@@ -217,7 +219,7 @@ class _Lowering:
         x = self.scales[op.inputs[0]]
         real = (_CODES - x.zero_point) * x.scale
         with np.errstate(all="ignore"):
-            y = np.asarray(unary.apply(op.fn, op.params, real), dtype=np.float64)
+            y: npt.NDArray[np.float64] = np.asarray(unary.apply(op.fn, op.params, real), dtype=np.float64)
         if np.isnan(y).any():
             raise UnsupportedOp(
                 f"{op.fn} is undefined for part of the range of its input, {real.min():.3g} to {real.max():.3g}",
@@ -230,7 +232,7 @@ class _Lowering:
         x = self.scales[op.inputs[0]]
         real = (_CODES - x.zero_point) * x.scale
         y = {"add": real + scalar, "sub": real - scalar, "mul": real * scalar}[op.kind]
-        return y if op.clamp is None else np.clip(y, *op.clamp)
+        return np.asarray(y if op.clamp is None else np.clip(y, *op.clamp), dtype=np.float64)
 
     def _table(self, op: Op, real: npt.NDArray[np.float64], source: str, output: str) -> None:
         y = self.scales[output]
@@ -239,6 +241,8 @@ class _Lowering:
 
     def _softmax(self, op: Softmax) -> None:
         x, wanted = self.scales[op.inputs[0]], self.scales[op.output]
+        if (n := self.graph.types[op.output].shape[-1]) > 65_535:
+            raise UnsupportedOp(f"a softmax over {n} values, more than 65535", where=op.loc)
         table = np.rint(np.exp(-np.arange(256) * x.scale) * 65535).astype(np.uint16)
         inner = op.output if wanted == _SOFTMAX_OUT else f"{op.output}.unscaled"
         new = SoftmaxI8(output=inner, inputs=op.inputs, loc=op.loc)

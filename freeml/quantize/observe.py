@@ -24,7 +24,9 @@ class Observed:
     values: npt.NDArray[np.float32]
 
 
-def observe(graph: Graph, samples: Sequence[Array], on_progress: Callable[[int], None] | None = None) -> dict[str, Observed]:
+def observe(
+    graph: Graph, samples: Sequence[Array], on_progress: Callable[[int], None] | None = None
+) -> dict[str, Observed]:
     """Run the float graph on samples (as the author gives them) and watch every float value."""
     names = [name for name, type_ in graph.types.items() if type_.dtype is DType.F32]
     seen: dict[str, list[Observed]] = {name: [] for name in names}

@@ -75,7 +75,7 @@ def _known(graph: Graph) -> dict[str, Quant]:
 def _groups(graph: Graph) -> dict[str, str]:
     """The representative of each float value's group of equal scales (union-find)."""
     parent = {name: name for name, type_ in graph.types.items() if type_.dtype is DType.F32}
-    fixed: dict[str, Quant | None] = {name: None for name in parent} | dict(_known(graph))
+    fixed: dict[str, Quant | None] = {**dict.fromkeys(parent), **_known(graph)}
 
     def find(name: str) -> str:
         while parent[name] != name:

@@ -1,8 +1,9 @@
 """Choose how to quantise by the measured error of the network's output.
 
-Candidates: every range rule; for the best one also bias correction and cross-layer equalisation. Half of the calibration
-samples give the ranges, the other half judges, and no test sample takes part. The error is the mean squared difference
-to the float network over its variance, taken before a final Softmax or ArgMax, where it has not been squashed yet.
+Candidates: every range rule; for the best one also bias correction and cross-layer equalisation. Half of the
+calibration samples give the ranges, the other half judges, and no test sample takes part. The error is the mean
+squared difference to the float network over its variance, taken before a final Softmax or ArgMax, where it has not
+been squashed yet.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from freeml.errors import BadData, BadModel
 from freeml.ir.graph import Graph
@@ -156,9 +158,9 @@ def _values(graph: Graph, samples: Sequence[Array], wanted: list[str]) -> dict[s
     return {name: np.concatenate(arrays) for name, arrays in parts.items()}
 
 
-def _channel_peaks(graph: Graph, samples: Sequence[Array]) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float64]]]:
+def _channel_peaks(graph: Graph, samples: Sequence[Array]) -> dict[str, npt.NDArray[np.float64]]:
     names = [op.output for op in graph.ops if isinstance(op, Conv | Dense)]
-    peaks = {name: np.zeros(graph.types[name].shape[-1]) for name in names}
+    peaks: dict[str, npt.NDArray[np.float64]] = {name: np.zeros(graph.types[name].shape[-1]) for name in names}
     for start, stop in chunks(graph, len(samples[0])):
         values = interpret(graph, encode_inputs(graph, [array[start:stop] for array in samples]), names)
         for name in names:

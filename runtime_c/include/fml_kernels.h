@@ -18,7 +18,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* --- Convolutions: unit = one output pixel, all out_c channels; units in row-major order of (out_h, out_w) ---------
+/* --- Convolutions: unit = one output element, row-major over (out_h, out_w, out_c) --------------------------------
+ * Whole pixels are fastest; a tile may end within a pixel.
  * acc = bias[o] + sum over taps and channels of x * w, a tap in the padding contributing x_zp * w
  * y   = clamp(requant(acc, mult[o], shift[o]) + y_zp, lo, hi)
  * bias already holds b - x_zp * sum(w); acc fits int32. Tap (i, j) of pixel (r, c) lies at input row
@@ -47,6 +48,14 @@ typedef struct {
 /* Any convolution. w [out_c][k_h][k_w][in_c / groups]. */
 void fml_conv_i8(const fml_conv_t *l, const int8_t *x, int8_t *y, int8_t *scratch, uint32_t first, uint32_t n);
 
+/* Part of one output element, for capacitors too small for the whole: the sum of its products [k0, k0 + n), numbered as
+ * in w: (k_h, k_w, in_c / groups) row-major, and its bias where k0 == 0. Weights as fml_conv_i8 and fml_pointwise_i8
+ * have them. The parts add up to acc; every sum of consecutive products and the bias fits int32. */
+int32_t fml_conv_part_i8(const fml_conv_t *l, const int8_t *x, uint32_t element, uint32_t k0, uint32_t n);
+
+/* The output byte of acc. Of any convolution. */
+int8_t fml_conv_finish_i8(const fml_conv_t *l, uint32_t element, int32_t acc);
+
 /* Convolution with k_h = k_w = 1, stride 1, no padding, groups = 1. w [out_c][in_c]. */
 void fml_pointwise_i8(const fml_conv_t *l, const int8_t *x, int8_t *y, uint32_t first, uint32_t n);
 
@@ -67,6 +76,10 @@ typedef struct {
 } fml_dense_t;
 
 void fml_dense_i8(const fml_dense_t *l, const int8_t *x, int8_t *y, uint32_t first, uint32_t n);
+
+/* As fml_conv_part_i8 and fml_conv_finish_i8; products numbered by i. */
+int32_t fml_dense_part_i8(const fml_dense_t *l, const int8_t *x, uint32_t element, uint32_t k0, uint32_t n);
+int8_t fml_dense_finish_i8(const fml_dense_t *l, uint32_t element, int32_t acc);
 
 /* --- Pooling: unit = one output pixel, all c channels -------------------------------------------------------------
  * Geometry as in convolutions. */
@@ -153,8 +166,8 @@ typedef struct {
     uint32_t x_stride_bytes, y_stride_bytes; /* from one row to the next */
 } fml_copy_t;
 
-/* Rows [first, first + n) of x to those of y: unit = one row. Concatenation is one such copy per input. Unlike
- * elsewhere y points to where row 0 goes, whatever `first` is, as rows of a tile are not contiguous. */
+/* Rows [first, first + n) of x to y: unit = one row. Concatenation is one such copy per input. Rows in y are
+ * y_stride_bytes apart: row_bytes in a tile buffer, from which the runtime places each row. */
 void fml_copy_i8(const fml_copy_t *l, const int8_t *x, int8_t *y, uint32_t first, uint32_t n);
 
 typedef struct {

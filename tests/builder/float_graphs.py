@@ -108,7 +108,9 @@ class Twin:
     def reduce(self, x: Value, kind: str, axes: tuple[int, ...], keepdims: bool) -> Value:
         view = self.builder.reduce(x.view, kind, axes, keepdims=keepdims, loc=self.loc())
         over = tuple(axis + 1 for axis in axes)
-        array = x.array.mean(axis=over, keepdims=keepdims) if kind == "avg" else x.array.max(axis=over, keepdims=keepdims)
+        array = (
+            x.array.mean(axis=over, keepdims=keepdims) if kind == "avg" else x.array.max(axis=over, keepdims=keepdims)
+        )
         return Value(view, array)
 
     def unary(self, x: Value, fn: str) -> Value:
@@ -184,7 +186,11 @@ def pool_nchw(x: np.ndarray, kind: str, window: Window, include_pad: bool) -> np
 
 def _tap(x: np.ndarray, window: Window, i: int, j: int, oh: int, ow: int) -> np.ndarray:
     r, c = i * window.dilation[0], j * window.dilation[1]
-    return x[..., r : r + (oh - 1) * window.stride[0] + 1 : window.stride[0], c : c + (ow - 1) * window.stride[1] + 1 : window.stride[1]]
+    return x[
+        ...,
+        r : r + (oh - 1) * window.stride[0] + 1 : window.stride[0],
+        c : c + (ow - 1) * window.stride[1] + 1 : window.stride[1],
+    ]
 
 
 # ---- Hypothesis ------------------------------------------------------------------------------------------------------
@@ -286,7 +292,7 @@ def _unary(draw: st.DrawFn, twin: Twin, x: Value, values: list[Value]) -> Value:
 
 
 def _binary(draw: st.DrawFn, twin: Twin, x: Value, values: list[Value]) -> Value:
-    mates = [v for v in values if _broadcasts(v.shape, x.shape)]
+    mates = [x, *(v for v in values if v is not x and _broadcasts(v.shape, x.shape))]
     pair = [x, draw(st.sampled_from(mates))]
     a, b = draw(st.permutations(pair))
     return twin.binary(draw(st.sampled_from(("add", "sub", "mul"))), a, b)
@@ -312,7 +318,9 @@ def _softmax(draw: st.DrawFn, twin: Twin, x: Value, values: list[Value]) -> Valu
 def _concat(draw: st.DrawFn, twin: Twin, x: Value, values: list[Value]) -> Value | None:
     axis = draw(st.integers(0, len(x.shape) - 1))
     rest = [n for k, n in enumerate(x.shape) if k != axis]
-    fits = [v for v in values if len(v.shape) == len(x.shape) and [n for k, n in enumerate(v.shape) if k != axis] == rest]
+    fits = [
+        v for v in values if len(v.shape) == len(x.shape) and [n for k, n in enumerate(v.shape) if k != axis] == rest
+    ]
     mates = [x, *draw(st.lists(st.sampled_from(fits), min_size=1, max_size=2))]
     if sum(math.prod(v.shape) for v in mates) > MAX_ELEMS:
         return None

@@ -155,7 +155,7 @@ def _huge_concat(b: GraphBuilder) -> None:
 
 
 @pytest.mark.parametrize("build", [_huge_padding, _huge_pool, _huge_broadcast, _huge_pad, _huge_concat])
-def test_an_op_whose_result_is_too_large_is_refused_with_its_node(build) -> None:  # noqa: ANN001
+def test_an_op_whose_result_is_too_large_is_refused_with_its_node(build) -> None:
     with pytest.raises(UnsupportedOp, match="elements") as caught:
         build(GraphBuilder("m"))
     assert caught.value.where.startswith("m:")

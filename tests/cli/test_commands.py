@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
 import json
 import os
 import subprocess
@@ -225,6 +227,38 @@ def test_doctor_ends_with_1_where_there_is_no_compiler(monkeypatch: pytest.Monke
     broken = [row for row in ran.json["checks"] if row["status"] == "broken"]
     assert [row["name"] for row in broken] == ["C compiler"]
     assert "ziglang" in broken[0]["hint"]
+
+
+def test_doctor_names_a_package_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name in ("onnx", "torch") else find(name))
+    ran = freeml("doctor", "--json")
+    assert ran.code == 1
+    status = {row["name"]: (row["status"], row["hint"]) for row in ran.json["checks"]}
+    assert status["onnx"] == ("broken", "pip install onnx")
+    assert status["torch"] == ("missing", "pip install 'freeml[torch]'")
+    assert "✗  onnx" in freeml("doctor").out
+
+
+@pytest.mark.skipif(os.name != "posix", reason="terminals of POSIX")
+def test_progress_goes_to_a_terminal_and_json_stays_clean(model: Path, samples: Path, tmp_path: Path) -> None:
+    screen, terminal = os.openpty()
+    command = ["compile", model, "--data", samples, "-o", tmp_path / "c", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "freeml", *map(str, command)],
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+        env={**os.environ, "TERM": "xterm"},
+        check=True,
+    )
+    os.close(terminal)
+    shown = b""
+    with contextlib.suppress(OSError):  # Linux says so when the other side is closed
+        while part := os.read(screen, 1 << 16):
+            shown += part
+    os.close(screen)
+    assert json.loads(done.stdout)["name"] == "tiny"
+    assert b"write the output folder" in shown or b"try " in shown
 
 
 def test_demo_compiles_verifies_and_shows_digits(tmp_path: Path) -> None:

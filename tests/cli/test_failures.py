@@ -198,6 +198,7 @@ def test_names_in_a_file_cannot_reach_the_terminal_as_control_codes(tmp_path: Pa
     ("raised", "says"),
     [
         (RecursionError("deep"), "nested too deeply"),
+        (ModuleNotFoundError("No module named 'torch'", name="torch"), "the package torch is not installed"),
         (MemoryError(), "not enough memory"),
         (PermissionError(13, "Permission denied", "x.onnx"), "Permission denied"),
         (FreemlError("a\nb\n", where="w", hint="h"), "a b"),

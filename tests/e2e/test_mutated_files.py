@@ -72,7 +72,7 @@ def float_tflite() -> bytes:
 def check(mutants: Iterator[bytes], suffix: str, folder: Path, *options: object) -> None:
     """Compile each mutant into the same output path."""
     path, parent = folder / f"mutant.{suffix}", folder / "parent"
-    parent.mkdir()
+    parent.mkdir(exist_ok=True)
     started, codes = time.monotonic(), {0: 0, 1: 0}
     for number, mutant in enumerate(mutants):
         path.write_bytes(mutant)
@@ -83,9 +83,8 @@ def check(mutants: Iterator[bytes], suffix: str, folder: Path, *options: object)
             kept.write_bytes(mutant)
             pytest.fail(f"mutant {number}, kept in {kept}: {problem}\n{ran}")
         codes[ran.code] += 1
-        assert time.monotonic() - started < LIMIT_S, f"{number} of {N_MUTANTS} mutants after {LIMIT_S} s"
-    assert sum(codes.values()) == N_MUTANTS
-    assert min(codes.values()) > N_MUTANTS // 20, f"these mutations test one way only: {codes}"
+        assert time.monotonic() - started < LIMIT_S, f"{number} mutants after {LIMIT_S} s"
+    assert min(codes.values()) > sum(codes.values()) // 20, f"these mutations test one way only: {codes}"
 
 
 def _problem(ran: Ran, parent: Path) -> str:
@@ -111,18 +110,18 @@ def _remove(folder: Path) -> None:
 
 
 def test_a_thousand_damaged_onnx_files(tmp_path: Path) -> None:
-    proto = tiny_model()
+    proto, samples = tiny_model(), write_samples(tmp_path / "samples.npz")
     fields = (changed.SerializeToString() for changed in field_mutations(proto, 11, N_MUTANTS // 2))
-    both = [*mutations(proto.SerializeToString(), 12, N_MUTANTS // 2), *fields]
-    check(iter(both), "onnx", tmp_path, "--data", write_samples(tmp_path / "samples.npz"))
+    check(fields, "onnx", tmp_path, "--data", samples)
+    check(mutations(proto.SerializeToString(), 12, N_MUTANTS // 2), "onnx", tmp_path, "--data", samples)
 
 
 def test_a_thousand_damaged_tflite_files(tmp_path: Path) -> None:
-    both = [*mutations(int8_tflite(), 13, N_MUTANTS // 2), *mutations(float_tflite(), 14, N_MUTANTS // 2)]
     samples = tmp_path / "samples.npz"
     rng = np.random.default_rng(3)
     np.savez(samples, x=rng.normal(size=(40, 6, 6, 1)).astype(np.float32))
-    check(iter(both[N_MUTANTS // 2 :] + both[: N_MUTANTS // 2]), "tflite", tmp_path, "--data", samples)
+    check(mutations(int8_tflite(), 13, N_MUTANTS // 2), "tflite", tmp_path)
+    check(mutations(float_tflite(), 14, N_MUTANTS // 2), "tflite", tmp_path, "--data", samples)
 
 
 @pytest.mark.needs_data

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812 - as everyone writes it
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -173,7 +173,8 @@ TORCH_UNARY = {
     "softplus": (lambda x: torch.log1p(torch.exp(-x.abs())) + x.clamp(min=0), ()),
     "softsign": (F.softsign, ()),
     "exp": (torch.exp, ()),
-    "sqrt": (lambda x: torch.sqrt(x.abs()), ()),
+    "sqrt": (torch.sqrt, ()),
+    "rsqrt": (torch.rsqrt, ()),
     "abs": (torch.abs, ()),
     "neg": (torch.neg, ()),
     "erf": (torch.erf, ()),
@@ -189,7 +190,7 @@ def test_every_elementwise_function_has_a_torch_twin() -> None:
 def test_elementwise_functions_equal_torch(fn: str) -> None:
     call, params = TORCH_UNARY[fn]
     x = np.concatenate([np.linspace(-9, 9, 301), np.array([-200.0, 200.0, 0.0, 127.5, -128.0])])[None]
-    x = {"sqrt": np.abs(x), "exp": np.minimum(x, 80)}.get(fn, x)
+    x = {"sqrt": np.abs(x), "rsqrt": np.abs(x) + 0.01, "exp": np.minimum(x, 80)}.get(fn, x)
     op = f.Unary(**BASE, inputs=("x",), fn=fn, params=params)
     check(op, [x], call(torch.from_numpy(x)), image=False)
     single = run_op(op, [x.astype(np.float32)], TensorType(x.shape[1:]))

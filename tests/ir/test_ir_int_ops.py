@@ -38,7 +38,10 @@ def bounds(draw: st.DrawFn) -> dict[str, int]:
 @st.composite
 def requant_tables(draw: st.DrawFn, n: int, reach: int) -> tuple[np.ndarray, np.ndarray]:
     """Multipliers whose results cover int8 and beyond, with some extremes."""
-    mult = [draw(st.sampled_from((0, 1, 32768, 65535))) if draw(st.booleans()) else draw(st.integers(0, 65535)) for _ in range(n)]
+    mult = [
+        draw(st.sampled_from((0, 1, 32768, 65535))) if draw(st.booleans()) else draw(st.integers(0, 65535))
+        for _ in range(n)
+    ]
     near = max(1, min(46, (max(reach, 1) * 16384).bit_length() - 7))
     shift = [draw(st.integers(max(1, near - 3), min(46, near + 3))) for _ in range(n)]
     return np.array(mult, np.uint16), np.array(shift, np.uint8)
@@ -84,7 +87,9 @@ def test_convolution_is_the_documented_sum_for_any_window_and_grouping(data: st.
     bias = np.array([data.draw(st.integers(-20_000, 20_000)) for _ in range(n_out)], np.int32)
     mult, shift = data.draw(requant_tables(n_out, 2_000 * weight[0].size))
     zeros = {"x_zp": data.draw(CODE), "y_zp": data.draw(CODE)}
-    op = q.ConvI8(**BASE, inputs=("x", "w", "b", "m", "s"), window=window, groups=groups, **zeros, **data.draw(bounds()))
+    op = q.ConvI8(
+        **BASE, inputs=("x", "w", "b", "m", "s"), window=window, groups=groups, **zeros, **data.draw(bounds())
+    )
     check(op, [x, weight, bias, mult, shift], (oh, ow, n_out))
 
 
@@ -193,7 +198,12 @@ def test_requantisation_is_exact_for_every_32_bit_accumulator(acc: int, mult: in
 @pytest.mark.parametrize(("bias", "code"), [(2**30, 127), (-(2**30), -128), (100, 100), (127 + 28, 127)])
 def test_results_outside_int8_saturate(bias: int, code: int) -> None:
     op = q.DenseI8(**BASE, inputs=("x", "w", "b", "m", "s"), y_zp=0, lo=-128, hi=127)
-    consts = [np.zeros((1, 1), np.int8), np.array([bias], np.int32), np.array([16384], np.uint16), np.array([14], np.uint8)]
+    consts = [
+        np.zeros((1, 1), np.int8),
+        np.array([bias], np.int32),
+        np.array([16384], np.uint16),
+        np.array([14], np.uint8),
+    ]
     y = run_int_op(op, [np.zeros((1, 1), np.int8), *consts], TensorType((1,), DType.I8, Quant(1.0, 0)))
     assert y.item() == code
 

@@ -58,7 +58,25 @@ def test_names_of_any_characters_survive(port: str, loc: str, model: str) -> Non
 
 @pytest.mark.parametrize(
     "name",
-    ["", " ", "a b", "'", '"', "'\"", "\\", "a ; 'b'", 'x : y ; "z', "%x", ")", "(1,)", "\n", "\x85", "é", "\U0001f600", "a.b/c:0"],
+    [
+        "",
+        " ",
+        "a b",
+        "'",
+        '"',
+        "'\"",
+        "\\",
+        "a ; 'b'",
+        'x : y ; "z',
+        "%x",
+        ")",
+        "(1,)",
+        "\n",
+        "\x85",
+        "é",
+        "\U0001f600",
+        "a.b/c:0",
+    ],
 )
 def test_names_that_look_like_syntax_survive(name: str) -> None:
     check(odd_graph(name, name, name))
@@ -160,7 +178,9 @@ HOSTILE = {
     "a graph without ports": archive({"graph.txt": b"graph m : quantized\n"}),
     "an op that reads nothing": archive({"graph.txt": b"graph m : float\n%y = Softmax() : f32[1] ; 'n'\n"}),
     "an output that nothing makes": archive({"graph.txt": b"graph m : float\noutput %y 'y' (1,) order (0,) float32\n"}),
-    "deep nesting": archive({"graph.txt": b"graph m : float\n%y = ArgMax(%x) last=" + b"(" * 9000 + b" : f32[1] ; 'n'\n"}),
+    "deep nesting": archive(
+        {"graph.txt": b"graph m : float\n%y = ArgMax(%x) last=" + b"(" * 9000 + b" : f32[1] ; 'n'\n"}
+    ),
     "code for scales": archive({"scales.txt": b"k0 __import__('os').abort()\n"}),
     "half a scale": archive({"scales.txt": b"k0\n"}),
     "scales of no type": archive({"scales.txt": b"k0 {'a': 1}\n"}),

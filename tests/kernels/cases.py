@@ -189,8 +189,8 @@ def _conv_case(
         fields={**geometry, "in_c": in_c, "out_c": out_c, "groups": groups, **store},
         consts=consts,
         inputs=(x,),
-        n_units=out_shape[0] * out_shape[1],
-        unit_bytes=out_c,
+        n_units=math.prod(out_shape),
+        unit_bytes=1,
         expected=expected,
         scratch_bytes=math.prod(shape[1:]) if kernel == "fml_conv_i8" else None,
     )
@@ -353,7 +353,7 @@ def copy(c: Choices) -> Case:
     area = np.ascontiguousarray(whole).view(np.uint8).reshape(-1)[start : start + (n_rows - 1) * stride + row]
     expected = np.where(np.arange(area.size) % stride < row, area, blank(area.size))
     fields = {"n_rows": n_rows, "row_bytes": row, "x_stride_bytes": row, "y_stride_bytes": stride}
-    return Case("fml_copy_i8", "fml_copy_t", fields, {}, (parts[which],), n_rows, row, expected, y_is_base=True)
+    return Case("fml_copy_i8", "fml_copy_t", fields, {}, (parts[which],), n_rows, stride, expected)
 
 
 def pad(c: Choices) -> Case:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 RUNTIME = Path(__file__).resolve().parents[2] / "runtime_c"
 INCLUDE = RUNTIME / "include"
 SOURCES = sorted((RUNTIME / "kernels" / "portable").glob("*.c"))
+PARTS = [path for path in SOURCES if path.stem.endswith("_part_i8")]
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -60,9 +61,9 @@ class Case:
 
     descriptor    name of the structure, None where the only constant is passed itself
     fields        its numbers; arrays in `consts` fill its pointers
-    n_units       units of the whole layer; expected holds unit_bytes for each, in order
+    n_units       units of the whole layer
+    unit_bytes    from one unit to the next in the output; expected is the whole area
     in_place      operands that y may coincide with
-    y_is_base     y always points to unit 0 (copies with a stride); expected is then the whole area
     """
 
     kernel: str
@@ -75,7 +76,6 @@ class Case:
     expected: Bytes
     scratch_bytes: int | None = None
     in_place: tuple[int, ...] = ()
-    y_is_base: bool = False
     alive: list[Any] = field(default_factory=list, repr=False, compare=False)
 
     def argument(self) -> Any:
@@ -91,7 +91,7 @@ class Case:
 
     def y_offset(self, first: int) -> int:
         """Where unit `first` goes, in bytes from the start of the output."""
-        return 0 if self.y_is_base else first * self.unit_bytes
+        return first * self.unit_bytes
 
 
 def blank(n_bytes: int) -> Bytes:
@@ -130,6 +130,22 @@ class Kernels:
             assert np.array_equal(array, constants[name]), f"the constant {name} was written"
         written: Bytes = y.content[: case.expected.size].copy()  # in place, the input may be longer
         return written
+
+
+    def run_parts(self, case: Case, n_products: int, part_products: int) -> Bytes:
+        """The layer by sums of part_products products each, as the runtime adds them."""
+        stem = "fml_dense" if case.kernel == "fml_dense_i8" else "fml_conv"
+        part, finish = self._library[f"{stem}_part_i8"], self._library[f"{stem}_finish_i8"]
+        part.restype, finish.restype = ctypes.c_int32, ctypes.c_int8
+        layer, x = case.argument(), _Guarded(case.inputs[0].view(np.uint8).reshape(-1))
+        out = np.empty(case.n_units, np.int8)
+        for element in range(case.n_units):
+            acc = 0
+            for k0 in range(0, n_products, part_products):
+                numbers = (element, k0, min(part_products, n_products - k0))
+                acc += part(layer, x.pointer(), *(ctypes.c_uint32(v) for v in numbers))
+            out[element] = finish(layer, ctypes.c_uint32(element), ctypes.c_int32(acc))
+        return out.view(np.uint8)
 
 
 class _Guarded:

@@ -29,7 +29,9 @@ class Oracle:
 
     def run(self, sample: Array) -> Array:
         """The output for one sample, in the model's own element type."""
-        self.interpreter.set_tensor(self.input["index"], sample.reshape(self.input["shape"]).astype(self.input["dtype"]))
+        self.interpreter.set_tensor(
+            self.input["index"], sample.reshape(self.input["shape"]).astype(self.input["dtype"])
+        )
         self.interpreter.invoke()
         return np.array(self.interpreter.get_tensor(self.output["index"])[0])
 

@@ -1,5 +1,7 @@
-"""int8 TFLite models against LiteRT. Rounding differs by design: freeml rounds once with a 16-bit multiplier, LiteRT twice
-with a 31-bit one, so single outputs may be one step apart; layer by layer from the same inputs that is all there may be.
+"""int8 TFLite models against LiteRT.
+
+Rounding differs by design: freeml rounds once with a 16-bit multiplier, LiteRT twice with a 31-bit one, so single
+outputs may be one step apart; layer by layer from the same inputs that is all there may be.
 """
 
 from __future__ import annotations

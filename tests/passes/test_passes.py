@@ -48,9 +48,8 @@ POOL = "window=((2,2),(2,2),(1,1),(0,0,0,0))"
 def graph(text: str, consts: Mapping[str, Const] = CONSTS) -> Graph:
     """Short text -> graph. `x f32[2]` declares an input; `-> y` or `-> y:name` an output port of the value's shape."""
     lines, ports, body = ["graph m : float"], [], []
-    types = dict(re.findall(r"(?m)^%(\S+) = .* : (f32\[[\d,]*\])", text))
-    for line in text.strip().splitlines():
-        line = line.strip()
+    types = dict(re.findall(r"(?m)^\s*%(\S+) = .* : (f32\[[\d,]*\])", text))
+    for line in map(str.strip, text.strip().splitlines()):
         if line.startswith("->"):
             for value, _, name in (item.partition(":") for item in line[2:].split()):
                 ports.append(_port("output", value, name or value, types[value]))
@@ -221,7 +220,11 @@ def test_a_scale_fixed_before_a_folded_op_does_not_outlive_it() -> None:
         -> n"""
     )
     result = FoldAffine()(source)
-    assert {name: type_.quant and type_.quant.scale for name, type_ in result.types.items()} == {"x": None, "c": 0.5, "r": 0.5}
+    assert {name: type_.quant and type_.quant.scale for name, type_ in result.types.items()} == {
+        "x": None,
+        "c": 0.5,
+        "r": 0.5,
+    }
 
 
 # ---- FuseClamp -------------------------------------------------------------------------------------------------------

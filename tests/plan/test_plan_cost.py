@@ -10,7 +10,9 @@ def test_the_tiny_cnn_costs_what_can_be_counted_by_hand() -> None:
     assert cost.macs == 94_720
     assert cost.params == 3_818
     n_out = 8 + 16 + 10
-    assert cost.weight_bytes == (3_818 - n_out) + n_out * (4 + 2 + 1)  # int8, int32 bias, uint16 multiplier, uint8 shift
+    assert cost.weight_bytes == (3_818 - n_out) + n_out * (
+        4 + 2 + 1
+    )  # int8, int32 bias, uint16 multiplier, uint8 shift
     assert cost.scratch_bytes == 3 * 3 * 8
     conv1 = cost.by_op["v0"]
     assert (conv1.input_bytes, conv1.output_bytes) == (256, 2048)

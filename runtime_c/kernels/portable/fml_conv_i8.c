@@ -58,18 +58,28 @@ void fml_conv_i8(const fml_conv_t *l, const int8_t *x, int8_t *y, int8_t *scratc
     dense.lo = l->lo;
     dense.hi = l->hi;
 
-    uint16_t out_row = (uint16_t)(first / l->out_w), out_col = (uint16_t)(first % l->out_w);
-    for (; n > 0; n--) {
+    const uint32_t pixel = first / l->out_c;
+    uint16_t out_row = (uint16_t)(pixel / l->out_w), out_col = (uint16_t)(pixel % l->out_w);
+    uint16_t o = (uint16_t)(first % l->out_c); /* the first output channel of the pixel that is wanted */
+    while (n > 0) {
         const int32_t row = (int32_t)out_row * l->stride_h - l->pad_t;
         const int32_t col = (int32_t)out_col * l->stride_w - l->pad_l;
+        uint16_t group = 0;
         dense.w = l->w;
         dense.bias = l->bias;
         dense.mult = l->mult;
         dense.shift = l->shift;
-        for (uint16_t group = 0; group < l->groups; group++) {
-            gather(l, x + (size_t)group * channels, channels, row, col, scratch);
-            fml_dense_i8(&dense, scratch, y, 0, dense.n_out);
-            y += dense.n_out;
+        for (; group < l->groups && n > 0; group++) {
+            if (o < dense.n_out) {
+                const uint32_t left = (uint32_t)dense.n_out - o, take = n < left ? n : left;
+                gather(l, x + (size_t)group * channels, channels, row, col, scratch);
+                fml_dense_i8(&dense, scratch, y, o, take);
+                y += take;
+                n -= take;
+                o = 0;
+            } else {
+                o = (uint16_t)(o - dense.n_out);
+            }
             dense.w += (size_t)dense.n_out * dense.n_in;
             dense.bias += dense.n_out;
             dense.mult += dense.n_out;

@@ -61,15 +61,20 @@ static void four_channels(const fml_conv_t *l, const window_t *at, uint16_t c, i
     acc[3] = acc3;
 }
 
-static void one_pixel(const fml_conv_t *l, const window_t *at, int8_t *y) {
+/* Output channels [o, end) of one pixel. */
+static void one_pixel(const fml_conv_t *l, const window_t *at, int8_t *y, uint16_t o, uint16_t end) {
     const uint16_t multiplier = l->out_c / l->in_c;
     const uint8_t cut = at->rows.end - at->rows.begin < l->k_h || at->cols.end - at->cols.begin < l->k_w;
     const uint8_t padded = cut && l->x_zp != 0;
-    uint16_t c = 0, m = 0; /* the input channel of output channel o, and how many have read it */
-    for (uint16_t o = 0; o < l->out_c;) {
+    uint16_t c = o, m = 0; /* the input channel of output channel o, and how many have read it */
+    if (multiplier != 1) {
+        c = o / multiplier;
+        m = o % multiplier;
+    }
+    while (o < end) {
         int32_t acc[4];
         uint16_t n_channels = 1;
-        if (multiplier == 1 && l->out_c - o >= 4) {
+        if (multiplier == 1 && end - o >= 4) {
             four_channels(l, at, o, acc);
             n_channels = 4;
         } else {
@@ -90,8 +95,10 @@ void fml_depthwise_i8(const fml_conv_t *l, const int8_t *x, int8_t *y, uint32_t 
     window_t at;
     at.x_row = (size_t)l->dil_h * l->in_w * l->in_c;
     at.x_tap = (size_t)l->dil_w * l->in_c;
-    uint16_t out_row = (uint16_t)(first / l->out_w), out_col = (uint16_t)(first % l->out_w);
-    for (; n > 0; n--, y += l->out_c) {
+    const uint32_t pixel = first / l->out_c;
+    uint16_t out_row = (uint16_t)(pixel / l->out_w), out_col = (uint16_t)(pixel % l->out_w);
+    uint16_t o = (uint16_t)(first % l->out_c); /* the first output channel of the pixel that is wanted */
+    while (n > 0) {
         const int32_t row = (int32_t)out_row * l->stride_h - l->pad_t;
         const int32_t col = (int32_t)out_col * l->stride_w - l->pad_l;
         at.rows = fml_taps_inside(row, l->k_h, l->dil_h, 0, l->in_h);
@@ -104,7 +111,11 @@ void fml_depthwise_i8(const fml_conv_t *l, const int8_t *x, int8_t *y, uint32_t 
         } else {
             at.rows.end = at.rows.begin; /* nothing inside: no pointer may be formed */
         }
-        one_pixel(l, &at, y);
+        const uint32_t left = (uint32_t)l->out_c - o, take = n < left ? n : left;
+        one_pixel(l, &at, y, o, (uint16_t)(o + take));
+        y += take;
+        n -= take;
+        o = 0;
         if (++out_col == l->out_w) {
             out_col = 0;
             out_row++;

@@ -12,10 +12,14 @@ void fml_pointwise_i8(const fml_conv_t *l, const int8_t *x, int8_t *y, uint32_t 
     dense.y_zp = l->y_zp;
     dense.lo = l->lo;
     dense.hi = l->hi;
-    x += (size_t)first * l->in_c;
-    for (; n > 0; n--) {
-        fml_dense_i8(&dense, x, y, 0, l->out_c);
+    uint16_t o = (uint16_t)(first % l->out_c); /* the first output channel of the pixel that is wanted */
+    x += (size_t)(first / l->out_c) * l->in_c;
+    while (n > 0) {
+        const uint32_t left = (uint32_t)l->out_c - o, take = n < left ? n : left;
+        fml_dense_i8(&dense, x, y, o, take);
         x += l->in_c;
-        y += l->out_c;
+        y += take;
+        n -= take;
+        o = 0;
     }
 }

@@ -185,7 +185,7 @@ REFUSED: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
     "reflecting padding": (lambda: one("Pad", (1, 1, 4), [np.array([0, 0, 1, 0, 0, 1])], mode="reflect"), "reflect"),
     "a crop": (lambda: one("Pad", (1, 1, 4), [np.array([0, 0, -1, 0, 0, 0])]), "negative"),
     "training": (
-        lambda: one("BatchNormalization", (1, 2, 3), [random(2)] * 3 + [random(2) ** 2 + 1], training_mode=1),
+        lambda: one("BatchNormalization", (1, 2, 3), [random(2)] * 3 + [random(2) ** 2 + 1], opset=6, is_test=0),
         "training",
     ),
     "an input of 2**24 elements": (lambda: one("Relu", (1, 4096, 4096)), "elements"),

@@ -1,0 +1,49 @@
+/* The board interface on this machine: NVM is ordinary memory, samples and energy come from the caller. */
+#include "fml_hal_host.h"
+#include "fml_runtime.h"
+
+/* What a board's hardware would hold; freeml's own code keeps no state. */
+static const int8_t *const *samples;
+static uint32_t energy = UINT32_MAX;
+
+void fml_host_set_inputs(const int8_t *const *inputs) {
+    samples = inputs;
+}
+
+void fml_host_set_energy_uj(uint32_t energy_uj) {
+    energy = energy_uj;
+}
+
+void fml_hal_nvm_write(void *dst, const void *src, size_t n) {
+    if (n == 2 && ((uintptr_t)dst & 1u) == 0) {
+        uint16_t word;
+        uint8_t *to = (uint8_t *)&word;
+        to[0] = ((const uint8_t *)src)[0];
+        to[1] = ((const uint8_t *)src)[1];
+        *(volatile uint16_t *)dst = word;
+        return;
+    }
+    volatile uint8_t *to = dst;
+    const uint8_t *from = src;
+    for (; n > 0; n--) {
+        *to++ = *from++;
+    }
+}
+
+void fml_hal_nvm_barrier(void) {
+    /* volatile stores of one thread are in order */
+}
+
+int fml_hal_sample(uint16_t input, uint32_t first, uint32_t n, int8_t *dst) {
+    if (samples == NULL) {
+        return FML_NO_SAMPLE;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        dst[i] = samples[input][first + i];
+    }
+    return 0;
+}
+
+uint32_t fml_hal_energy_uj(void) {
+    return energy;
+}

@@ -1,0 +1,14 @@
+/* How a host program feeds the board interface. */
+#ifndef FML_HAL_HOST_H
+#define FML_HAL_HOST_H
+
+#include "fml_hal.h"
+
+/* The codes of each input, in memory order, that the next captures take; NULL: there is no sample. They must stay where
+ * they are. */
+void fml_host_set_inputs(const int8_t *const *inputs);
+
+/* What the energy meter shows from now on. */
+void fml_host_set_energy_uj(uint32_t energy_uj);
+
+#endif

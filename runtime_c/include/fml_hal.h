@@ -1,0 +1,27 @@
+/* What the runtime asks of a board. A port is one C file that defines these functions: runtime_c/hal. */
+#ifndef FML_HAL_H
+#define FML_HAL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Write n bytes to NVM: the only way in which freeml changes persistent memory. Stores happen in ascending order, none
+ * is merged, delayed or left out by the compiler (volatile). An aligned write of two bytes is one store: where the model
+ * has one commit slot, the NVM must make that store atomic. src lies in SRAM and does not overlap dst. n may be 0.
+ * Power may fail at any instant within. */
+void fml_hal_nvm_write(void *dst, const void *src, size_t n);
+
+/* All writes before are persistent before any write after. Nothing to do on FRAM behind a bus that keeps stores in
+ * order; wait for write buffers, caches or the status register of a chip elsewhere. */
+void fml_hal_nvm_barrier(void);
+
+/* Fill dst with the codes [first, first + n) of an input, 0 to n_inputs - 1, in memory order (an input's scale and zero
+ * point are in the model's header). Returns 0, or a negative fml_status_t: nothing to infer on yet, and fml_step()
+ * returns it. All chunks of a capture, inputs and bytes ascending, come in one power cycle or are asked for again. */
+int fml_hal_sample(uint16_t input, uint32_t first, uint32_t n, int8_t *dst);
+
+/* Energy that the capacitor can still give, in microjoules. Only decisions ask, and a decision is committed before it is
+ * acted upon: two readings may differ as they like. */
+uint32_t fml_hal_energy_uj(void);
+
+#endif

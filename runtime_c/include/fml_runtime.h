@@ -1,0 +1,169 @@
+/* Inference that survives power failure at any instant.
+ *
+ * Memory. One NVM image holds all that persists: [identity | commit record | results | partial sums | arena]. Activations
+ * live in the arena. SRAM holds one fml_ram_t and one tile, both worthless after a power loss.
+ *
+ * Protocol. The commit record holds the step: 0 the input is to be captured, 1 to n_tiles the tile `step - 1` is to be
+ * computed, n_tiles + 1 the result is to be published. Each step reads committed bytes, writes bytes that no step
+ * committed so far still needs, waits for them (barrier), and commits the next step by one write. A loss before the
+ * commit repeats the step, a loss after it does not: no step reads what it writes, so that doing it again does no harm.
+ *
+ *   while (1) {                       fml_boot() after every reset, then fml_step() for ever; the answer may be read
+ *       fml_step(&ram);               at any time.
+ *   }
+ */
+#ifndef FML_RUNTIME_H
+#define FML_RUNTIME_H
+
+#include "fml_model.h"
+
+typedef int fml_status_t;
+
+#define FML_OK 0
+#define FML_PUBLISHED 1   /* fml_step: this step published a result */
+#define FML_COLD_START 1  /* fml_boot: NVM was blank, foreign or damaged, and is fresh now */
+#define FML_NO_RESULT (-1) /* fml_result: nothing was published yet */
+#define FML_NO_SAMPLE (-2) /* for fml_hal_sample: try again later */
+
+#define FML_LAYOUT_VERSION 1
+#define FML_NVM_CHUNK_BYTES 64 /* at most so many bytes are written between two barriers */
+
+/* Offsets in the NVM image; its address is a multiple of 4. */
+#define FML_NVM_IDENTITY 0  /* fml_identity_t */
+#define FML_NVM_COMMIT 16   /* one slot: uint16_t; two slots: fml_commit_t[2] */
+#define FML_NVM_RESULTS 32  /* fml_record_t[2] */
+#define FML_NVM_SUMS 56     /* int32_t[2] */
+#define FML_NVM_ARENA 64
+
+#define FML_MAX_TILES_ONE_SLOT 32765u      /* steps up to n_tiles + 1 in 15 bits */
+#define FML_MAX_TILES_TWO_SLOTS 0x1ffffffdu /* in 29 bits */
+
+/* --- What the compiler writes -------------------------------------------------------------------------------------- */
+
+/* One layer, cut into tiles: tile i computes units [i * tile_units, (i + 1) * tile_units), the last one what is left.
+ * With parts > 1, a unit is one output byte, tile_units = unit_bytes = unit_stride_bytes = 1, and each unit takes `parts`
+ * tiles: tile i adds the products [k * part_products, (k + 1) * part_products), k = i % parts, to unit i / parts. */
+typedef struct {
+    uint32_t first_tile;        /* index of its first tile, over all layers; 0 for layer 0 */
+    uint32_t out_offset_bytes;  /* of unit 0, in the arena */
+    uint32_t n_units;           /* at least 1 */
+    uint32_t tile_units;        /* 1 to n_units */
+    uint32_t unit_bytes;        /* that a unit leaves in the tile buffer, one unit after the other */
+    uint32_t unit_stride_bytes; /* from one unit to the next in the arena; unit_bytes but for rows of a concatenation */
+    uint32_t products;          /* of one output element; 0 where parts == 1 */
+    uint32_t part_products;     /* of one part; 0 where parts == 1 */
+    uint16_t parts;             /* 1, or ceil(products / part_products) */
+} fml_layer_t;
+
+#define FML_RESULT_NONE 0   /* no class: class_index, confidence 0 */
+#define FML_RESULT_SCORES 1 /* int8 scores: class = index of the first maximum */
+#define FML_RESULT_INDEX 2  /* int32 index in the byte order of the machine */
+
+/* A model. All of it is constant; `digest` stands for all that gives bytes in NVM a meaning: weights, layers, tiles,
+ * offsets, commit slots. */
+typedef struct {
+    const fml_port_t *inputs;
+    const fml_port_t *outputs;
+    const fml_layer_t *layers;
+    uint16_t n_inputs, n_outputs, n_layers; /* each at least 1 */
+    uint16_t layout_version;                /* FML_LAYOUT_VERSION */
+    uint32_t digest[2];
+    uint32_t n_tiles;
+    uint32_t arena_bytes;
+    uint32_t tile_bytes;    /* of the largest tile: tile_units * unit_bytes; a multiple of 4 */
+    uint32_t scratch_bytes; /* of the kernel that needs most; may be 0 */
+    uint32_t sram_bytes;    /* tile_bytes + scratch_bytes */
+    uint32_t nvm_bytes;     /* FML_NVM_ARENA + arena_bytes */
+    uint8_t commit_slots;   /* 1: NVM writes an aligned 16-bit word atomically. 2: it may tear any write */
+    uint8_t result_kind;    /* FML_RESULT_... */
+    uint16_t result_output; /* the output that gives the class */
+    /* Units [first, first + n) of a layer into y. Reads arena, writes y and scratch, calls kernels. Crash behaviour: pure.
+     * 0 only where every layer has parts. */
+    void (*compute)(uint16_t layer, const int8_t *arena, int8_t *y, int8_t *scratch, uint32_t first, uint32_t n);
+    /* Products [k0, k0 + n) of one output element, and its bias where k0 == 0: what a kernel ..._part_i8 returns. Pure. 0
+     * where no layer has parts. */
+    int32_t (*partial)(uint16_t layer, const int8_t *arena, uint32_t element, uint32_t k0, uint32_t n);
+    /* The output byte of the whole sum: what ..._finish_i8 returns. Pure. 0 where no layer has parts. */
+    int8_t (*finish)(uint16_t layer, uint32_t element, int32_t acc);
+} fml_model_t;
+
+/* --- What firmware uses -------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    uint32_t sequence;    /* 1, 2, ...: counts results; after 2^32 - 1 comes 1 */
+    uint16_t class_index;
+    uint8_t confidence;   /* top score minus runner-up in codes, 255 for an index */
+    uint8_t depth;        /* 1: the whole network */
+} fml_result_t;
+
+/* The volatile state: built by fml_boot(), worthless after a power loss. Firmware only gives it room. */
+typedef struct {
+    const fml_model_t *model;
+    uint8_t *nvm;
+    int8_t *tile;     /* tile_bytes */
+    int8_t *scratch;  /* scratch_bytes */
+    uint32_t step;    /* as committed */
+    uint32_t unit;    /* first unit of the next tile */
+    uint32_t sequence; /* of the newest result, 0: none */
+    uint16_t layer;   /* of the next tile */
+    uint16_t part;    /* of the next tile */
+    uint8_t newest;   /* result slot */
+    uint8_t count;    /* two slots: of commits, mod 4; the commit was written to slot count & 1 */
+    uint8_t published; /* this power cycle's last step published */
+} fml_ram_t;
+
+/* After every reset, before any other call. nvm: model->nvm_bytes of NVM; sram: model->sram_bytes; both aligned to 4.
+ * Identity and commit record right: continues where the last commit left off, at a cost that does not depend on the model
+ * but for a search over its layers, and returns FML_OK. Anything else: cold start, FML_COLD_START.
+ * Crash behaviour: idempotent. */
+fml_status_t fml_boot(fml_ram_t *ram, const fml_model_t *model, void *nvm, void *sram);
+
+/* One step: captures an input, computes a tile, or publishes (FML_PUBLISHED). Negative: no sample, nothing changed.
+ * Crash behaviour: commits, as its last act. */
+fml_status_t fml_step(fml_ram_t *ram);
+
+/* Steps until a result is published, or fml_hal_sample() has none. */
+fml_status_t fml_infer(fml_ram_t *ram);
+
+/* The newest published result, or FML_NO_RESULT. Needs NVM alone: also before fml_boot(), and amid an inference.
+ * Crash behaviour: pure. */
+fml_status_t fml_result(const fml_model_t *model, const void *nvm, fml_result_t *result);
+
+/* The bytes of an output, n_bytes of its port, between a step that returned FML_PUBLISHED and the next step; NULL at any
+ * other time, since capturing the next input may write over them. */
+const int8_t *fml_output(const fml_ram_t *ram, uint16_t output);
+
+/* --- What lies in NVM: for tools and tests -------------------------------------------------------------------------- */
+
+typedef struct {
+    uint32_t digest[2];
+    uint16_t layout_version;
+    uint16_t magic;
+} fml_identity_t;
+
+#define FML_MAGIC 0x6d66u
+
+/* One slot: step << 1 | newest result slot.
+ * Two slots: word = step << 3 | count << 1 | newest result slot, and its complement, the check. A torn commit has new
+ * bytes up to some point, old ones behind it, and anything in between, so one half at least is wholly new or wholly old:
+ * both agree only if the record is the old one or the new one. A CRC would take some torn records for whole ones. */
+typedef struct {
+    uint32_t word, check;
+} fml_commit_t;
+
+typedef struct {
+    uint32_t sequence;
+    uint16_t class_index;
+    uint8_t confidence, depth;
+    uint16_t crc; /* fml_crc16 of the eight bytes before */
+    uint16_t unused;
+} fml_record_t;
+
+FML_STATIC_ASSERT(sizeof(fml_identity_t) == 12, identity_has_no_holes);
+FML_STATIC_ASSERT(sizeof(fml_commit_t) == 8, commit_has_no_holes);
+FML_STATIC_ASSERT(sizeof(fml_record_t) == 12, record_has_no_holes);
+
+/* CRC-16/CCITT-FALSE: polynomial 0x1021, start 0xffff. */
+uint16_t fml_crc16(const void *data, size_t n);
+
+#endif
