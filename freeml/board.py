@@ -1,12 +1,19 @@
-"""Boards: what the compiler knows about a target, from one strict TOML file each. Every number comes with its source."""
+"""Boards: what the compiler knows about a target, from one strict TOML file each. Every number comes with its source.
+
+A source begins with how far it can be trusted: "datasheet", "measured", "counted" (from compiled code), "derived" or
+"assumed". Energy is charge: a board runs behind a linear regulator, so what an event takes from the capacitor does
+not depend on the voltage (measured on MSP430: 31.0, 31.1 and 30.7 pC for the same event at 3.3, 3.0 and 2.5 V).
+"""
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from freeml.errors import BadBoard, DoesNotFit
 from freeml.resources import resource
@@ -16,16 +23,37 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+_SOURCE = r"^(datasheet|measured|counted|derived|assumed)\b.{3,}$"
+
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Figure(_Strict):
-    """A number and where it comes from: a datasheet with section, "measured: ..." or "assumed: ..."."""
+    """A whole number and where it comes from."""
 
     value: int = Field(ge=0)
-    source: str = Field(min_length=3)
+    source: str = Field(pattern=_SOURCE)
+
+
+class Amount(_Strict):
+    """A quantity and where it comes from; its unit is the end of the entry's name."""
+
+    value: float = Field(ge=0)
+    source: str = Field(pattern=_SOURCE)
+
+
+class PositiveAmount(Amount):
+    """A quantity that cannot be zero."""
+
+    value: float = Field(gt=0)
+
+
+class Share(Amount):
+    """A share of a whole."""
+
+    value: float = Field(ge=0, lt=1)
 
 
 class Memory(_Strict):
@@ -36,22 +64,150 @@ class Memory(_Strict):
     sram_bytes: Figure | None = None
 
 
+class Nvm(_Strict):
+    """What the non-volatile memory guarantees, and where constants lie.
+
+    kind          "fram": memory-mapped; "spi_fram": read and written through a bus, into and out of SRAM; "host"
+    atomic_bytes  an aligned write of so many bytes happens wholly or not at all
+    tears         whether a power loss can leave a longer write half done in the middle of an atomic unit
+    ordered       whether writes reach the memory in program order, without a barrier
+    is_flash      whether program and constants lie in the same memory
+    """
+
+    kind: Literal["fram", "spi_fram", "host"]
+    atomic_bytes: Literal[1, 2, 4, 8]
+    tears: bool
+    ordered: bool
+    is_flash: bool = False
+    source: str = Field(pattern=_SOURCE)
+
+
+class Energy(_Strict):
+    """Charge by event. What an access costs is on top of the cycles it takes.
+
+    cycle_pc            any cycle of the processor, code fetches and waits included
+    nvm_read_byte_pc    a byte of a value; nvm_write_byte_pc likewise
+    const_read_byte_pc  a byte of weights or tables
+    nvm_command_pc      opcode and address of one transfer; 0 where NVM is memory-mapped
+    boot_nc, boot_us    from the moment the supply is switched on to the first instruction of main
+    sleep_ua            waiting for the capacitor, where the board stays on
+    calibration         factor of this very board on all charges; 1 for an average one
+    """
+
+    cycle_pc: PositiveAmount
+    nvm_read_byte_pc: Amount
+    nvm_write_byte_pc: Amount
+    const_read_byte_pc: Amount
+    nvm_command_pc: Amount
+    boot_nc: PositiveAmount
+    boot_us: Amount
+    sleep_ua: Amount
+    calibration: PositiveAmount
+
+
+class CapacitorFigures(_Strict):
+    """The store of energy. The board runs from v_on_mv down to v_off_mv; `margin` of that charge is never planned with."""
+
+    capacitance_uf: PositiveAmount
+    v_on_mv: PositiveAmount
+    v_off_mv: PositiveAmount
+    leakage_na_per_uf: Amount
+    margin: Share
+
+    @model_validator(mode="after")
+    def _falls(self) -> CapacitorFigures:
+        if self.v_on_mv.value <= self.v_off_mv.value:
+            raise ValueError(f"v_on_mv = {self.v_on_mv.value:g} must be above v_off_mv = {self.v_off_mv.value:g}")
+        return self
+
+
+class Cycles(_Strict):
+    """Cycles of the portable C kernels and the runtime, by what a tile does. energy_work.py counts these.
+
+    boot             the runtime's own restore: identity check, commit word
+    tile             one step beside what follows: dispatch, call, commit
+    nvm_read_byte    staging a byte of a value in SRAM where NVM is not memory-mapped, else 0
+    nvm_write_byte   a byte from SRAM to NVM
+    nvm_command      opcode and address of one transfer; 0 where NVM is memory-mapped
+    mac              one product of a convolution or dense layer
+    depthwise_mac    one product of a depthwise convolution
+    output           bias, requantisation and clamp of one output
+    window           a window position of a convolution or pool: addresses, limits, divisions
+    gathered_byte    a byte copied into the column of a convolution
+    pool_tap         one tap of a pool, for all channels
+    pool_byte        one byte of such a tap
+    added, multiplied, looked_up, softmaxed, compared, padded, transposed   one element of such an op
+    copied_row, copied_byte   of a concatenation
+    """
+
+    boot: Amount
+    tile: Amount
+    nvm_read_byte: Amount
+    nvm_write_byte: Amount
+    nvm_command: Amount
+    mac: PositiveAmount
+    depthwise_mac: PositiveAmount
+    output: PositiveAmount
+    window: Amount
+    gathered_byte: PositiveAmount
+    pool_tap: Amount
+    pool_byte: PositiveAmount
+    added: PositiveAmount
+    multiplied: PositiveAmount
+    looked_up: PositiveAmount
+    softmaxed: PositiveAmount
+    compared: PositiveAmount
+    padded: PositiveAmount
+    transposed: PositiveAmount
+    copied_row: Amount
+    copied_byte: PositiveAmount
+
+
+_HOST_NVM = Nvm(
+    kind="host",
+    atomic_bytes=2,
+    tears=False,
+    ordered=True,
+    source="assumed: the model of NVM that host builds test with",
+)
+
+
 class Board(_Strict):
-    """A target of the compiler."""
+    """A target of the compiler. One without [energy] has no capacitor to run dry."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     title: str = Field(min_length=1)
-    family: Literal["host"]
+    family: Literal["host", "msp430", "cortexm"]
+    clock_hz: Figure | None = None
     memory: Memory = Memory()
+    nvm: Nvm = _HOST_NVM
+    energy: Energy | None = None
+    capacitor: CapacitorFigures | None = None
+    cycles: Cycles | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Board:
+        parts = {name: getattr(self, name) for name in ("clock_hz", "energy", "capacitor", "cycles")}
+        absent = [name for name, part in parts.items() if part is None]
+        if absent and (self.family != "host" or len(absent) < len(parts)):
+            raise ValueError(f"a board with an energy model needs all of {', '.join(parts)}; {absent[0]} is missing")
+        if self.clock_hz is not None and self.clock_hz.value == 0:
+            raise ValueError("clock_hz must be above 0")
+        if self.family != "host" and "nvm" not in self.model_fields_set:
+            raise ValueError(f"a board of family {self.family!r} must say in [nvm] what its memory guarantees")
+        return self
 
     def check_fit(self, *, flash_bytes: int, nvm_bytes: int, sram_bytes: int) -> None:
         """Raise DoesNotFit for the first region that is too small."""
         needs = {"flash": flash_bytes, "nvm": nvm_bytes, "sram": sram_bytes}
+        if self.nvm.is_flash:
+            needs = {"flash": flash_bytes + nvm_bytes, "sram": sram_bytes}
         for region, needed in needs.items():
             figure: Figure | None = getattr(self.memory, f"{region}_bytes")
             if figure is not None and needed > figure.value:
+                shared = " (code, constants and activations)" if self.nvm.is_flash and region == "flash" else ""
                 raise DoesNotFit(
-                    f"the model needs {needed:,} bytes of {region}, {self.name} has {figure.value:,}",
+                    f"the model needs {needed:,} bytes of {region}{shared}, {self.name} has {figure.value:,}",
                     region=region,
                     needed=needed,
                     available=figure.value,
@@ -65,21 +221,53 @@ def board_names() -> list[str]:
 
 
 def load_board(name: str) -> Board:
-    """A board by name, or by the path of a TOML file. Raises BadBoard with file, entry and reason."""
+    """A board by name, or by the path of a TOML file. Raises BadBoard with file, line, entry and reason."""
     path = Path(name) if name.endswith(".toml") else resource("boards") / f"{name}.toml"
     if not path.is_file():
         raise BadBoard(
             f"there is no board {name!r}",
             hint=f"boards are {', '.join(board_names())}; or give the path of a .toml file",
         )
+    text = ""
     try:
-        entries: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        entries: dict[str, Any] = tomllib.loads(text)
         return Board.model_validate(entries)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadBoard(f"not a TOML file: {error}", where=path.name) from error
     except ValidationError as error:
         first = error.errors()[0]
-        entry = ".".join(str(part) for part in first["loc"])
+        line = _line_of(text, first["loc"])
         raise BadBoard(
-            f"{entry}: {first['msg']}", where=path.name, hint="see boards/host.toml for the entries"
+            _explain(first),
+            where=f"{path.name}, line {line}" if line else path.name,
+            hint="see boards/msp430fr5994.toml for the entries of a board",
         ) from error
+
+
+def _explain(error: Any) -> str:
+    """Entry, what is wrong with it, and what was found there."""
+    entry = ".".join(str(part) for part in error["loc"]) or "the board"
+    reason = {"missing": "this entry is missing", "extra_forbidden": "there is no such entry"}.get(error["type"])
+    if error["type"] == "string_pattern_mismatch" and entry.endswith("source"):
+        reason = "a source begins with datasheet, measured, counted, derived or assumed, and says more"
+    reason = reason or str(error["msg"]).removeprefix("Value error, ")
+    found = error["input"]
+    shown = f", found {found!r}" if isinstance(found, int | float | str) and error["type"] != "missing" else ""
+    return f"{entry}: {reason}{shown}"
+
+
+def _line_of(text: str, loc: Sequence[int | str]) -> int | None:
+    """The line of an entry, or of the nearest enclosing one that is in the file."""
+    section, best, depth = "", None, 0
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := re.match(r"\s*\[([\w.]+)\]", line):
+            section = header[1]
+            path = section.split(".")
+        elif key := re.match(r"\s*([\w.]+)\s*=", line):
+            path = [*(section.split(".") if section else []), *key[1].split(".")]
+        else:
+            continue
+        if len(path) > depth and list(loc[: len(path)]) == path:
+            best, depth = number, len(path)
+    return best

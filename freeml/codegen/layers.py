@@ -144,7 +144,7 @@ def _conv(graph: Graph, op: ConvI8) -> Layer:
         (".hi", str(op.hi)),
     )
     extra = ", scratch" if scratch else ""
-    call = f"{kernel}({{d}}, {{x0}}, {{y}}{extra}, 0, {y[0] * y[1]}u);"
+    call = f"{kernel}({{d}}, {{x0}}, {{y}}{extra}, 0, {math.prod(y)}u);"
     return Layer(kernel, "fml_conv_t", fields, tables, (call,), scratch)
 
 

@@ -1,30 +1,159 @@
-"""Cost of a tile on a board, and what its capacitor gives: cycles, charge, time."""
+"""Cost of a tile on a board, and what its capacitor gives: cycles, charge, time.
+
+Everything is charge: a board behind a linear regulator takes the same charge for the same work at any voltage, so a
+capacitor between two voltages holds C (v_on - v_off) of it whatever is drawn when. Joules are shown to people only: a
+charge times the mean of the two voltages, exact for a full discharge. Harvest during a boot is never counted on.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
+from freeml.board import Board, CapacitorFigures, Cycles, Energy
+from freeml.errors import FreemlError
+from freeml.plan.energy_work import Work
+
+Floats = npt.NDArray[np.float64]
+
 
 @dataclass(frozen=True, slots=True)
 class TileCost:
-    """Worst case of one step, in a boot of its own: restore, computing, NVM traffic, commit.
+    """Worst case of one step in a boot of its own: start-up, restore, computing, NVM traffic, commit.
 
-    cycles      of the processor, NVM waits included, without the time before the first instruction
-    charge_pc   all of it, leakage of the capacitor excluded
-    time_us     from power-on to the commit
+    cycles     of the processor, waits for NVM included, start-up of the hardware left out
+    charge_pc  all of it but leakage of the capacitor
+    time_us    from power-on to the commit
     """
 
     cycles: float
     charge_pc: float
     time_us: float
 
+    def __sub__(self, other: TileCost) -> TileCost:
+        return TileCost(self.cycles - other.cycles, self.charge_pc - other.charge_pc, self.time_us - other.time_us)
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """The same for many tiles at once."""
+
+    cycles: Floats
+    charge_pc: Floats
+    time_us: Floats
+
+    def at(self, index: int) -> TileCost:
+        """Of one tile."""
+        return TileCost(float(self.cycles[index]), float(self.charge_pc[index]), float(self.time_us[index]))
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a full capacitor gives one boot without any harvest."""
+    """What a full capacitor gives one boot without any harvest; `margin` of it is never planned with."""
 
     capacitance_uf: float
     v_on_mv: float
     v_off_mv: float
-    margin: float
     leakage_na_per_uf: float
+    margin: float
+
+    @property
+    def usable_pc(self) -> float:
+        """Charge between the two voltages, less the margin; leakage still to come off."""
+        return self.capacitance_uf * (self.v_on_mv - self.v_off_mv) * 1000 * (1 - self.margin)  # uF mV = nC
+
+    def leakage_pc(self, time_us: float | Floats) -> float | Floats:
+        """What the capacitor itself loses in this time, at v_on."""
+        return self.leakage_na_per_uf * self.capacitance_uf * time_us / 1000  # nA us = 0.001 pC
+
+    def covers(self, costs: Costs) -> npt.NDArray[np.bool_]:
+        """Whether each step fits one boot."""
+        return np.asarray(costs.charge_pc + self.leakage_pc(costs.time_us) <= self.usable_pc)
+
+    def covers_one(self, cost: TileCost) -> bool:
+        """Whether a step fits one boot."""
+        return bool(cost.charge_pc + self.leakage_pc(cost.time_us) <= self.usable_pc)
+
+    def needed_uf(self, cost: TileCost) -> float:
+        """The capacitance at which a step just fits; infinite where leakage takes more than any capacitor adds."""
+        per_uf = (self.v_on_mv - self.v_off_mv) * 1000 * (
+            1 - self.margin
+        ) - self.leakage_na_per_uf * cost.time_us / 1000
+        return cost.charge_pc / per_uf if per_uf > 0 else float("inf")
+
+    def energy_uj(self, charge_pc: float) -> float:
+        """Energy of a charge taken from this capacitor, at the mean of its voltages."""
+        return charge_pc * (self.v_on_mv + self.v_off_mv) / 2 * 1e-9  # pC mV = 1e-9 uJ
+
+    def with_capacitance(self, capacitance_uf: float) -> Budget:
+        """The same voltages with another capacitor."""
+        return Budget(capacitance_uf, self.v_on_mv, self.v_off_mv, self.leakage_na_per_uf, self.margin)
+
+
+def budget_of(board: Board, capacitance_uf: float | None = None) -> Budget | None:
+    """The board's capacitor, or another in its place; None for a board without energy model.
+
+    Raises FreemlError where a capacitor is given for such a board.
+    """
+    if board.capacitor is None:
+        if capacitance_uf is not None:
+            raise FreemlError(
+                f"the board {board.name} has no energy model, so a capacitor says nothing about it",
+                hint="leave --capacitor out, or choose a board with one, such as msp430fr5994",
+            )
+        return None
+    figures: CapacitorFigures = board.capacitor
+    return Budget(
+        capacitance_uf=figures.capacitance_uf.value if capacitance_uf is None else capacitance_uf,
+        v_on_mv=figures.v_on_mv.value,
+        v_off_mv=figures.v_off_mv.value,
+        leakage_na_per_uf=figures.leakage_na_per_uf.value,
+        margin=figures.margin.value,
+    )
+
+
+class CostModel:
+    """Prices work with the figures of a board that has an energy model."""
+
+    def __init__(self, board: Board) -> None:
+        assert board.energy is not None
+        assert board.cycles is not None
+        assert board.clock_hz is not None
+        self._energy: Energy = board.energy
+        self._prices: Cycles = board.cycles
+        self._clock_hz = board.clock_hz.value
+        self._mapped = board.nvm.kind != "spi_fram"
+
+    def restore(self) -> TileCost:
+        """A boot that finds where it was, and does nothing more."""
+        cycles = np.array([self._prices.boot.value])
+        return self._priced(cycles, np.zeros(1)).at(0)
+
+    def costs(self, work: Work, *, commit_bytes: int) -> Costs:
+        """Costs of steps, each with a boot before and its commit."""
+        energy, prices = self._energy, self._prices
+        read, read_transfers = work.stage_bytes, work.stage_transfers
+        if self._mapped:
+            read, read_transfers = work.value_read_bytes, 0 * work.value_read_bytes
+        write_bytes = work.write_bytes + commit_bytes
+        transfers = read_transfers + work.write_transfers + 1
+        cycles = prices.boot.value + sum(n * getattr(prices, kind).value for kind, n in work.counts.items())
+        cycles = cycles + read * prices.nvm_read_byte.value
+        if self._mapped:
+            cycles = cycles + work.const_read_bytes * prices.nvm_read_byte.value
+        cycles = cycles + write_bytes * prices.nvm_write_byte.value + transfers * prices.nvm_command.value
+        charge = (
+            read * energy.nvm_read_byte_pc.value
+            + work.const_read_bytes * energy.const_read_byte_pc.value
+            + write_bytes * energy.nvm_write_byte_pc.value
+            + transfers * energy.nvm_command_pc.value
+        )
+        return self._priced(cycles, charge)
+
+    def _priced(self, cycles: Floats, charge_pc: Floats) -> Costs:
+        energy = self._energy
+        total = charge_pc + cycles * energy.cycle_pc.value + energy.boot_nc.value * 1000
+        time_us = energy.boot_us.value + cycles * 1e6 / self._clock_hz
+        return Costs(cycles, total * energy.calibration.value, time_us)

@@ -12,16 +12,23 @@ Where not even one output fits, its dot product is cut into parts (Tile.part), w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
-from freeml.plan.energy import Budget, TileCost
+import numpy as np
+
+from freeml.board import Board
+from freeml.errors import DoesNotFit
+from freeml.ir.graph import Graph
+from freeml.plan.energy import Budget, CostModel, Costs, TileCost, budget_of
+from freeml.plan.energy_work import PARTIAL_BYTES, Call, Ints, Work, fixed_work, kernel_calls, part_work, work
+from freeml.plan.memory import MemoryPlan
 
 MAX_WORD_TILES = 32_766  # step numbers that a 2-byte commit word can hold, beside "cold"
 COMMIT_WORD_BYTES = 2
 COMMIT_SLOT_BYTES = 8  # sequence, step and CRC
 PUBLISH_BYTES = 12  # class, confidence, depth, sequence and what checks them
-PARTIAL_BYTES = 4  # one int32 sum; there are two slots
 HOST_TILE_BYTES = 4096  # tile buffer where the board sets no limit
 
 
@@ -59,6 +66,7 @@ class LayerTiles:
     n_tiles            tiles of this layer
     stage_bytes        SRAM for inputs, where NVM is not memory-mapped
     cost               worst tile with restore and commit; None on a board without energy model
+    least_cost         the same of the smallest tile that there could be
     """
 
     value: str
@@ -76,6 +84,7 @@ class LayerTiles:
     n_tiles: int
     stage_bytes: int
     cost: TileCost | None
+    least_cost: TileCost | None
 
     @property
     def tile_bytes(self) -> int:
@@ -121,12 +130,13 @@ class TilePlan:
 
     board              its name
     budget             what the capacitor gives one boot; None on a board without energy model
+    restore            cost of a boot, part of the cost of every step; None as budget
     capture, publish   first and last step
     layers             the others, in execution order; step numbers run on from 1
     commit_slots       1: one word; 2: alternating slots with sequence and CRC
     commit_bytes       of one record
     tile_buffer_bytes  SRAM for the outputs of the largest tile
-    stage_bytes        SRAM for the inputs of a tile where NVM is not memory-mapped, else 0
+    stage_bytes        SRAM for the largest inputs of a tile where NVM is not memory-mapped, else 0
     partial_bytes      NVM for partial sums: two slots, or 0 where no layer has parts
     written_bytes      NVM bytes written in one inference without a power loss, commits included
     activation_bytes   of these, bytes of values: the input and what ops compute
@@ -134,6 +144,7 @@ class TilePlan:
 
     board: str
     budget: Budget | None
+    restore: TileCost | None
     capture: FixedStep
     publish: FixedStep
     layers: tuple[LayerTiles, ...]
@@ -166,3 +177,213 @@ class TilePlan:
             if layer.first_tile <= step < layer.first_tile + layer.n_tiles:
                 return layer, step - layer.first_tile
         raise IndexError(f"no tile {step} in 1 .. {self.n_tiles}")
+
+
+def plan_tiles(
+    graph: Graph,
+    memory_plan: MemoryPlan,
+    board: Board,
+    capacitor: float | None = None,
+    *,
+    sram_tile_bytes: int,
+) -> TilePlan:
+    """Cut the kernel calls of a quantised graph into tiles.
+
+    capacitor        in uF, in place of the board's
+    sram_tile_bytes  SRAM for what a tile writes and, where NVM is not memory-mapped, reads: see `sram_for_tiles`
+    Raises DoesNotFit where SRAM cannot hold even the smallest tile; about energy ask `progress.check_progress`.
+    """
+    budget = budget_of(board, capacitor)
+    one_word = not board.nvm.tears and board.nvm.atomic_bytes >= COMMIT_WORD_BYTES
+    if one_word:
+        plan = _Planner(graph, memory_plan, board, budget, sram_tile_bytes, commit_slots=1).plan()
+        if plan.n_tiles <= MAX_WORD_TILES:
+            return plan
+    return _Planner(graph, memory_plan, board, budget, sram_tile_bytes, commit_slots=2).plan()
+
+
+def sram_for_tiles(board: Board, *, stack_bytes: int, scratch_bytes: int) -> int:
+    """SRAM left for tiles beside stack and scratch memory; where the board has no limit, a buffer of moderate size."""
+    figure = board.memory.sram_bytes
+    if figure is None:
+        return HOST_TILE_BYTES
+    left = figure.value - stack_bytes - scratch_bytes
+    if left < COMMIT_SLOT_BYTES:
+        raise DoesNotFit(
+            f"stack and scratch memory need {stack_bytes + scratch_bytes:,} bytes of sram and leave none for tiles, "
+            f"{board.name} has {figure.value:,}",
+            region="sram",
+            needed=stack_bytes + scratch_bytes + COMMIT_SLOT_BYTES,
+            available=figure.value,
+            hint="choose a larger board or a model with smaller convolution windows",
+        )
+    return left
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """Ways to cut one call: entry i makes n_tiles[i] tiles of tile_units[i] units, or parts of part_macs[i] products.
+
+    sram_bytes  for outputs and, where NVM is not memory-mapped, staged inputs
+    effort      what to compare tiles of equal number by where there are no costs
+    """
+
+    tile_units: Ints
+    part_macs: Ints
+    n_tiles: Ints
+    stage_bytes: Ints
+    sram_bytes: Ints
+    effort: Ints
+    costs: Costs | None
+
+    def best(self, sram_bytes: int, budget: Budget | None) -> int | None:
+        """Fewest tiles; of these the cheapest, so the most even split; of these the smallest. None where none fits."""
+        fits = self.sram_bytes <= sram_bytes
+        if budget is not None and self.costs is not None:
+            fits = fits & budget.covers(self.costs)
+        if not fits.any():
+            return None
+        price = self.effort if self.costs is None else self.costs.charge_pc
+        n_tiles = np.where(fits, self.n_tiles, np.iinfo(np.int64).max)
+        return int(np.lexsort((self.tile_units, self.part_macs, price, n_tiles))[0])
+
+    def cheapest(self, sram_bytes: int) -> int | None:
+        """The option whose tile takes least charge, of those that SRAM can hold."""
+        if self.costs is None or not (self.sram_bytes <= sram_bytes).any():
+            return None
+        return int(np.argmin(np.where(self.sram_bytes <= sram_bytes, self.costs.charge_pc, np.inf)))
+
+
+class _Planner:
+    """Plans with one kind of commit record."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        memory_plan: MemoryPlan,
+        board: Board,
+        budget: Budget | None,
+        sram_tile_bytes: int,
+        *,
+        commit_slots: int,
+    ) -> None:
+        self._graph, self._memory_plan, self._board = graph, memory_plan, board
+        self._budget = budget
+        self._sram_bytes = sram_tile_bytes
+        self._staged = board.nvm.kind == "spi_fram"
+        self._commit_slots = commit_slots
+        self._commit_bytes = COMMIT_WORD_BYTES if commit_slots == 1 else COMMIT_SLOT_BYTES
+        self._model = None if budget is None else CostModel(board)
+
+    def plan(self) -> TilePlan:
+        layers: list[LayerTiles] = []
+        step = 1
+        for call in kernel_calls(self._graph, self._memory_plan):
+            layers.append(self._layer(call, step))
+            step += layers[-1].n_tiles
+        capture, publish = self._capture(), self._publish()
+        values = capture.written_bytes + sum(layer.n_units * layer.unit_bytes for layer in layers)
+        partial = sum(PARTIAL_BYTES * layer.n_units * (layer.parts - 1) for layer in layers)
+        return TilePlan(
+            board=self._board.name,
+            budget=self._budget,
+            restore=self._model and self._model.restore(),
+            capture=capture,
+            publish=publish,
+            layers=tuple(layers),
+            commit_slots=self._commit_slots,
+            commit_bytes=self._commit_bytes,
+            tile_buffer_bytes=max((layer.tile_bytes for layer in layers), default=0),
+            stage_bytes=max((layer.stage_bytes for layer in layers), default=0),
+            partial_bytes=2 * PARTIAL_BYTES if any(layer.parts > 1 for layer in layers) else 0,
+            written_bytes=values + partial + publish.written_bytes + (step + 1) * self._commit_bytes,
+            activation_bytes=values,
+        )
+
+    def _layer(self, call: Call, first_tile: int) -> LayerTiles:
+        options = [self._wholes(call), *([self._parts(call)] if call.macs > 1 else [])]
+        picked: tuple[_Options, int] | None = None
+        least: tuple[_Options, int] | None = None
+        for option in options:
+            best, cheapest = option.best(self._sram_bytes, self._budget), option.cheapest(self._sram_bytes)
+            if picked is None and best is not None:
+                picked = option, best
+            if cheapest is not None and (least is None or _charge(option, cheapest) < _charge(*least)):
+                least = option, cheapest
+        chosen, index = picked or least or self._refuse(call, options)
+        parts = 1 if chosen is options[0] else -(-call.macs // int(chosen.part_macs[index]))
+        return LayerTiles(
+            value=call.op.output,
+            operand=call.operand,
+            loc=call.op.loc,
+            first_tile=first_tile,
+            n_units=call.n_units,
+            unit_bytes=call.unit_bytes,
+            unit_stride_bytes=call.unit_stride_bytes,
+            offset_bytes=call.offset_bytes,
+            tile_units=int(chosen.tile_units[index]),
+            parts=parts,
+            part_macs=int(chosen.part_macs[index]),
+            macs=call.macs,
+            n_tiles=int(chosen.n_tiles[index]),
+            stage_bytes=int(chosen.stage_bytes[index]),
+            cost=chosen.costs.at(index) if chosen.costs else None,
+            least_cost=least[0].costs.at(least[1]) if least and least[0].costs else None,
+        )
+
+    def _wholes(self, call: Call) -> _Options:
+        """Tiles of whole units, from one to as many as the SRAM holds."""
+        most = max(1, min(call.n_units, self._sram_bytes // call.unit_bytes))
+        units = np.arange(1, most + 1, dtype=np.int64)
+        done = work(self._graph, call, units)
+        return self._options(done, units, call.macs + 0 * units, -(-call.n_units // units))
+
+    def _parts(self, call: Call) -> _Options:
+        """Tiles of a part of one unit, from one product to all but one."""
+        macs = np.arange(1, call.macs, dtype=np.int64)
+        done = part_work(self._graph, call, macs)
+        return self._options(done, 1 + 0 * macs, macs, call.n_units * -(-call.macs // macs))
+
+    def _options(self, done: Work, units: Ints, macs: Ints, n_tiles: Ints) -> _Options:
+        stage = done.stage_bytes if self._staged else 0 * units
+        costs = self._model.costs(done, commit_bytes=self._commit_bytes) if self._model else None
+        return _Options(units, macs, n_tiles, stage, done.write_bytes + stage, _effort(done), costs)
+
+    def _refuse(self, call: Call, options: Sequence[_Options]) -> NoReturn:
+        needed = min(int(option.sram_bytes.min()) for option in options)
+        what = "one output and what it is computed from" if self._staged else "one output"
+        raise DoesNotFit(
+            f"{what} need {needed:,} bytes of sram, {self._board.name} has {self._sram_bytes:,} left for them",
+            region="sram",
+            needed=needed,
+            available=self._sram_bytes,
+            where=call.op.loc,
+            hint="choose a larger board, or a layer with fewer channels",
+        )
+
+    def _capture(self) -> FixedStep:
+        ports = self._graph.inputs
+        n_bytes = sum(self._graph.types[port.value].size_bytes for port in ports)
+        done = fixed_work(write_bytes=n_bytes, compared=0)
+        return self._fixed("capture", "input " + ", ".join(port.name for port in ports), done)
+
+    def _publish(self) -> FixedStep:
+        ports = self._graph.outputs
+        scores = sum(self._graph.types[port.value].size_bytes for port in ports)
+        done = fixed_work(write_bytes=PUBLISH_BYTES, compared=scores)
+        return self._fixed("publish", "output " + ", ".join(port.name for port in ports), done)
+
+    def _fixed(self, name: str, loc: str, done: Work) -> FixedStep:
+        costs = self._model.costs(done, commit_bytes=self._commit_bytes) if self._model else None
+        return FixedStep(name, loc, int(done.write_bytes[0]), costs.at(0) if costs else None)
+
+
+def _charge(options: _Options, index: int) -> float:
+    assert options.costs is not None
+    return float(options.costs.charge_pc[index])
+
+
+def _effort(done: Work) -> Ints:
+    """All that a tile does, each thing counted once."""
+    counted: Ints = sum(done.counts.values(), done.value_read_bytes + done.stage_bytes)
+    return counted

@@ -407,6 +407,21 @@ def test_an_identity_with_a_scale_stays_where_others_read_the_value_with_another
     assert result.types["d"].quant is None
 
 
+def test_readers_of_a_removed_identity_count_as_readers_of_the_value_before_it() -> None:
+    result = RemoveIdentity()(
+        graph(
+            """x f32[12]
+            %d = Dense(%x, @fw, @fb) clamp=None : f32[4]
+            %j = Unary(%d) fn='identity' params=() : f32[4]
+            %i = Unary(%j) fn='identity' params=() : f32[4] q(0.5, 1)
+            %s = Binary(%j, %i) kind='add' clamp=None : f32[4]
+            -> s"""
+        )
+    )
+    assert [op.output for op in result.ops] == ["d", "i", "s"]
+    assert result.types["d"].quant is None
+
+
 def test_an_identity_between_two_scales_is_a_rescaling_and_stays() -> None:
     unchanged(
         """x f32[12] q(0.25, 0)

@@ -251,7 +251,8 @@ def depthwise_net(spread: float) -> tuple[Graph, list[np.ndarray]]:
     b = GraphBuilder("m")
     x = b.input("x", (1, 3, 8, 8), channels_first=True)
     first = rng.normal(size=(c, 3, 1, 1)) * sizes[:, None, None, None]
-    y = b.conv(x, Weight(first), None, window=Window(kernel=(1, 1)), loc="net:/first")
+    bias = 0.5 * rng.normal(size=c) * sizes
+    y = b.conv(x, Weight(first), bias, window=Window(kernel=(1, 1)), loc="net:/first")
     y = b.unary(y, "clamp", (0.0, math.inf), loc="net:/relu")
     second = rng.normal(size=(c, 1, 3, 3)) / sizes[:, None, None, None]
     y = b.conv(y, Weight(second), None, window=Window(kernel=(3, 3)), groups=c, loc="net:/depthwise")

@@ -79,7 +79,7 @@ static void tiny_cnn_step(uint16_t step, int8_t *arena, int8_t *scratch)
     (void)scratch;
     switch (step) {
     case 0: /* v0: /ConvI8 */
-        fml_conv_i8(&tiny_cnn_v0, arena + 108, arena, scratch, 0, 36u);
+        fml_conv_i8(&tiny_cnn_v0, arena + 108, arena, scratch, 0, 108u);
         break;
     case 1: /* v1: /MaxPoolI8 */
         fml_maxpool_i8(&tiny_cnn_v1, arena, arena, 0, 9u);

@@ -184,13 +184,13 @@ static void tiny_residual_step(uint16_t step, int8_t *arena, int8_t *scratch)
     (void)scratch;
     switch (step) {
     case 0: /* v0: /ConvI8 */
-        fml_conv_i8(&tiny_residual_v0, arena, arena + 32, scratch, 0, 16u);
+        fml_conv_i8(&tiny_residual_v0, arena, arena + 32, scratch, 0, 32u);
         break;
     case 1: /* v1: /LutI8 */
         fml_lut_i8(tiny_residual_v1_table, arena + 32, arena, 0, 32u);
         break;
     case 2: /* v2: /ConvI8 */
-        fml_depthwise_i8(&tiny_residual_v2, arena + 32, arena + 64, 0, 16u);
+        fml_depthwise_i8(&tiny_residual_v2, arena + 32, arena + 64, 0, 32u);
         break;
     case 3: /* v3: /AddI8 */
         fml_add_i8(&tiny_residual_v3, arena, arena + 64, arena, 0, 32u);

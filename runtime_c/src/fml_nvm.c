@@ -1,0 +1,154 @@
+#include "fml_nvm.h"
+
+void fml_nvm_read(void *to, const uint8_t *from, size_t n) {
+    uint8_t *bytes = to;
+    for (; n > 0; n--) {
+        *bytes++ = *from++;
+    }
+}
+
+void fml_nvm_write_rows(uint8_t *dst, uint32_t stride_bytes, const int8_t *src, uint32_t row_bytes, uint32_t n_rows) {
+    uint32_t room = FML_NVM_CHUNK_BYTES;
+    for (; n_rows > 0; n_rows--, dst += stride_bytes) {
+        uint8_t *to = dst;
+        for (uint32_t left = row_bytes; left > 0;) {
+            if (room == 0) {
+                FML_BARRIER();
+                room = FML_NVM_CHUNK_BYTES;
+            }
+            const uint32_t n = left < room ? left : room;
+            fml_hal_nvm_write(to, src, (size_t)n);
+            to += n;
+            src += n;
+            left -= n;
+            room -= n;
+        }
+    }
+}
+
+static fml_identity_t identity_of(const fml_model_t *model) {
+    fml_identity_t identity;
+    identity.digest[0] = model->digest[0];
+    identity.digest[1] = model->digest[1];
+    identity.layout_version = model->layout_version;
+    identity.magic = FML_MAGIC;
+    return identity;
+}
+
+/* The whole is compared, so nothing is gained by a checksum over it. */
+static uint8_t is_mine(const fml_model_t *model, const uint8_t *nvm) {
+    const fml_identity_t mine = identity_of(model);
+    fml_identity_t found;
+    fml_nvm_read(&found, nvm + FML_NVM_IDENTITY, sizeof found);
+    return found.digest[0] == mine.digest[0] && found.digest[1] == mine.digest[1] &&
+           found.layout_version == mine.layout_version && found.magic == mine.magic;
+}
+
+static uint8_t one_slot(const uint8_t *nvm, fml_position_t *at) {
+    uint16_t word;
+    fml_nvm_read(&word, nvm + FML_NVM_COMMIT, sizeof word);
+    at->step = word >> 1;
+    at->newest = word & 1u;
+    at->count = 0;
+    return 1;
+}
+
+/* The later of the slots that are whole. Two whole ones are successive commits, anything else is damage. */
+static uint8_t two_slots(const uint8_t *nvm, fml_position_t *at) {
+    uint8_t found = 0;
+    for (uint8_t slot = 0; slot < 2; slot++) {
+        fml_commit_t commit;
+        fml_nvm_read(&commit, nvm + FML_NVM_COMMIT + slot * sizeof commit, sizeof commit);
+#ifndef FML_TEST_BUG_CHECK_IGNORED
+        if (commit.check != ~commit.word) {
+            continue;
+        }
+#endif
+        const uint8_t count = (commit.word >> 1) & 3u;
+        if ((count & 1u) != slot) {
+            return 0;
+        }
+        if (found) { /* slot 0 holds an even count, slot 1 an odd one: they differ by 1 or 3 */
+            if (count == ((at->count + 3u) & 3u)) {
+                continue;
+            }
+        }
+        found = 1;
+        at->step = commit.word >> 3;
+        at->newest = commit.word & 1u;
+        at->count = count;
+    }
+    return found;
+}
+
+static void record_at(const uint8_t *nvm, uint8_t slot, fml_record_t *record) {
+    fml_nvm_read(record, nvm + FML_NVM_RESULTS + slot * sizeof *record, sizeof *record);
+}
+
+uint8_t fml_nvm_valid(const fml_model_t *model, const uint8_t *nvm, fml_position_t *at, fml_record_t *newest) {
+    if (!is_mine(model, nvm)) {
+        return 0;
+    }
+    if (!(FML_COMMIT_SLOTS(model) == 1 ? one_slot(nvm, at) : two_slots(nvm, at)) || at->step > model->n_tiles + 1) {
+        return 0;
+    }
+    record_at(nvm, at->newest, newest);
+#ifdef FML_TEST_BUG_CRC_IGNORED
+    return 1;
+#else
+    return newest->crc == fml_crc16(newest, offsetof(fml_record_t, crc));
+#endif
+}
+
+void fml_nvm_cold_start(const fml_model_t *model, uint8_t *nvm, fml_position_t *at, fml_record_t *newest) {
+    const fml_identity_t mine = identity_of(model);
+    fml_identity_t none; /* differs in every byte, so that an identity that is torn later is not mine either */
+    none.digest[0] = ~mine.digest[0];
+    none.digest[1] = ~mine.digest[1];
+    none.layout_version = (uint16_t)~mine.layout_version;
+    none.magic = (uint16_t)~mine.magic;
+    fml_hal_nvm_write(nvm + FML_NVM_IDENTITY, &none, sizeof none);
+    FML_BARRIER();
+#ifdef FML_TEST_BUG_COLD_ORDER
+    fml_hal_nvm_write(nvm + FML_NVM_IDENTITY, &mine, sizeof mine);
+    FML_BARRIER();
+#endif
+
+    newest->sequence = 0;
+    newest->class_index = 0;
+    newest->confidence = newest->depth = 0;
+    newest->crc = fml_crc16(newest, offsetof(fml_record_t, crc));
+    newest->unused = 0;
+    fml_hal_nvm_write(nvm + FML_NVM_RESULTS, newest, sizeof *newest);
+    fml_hal_nvm_write(nvm + FML_NVM_RESULTS + sizeof *newest, newest, sizeof *newest);
+    const fml_commit_t empty = {0, 0};
+    fml_hal_nvm_write(nvm + FML_NVM_COMMIT + sizeof empty, &empty, sizeof empty);
+    at->step = 0;
+    at->newest = 0;
+    at->count = 3; /* so that the commit is number 0, in slot 0 */
+    fml_nvm_commit(model, nvm, at);
+
+    fml_hal_nvm_write(nvm + FML_NVM_IDENTITY, &mine, sizeof mine);
+    FML_BARRIER();
+}
+
+void fml_nvm_commit(const fml_model_t *model, uint8_t *nvm, fml_position_t *at) {
+#ifdef FML_NO_COMMIT
+    (void)model;
+    (void)nvm;
+    (void)at;
+#else
+    FML_BARRIER_BEFORE_COMMIT();
+    if (FML_COMMIT_SLOTS(model) == 1) {
+        const uint16_t word = (uint16_t)(at->step << 1 | at->newest);
+        fml_hal_nvm_write(nvm + FML_NVM_COMMIT, &word, sizeof word);
+    } else {
+        fml_commit_t commit;
+        at->count = (at->count + 1u) & 3u;
+        commit.word = at->step << 3 | (uint32_t)at->count << 1 | at->newest;
+        commit.check = ~commit.word;
+        fml_hal_nvm_write(nvm + FML_NVM_COMMIT + (at->count & 1u) * sizeof commit, &commit, sizeof commit);
+    }
+    FML_BARRIER();
+#endif
+}

@@ -1,0 +1,254 @@
+/* The steps of an inference: capture, tiles, publication. fml_nvm.c has the commit record. */
+#include "fml_runtime.h"
+
+#include "fml_nvm.h"
+
+/* Layer, unit and part of the tile that is next. */
+static void locate(fml_ram_t *ram) {
+    const fml_model_t *model = ram->model;
+    ram->layer = ram->part = 0;
+    ram->unit = 0;
+    if (ram->step == 0 || ram->step > model->n_tiles) {
+        return;
+    }
+    const uint32_t tile = ram->step - 1;
+    uint16_t end = model->n_layers;
+    while (end - ram->layer > 1) { /* the last layer whose first tile is not beyond */
+        const uint16_t middle = (uint16_t)(ram->layer + (uint16_t)(end - ram->layer) / 2);
+        if (model->layers[middle].first_tile <= tile) {
+            ram->layer = middle;
+        } else {
+            end = middle;
+        }
+    }
+    const fml_layer_t *layer = &model->layers[ram->layer];
+    const uint32_t within = tile - layer->first_tile;
+    if (layer->parts > 1) {
+        ram->unit = within / layer->parts;
+        ram->part = (uint16_t)(within % layer->parts);
+    } else {
+        ram->unit = within * layer->tile_units;
+    }
+}
+
+/* To the tile after this one. */
+static void advance(fml_ram_t *ram) {
+    const fml_layer_t *layer = &ram->model->layers[ram->layer];
+    if (layer->parts > 1 && ++ram->part < layer->parts) {
+        return;
+    }
+    ram->part = 0;
+    ram->unit += layer->tile_units;
+    if (ram->unit >= layer->n_units) {
+        ram->unit = 0;
+        ram->layer++;
+    }
+}
+
+static void commit(fml_ram_t *ram, uint32_t step, uint8_t newest) {
+    fml_position_t at;
+    at.step = step;
+    at.newest = newest;
+    at.count = ram->count;
+    fml_nvm_commit(ram->model, ram->nvm, &at);
+    ram->step = step;
+    ram->newest = newest;
+    ram->count = at.count;
+}
+
+fml_status_t fml_boot(fml_ram_t *ram, const fml_model_t *model, void *nvm, void *sram) {
+    fml_position_t at;
+    fml_record_t newest;
+    fml_status_t status = FML_OK;
+    ram->model = model;
+    ram->nvm = nvm;
+    ram->tile = sram;
+    ram->scratch = ram->tile + model->tile_bytes;
+    ram->published = 0;
+    if (!fml_nvm_valid(model, nvm, &at, &newest)) {
+        fml_nvm_cold_start(model, nvm, &at, &newest);
+        status = FML_COLD_START;
+    }
+    ram->step = at.step;
+#ifdef FML_TEST_BUG_TRUST_RAM
+    ram->newest &= 1u;
+#else
+    ram->newest = at.newest;
+#endif
+    ram->count = at.count;
+    ram->sequence = newest.sequence;
+    locate(ram);
+    return status;
+}
+
+static int8_t *arena_of(const fml_ram_t *ram) {
+    return (int8_t *)(ram->nvm + FML_NVM_ARENA);
+}
+
+static fml_status_t capture(fml_ram_t *ram) {
+    const fml_model_t *model = ram->model;
+#ifdef FML_TEST_BUG_EARLY_CAPTURE
+    commit(ram, 1, ram->newest);
+#endif
+    for (uint16_t i = 0; i < model->n_inputs; i++) {
+        const fml_port_t port = model->inputs[i];
+        uint8_t *to = ram->nvm + FML_NVM_ARENA + port.offset_bytes;
+        for (uint32_t first = 0, n; first < port.n_bytes; first += n) {
+            n = port.n_bytes - first;
+            n = n < model->sram_bytes ? n : model->sram_bytes;
+            const fml_status_t status = fml_hal_sample(i, first, n, ram->tile);
+            if (status < 0) {
+                return status;
+            }
+            fml_nvm_write_rows(to + first, 0, ram->tile, n, 1);
+            FML_BARRIER();
+        }
+    }
+    commit(ram, 1, ram->newest);
+    return FML_OK;
+}
+
+/* One part of one element: the sum so far comes from slot tile mod 2 and goes to the other one, so that this tile can be
+ * done again. */
+static void compute_part(const fml_ram_t *ram, const fml_layer_t *layer) {
+    const fml_model_t *model = ram->model;
+    const uint32_t tile = ram->step - 1, k0 = ram->part * layer->part_products, left = layer->products - k0;
+    const uint32_t n = left < layer->part_products ? left : layer->part_products;
+    uint8_t *sums = ram->nvm + FML_NVM_SUMS;
+#ifdef FML_TEST_BUG_IN_PLACE
+    const uint8_t from = 0, to = 0;
+#else
+    const uint8_t from = tile & 1u, to = (uint8_t)(1u - from);
+#endif
+    int32_t sum = 0;
+    if (ram->part > 0) {
+        fml_nvm_read(&sum, sums + from * sizeof sum, sizeof sum);
+    }
+    sum += model->partial(ram->layer, arena_of(ram), ram->unit, k0, n);
+    if (ram->part + 1u < layer->parts) {
+        fml_hal_nvm_write(sums + to * sizeof sum, &sum, sizeof sum);
+    } else {
+        const int8_t y = model->finish(ram->layer, ram->unit, sum);
+        fml_hal_nvm_write(arena_of(ram) + layer->out_offset_bytes + ram->unit, &y, 1);
+    }
+}
+
+static void compute_units(const fml_ram_t *ram, const fml_layer_t *layer) {
+    const uint32_t left = layer->n_units - ram->unit, n = left < layer->tile_units ? left : layer->tile_units;
+    uint8_t *to = ram->nvm + FML_NVM_ARENA + layer->out_offset_bytes + ram->unit * layer->unit_stride_bytes;
+    ram->model->compute(ram->layer, arena_of(ram), ram->tile, ram->scratch, ram->unit, n);
+    if (layer->unit_bytes == layer->unit_stride_bytes) {
+        fml_nvm_write_rows(to, 0, ram->tile, n * layer->unit_bytes, 1);
+    } else {
+        fml_nvm_write_rows(to, layer->unit_stride_bytes, ram->tile, layer->unit_bytes, n);
+    }
+}
+
+static void tile(fml_ram_t *ram) {
+    const fml_layer_t *layer = &ram->model->layers[ram->layer];
+#ifdef FML_TEST_BUG_COMMIT_FIRST
+    fml_ram_t before = *ram;
+    commit(ram, ram->step + 1, ram->newest);
+    if (layer->parts > 1) {
+        compute_part(&before, layer);
+    } else {
+        compute_units(&before, layer);
+    }
+    FML_BARRIER();
+#else
+    if (layer->parts > 1) {
+        compute_part(ram, layer);
+    } else {
+        compute_units(ram, layer);
+    }
+    commit(ram, ram->step + 1, ram->newest);
+#endif
+    advance(ram);
+}
+
+/* Class and confidence of int8 scores: the first maximum, and how far the next one is behind. */
+static void best_of(const int8_t *scores, uint32_t n, fml_record_t *record) {
+    int8_t best = scores[0], second = -128;
+    record->class_index = 0;
+    for (uint16_t i = 1; i < n; i++) {
+        if (scores[i] > best) {
+            second = best;
+            best = scores[i];
+            record->class_index = i;
+        } else if (scores[i] > second) {
+            second = scores[i];
+        }
+    }
+    record->confidence = (uint8_t)(best - second);
+}
+
+static void publish(fml_ram_t *ram) {
+    const fml_model_t *model = ram->model;
+    const fml_port_t port = model->outputs[model->result_output];
+    const int8_t *output = arena_of(ram) + port.offset_bytes;
+    const uint8_t slot = ram->newest ^ 1u;
+    fml_record_t record;
+    record.class_index = 0;
+    record.confidence = 0;
+    if (model->result_kind == FML_RESULT_SCORES) {
+        best_of(output, port.n_bytes, &record);
+    } else if (model->result_kind == FML_RESULT_INDEX) {
+        int32_t index;
+        fml_nvm_read(&index, (const uint8_t *)output, sizeof index);
+        record.class_index = (uint16_t)index;
+        record.confidence = 255;
+    }
+    record.depth = 1;
+    record.sequence = ram->sequence + 1 == 0 ? 1 : ram->sequence + 1;
+    record.crc = fml_crc16(&record, offsetof(fml_record_t, crc));
+    record.unused = 0;
+#ifdef FML_TEST_BUG_PUBLISH_FIRST
+    commit(ram, 0, slot);
+    fml_hal_nvm_write(ram->nvm + FML_NVM_RESULTS + slot * sizeof record, &record, sizeof record);
+    FML_BARRIER();
+#else
+    fml_hal_nvm_write(ram->nvm + FML_NVM_RESULTS + slot * sizeof record, &record, sizeof record);
+    commit(ram, 0, slot);
+#endif
+    ram->sequence = record.sequence;
+    ram->published = 1;
+    locate(ram);
+}
+
+fml_status_t fml_step(fml_ram_t *ram) {
+    ram->published = 0;
+    if (ram->step == 0) {
+        return capture(ram);
+    }
+    if (ram->step <= ram->model->n_tiles) {
+        tile(ram);
+        return FML_OK;
+    }
+    publish(ram);
+    return FML_PUBLISHED;
+}
+
+fml_status_t fml_infer(fml_ram_t *ram) {
+    fml_status_t status = FML_OK;
+    while (status == FML_OK) {
+        status = fml_step(ram);
+    }
+    return status;
+}
+
+fml_status_t fml_result(const fml_model_t *model, const void *nvm, fml_result_t *result) {
+    fml_position_t at;
+    fml_record_t newest;
+    if (!fml_nvm_valid(model, nvm, &at, &newest) || newest.sequence == 0) {
+        return FML_NO_RESULT;
+    }
+    result->sequence = newest.sequence;
+    result->class_index = newest.class_index;
+    result->confidence = newest.confidence;
+    result->depth = newest.depth;
+    return FML_OK;
+}
+
+const int8_t *fml_output(const fml_ram_t *ram, uint16_t output) {
+    return ram->published ? arena_of(ram) + ram->model->outputs[output].offset_bytes : NULL;
+}
