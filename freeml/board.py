@@ -64,6 +64,13 @@ class Memory(_Strict):
     sram_bytes: Figure | None = None
 
 
+class Code(_Strict):
+    """What is not known before C is generated and measured: code_bytes of kernels and runtime, stack_bytes."""
+
+    code_bytes: Figure
+    stack_bytes: Figure
+
+
 class Nvm(_Strict):
     """What the non-volatile memory guarantees, and where constants lie.
 
@@ -106,7 +113,7 @@ class Energy(_Strict):
 
 
 class CapacitorFigures(_Strict):
-    """The store of energy. The board runs from v_on_mv down to v_off_mv; `margin` of that charge is never planned with."""
+    """The store of energy. The board runs from v_on_mv to v_off_mv; `margin` of that charge is never planned with."""
 
     capacitance_uf: PositiveAmount
     v_on_mv: PositiveAmount
@@ -163,13 +170,7 @@ class Cycles(_Strict):
     copied_byte: PositiveAmount
 
 
-_HOST_NVM = Nvm(
-    kind="host",
-    atomic_bytes=2,
-    tears=False,
-    ordered=True,
-    source="assumed: the model of NVM that host builds test with",
-)
+_HOST_NVM = Nvm(kind="host", atomic_bytes=2, tears=False, ordered=True, source="assumed: as in boards/host.toml")
 
 
 class Board(_Strict):
@@ -180,6 +181,7 @@ class Board(_Strict):
     family: Literal["host", "msp430", "cortexm"]
     clock_hz: Figure | None = None
     memory: Memory = Memory()
+    code: Code | None = None
     nvm: Nvm = _HOST_NVM
     energy: Energy | None = None
     capacitor: CapacitorFigures | None = None
@@ -187,7 +189,7 @@ class Board(_Strict):
 
     @model_validator(mode="after")
     def _complete(self) -> Board:
-        parts = {name: getattr(self, name) for name in ("clock_hz", "energy", "capacitor", "cycles")}
+        parts = {name: getattr(self, name) for name in ("clock_hz", "code", "energy", "capacitor", "cycles")}
         absent = [name for name, part in parts.items() if part is None]
         if absent and (self.family != "host" or len(absent) < len(parts)):
             raise ValueError(f"a board with an energy model needs all of {', '.join(parts)}; {absent[0]} is missing")

@@ -21,20 +21,27 @@ from freeml.codegen.names import identifier
 from freeml.codegen.program import Program
 from freeml.data import Dataset, fit_inputs, load
 from freeml.data.accuracy import accuracy
-from freeml.errors import BadData
+from freeml.errors import BadData, UnsupportedOp
 from freeml.firmware.output import folder_files, manifest_json
 from freeml.firmware.size import Size, measure_files
 from freeml.frontend.load import LoadedModel, load_model
 from freeml.ir.graph import Graph
 from freeml.ir.interpret import predict
+from freeml.ir.ops import Reshape
 from freeml.ir.types import Array
 from freeml.passes.pipeline import run_passes
 from freeml.plan.cost import Costs, costs
 from freeml.plan.memory import MemoryPlan, plan_memory
+from freeml.plan.progress import check_progress
 from freeml.plan.schedule import schedule
+from freeml.plan.tiles import TilePlan, plan_tiles, sram_for_tiles
 from freeml.plan.verify import verify_plan
+from freeml.plan.verify_tiles import verify_tiles
 from freeml.quantize.errors import LayerError, layer_errors
 from freeml.quantize.search import MAX_SAMPLES, Quantised, quantize
+
+# Stack is measured on the finished C; until then tiles leave it this much. check_fit judges the true figure.
+STACK_RESERVE_BYTES = 512
 
 Progress = Callable[[str], None]
 _SILENT: Progress = lambda _: None  # noqa: E731
@@ -48,12 +55,14 @@ class CompileOptions:
     name     prefix of everything in the generated C; from the model's file name where None
     split    the split whose accuracy is reported; calibration always uses the calibration split
     samples  at most this many samples of it (all where None)
+    capacitor_uf  capacitance in microfarad instead of the board's own
     """
 
     board: str = "host"
     name: str | None = None
     split: str = "test"
     samples: int | None = None
+    capacitor_uf: float | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +73,7 @@ class CompileResult:
     float_graph: Graph
     quantised: Quantised
     plan: MemoryPlan
+    tiles: TilePlan
     costs: Costs
     program: Program
     board: Board
@@ -100,10 +110,12 @@ def compile_model(
     float_graph = optimise(loaded, name, dump_dir)
     quantised = quantise(float_graph, data, example_inputs, progress)
     progress("plan memory")
-    graph = schedule(quantised.graph)
-    plan = verify_plan(graph, plan_memory(graph))
+    graph = schedule(quantised.graph, in_place=False)
+    # Nothing runs in place: a tile that is computed again after a power loss must find what it read the first time.
+    plan = verify_plan(graph, plan_memory(graph, in_place=False))
+    tiles = cut_into_tiles(graph, plan, board, options.capacitor_uf)
     progress("generate C")
-    program = generate(graph, plan, header=_header(loaded, board, name))
+    program = generate(graph, plan, tiles, header=_header(loaded, board, name))
     files: dict[str, str | bytes] = {**render(program), **runtime_files(program)}
     progress("measure code and stack")
     size = measure_files(program.name, files)
@@ -111,14 +123,24 @@ def compile_model(
     board.check_fit(**{region: memory[region] for region in ("flash_bytes", "nvm_bytes", "sram_bytes")})
     rating = rate(float_graph, graph, data, options, progress)
     cost = costs(graph)
-    manifest = _manifest(loaded, board, options, quantised, graph, plan, cost, memory, size, rating)
+    manifest = _manifest(loaded, board, options, quantised, graph, plan, tiles, cost, memory, size, rating)
     if out is not None:
         progress("write the output folder")
         files |= folder_files(graph, float_graph)
         files["freeml.json"] = manifest_json(manifest)
         write_folder(Path(out), files)
     out_dir = None if out is None else Path(out)
-    return CompileResult(graph, float_graph, quantised, plan, cost, program, board, manifest, out_dir)
+    return CompileResult(graph, float_graph, quantised, plan, tiles, cost, program, board, manifest, out_dir)
+
+
+def cut_into_tiles(graph: Graph, plan: MemoryPlan, board: Board, capacitor_uf: float | None) -> TilePlan:
+    """The atomic steps, verified, and proved to make progress. Raises DoesNotFit where the capacitor is too small."""
+    if not any(not isinstance(op, Reshape) for op in graph.ops):
+        raise UnsupportedOp("the model computes nothing: its outputs are its inputs", where=graph.name)
+    sram = sram_for_tiles(board, stack_bytes=STACK_RESERVE_BYTES, scratch_bytes=costs(graph).scratch_bytes)
+    tiles = plan_tiles(graph, plan, board, capacitor_uf, sram_tile_bytes=sram)
+    check_progress(graph, plan, tiles, board, capacitor_uf, sram_tile_bytes=sram)
+    return verify_tiles(graph, plan, tiles)
 
 
 def optimise(loaded: LoadedModel, name: str, dump_dir: Path | None = None) -> Graph:
@@ -193,13 +215,15 @@ def inspect_errors(float_graph: Graph, quantised: Quantised, data: str | Dataset
 
 
 def memory_table(program: Program, size: Size) -> dict[str, int]:
-    """Bytes by region. Activations live in NVM; SRAM holds the scratch of one kernel and the stack."""
+    """Bytes by region. Activations live in NVM; SRAM holds one tile, the scratch of one kernel and the stack."""
     return {
         "flash_bytes": size.flash_bytes,
         "code_bytes": size.code_bytes,
         "weights_bytes": program.weights_bytes,
-        "nvm_bytes": program.arena_bytes,
-        "sram_bytes": program.scratch_bytes + size.stack_bytes + size.ram_bytes,
+        "nvm_bytes": program.nvm_bytes,
+        "arena_bytes": program.arena_bytes,
+        "sram_bytes": program.sram_bytes + size.stack_bytes + size.ram_bytes,
+        "tile_bytes": program.tile_bytes,
         "scratch_bytes": program.scratch_bytes,
         "stack_bytes": size.stack_bytes,
     }
@@ -219,6 +243,7 @@ def _manifest(
     quantised: Quantised,
     graph: Graph,
     plan: MemoryPlan,
+    tiles: TilePlan,
     cost: Costs,
     memory: Mapping[str, int],
     size: Size,
@@ -237,6 +262,7 @@ def _manifest(
         "params": cost.params,
         "accuracy": dict(rating),
         "quantisation": {"method": quantised.method, "errors": quantised.errors},
+        "tiles": _tiles(plan, tiles),
         "inputs": [_port(graph, port) for port in graph.inputs],
         "outputs": [_port(graph, port) for port in graph.outputs],
         "layers": [
@@ -252,6 +278,30 @@ def _manifest(
                 "scratch_bytes": cost.by_op[op.output].scratch_bytes,
             }
             for op in graph.ops
+        ],
+    }
+
+
+def _tiles(plan: MemoryPlan, tiles: TilePlan) -> dict[str, Any]:
+    return {
+        "n_tiles": tiles.n_tiles,
+        "commits": tiles.commits,
+        "commit_slots": tiles.commit_slots,
+        "written_bytes": tiles.written_bytes,
+        "activation_bytes": tiles.activation_bytes,
+        "written_ratio": tiles.written_ratio,
+        "layers": [
+            {
+                "value": layer.value,
+                "operand": layer.operand,
+                "loc": layer.loc,
+                "value_offset_bytes": plan.offset_bytes[layer.value],
+                "first_tile": layer.first_tile,
+                "n_tiles": layer.n_tiles,
+                "tile_units": layer.tile_units,
+                "parts": layer.parts,
+            }
+            for layer in tiles.layers
         ],
     }
 

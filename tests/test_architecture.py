@@ -35,6 +35,7 @@ LAYERS = {
     "adapt": 5,
     "distribute": 5,
     "report": 5,
+    "analysis": 6,
     "pipeline": 6,
     "cli": 7,
     "__main__": 8,

@@ -37,7 +37,7 @@ def measure() -> dict[str, float]:
             "macs": manifest["macs"],
             "max_error": report.max_error,
             "mismatches": report.mismatches,
-            "arena_bytes": manifest["nvm_bytes"],
+            "arena_bytes": manifest["memory"]["arena_bytes"],
             "scratch_bytes": manifest["memory"]["scratch_bytes"],
             "stack_bytes": manifest["memory"]["stack_bytes"],
             "flash_bytes": manifest["flash_bytes"],
@@ -48,8 +48,7 @@ def measure() -> dict[str, float]:
 def instructions(output: Output, work: Path) -> float:
     """Instructions of one inference of the folder's own main.c."""
     name = output.graph.name
-    sources = [output.folder / "main.c", output.folder / f"{name}.c", *sorted((output.folder / "runtime").glob("*.c"))]
-    program = build_host_program(sources, [output.folder, output.folder / "runtime"], work / name)
+    program = build_host_program([output.folder / "main.c", *output.sources], output.include_dirs, work / name)
     sample = load(DATA, "test", limit=11).real_inputs()
     codes = encode_inputs(output.graph, sample)[output.graph.inputs[0].value].tobytes()
     one = len(codes) // 11

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 import click
 
 from freeml import __version__
+from freeml.cli.analyze import analyze
 from freeml.cli.boards import boards
 from freeml.cli.compile import compile_command
 from freeml.cli.data import data
@@ -27,7 +28,7 @@ from freeml.cli.terminal import Terminal
 from freeml.cli.verify import verify
 from freeml.errors import BadModel, FreemlError, ToolMissing
 
-COMMANDS = (demo, inspect, compile_command, verify, boards, data, doctor)
+COMMANDS = (demo, inspect, analyze, compile_command, verify, boards, data, doctor)
 
 
 class _InOrder(click.Group):

@@ -43,8 +43,11 @@ def render(program: Program) -> dict[str, str]:
 def runtime_files(program: Program) -> dict[str, str]:
     """The part of runtime_c that a program needs: all headers, and the kernels it calls."""
     headers = sorted(resource("runtime_c", "include").glob("*.h"))
+    runtime = sorted(resource("runtime_c", "src").glob("*.[ch]"))
     kernels = [resource("runtime_c", "kernels", "portable", f"{kernel}.c") for kernel in program.kernels]
-    return {f"runtime/{path.name}": path.read_text() for path in (*headers, *kernels)}
+    hal = sorted(resource("runtime_c", "hal", "host").glob("fml_hal_host.[ch]"))
+    files = {f"runtime/{path.name}": path.read_text() for path in (*headers, *runtime, *kernels)}
+    return files | {f"hal/{path.name}": path.read_text() for path in hal}
 
 
 def check_target(out_dir: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,38 +11,68 @@ import numpy as np
 
 from freeml.codegen.layers import Layer, layer_of
 from freeml.codegen.names import Names
-from freeml.codegen.program import Descriptor, PortTable, Program, Step, Table
+from freeml.codegen.program import Descriptor, LayerEntry, PortTable, Program, Table
 from freeml.ir.graph import Graph
-from freeml.ir.ops import Concat, Op
+from freeml.ir.ops import Op
 from freeml.ir.types import Array, Const, DType, Port
 from freeml.plan.memory import MemoryPlan
+from freeml.plan.tiles import LayerTiles, TilePlan
 
 _ROW_ELEMS = 24
+# Control block in front of the arena: FML_NVM_ARENA of fml_runtime.h.
+CONTROL_BYTES = 64
 # Kernels that call another one: both files are linked.
 _CALLED_BY = {"fml_conv_i8": ("fml_dense_i8",), "fml_pointwise_i8": ("fml_dense_i8",)}
 _C_TYPES = {DType.I8: "int8_t", DType.I16: "int16_t", DType.U16: "uint16_t", DType.I32: "int32_t", DType.U8: "uint8_t"}
 
 
-def generate(graph: Graph, plan: MemoryPlan, *, header: Sequence[str]) -> Program:
+def generate(graph: Graph, plan: MemoryPlan, tiles: TilePlan, *, header: Sequence[str]) -> Program:
     """The program of a model; graph.name must be a C identifier. header: lines of the comment on top of every file."""
     emitter = _Emitter(graph, plan)
-    for op in graph.ops:
-        emitter.add(op)
+    for layer in tiles.layers:
+        emitter.add(layer)
     names = Names()
+    tile_bytes = -(-tiles.tile_buffer_bytes // 4) * 4
+    kind, output = _result(graph)
     return Program(
         name=graph.name,
         macro=graph.name.upper(),
         header=tuple(header),
         tables=tuple(emitter.tables),
         descriptors=tuple(emitter.descriptors),
-        steps=tuple(emitter.steps),
+        layers=tuple(emitter.layers),
         inputs=tuple(_port_table(graph, plan, port, "input", names) for port in graph.inputs),
         outputs=tuple(_port_table(graph, plan, port, "output", names) for port in graph.outputs),
+        n_tiles=tiles.n_tiles,
         arena_bytes=plan.arena_bytes,
+        nvm_bytes=CONTROL_BYTES + plan.arena_bytes,
+        tile_bytes=tile_bytes,
         scratch_bytes=emitter.scratch_bytes,
+        sram_bytes=tile_bytes + emitter.scratch_bytes,
         weights_bytes=sum(table.n_bytes for table in emitter.tables),
+        commit_slots=tiles.commit_slots,
+        result_kind=kind,
+        result_output=output,
+        digest=_digest(graph, plan, tiles),
         kernels=tuple(sorted(emitter.kernels)),
     )
+
+
+def _result(graph: Graph) -> tuple[str, int]:
+    """How the class is read from the outputs, and from which one."""
+    type_ = graph.types[graph.outputs[0].value]
+    if type_.dtype is DType.I32:
+        return ("FML_RESULT_INDEX", 0) if type_.n_elems == 1 else ("FML_RESULT_NONE", 0)
+    one_axis = sum(n > 1 for n in type_.shape) == 1 and type_.n_elems <= 65535
+    return ("FML_RESULT_SCORES", 0) if one_axis else ("FML_RESULT_NONE", 0)
+
+
+def _digest(graph: Graph, plan: MemoryPlan, tiles: TilePlan) -> tuple[str, str]:
+    """Two 32-bit words that stand for all that gives bytes in NVM a meaning: function, offsets, tiles, commit record."""
+    text = [graph.digest, repr(sorted(plan.offset_bytes.items())), repr(tiles.commit_slots)]
+    text += [repr((t.value, t.operand, t.tile_units, t.parts, t.part_macs)) for t in tiles.layers]
+    digest = hashlib.sha256("\n".join(text).encode()).hexdigest()
+    return f"0x{digest[:8]}u", f"0x{digest[8:16]}u"
 
 
 @dataclass
@@ -51,48 +82,63 @@ class _Emitter:
     names: Names = field(default_factory=Names)
     tables: list[Table] = field(default_factory=list)
     descriptors: list[Descriptor] = field(default_factory=list)
-    steps: list[Step] = field(default_factory=list)
+    layers: list[LayerEntry] = field(default_factory=list)
     kernels: set[str] = field(default_factory=set)
     scratch_bytes: int = 0
     _by_content: dict[str, str] = field(default_factory=dict)
 
-    def add(self, op: Op) -> None:
-        layer = layer_of(self.graph, op, self._placed(op))
-        if layer is None:
-            return
+    def add(self, tiles: LayerTiles) -> None:
+        op = self.graph.producers[tiles.value]
+        layer = layer_of(self.graph, op, tiles.operand)
         base = self.names.unique(op.output, stem="layer")
         filled = {key: self._table(f"{base}_{key}", array, op) for key, array in layer.tables.items()}
-        filled["y"] = self._pointer(op.output)
         filled |= {f"x{k}": self._pointer(name) for k, name in enumerate(op.inputs) if name in self.graph.types}
-        filled |= self._describe(layer, base, filled)
-        calls = tuple(call.format(**filled) for call in layer.calls)
-        self.steps.append(Step(len(self.steps), comment_text(f"{op.output}: {op.loc}"), calls))
-        self.kernels |= {layer.kernel, *_CALLED_BY.get(layer.kernel, ())}
-        self.scratch_bytes = max(self.scratch_bytes, layer.scratch_bytes)
+        filled["d"] = self._describe(layer, base, filled)
+        partial = finish = ""
+        if tiles.parts > 1:
+            partial = f"fml_{layer.part}_part_i8({filled['d']}, {filled['x0']}, element, k0, n)"
+            finish = f"fml_{layer.part}_finish_i8({filled['d']}, element, acc)"
+            self.kernels.add(f"fml_{layer.part}_part_i8")
+        self.layers.append(
+            LayerEntry(
+                index=len(self.layers),
+                comment=comment_text(f"{op.output}: {op.loc}"),
+                call=layer.call.format(**filled) if tiles.parts == 1 else "",
+                partial=partial,
+                finish=finish,
+                fields=self._fields(tiles),
+            )
+        )
+        if tiles.parts == 1:
+            self.kernels |= {layer.kernel, *_CALLED_BY.get(layer.kernel, ())}
+            self.scratch_bytes = max(self.scratch_bytes, layer.scratch_bytes)
 
-    def _placed(self, op: Op) -> frozenset[int]:
-        if not isinstance(op, Concat):
-            return frozenset()
-        placed = self.plan.placed
-        return frozenset(k for k, name in enumerate(op.inputs) if name in placed and placed[name][0] == op.output)
+    def _fields(self, tiles: LayerTiles) -> tuple[tuple[str, str], ...]:
+        """fml_layer_t; its first_tile counts from 0, the plan's from 1, where step 0 is the capture."""
+        values = {
+            "first_tile": tiles.first_tile - 1,
+            "out_offset_bytes": tiles.offset_bytes,
+            "n_units": tiles.n_units,
+            "tile_units": tiles.tile_units,
+            "unit_bytes": tiles.unit_bytes,
+            "unit_stride_bytes": tiles.unit_stride_bytes,
+            "products": tiles.macs if tiles.parts > 1 else 0,
+            "part_products": tiles.part_macs if tiles.parts > 1 else 0,
+        }
+        return (*((f".{name}", f"{value}u") for name, value in values.items()), (".parts", f"{tiles.parts}u"))
 
     def _pointer(self, value: str) -> str:
         offset = self.plan.offset_bytes[value]
         return f"arena + {offset}" if offset else "arena"
 
-    def _describe(self, layer: Layer, base: str, filled: dict[str, str]) -> dict[str, str]:
-        """Emit the descriptors of a layer; returns what {d} or {d0}, {d1} .. stand for."""
-        several = layer.descriptors or ((layer.fields,) if layer.struct else ())
-        pointers = {}
-        for k, fields in enumerate(several):
-            key = f"d{k}" if layer.descriptors else "d"
-            # A lone descriptor bears the name of its layer; every other symbol gets one of its own.
-            own = self.names.unique(f"{base}_{k}", stem="layer") if len(several) > 1 else base
-            name = f"{self.graph.name}_{own}"
-            resolved = tuple((f, filled[v[1:]] if v.startswith("@") else v) for f, v in fields)
-            self.descriptors.append(Descriptor(layer.struct, name, resolved))
-            pointers[key] = f"&{name}"
-        return pointers
+    def _describe(self, layer: Layer, base: str, filled: dict[str, str]) -> str:
+        """Emit the descriptor of a layer; returns its address, or nothing where the kernel takes none."""
+        if not layer.struct:
+            return ""
+        name = f"{self.graph.name}_{base}"
+        resolved = tuple((f, filled[v[1:]] if v.startswith("@") else v) for f, v in layer.fields)
+        self.descriptors.append(Descriptor(layer.struct, name, resolved))
+        return f"&{name}"
 
     def _table(self, name: str, array: Array, op: Op) -> str:
         const = Const(array)

@@ -14,7 +14,7 @@ import numpy as np
 from freeml.errors import UnsupportedOp
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import AddI8, AvgPoolI8, ConvI8, DenseI8, LutI8, MaxPoolI8, MulI8, PadI8, SoftmaxI8
-from freeml.ir.ops import ArgMax, Concat, Op, Reshape, Transpose, Window
+from freeml.ir.ops import ArgMax, Concat, Op, Transpose, Window
 from freeml.ir.types import Array
 from freeml.plan.cost import is_depthwise, is_pointwise, scratch_bytes
 
@@ -23,33 +23,34 @@ _MAX_U16 = 65535
 
 @dataclass(frozen=True)
 class Layer:
-    """How one op becomes C. In calls and fields, {x0}, {x1} .. stand for input pointers, {y} for the output pointer,
-    {d} for the address of the descriptor and {name} of a table for that table.
+    """How one op, or one copied operand of a Concat, becomes C.
+
+    In `call`, {x0}, {x1} .. stand for input pointers, {d} for the address of the descriptor and the name of a table for
+    that table; `y`, `scratch`, `first` and `n` are the parameters of the generated function, see fml_runtime.h.
 
     kernel      file and function of runtime_c/kernels
     struct      type of the descriptor; empty where the kernel takes none
     fields      fields of the descriptor; a value "@w" means the table "w"
     tables      constants: key -> array, in the order they are emitted
-    calls       C statements
+    call        C expression that computes units [first, first + n)
+    part        kernel family ("conv" or "dense") that can compute one output in parts; empty where none can
     """
 
     kernel: str
     struct: str = ""
     fields: tuple[tuple[str, str], ...] = ()
     tables: dict[str, Array] = field(default_factory=dict)
-    calls: tuple[str, ...] = ()
+    call: str = ""
     scratch_bytes: int = 0
-    descriptors: tuple[tuple[tuple[str, str], ...], ...] = ()
+    part: str = ""
 
 
-def layer_of(graph: Graph, op: Op, placed: frozenset[int] = frozenset()) -> Layer | None:
-    """The layer of an op; None for one that needs no code. Raises UnsupportedOp where a size leaves 16 bits.
+def layer_of(graph: Graph, op: Op, operand: int = 0) -> Layer:
+    """The layer of an op that computes. Raises UnsupportedOp where a size leaves 16 bits.
 
-    placed: which inputs of a Concat the memory plan has already put in place.
+    operand: which input of a Concat is copied.
     """
     match op:
-        case Reshape():
-            return None
         case ConvI8():
             return _conv(graph, op)
         case DenseI8():
@@ -59,15 +60,14 @@ def layer_of(graph: Graph, op: Op, placed: frozenset[int] = frozenset()) -> Laye
         case AddI8() | MulI8():
             return _elementwise(graph, op)
         case LutI8():
-            n = graph.types[op.output].n_elems
             table = {"table": graph.consts[op.inputs[1]].array}
-            return Layer("fml_lut_i8", tables=table, calls=(f"fml_lut_i8({{table}}, {{x0}}, {{y}}, 0, {n}u);",))
+            return Layer("fml_lut_i8", tables=table, call="fml_lut_i8({table}, {x0}, y, first, n)")
         case SoftmaxI8():
             return _softmax(graph, op)
         case ArgMax():
             return _argmax(graph, op)
         case Concat():
-            return _concat(graph, op, placed)
+            return _concat(graph, op, operand)
         case PadI8():
             return _pad(graph, op)
         case Transpose():
@@ -144,8 +144,9 @@ def _conv(graph: Graph, op: ConvI8) -> Layer:
         (".hi", str(op.hi)),
     )
     extra = ", scratch" if scratch else ""
-    call = f"{kernel}({{d}}, {{x0}}, {{y}}{extra}, 0, {math.prod(y)}u);"
-    return Layer(kernel, "fml_conv_t", fields, tables, (call,), scratch)
+    call = f"{kernel}({{d}}, {{x0}}, y{extra}, first, n)"
+    part = "" if kernel == "fml_depthwise_i8" else "conv"
+    return Layer(kernel, "fml_conv_t", fields, tables, call, scratch, part)
 
 
 def _dense(graph: Graph, op: DenseI8) -> Layer:
@@ -160,8 +161,8 @@ def _dense(graph: Graph, op: DenseI8) -> Layer:
         (".lo", str(op.lo)),
         (".hi", str(op.hi)),
     )
-    call = f"fml_dense_i8({{d}}, {{x0}}, {{y}}, 0, {n_out}u);"
-    return Layer("fml_dense_i8", "fml_dense_t", fields, _weights(graph, op), (call,))
+    call = "fml_dense_i8({d}, {x0}, y, first, n)"
+    return Layer("fml_dense_i8", "fml_dense_t", fields, _weights(graph, op), call, part="dense")
 
 
 def _pool(graph: Graph, op: MaxPoolI8 | AvgPoolI8) -> Layer:
@@ -189,8 +190,7 @@ def _pool(graph: Graph, op: MaxPoolI8 | AvgPoolI8) -> Layer:
             (".mult", "@mult"),
             (".shift", "@shift"),
         )
-    call = f"{kernel}({{d}}, {{x0}}, {{y}}, 0, {y[0] * y[1]}u);"
-    return Layer(kernel, "fml_pool_t", fields, tables, (call,))
+    return Layer(kernel, "fml_pool_t", fields, tables, f"{kernel}({{d}}, {{x0}}, y, first, n)")
 
 
 def _array(values: Sequence[int]) -> str:
@@ -219,8 +219,8 @@ def _elementwise(graph: Graph, op: AddI8 | MulI8) -> Layer:
     fields += ((".shift", str(op.shift)), (".lo", str(op.lo)), (".hi", str(op.hi)))
     tables = {f"operand{k}": graph.consts[name].array for k, name in enumerate(op.inputs) if name in graph.consts}
     operands = ", ".join(f"{{operand{k}}}" if name in graph.consts else f"{{x{k}}}" for k, name in enumerate(op.inputs))
-    call = f"{kernel}({{d}}, {operands}, {{y}}, 0, {math.prod(out)}u);"
-    return Layer(kernel, kernel.replace("_i8", "_t"), fields, tables, (call,))
+    call = f"{kernel}({{d}}, {operands}, y, first, n)"
+    return Layer(kernel, kernel.replace("_i8", "_t"), fields, tables, call)
 
 
 def broadcast_strides(out: tuple[int, ...], shape: tuple[int, ...]) -> list[int]:
@@ -257,39 +257,30 @@ def _softmax(graph: Graph, op: SoftmaxI8) -> Layer:
     _sized(op, classes=shape[-1])
     tables = {"table": graph.consts[op.inputs[1]].array}
     fields = ((".exp_table", "@table"), (".n", str(shape[-1])))
-    call = f"fml_softmax_i8({{d}}, {{x0}}, {{y}}, 0, {math.prod(shape[:-1])}u);"
-    return Layer("fml_softmax_i8", "fml_softmax_t", fields, tables, (call,))
+    return Layer("fml_softmax_i8", "fml_softmax_t", fields, tables, "fml_softmax_i8({d}, {x0}, y, first, n)")
 
 
 def _argmax(graph: Graph, op: ArgMax) -> Layer:
     shape = graph.types[op.inputs[0]].shape
     _sized(op, classes=shape[-1])
     fields = ((".n", str(shape[-1])), (".last", str(int(op.last))))
-    call = f"fml_argmax_i8({{d}}, {{x0}}, (int32_t *)(void *)({{y}}), 0, {math.prod(shape[:-1])}u);"
-    return Layer("fml_argmax_i8", "fml_argmax_t", fields, {}, (call,))
+    call = "fml_argmax_i8({d}, {x0}, (int32_t *)(void *)y, first, n)"
+    return Layer("fml_argmax_i8", "fml_argmax_t", fields, {}, call)
 
 
-def _concat(graph: Graph, op: Concat, placed: frozenset[int]) -> Layer | None:
-    out = graph.types[op.output].shape
-    rows, stride = math.prod(out[: op.axis]), math.prod(out[op.axis :])
-    descriptors: list[tuple[tuple[str, str], ...]] = []
-    calls: list[str] = []
-    offset = 0
-    for k, name in enumerate(op.inputs):
-        row = math.prod(graph.types[name].shape[op.axis :])
-        if k not in placed:
-            fields = (
-                (".n_rows", str(rows)),
-                (".row_bytes", str(row)),
-                (".x_stride_bytes", str(row)),
-                (".y_stride_bytes", str(stride)),
-            )
-            calls.append(f"fml_copy_i8({{d{len(descriptors)}}}, {{x{k}}}, {{y}} + {offset}, 0, {rows}u);")
-            descriptors.append(fields)
-        offset += row
-    if not calls:
-        return None
-    return Layer("fml_copy_i8", "fml_copy_t", (), {}, tuple(calls), 0, tuple(descriptors))
+def _concat(graph: Graph, op: Concat, operand: int) -> Layer:
+    """The copy of one operand; in the tile buffer its rows follow each other, in the arena they are a stride apart."""
+    shape = graph.types[op.inputs[operand]].shape
+    row = math.prod(shape[op.axis :])
+    fields = (
+        (".n_rows", str(math.prod(shape[: op.axis]))),
+        (".row_bytes", str(row)),
+        (".x_stride_bytes", str(row)),
+        (".y_stride_bytes", str(row)),
+    )
+    # The kernel's y is where row 0 goes, whatever `first` is; the tile buffer begins with row `first`.
+    call = f"fml_copy_i8({{d}}, {{x{operand}}} + (size_t)first * {row}u, y, 0, n)"
+    return Layer("fml_copy_i8", "fml_copy_t", fields, {}, call)
 
 
 def _pad(graph: Graph, op: PadI8) -> Layer:
@@ -311,8 +302,7 @@ def _pad(graph: Graph, op: PadI8) -> Layer:
         (".out_dims", _array([d[2] for d in dims])),
         (".value", str(op.value)),
     )
-    call = f"fml_pad_i8({{d}}, {{x0}}, {{y}}, 0, {math.prod(y)}u);"
-    return Layer("fml_pad_i8", "fml_pad_t", fields, {}, (call,))
+    return Layer("fml_pad_i8", "fml_pad_t", fields, {}, "fml_pad_i8({d}, {x0}, y, first, n)")
 
 
 def _transpose(graph: Graph, op: Transpose) -> Layer:
@@ -327,5 +317,5 @@ def _transpose(graph: Graph, op: Transpose) -> Layer:
         (".out_dims", _array(dims)),
         (".x_strides", _array(strides[0])),
     )
-    call = f"fml_transpose_i8({{d}}, {{x0}}, {{y}}, 0, {math.prod(y)}u);"
-    return Layer("fml_transpose_i8", "fml_transpose_t", fields, {}, (call,))
+    call = "fml_transpose_i8({d}, {x0}, y, first, n)"
+    return Layer("fml_transpose_i8", "fml_transpose_t", fields, {}, call)

@@ -16,10 +16,26 @@ stddef stdint stdio stdlib stdnoreturn string tgmath threads time uchar wchar wc
 memory newlib strings unistd
 """
 # What stands beside the generated files, or is a target of their Makefile.
-_BESIDE = "clean runtime"
+_BESIDE = "clean runtime hal"
 _RESERVED = frozenset(f"{_KEYWORDS} {_HEADERS} {_BESIDE}".split())
 # What the templates define for every model, after its prefix.
-_OWN = ("arena_bytes", "arena_t", "info", "inputs", "outputs", "run", "step", "weights", "weights_bytes")
+_OWN = (
+    "arena_bytes",
+    "compute",
+    "finish",
+    "inputs",
+    "layers",
+    "model",
+    "nvm_bytes",
+    "nvm_t",
+    "outputs",
+    "partial",
+    "scratch_bytes",
+    "sram_bytes",
+    "tile_bytes",
+    "weights",
+    "weights_bytes",
+)
 
 
 def identifier(text: str, *, stem: str = "model") -> str:

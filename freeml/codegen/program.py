@@ -27,12 +27,18 @@ class Descriptor:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One layer: the C calls that compute it, and the node it came from."""
+class LayerEntry:
+    """One layer: the expression that computes units of it, or the two of one that is cut into parts, and its tiles.
+
+    `fields` are those of fml_layer_t.
+    """
 
     index: int
     comment: str
-    calls: tuple[str, ...]
+    call: str
+    partial: str
+    finish: str
+    fields: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +64,28 @@ class Program:
     header: tuple[str, ...]
     tables: tuple[Table, ...]
     descriptors: tuple[Descriptor, ...]
-    steps: tuple[Step, ...]
+    layers: tuple[LayerEntry, ...]
     inputs: tuple[PortTable, ...]
     outputs: tuple[PortTable, ...]
+    n_tiles: int
     arena_bytes: int
+    nvm_bytes: int
+    tile_bytes: int
     scratch_bytes: int
+    sram_bytes: int
     weights_bytes: int
+    commit_slots: int
+    result_kind: str
+    result_output: int
+    digest: tuple[str, str]
     kernels: tuple[str, ...]
+
+    @property
+    def whole(self) -> tuple[LayerEntry, ...]:
+        """Layers whose kernels compute whole outputs."""
+        return tuple(layer for layer in self.layers if layer.call)
+
+    @property
+    def parted(self) -> tuple[LayerEntry, ...]:
+        """Layers whose outputs are computed in parts."""
+        return tuple(layer for layer in self.layers if layer.partial)

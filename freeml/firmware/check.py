@@ -13,7 +13,6 @@ from freeml.firmware.output import Output
 from freeml.firmware.run import HostModel
 from freeml.ir.graph import Graph
 from freeml.ir.interpret import chunks, decode_outputs, encode_inputs, interpret
-from freeml.ir.ops import Reshape
 from freeml.ir.types import Array
 
 
@@ -102,15 +101,17 @@ def first_wrong_layer(model: HostModel, output: Output, inputs: dict[str, Array]
     graph = output.graph
     one = {name: array[sample : sample + 1] for name, array in inputs.items()}
     expected = interpret(graph, one, list(graph.types))
-    offsets = {layer["value"]: layer["offset_bytes"] for layer in output.manifest["layers"]}
-    ops = [op for op in graph.ops if not isinstance(op, Reshape)]
-    comments = iter(ops)
-    for _ in model.run_steps(inputs, sample):
-        op = next(comments, None)
-        if op is None:
-            break
-        type_ = graph.types[op.output]
-        raw = model.arena_bytes(offsets[op.output], type_.size_bytes).view(type_.dtype.numpy)
-        if (raw != expected[op.output].ravel()).any():
+    # Layers in the order of their tiles; a Concat that copies several operands is done after its last one.
+    layers = output.manifest["tiles"]["layers"]
+    done = {layer["first_tile"] + layer["n_tiles"] - 1: layer for layer in layers}
+    last = {layer["value"]: layer["first_tile"] for layer in layers}
+    for step in model.run_steps(inputs, sample):
+        layer = done.get(step)
+        if layer is None or last[layer["value"]] != layer["first_tile"]:
+            continue
+        type_ = graph.types[layer["value"]]
+        raw = model.arena_bytes(layer["value_offset_bytes"], type_.size_bytes).view(type_.dtype.numpy)
+        if (raw != expected[layer["value"]].ravel()).any():
+            op = graph.producers[layer["value"]]
             return f"first wrong in {op.loc} ({type(op).__name__}, {op.output})"
     return "every layer alone agrees: the difference is in how they are joined"

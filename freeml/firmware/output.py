@@ -28,14 +28,30 @@ class Output:
     graph: Graph
     float_graph: Graph
 
+    @property
+    def sources(self) -> list[Path]:
+        """The C of the model, the runtime and this machine's board interface; without main.c."""
+        parts = (self.folder.glob("runtime/*.c"), self.folder.glob("hal/*.c"))
+        return [self.folder / f"{self.graph.name}.c", *(path for part in parts for path in sorted(part))]
+
+    @property
+    def include_dirs(self) -> list[Path]:
+        """Where the headers are."""
+        return [self.folder, self.folder / "runtime", self.folder / "hal"]
+
     def build(self) -> HostModel:
         """Compile the folder's C for this machine and load it. Raises ToolMissing or ToolFailed."""
-        name = self.graph.name
-        sources = [self.folder / f"{name}.c", *sorted((self.folder / "runtime").glob("*.c"))]
+        memory = self.manifest["memory"]
         with tempfile.TemporaryDirectory(prefix="freeml-load-") as work:
             # A new path each time: under a path it knows, the loader returns the library it has, not a changed one.
-            library = build_host_library(sources, [self.folder, self.folder / "runtime"], Path(work) / f"{name}.so")
-            return HostModel(library, self.graph)
+            library = build_host_library(self.sources, self.include_dirs, Path(work) / f"{self.graph.name}.so")
+            return HostModel(
+                library,
+                self.graph,
+                nvm_bytes=memory["nvm_bytes"],
+                sram_bytes=memory["tile_bytes"] + memory["scratch_bytes"],
+                arena_offset_bytes=memory["nvm_bytes"] - memory["arena_bytes"],
+            )
 
 
 def folder_files(graph: Graph, float_graph: Graph) -> dict[str, str | bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,96 +14,119 @@ from freeml.errors import ToolFailed
 from freeml.ir.graph import Graph
 from freeml.ir.types import Array
 
-_STEP = ctypes.CFUNCTYPE(None, ctypes.c_uint16, ctypes.c_void_p, ctypes.c_void_p)
+_PUBLISHED = 1
+_RAM_BYTES = 256  # room for fml_ram_t, whatever the pointer size
 
 
-class _CPort(ctypes.Structure):
-    """fml_port_t."""
-
-    _fields_ = (("offset_bytes", ctypes.c_uint32), ("n_bytes", ctypes.c_uint32))
-
-
-class _CInfo(ctypes.Structure):
-    """fml_info_t."""
+class _Result(ctypes.Structure):
+    """fml_result_t."""
 
     _fields_ = (
-        ("inputs", ctypes.POINTER(_CPort)),
-        ("outputs", ctypes.POINTER(_CPort)),
-        ("n_inputs", ctypes.c_uint16),
-        ("n_outputs", ctypes.c_uint16),
-        ("n_steps", ctypes.c_uint16),
-        ("arena_bytes", ctypes.c_uint32),
-        ("scratch_bytes", ctypes.c_uint32),
-        ("step", _STEP),
+        ("sequence", ctypes.c_uint32),
+        ("class_index", ctypes.c_uint16),
+        ("confidence", ctypes.c_uint8),
+        ("depth", ctypes.c_uint8),
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The newest published result: fml_result_t."""
+
+    sequence: int
+    class_index: int
+    confidence: int
+    depth: int
+
+
 class HostModel:
-    """A compiled model loaded into this process. Arena and scratch have guard bytes, checked after every run."""
+    """A compiled model loaded into this process. NVM and SRAM have guard bytes, checked after every batch."""
 
     _GUARD = 64
 
-    def __init__(self, library: Path, graph: Graph) -> None:
+    def __init__(
+        self, library: Path, graph: Graph, *, nvm_bytes: int, sram_bytes: int, arena_offset_bytes: int
+    ) -> None:
         self.graph = graph
+        self._arena = arena_offset_bytes
         try:
             self._library = ctypes.CDLL(str(library))
-            self.info = _CInfo.in_dll(self._library, f"{graph.name}_info")
-            self._run = self._library[f"{graph.name}_run"]
+            self._model = ctypes.addressof(ctypes.c_char.in_dll(self._library, f"{graph.name}_model"))
+            for name in ("fml_boot", "fml_infer", "fml_step", "fml_result"):
+                getattr(self._library, name).restype = ctypes.c_int
+            self._library.fml_output.restype = ctypes.c_void_p
         except (OSError, ValueError, AttributeError) as error:
             raise ToolFailed(f"the host library cannot be loaded: {error}", where=library.name) from error
-        self._run.restype = None
-        self._run.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
-        self.arena = self._guarded(self.info.arena_bytes)
-        self.scratch = self._guarded(self.info.scratch_bytes)
+        self._ram = ctypes.create_string_buffer(_RAM_BYTES)
+        self.nvm = np.full(nvm_bytes + 2 * self._GUARD, 0x5A, dtype=np.int8)
+        self.sram = np.full(sram_bytes + 2 * self._GUARD, 0x5A, dtype=np.int8)
+        self._samples = (ctypes.c_void_p * len(graph.inputs))()
 
-    def _guarded(self, n_bytes: int) -> npt.NDArray[np.int8]:
-        return np.full(n_bytes + 2 * self._GUARD, 0x5A, dtype=np.int8)
-
-    def _address(self, buffer: npt.NDArray[np.int8]) -> int:
-        return int(buffer.ctypes.data) + self._GUARD
+    def boot(self, fill: int = 0x33) -> None:
+        """Power on with NVM and SRAM full of garbage: a cold start."""
+        body = slice(self._GUARD, -self._GUARD)
+        self.nvm[body] = fill
+        self.sram[body] = ~fill
+        self._library.fml_boot(
+            self._ram, ctypes.c_void_p(self._model), self._address(self.nvm), self._address(self.sram)
+        )
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Outputs (B, *shape) for int8 codes (B, *shape) by value name, in memory order, one inference each."""
-        return self._batch(inputs, lambda: self._run(self._address(self.arena), self._address(self.scratch)))
-
-    def run_steps(self, inputs: Mapping[str, Array], sample: int) -> Iterator[int]:
-        """One sample, yielding the index of each step after it ran; `arena_bytes()` shows what it left."""
-        self._load({name: array[sample] for name, array in inputs.items()})
-        for step in range(self.info.n_steps):
-            self.info.step(step, self._address(self.arena), self._address(self.scratch))
-            yield step
-
-    def arena_bytes(self, offset: int, n_bytes: int) -> npt.NDArray[np.int8]:
-        """A copy of part of the arena."""
-        start = self._GUARD + offset
-        return np.array(self.arena[start : start + n_bytes])
-
-    def _batch(self, inputs: Mapping[str, Array], run: object) -> dict[str, Array]:
-        assert callable(run)
+        self.boot()
         n_samples = len(next(iter(inputs.values())))
         types = [self.graph.types[port.value] for port in self.graph.outputs]
         results = [np.empty((n_samples, *t.shape), dtype=t.dtype.numpy) for t in types]
         for sample in range(n_samples):
-            self._load({name: array[sample] for name, array in inputs.items()})
-            run()
+            kept = self._load(inputs, sample)
+            status = self._library.fml_infer(self._ram)
+            if status != _PUBLISHED:
+                raise AssertionError(f"{self.graph.name} published nothing (status {status}) on {len(kept)} inputs")
             for k, type_ in enumerate(types):
-                port = self.info.outputs[k]
-                raw = self.arena_bytes(port.offset_bytes, port.n_bytes)
-                results[k][sample] = raw.view(type_.dtype.numpy).reshape(type_.shape)
+                address = self._library.fml_output(self._ram, ctypes.c_uint16(k))
+                raw = ctypes.string_at(address, type_.size_bytes)
+                results[k][sample] = np.frombuffer(raw, dtype=type_.dtype.numpy).reshape(type_.shape)
         self._check_guards()
         return {port.value: array for port, array in zip(self.graph.outputs, results, strict=True)}
 
-    def _load(self, inputs: Mapping[str, Array]) -> None:
-        """Fill the arena with garbage, then the inputs: a kernel that reads what nobody wrote shows at once."""
-        body = slice(self._GUARD, -self._GUARD)
-        self.arena[body] = 0x33
-        self.scratch[body] = -0x34
-        for k, port in enumerate(self.graph.inputs):
-            place = self.info.inputs[k]
-            start = self._GUARD + place.offset_bytes
-            self.arena[start : start + place.n_bytes] = inputs[port.value].reshape(-1)
+    def run_steps(self, inputs: Mapping[str, Array], sample: int) -> Iterator[int]:
+        """One sample from a cold start, yielding the number of each step after it was committed: 0 the capture."""
+        self.boot()
+        kept = self._load(inputs, sample)
+        step = 0
+        while kept:
+            status = self._library.fml_step(self._ram)
+            yield step
+            if status != 0:
+                return
+            step += 1
+
+    def result(self) -> Published | None:
+        """The newest published result, read from NVM alone."""
+        result = _Result()
+        status = self._library.fml_result(ctypes.c_void_p(self._model), self._address(self.nvm), ctypes.byref(result))
+        if status != 0:
+            return None
+        return Published(result.sequence, result.class_index, result.confidence, result.depth)
+
+    def arena_bytes(self, offset: int, n_bytes: int) -> npt.NDArray[np.int8]:
+        """A copy of part of the arena."""
+        start = self._GUARD + self._arena + offset
+        return np.array(self.nvm[start : start + n_bytes])
+
+    def _address(self, buffer: npt.NDArray[np.int8]) -> ctypes.c_void_p:
+        return ctypes.c_void_p(int(buffer.ctypes.data) + self._GUARD)
+
+    def _load(self, inputs: Mapping[str, Array], sample: int) -> list[Array]:
+        """Point the board interface to one sample; the arrays must outlive the inference."""
+        kept = [np.ascontiguousarray(inputs[port.value][sample], dtype=np.int8) for port in self.graph.inputs]
+        for k, array in enumerate(kept):
+            self._samples[k] = array.ctypes.data
+        self._kept = kept
+        self._library.fml_host_set_inputs(self._samples)
+        return kept
 
     def _check_guards(self) -> None:
-        for buffer in (self.arena, self.scratch):
+        for buffer in (self.nvm, self.sram):
             if (buffer[: self._GUARD] != 0x5A).any() or (buffer[-self._GUARD :] != 0x5A).any():
-                raise AssertionError(f"{self.graph.name} wrote outside its arena or scratch")
+                raise AssertionError(f"{self.graph.name} wrote outside its NVM or SRAM")

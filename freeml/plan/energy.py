@@ -78,9 +78,8 @@ class Budget:
 
     def needed_uf(self, cost: TileCost) -> float:
         """The capacitance at which a step just fits; infinite where leakage takes more than any capacitor adds."""
-        per_uf = (self.v_on_mv - self.v_off_mv) * 1000 * (
-            1 - self.margin
-        ) - self.leakage_na_per_uf * cost.time_us / 1000
+        one = self.with_capacitance(1.0)
+        per_uf = one.usable_pc - float(one.leakage_pc(cost.time_us))
         return cost.charge_pc / per_uf if per_uf > 0 else float("inf")
 
     def energy_uj(self, charge_pc: float) -> float:

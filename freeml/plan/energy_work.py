@@ -1,4 +1,4 @@
-"""What a tile of a kernel call does, counted: products, outputs, bytes from and to NVM. Board figures turn it into cost.
+"""What a tile of a kernel call does, counted: products, outputs, bytes from and to NVM. A board's figures price it.
 
 Counts are worst cases over all tiles of n units that start at a multiple of n: every tap inside the input, no cache hit
 on the bytes of a value, and as many window positions as a tile can touch. They follow the kernels of runtime_c/kernels;
@@ -23,6 +23,7 @@ from freeml.plan.memory import MemoryPlan
 Ints = npt.NDArray[np.int64]
 
 PARTIAL_BYTES = 4  # one int32 sum
+CHUNK_BYTES = 64  # FML_NVM_CHUNK_BYTES: what the runtime writes in one transfer
 _REQUANT_BYTES = 7  # bias, mult and shift of one output
 
 
@@ -36,6 +37,7 @@ class Call:
     unit_stride_bytes  from one unit to the next in the arena
     offset_bytes       of unit 0 in the arena
     macs               products of one unit of a convolution or dense layer, else 0
+    has_parts          whether a kernel can compute one unit's products in parts
     """
 
     op: Op
@@ -45,6 +47,7 @@ class Call:
     unit_stride_bytes: int
     offset_bytes: int
     macs: int
+    has_parts: bool
 
 
 def kernel_calls(graph: Graph, plan: MemoryPlan) -> Iterator[Call]:
@@ -58,7 +61,9 @@ def kernel_calls(graph: Graph, plan: MemoryPlan) -> Iterator[Call]:
         out = graph.types[op.output]
         unit = _unit_elems(op, out.shape) * out.dtype.size_bytes
         macs = _products(graph, op)
-        yield Call(op, 0, out.size_bytes // unit, unit, unit, plan.offset_bytes[op.output], macs)
+        has_parts = isinstance(op, DenseI8) or (isinstance(op, ConvI8) and not is_depthwise(op, graph))
+        at = plan.offset_bytes[op.output]
+        yield Call(op, 0, out.size_bytes // unit, unit, unit, at, macs, has_parts and macs > 1)
 
 
 def _copies(graph: Graph, plan: MemoryPlan, op: Concat) -> Iterator[Call]:
@@ -69,7 +74,7 @@ def _copies(graph: Graph, plan: MemoryPlan, op: Concat) -> Iterator[Call]:
         type_ = graph.type_of(name)
         row = prod(type_.shape[op.axis :]) * type_.dtype.size_bytes
         if plan.placed.get(name) != (op.output, at - plan.offset_bytes[op.output]):
-            yield Call(op, operand, rows, row, stride, at, 0)
+            yield Call(op, operand, rows, row, stride, at, 0, False)
         at += row
 
 
@@ -123,7 +128,7 @@ def work(graph: Graph, call: Call, n: Ints) -> Work:
         stage_bytes=stage,
         stage_transfers=transfers,
         write_bytes=n * call.unit_bytes,
-        write_transfers=n if call.unit_stride_bytes != call.unit_bytes else one,
+        write_transfers=_transfers(n * call.unit_bytes) + (n if call.unit_stride_bytes != call.unit_bytes else 0),
     )
 
 
@@ -135,13 +140,12 @@ def part_work(graph: Graph, call: Call, macs: Ints) -> Work:
     macs = np.asarray(macs, dtype=np.int64)
     one = np.ones_like(macs)
     op = call.op
-    gathers = isinstance(op, ConvI8) and not is_pointwise(op) and not is_depthwise(op, graph)
-    contiguous = isinstance(op, DenseI8) or (isinstance(op, ConvI8) and is_pointwise(op))
-    counts = {"tile": one, "output": one, _mac_kind(graph, op): macs}
+    counts = {"tile": one, "output": one}
     if isinstance(op, ConvI8):
-        counts["window"] = one
-    if gathers:
-        counts["gathered_byte"] = macs
+        counts |= {"depthwise_mac": macs, "window": one}  # tap by tap, without a column: as in a depthwise convolution
+    else:
+        counts["mac"] = macs
+    contiguous = isinstance(op, DenseI8) or (isinstance(op, ConvI8) and is_pointwise(op))
     stage = macs if contiguous else _stage(graph, call, one)[0]
     return Work(
         counts=counts,
@@ -164,8 +168,12 @@ def fixed_work(*, write_bytes: int, compared: int) -> Work:
         stage_bytes=compared * one,
         stage_transfers=one if compared else none,
         write_bytes=write_bytes * one,
-        write_transfers=one,
+        write_transfers=_transfers(write_bytes * one),
     )
+
+
+def _transfers(n_bytes: Ints) -> Ints:
+    return -(-n_bytes // CHUNK_BYTES)
 
 
 def _mac_kind(graph: Graph, op: Op) -> str:
@@ -226,7 +234,7 @@ def _stage(graph: Graph, call: Call, n: Ints) -> tuple[Ints, Ints]:
     size = graph.type_of(op.inputs[call.operand]).size_bytes
     match op:
         case ConvI8() | MaxPoolI8() | AvgPoolI8():
-            return _window_span(graph, call, op, n), one
+            return _window_span(graph, op, n), one
         case AddI8() | MulI8():
             operands = [graph.types[name].n_elems for name in op.inputs if name in graph.types]
             whole = graph.types[op.output].n_elems
@@ -243,7 +251,7 @@ def _stage(graph: Graph, call: Call, n: Ints) -> tuple[Ints, Ints]:
     raise AssertionError(f"no kernel for {type(op).__name__}")
 
 
-def _window_span(graph: Graph, call: Call, op: ConvI8 | MaxPoolI8 | AvgPoolI8, n: Ints) -> Ints:
+def _window_span(graph: Graph, op: ConvI8 | MaxPoolI8 | AvgPoolI8, n: Ints) -> Ints:
     (in_h, in_w, in_c), (out_h, out_w, out_c) = graph.types[op.inputs[0]].shape, graph.types[op.output].shape
     per_pixel = out_c if isinstance(op, ConvI8) else 1  # units
     window: Window = op.window

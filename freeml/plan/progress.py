@@ -1,7 +1,7 @@
 """Forward progress, decided before anything is flashed: every step of a plan fits one charge of the capacitor.
 
-A device that boots with a full capacitor and gets nothing more completes at least one step before it dies, whatever step
-it is at, because the worst case of each step, with boot, restore and commit, is at most the usable charge (energy.py).
+A device that boots with a full capacitor and gets nothing more completes at least one step before it dies, whichever
+step it is at, because the worst case of each, with boot, restore and commit, is at most the usable charge (energy.py).
 So every inference ends. Where that cannot be had, the error names the layer, both energies and what would do.
 """
 
@@ -72,14 +72,11 @@ def check_progress(
 def smallest_capacitor_uf(graph: Graph, memory_plan: MemoryPlan, board: Board, *, sram_tile_bytes: int) -> float | None:
     """The smallest capacitance of two significant digits for which planning succeeds; None where none does.
 
-    Exact: 0.9 times it does not do. Planning at a capacitance succeeds at every larger one, so it is bisected over such
-    numbers, from the one that the smallest tiles with the shortest commit record ask for.
+    Exact: with 0.9 times it planning fails. Where planning succeeds it does so with every larger capacitor, so the
+    search goes up from what the smallest tiles with the shortest commit record ask for, and ends there or soon after.
     """
     budget = budget_of(board)
     assert budget is not None
-
-    def least_uf(plan: TilePlan) -> float:
-        return max(budget.needed_uf(cost) for cost in _least_costs(plan))
 
     def does(capacitance_uf: float) -> bool:
         made = plan_tiles(graph, memory_plan, board, capacitance_uf, sram_tile_bytes=sram_tile_bytes)
@@ -87,7 +84,7 @@ def smallest_capacitor_uf(graph: Graph, memory_plan: MemoryPlan, board: Board, *
         return all(at.covers_one(cost) for _, cost in _steps(made))
 
     largest = plan_tiles(graph, memory_plan, board, MOST_UF, sram_tile_bytes=sram_tile_bytes)
-    lowest = least_uf(largest)
+    lowest = max(budget.needed_uf(cost) for cost in _least_costs(largest))
     if lowest > MOST_UF:
         return None
     candidate = round_up(lowest)

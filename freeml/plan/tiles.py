@@ -3,8 +3,8 @@
 A tile computes output units [first, first + n) of one layer into SRAM, the runtime writes them to NVM and commits its
 number. Step 0 captures the input, steps 1 .. n_tiles are the tiles in order, step n_tiles + 1 publishes the result.
 Of each layer the tile is the largest whose worst case, with restore and commit, fits the capacitor's usable charge
-(energy.py) and the SRAM there is, so commits are fewest; among sizes with as many tiles, the one whose tile is cheapest.
-Whole pixels and rows need no rule of their own: a tile that starts inside a pixel gathers its window again, and pays.
+(energy.py) and the SRAM there is, so commits are fewest; among sizes with as many tiles, the one whose tile is
+cheapest. Whole pixels and rows need no rule of their own: a tile that starts inside a pixel gathers its window again.
 Where not even one output fits, its dot product is cut into parts (Tile.part), with int32 partial sums in two NVM slots.
 
 `plan_tiles` takes the smallest tile where none fits; `progress.check_progress` refuses such a plan.
@@ -25,10 +25,10 @@ from freeml.plan.energy import Budget, CostModel, Costs, TileCost, budget_of
 from freeml.plan.energy_work import PARTIAL_BYTES, Call, Ints, Work, fixed_work, kernel_calls, part_work, work
 from freeml.plan.memory import MemoryPlan
 
-MAX_WORD_TILES = 32_766  # step numbers that a 2-byte commit word can hold, beside "cold"
+MAX_WORD_TILES = 32_765  # FML_MAX_TILES_ONE_SLOT: steps up to n_tiles + 1 in 15 bits of a word
 COMMIT_WORD_BYTES = 2
-COMMIT_SLOT_BYTES = 8  # sequence, step and CRC
-PUBLISH_BYTES = 12  # class, confidence, depth, sequence and what checks them
+COMMIT_SLOT_BYTES = 8  # fml_commit_t: a word with the step, and its complement
+PUBLISH_BYTES = 12  # fml_record_t
 HOST_TILE_BYTES = 4096  # tile buffer where the board sets no limit
 
 
@@ -133,7 +133,7 @@ class TilePlan:
     restore            cost of a boot, part of the cost of every step; None as budget
     capture, publish   first and last step
     layers             the others, in execution order; step numbers run on from 1
-    commit_slots       1: one word; 2: alternating slots with sequence and CRC
+    commit_slots       1: one word; 2: alternating slots that check themselves
     commit_bytes       of one record
     tile_buffer_bytes  SRAM for the outputs of the largest tile
     stage_bytes        SRAM for the largest inputs of a tile where NVM is not memory-mapped, else 0
@@ -165,6 +165,11 @@ class TilePlan:
     def commits(self) -> int:
         """Commit records written in one inference: one for each step."""
         return self.n_tiles + 2
+
+    @property
+    def sram_bytes(self) -> int:
+        """SRAM of the fullest tile: its outputs and staged inputs. No more than the planner was given."""
+        return max((layer.tile_bytes + layer.stage_bytes for layer in self.layers), default=0)
 
     @property
     def written_ratio(self) -> float:
@@ -207,7 +212,7 @@ def sram_for_tiles(board: Board, *, stack_bytes: int, scratch_bytes: int) -> int
     figure = board.memory.sram_bytes
     if figure is None:
         return HOST_TILE_BYTES
-    left = figure.value - stack_bytes - scratch_bytes
+    left = (figure.value - stack_bytes - scratch_bytes) // 4 * 4  # the runtime aligns its buffers to 4
     if left < COMMIT_SLOT_BYTES:
         raise DoesNotFit(
             f"stack and scratch memory need {stack_bytes + scratch_bytes:,} bytes of sram and leave none for tiles, "
@@ -287,7 +292,7 @@ class _Planner:
         return TilePlan(
             board=self._board.name,
             budget=self._budget,
-            restore=self._model and self._model.restore(),
+            restore=self._model.restore() if self._model else None,
             capture=capture,
             publish=publish,
             layers=tuple(layers),
@@ -301,7 +306,7 @@ class _Planner:
         )
 
     def _layer(self, call: Call, first_tile: int) -> LayerTiles:
-        options = [self._wholes(call), *([self._parts(call)] if call.macs > 1 else [])]
+        options = [self._wholes(call), *([self._parts(call)] if call.has_parts else [])]
         picked: tuple[_Options, int] | None = None
         least: tuple[_Options, int] | None = None
         for option in options:

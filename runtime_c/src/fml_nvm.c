@@ -89,7 +89,7 @@ uint8_t fml_nvm_valid(const fml_model_t *model, const uint8_t *nvm, fml_position
     if (!is_mine(model, nvm)) {
         return 0;
     }
-    if (!(FML_COMMIT_SLOTS(model) == 1 ? one_slot(nvm, at) : two_slots(nvm, at)) || at->step > model->n_tiles + 1) {
+    if (!(model->commit_slots == 1 ? one_slot(nvm, at) : two_slots(nvm, at)) || at->step > model->n_tiles + 1) {
         return 0;
     }
     record_at(nvm, at->newest, newest);
@@ -139,7 +139,7 @@ void fml_nvm_commit(const fml_model_t *model, uint8_t *nvm, fml_position_t *at) 
     (void)at;
 #else
     FML_BARRIER_BEFORE_COMMIT();
-    if (FML_COMMIT_SLOTS(model) == 1) {
+    if (model->commit_slots == 1) {
         const uint16_t word = (uint16_t)(at->step << 1 | at->newest);
         fml_hal_nvm_write(nvm + FML_NVM_COMMIT, &word, sizeof word);
     } else {

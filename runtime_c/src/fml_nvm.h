@@ -18,11 +18,6 @@
 #else
 #define FML_BARRIER_BEFORE_COMMIT() FML_BARRIER()
 #endif
-#ifdef FML_TEST_BUG_ONE_SLOT
-#define FML_COMMIT_SLOTS(model) 1
-#else
-#define FML_COMMIT_SLOTS(model) ((model)->commit_slots)
-#endif
 
 /* A commit record as read. */
 typedef struct {

@@ -52,7 +52,7 @@ def test_version_is_the_packages() -> None:
 
 
 def test_commands_are_listed_in_the_order_of_use() -> None:
-    assert list(cli.commands) == ["demo", "inspect", "compile", "verify", "boards", "data", "doctor"]
+    assert list(cli.commands) == ["demo", "inspect", "analyze", "compile", "verify", "boards", "data", "doctor"]
 
 
 def test_help_answers_at_once() -> None:

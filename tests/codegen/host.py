@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from freeml.board import load_board
 from freeml.codegen.emit import render, runtime_files
 from freeml.codegen.generate import generate
 from freeml.codegen.program import Program
@@ -14,15 +15,20 @@ from freeml.firmware.host import build_host_library
 from freeml.firmware.run import HostModel
 from freeml.ir.graph import Graph
 from freeml.ir.interpret import interpret
+from freeml.ir.ops import Reshape
 from freeml.plan.memory import plan_memory
 from freeml.plan.schedule import schedule
+from freeml.plan.tiles import plan_tiles
 from freeml.plan.verify import verify_plan
+from freeml.plan.verify_tiles import verify_tiles
 
 HEADER = ["/* made by a test */"]
 
 
-def program_of(graph: Graph) -> Program:
-    return generate(graph, verify_plan(graph, plan_memory(graph)), header=HEADER)
+def program_of(graph: Graph, *, tile_bytes: int = 4096) -> Program:
+    plan = verify_plan(graph, plan_memory(graph, in_place=False))
+    tiles = plan_tiles(graph, plan, load_board("host"), sram_tile_bytes=tile_bytes)
+    return generate(graph, plan, verify_tiles(graph, plan, tiles), header=HEADER)
 
 
 def write(files: Mapping[str, str], folder: Path) -> Path:
@@ -37,21 +43,42 @@ def files_of(program: Program) -> dict[str, str]:
     return {**render(program), **runtime_files(program)}
 
 
-def load(graph: Graph, folder: Path, *, optimise: str = "-O0") -> HostModel:
+def sources(folder: Path) -> list[Path]:
+    """What every program with a model links: runtime, kernels, this machine's board interface."""
+    return [*sorted(folder.glob("runtime/*.c")), *sorted(folder.glob("hal/*.c"))]
+
+
+def includes(folder: Path) -> list[Path]:
+    return [folder, folder / "runtime", folder / "hal"]
+
+
+def load(graph: Graph, folder: Path, *, optimise: str = "-O0", tile_bytes: int = 4096) -> HostModel:
     """Build the model for this machine with all warnings as errors."""
-    write(files_of(program_of(graph)), folder)
-    sources = [folder / f"{graph.name}.c", *sorted((folder / "runtime").glob("*.c"))]
-    library = build_host_library(sources, [folder, folder / "runtime"], folder / "model.so", optimise=optimise)
-    return HostModel(library, graph)
+    program = program_of(graph, tile_bytes=tile_bytes)
+    write(files_of(program), folder)
+    everything = [folder / f"{graph.name}.c", *sources(folder)]
+    library = build_host_library(everything, includes(folder), folder / "model.so", optimise=optimise)
+    return HostModel(
+        library,
+        graph,
+        nvm_bytes=program.nvm_bytes,
+        sram_bytes=program.sram_bytes,
+        arena_offset_bytes=program.nvm_bytes - program.arena_bytes,
+    )
 
 
-def check(graph: Graph, folder: Path, *, n_samples: int = 3, optimise: str = "-O0") -> None:
-    """The C and the interpreter give the same bytes for random codes."""
-    graph = schedule(graph)
+def computes(graph: Graph) -> bool:
+    """Whether a graph has anything for the device to do."""
+    return any(not isinstance(op, Reshape) for op in graph.ops)
+
+
+def check(graph: Graph, folder: Path, *, n_samples: int = 3, optimise: str = "-O0", tile_bytes: int = 4096) -> None:
+    """The C and the interpreter give the same bytes for random codes, with tiles of at most tile_bytes."""
+    graph = schedule(graph, in_place=False)
     rng = np.random.default_rng(1)
     inputs = {
         p.value: rng.integers(-128, 128, (n_samples, *graph.types[p.value].shape), dtype=np.int8) for p in graph.inputs
     }
-    found = load(graph, folder, optimise=optimise).run(inputs)
+    found = load(graph, folder, optimise=optimise, tile_bytes=tile_bytes).run(inputs)
     for name, expected in interpret(graph, inputs).items():
         np.testing.assert_array_equal(found[name], expected, err_msg=name)

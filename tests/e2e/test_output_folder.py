@@ -38,9 +38,14 @@ def run(program: Path, data: bytes) -> bytes:
 
 def sources(*folders: Path) -> list[Path]:
     """The C of compiled folders without main.c, a kernel that several have once."""
-    runtime = {path.name: path for folder in folders for path in sorted((folder / "runtime").glob("*.c"))}
+    shared = [path for folder in folders for part in ("runtime", "hal") for path in sorted((folder / part).glob("*.c"))]
+    runtime = {path.name: path for path in shared}
     models = [path for folder in folders for path in sorted(folder.glob("*.c")) if path.name != "main.c"]
     return [*models, *runtime.values()]
+
+
+def includes(folder: Path) -> list[Path]:
+    return [folder, folder / "runtime", folder / "hal"]
 
 
 def test_the_same_input_gives_the_same_bytes_wherever_it_runs(
@@ -76,7 +81,7 @@ def test_main_reads_codes_and_writes_the_interpreters_bytes(compiled: Path, tmp_
     codes, answers = codes_and_answers(read_output(compiled))
     program = build_host_program(
         [*sources(compiled), compiled / "main.c"],
-        [compiled, compiled / "runtime"],
+        includes(compiled),
         tmp_path / "tiny",
         sanitize=() if find_host_compiler().kind == "zig" else ("address", "undefined"),
     )
@@ -100,25 +105,27 @@ def test_its_makefile_builds_it(compiled: Path, tmp_path: Path) -> None:
 
 _TWO = """
 #include <stdio.h>
+#include "fml_hal_host.h"
 #include "first.h"
 #include "second.h"
 
-static first_arena_t a;
-static second_arena_t b;
-static int8_t scratch[FIRST_SCRATCH_BYTES + SECOND_SCRATCH_BYTES + 1u];
+static first_nvm_t a;
+static second_nvm_t b;
+static uint32_t sram_a[FIRST_SRAM_BYTES], sram_b[SECOND_SRAM_BYTES];
+static int8_t sample[36];
+static const int8_t *const inputs[1] = {sample};
 
 int main(void)
 {
-    const fml_port_t in_a = first_info.inputs[0], in_b = second_info.inputs[0];
-    const fml_port_t out_a = first_info.outputs[0], out_b = second_info.outputs[0];
-    while (fread(a.bytes + in_a.offset_bytes, 1, in_a.n_bytes, stdin) == in_a.n_bytes) {
-        for (uint32_t i = 0; i < in_b.n_bytes; i++) {
-            b.bytes[in_b.offset_bytes + i] = a.bytes[in_a.offset_bytes + i];
-        }
-        first_run(&a, scratch);
-        second_run(&b, scratch);
-        fwrite(a.bytes + out_a.offset_bytes, 1, out_a.n_bytes, stdout);
-        fwrite(b.bytes + out_b.offset_bytes, 1, out_b.n_bytes, stdout);
+    fml_ram_t first, second;
+    fml_host_set_inputs(inputs);
+    fml_boot(&first, &first_model, a.bytes, sram_a);
+    fml_boot(&second, &second_model, b.bytes, sram_b);
+    while (fread(sample, 1, sizeof sample, stdin) == sizeof sample) {
+        fml_infer(&first);
+        fml_infer(&second);
+        fwrite(fml_output(&first, 0), 1, first_model.outputs[0].n_bytes, stdout);
+        fwrite(fml_output(&second, 0), 1, second_model.outputs[0].n_bytes, stdout);
     }
     return 0;
 }
@@ -132,8 +139,8 @@ def test_two_models_link_into_one_program(samples: Path, tmp_path: Path) -> None
         assert freeml("compile", model, "--data", samples, "--name", name, "-o", folder).code == 0
     main = tmp_path / "main.c"
     main.write_text(_TWO)
-    includes = [path for folder in folders for path in (folder, folder / "runtime")]
-    program = build_host_program([main, *sources(*folders)], includes, tmp_path / "both")
+    headers = [path for folder in folders for path in includes(folder)]
+    program = build_host_program([main, *sources(*folders)], headers, tmp_path / "both")
 
     graphs = [read_output(folder).graph for folder in folders]
     codes = np.random.default_rng(5).integers(-128, 128, (N_SAMPLES, 6, 6, 1), dtype=np.int8)
@@ -146,19 +153,29 @@ _PAINTED = """
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <stdio.h>
+#include "fml_hal_host.h"
 #include "tiny.h"
 
 #define N_STACK (256u * 1024u)
 
-static tiny_arena_t arena;
-static int8_t scratch[TINY_SCRATCH_BYTES + 1u];
+static tiny_nvm_t nvm;
+static uint32_t sram[TINY_SRAM_BYTES];
+static int8_t sample[256];
+static const int8_t *const inputs[1] = {sample};
+
+static void infer(void)
+{
+    fml_ram_t ram;
+    fml_boot(&ram, &tiny_model, nvm.bytes, sram);
+    fml_infer(&ram);
+}
 static _Alignas(4096) unsigned char stack[N_STACK];
 
 __attribute__((noinline)) static void nothing(void) { __asm__ volatile(""); }
 
 static void *body(void *busy)
 {
-    if (busy) { tiny_run(&arena, scratch); } else { nothing(); }
+    if (busy) { infer(); } else { nothing(); }
     return busy;
 }
 
@@ -178,9 +195,10 @@ static size_t depth(void *busy)
 
 int main(void)
 {
-    tiny_run(&arena, scratch); /* the loader binds functions at their first call, on this stack */
+    fml_host_set_inputs(inputs);
+    infer(); /* the loader binds functions at their first call, on this stack */
     size_t without = depth(NULL) - sizeof(void *); /* nothing() has a return address and no more */
-    printf("%zu\\n", depth(&arena) - without);
+    printf("%zu\\n", depth(&nvm) - without);
     return 0;
 }
 """
@@ -192,8 +210,9 @@ def test_the_stack_never_goes_deeper_than_the_manifest_says(compiled: Path, tmp_
     main = tmp_path / "painted.c"
     main.write_text(_PAINTED)
     flags = [*compiler.host_flags, "-Os", "-std=c11", "-D_GNU_SOURCE", "-Wno-error", "-pthread"]
-    folders = [compiled, compiled / "runtime"]
-    program = compiler.compile([main, *sources(compiled)], folders, tmp_path / "painted", flags, shared=False)
+    program = compiler.compile(
+        [main, *sources(compiled)], includes(compiled), tmp_path / "painted", flags, shared=False
+    )
     depth = int(run(program, b""))
     bound = int(read_output(compiled).manifest["memory"]["stack_bytes"])
     # zig brings its own memset and memcpy, which keep frames; the bound is without the C library.

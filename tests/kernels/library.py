@@ -131,7 +131,6 @@ class Kernels:
         written: Bytes = y.content[: case.expected.size].copy()  # in place, the input may be longer
         return written
 
-
     def run_parts(self, case: Case, n_products: int, part_products: int) -> Bytes:
         """The layer by sums of part_products products each, as the runtime adds them."""
         stem = "fml_dense" if case.kernel == "fml_dense_i8" else "fml_conv"

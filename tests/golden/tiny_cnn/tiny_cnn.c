@@ -71,21 +71,30 @@ FML_STATIC_ASSERT(sizeof(tiny_cnn_v3_bias) == 16u, tiny_cnn_v3_bias);
 FML_STATIC_ASSERT(sizeof(tiny_cnn_v3_mult) == 8u, tiny_cnn_v3_mult);
 FML_STATIC_ASSERT(sizeof(tiny_cnn_v3_shift) == 4u, tiny_cnn_v3_shift);
 FML_STATIC_ASSERT(sizeof(tiny_cnn_v0_weight) + sizeof(tiny_cnn_v0_bias) + sizeof(tiny_cnn_v0_mult) + sizeof(tiny_cnn_v0_shift) + sizeof(tiny_cnn_v3_weight) + sizeof(tiny_cnn_v3_bias) + sizeof(tiny_cnn_v3_mult) + sizeof(tiny_cnn_v3_shift) + 0u == TINY_CNN_WEIGHTS_BYTES, tiny_cnn_weights_bytes);
-FML_STATIC_ASSERT(sizeof(((const tiny_cnn_arena_t *)0)->bytes) == 144u, tiny_cnn_arena_bytes);
+FML_STATIC_ASSERT(FML_NVM_ARENA + TINY_CNN_ARENA_BYTES == TINY_CNN_NVM_BYTES, tiny_cnn_nvm_bytes);
+FML_STATIC_ASSERT(TINY_CNN_TILE_BYTES + TINY_CNN_SCRATCH_BYTES == TINY_CNN_SRAM_BYTES, tiny_cnn_sram_bytes);
 
-static void tiny_cnn_step(uint16_t step, int8_t *arena, int8_t *scratch)
+static const fml_layer_t tiny_cnn_layers[3] = {
+    /* v0: /ConvI8 */
+    {.first_tile = 0u, .out_offset_bytes = 0u, .n_units = 108u, .tile_units = 108u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u},
+    /* v1: /MaxPoolI8 */
+    {.first_tile = 1u, .out_offset_bytes = 108u, .n_units = 9u, .tile_units = 9u, .unit_bytes = 3u, .unit_stride_bytes = 3u, .products = 0u, .part_products = 0u, .parts = 1u},
+    /* v3: /DenseI8 */
+    {.first_tile = 2u, .out_offset_bytes = 0u, .n_units = 4u, .tile_units = 4u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u},
+};
+
+static void tiny_cnn_compute(uint16_t layer, const int8_t *arena, int8_t *y, int8_t *scratch, uint32_t first, uint32_t n)
 {
-    (void)arena;
     (void)scratch;
-    switch (step) {
-    case 0: /* v0: /ConvI8 */
-        fml_conv_i8(&tiny_cnn_v0, arena + 108, arena, scratch, 0, 108u);
+    switch (layer) {
+    case 0:
+        fml_conv_i8(&tiny_cnn_v0, arena + 108, y, scratch, first, n);
         break;
-    case 1: /* v1: /MaxPoolI8 */
-        fml_maxpool_i8(&tiny_cnn_v1, arena, arena, 0, 9u);
+    case 1:
+        fml_maxpool_i8(&tiny_cnn_v1, arena, y, first, n);
         break;
-    case 2: /* v3: /DenseI8 */
-        fml_dense_i8(&tiny_cnn_v3, arena, arena + 27, 0, 4u);
+    case 2:
+        fml_dense_i8(&tiny_cnn_v3, arena + 108, y, first, n);
         break;
     default:
         break;
@@ -97,23 +106,26 @@ static const fml_port_t tiny_cnn_inputs[1] = {
 };
 
 static const fml_port_t tiny_cnn_outputs[1] = {
-    {27u, 4u},
+    {0u, 4u},
 };
 
-const fml_info_t tiny_cnn_info = {
-    tiny_cnn_inputs,
-    tiny_cnn_outputs,
-    1u,
-    1u,
-    3u,
-    TINY_CNN_ARENA_BYTES,
-    TINY_CNN_SCRATCH_BYTES,
-    tiny_cnn_step,
+const fml_model_t tiny_cnn_model = {
+    .inputs = tiny_cnn_inputs,
+    .outputs = tiny_cnn_outputs,
+    .layers = tiny_cnn_layers,
+    .n_inputs = 1u,
+    .n_outputs = 1u,
+    .n_layers = 3u,
+    .layout_version = FML_LAYOUT_VERSION,
+    .digest = {0x4dd45aefu, 0x876a7b6eu},
+    .n_tiles = 3u,
+    .arena_bytes = TINY_CNN_ARENA_BYTES,
+    .tile_bytes = TINY_CNN_TILE_BYTES,
+    .scratch_bytes = TINY_CNN_SCRATCH_BYTES,
+    .sram_bytes = TINY_CNN_SRAM_BYTES,
+    .nvm_bytes = TINY_CNN_NVM_BYTES,
+    .commit_slots = 1u,
+    .result_kind = FML_RESULT_SCORES,
+    .result_output = 0u,
+    .compute = tiny_cnn_compute,
 };
-
-void tiny_cnn_run(tiny_cnn_arena_t *arena, int8_t *scratch)
-{
-    for (uint16_t step = 0; step < tiny_cnn_info.n_steps; step++) {
-        tiny_cnn_step(step, arena->bytes, scratch);
-    }
-}

@@ -37,18 +37,25 @@ FML_STATIC_ASSERT(sizeof(tiny_dense_v1_bias) == 12u, tiny_dense_v1_bias);
 FML_STATIC_ASSERT(sizeof(tiny_dense_v1_mult) == 6u, tiny_dense_v1_mult);
 FML_STATIC_ASSERT(sizeof(tiny_dense_v1_shift) == 3u, tiny_dense_v1_shift);
 FML_STATIC_ASSERT(sizeof(tiny_dense_v0_weight) + sizeof(tiny_dense_v0_bias) + sizeof(tiny_dense_v0_mult) + sizeof(tiny_dense_v0_shift) + sizeof(tiny_dense_v1_weight) + sizeof(tiny_dense_v1_bias) + sizeof(tiny_dense_v1_mult) + sizeof(tiny_dense_v1_shift) + 0u == TINY_DENSE_WEIGHTS_BYTES, tiny_dense_weights_bytes);
-FML_STATIC_ASSERT(sizeof(((const tiny_dense_arena_t *)0)->bytes) == 10u, tiny_dense_arena_bytes);
+FML_STATIC_ASSERT(FML_NVM_ARENA + TINY_DENSE_ARENA_BYTES == TINY_DENSE_NVM_BYTES, tiny_dense_nvm_bytes);
+FML_STATIC_ASSERT(TINY_DENSE_TILE_BYTES + TINY_DENSE_SCRATCH_BYTES == TINY_DENSE_SRAM_BYTES, tiny_dense_sram_bytes);
 
-static void tiny_dense_step(uint16_t step, int8_t *arena, int8_t *scratch)
+static const fml_layer_t tiny_dense_layers[2] = {
+    /* v0: /DenseI8 */
+    {.first_tile = 0u, .out_offset_bytes = 6u, .n_units = 4u, .tile_units = 4u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u},
+    /* v1: /DenseI8 */
+    {.first_tile = 1u, .out_offset_bytes = 0u, .n_units = 3u, .tile_units = 3u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u},
+};
+
+static void tiny_dense_compute(uint16_t layer, const int8_t *arena, int8_t *y, int8_t *scratch, uint32_t first, uint32_t n)
 {
-    (void)arena;
     (void)scratch;
-    switch (step) {
-    case 0: /* v0: /DenseI8 */
-        fml_dense_i8(&tiny_dense_v0, arena, arena + 6, 0, 4u);
+    switch (layer) {
+    case 0:
+        fml_dense_i8(&tiny_dense_v0, arena, y, first, n);
         break;
-    case 1: /* v1: /DenseI8 */
-        fml_dense_i8(&tiny_dense_v1, arena + 6, arena, 0, 3u);
+    case 1:
+        fml_dense_i8(&tiny_dense_v1, arena + 6, y, first, n);
         break;
     default:
         break;
@@ -63,20 +70,23 @@ static const fml_port_t tiny_dense_outputs[1] = {
     {0u, 3u},
 };
 
-const fml_info_t tiny_dense_info = {
-    tiny_dense_inputs,
-    tiny_dense_outputs,
-    1u,
-    1u,
-    2u,
-    TINY_DENSE_ARENA_BYTES,
-    TINY_DENSE_SCRATCH_BYTES,
-    tiny_dense_step,
+const fml_model_t tiny_dense_model = {
+    .inputs = tiny_dense_inputs,
+    .outputs = tiny_dense_outputs,
+    .layers = tiny_dense_layers,
+    .n_inputs = 1u,
+    .n_outputs = 1u,
+    .n_layers = 2u,
+    .layout_version = FML_LAYOUT_VERSION,
+    .digest = {0x858547aeu, 0xaa9e8826u},
+    .n_tiles = 2u,
+    .arena_bytes = TINY_DENSE_ARENA_BYTES,
+    .tile_bytes = TINY_DENSE_TILE_BYTES,
+    .scratch_bytes = TINY_DENSE_SCRATCH_BYTES,
+    .sram_bytes = TINY_DENSE_SRAM_BYTES,
+    .nvm_bytes = TINY_DENSE_NVM_BYTES,
+    .commit_slots = 1u,
+    .result_kind = FML_RESULT_SCORES,
+    .result_output = 0u,
+    .compute = tiny_dense_compute,
 };
-
-void tiny_dense_run(tiny_dense_arena_t *arena, int8_t *scratch)
-{
-    for (uint16_t step = 0; step < tiny_dense_info.n_steps; step++) {
-        tiny_dense_step(step, arena->bytes, scratch);
-    }
-}

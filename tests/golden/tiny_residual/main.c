@@ -2,29 +2,39 @@
 /* Host program: int8 input codes on standard input, one sample after the other; output bytes on standard output. */
 #include <stdio.h>
 
+#include "fml_hal_host.h"
 #include "tiny_residual.h"
 
-static tiny_residual_arena_t arena;
-static int8_t scratch[TINY_RESIDUAL_SCRATCH_BYTES + 1u];
+static tiny_residual_nvm_t nvm;
+static union {
+    int8_t bytes[TINY_RESIDUAL_SRAM_BYTES];
+    uint32_t align;
+} sram;
+static int8_t input_0[32];
+static const int8_t *const inputs[1] = {
+    input_0,
+};
 
 static int read_inputs(void)
 {
-    for (uint16_t i = 0; i < tiny_residual_info.n_inputs; i++) {
-        const fml_port_t port = tiny_residual_info.inputs[i];
-        if (fread(arena.bytes + port.offset_bytes, 1, port.n_bytes, stdin) != port.n_bytes) {
-            return 0;
-        }
+    if (fread(input_0, 1, 32, stdin) != 32) {
+        return 0;
     }
     return 1;
 }
 
 int main(void)
 {
+    fml_ram_t ram;
+    fml_host_set_inputs(inputs);
+    fml_boot(&ram, &tiny_residual_model, nvm.bytes, sram.bytes);
     while (read_inputs()) {
-        tiny_residual_run(&arena, scratch);
-        for (uint16_t i = 0; i < tiny_residual_info.n_outputs; i++) {
-            const fml_port_t port = tiny_residual_info.outputs[i];
-            if (fwrite(arena.bytes + port.offset_bytes, 1, port.n_bytes, stdout) != port.n_bytes) {
+        if (fml_infer(&ram) != FML_PUBLISHED) {
+            return 1;
+        }
+        for (uint16_t i = 0; i < tiny_residual_model.n_outputs; i++) {
+            const size_t n_bytes = tiny_residual_model.outputs[i].n_bytes;
+            if (fwrite(fml_output(&ram, i), 1, n_bytes, stdout) != n_bytes) {
                 return 1;
             }
         }

@@ -102,18 +102,18 @@ static const fml_pad_t tiny_residual_v6 = {
     .value = 3,
 };
 
-static const fml_copy_t tiny_residual_v7_0 = {
+static const fml_copy_t tiny_residual_v7 = {
     .n_rows = 25,
     .row_bytes = 2,
     .x_stride_bytes = 2,
-    .y_stride_bytes = 4,
+    .y_stride_bytes = 2,
 };
 
 static const fml_copy_t tiny_residual_v7_1 = {
     .n_rows = 25,
     .row_bytes = 2,
     .x_stride_bytes = 2,
-    .y_stride_bytes = 4,
+    .y_stride_bytes = 2,
 };
 
 static const fml_pool_t tiny_residual_v8 = {
@@ -176,46 +176,75 @@ FML_STATIC_ASSERT(sizeof(tiny_residual_v10_mult) == 6u, tiny_residual_v10_mult);
 FML_STATIC_ASSERT(sizeof(tiny_residual_v10_shift) == 3u, tiny_residual_v10_shift);
 FML_STATIC_ASSERT(sizeof(tiny_residual_v11_table) == 512u, tiny_residual_v11_table);
 FML_STATIC_ASSERT(sizeof(tiny_residual_v0_weight) + sizeof(tiny_residual_v0_bias) + sizeof(tiny_residual_v0_mult) + sizeof(tiny_residual_v0_shift) + sizeof(tiny_residual_v1_table) + sizeof(tiny_residual_v2_weight) + sizeof(tiny_residual_v2_bias) + sizeof(tiny_residual_v2_mult) + sizeof(tiny_residual_v2_shift) + sizeof(tiny_residual_v8_mult) + sizeof(tiny_residual_v8_shift) + sizeof(tiny_residual_v10_weight) + sizeof(tiny_residual_v10_bias) + sizeof(tiny_residual_v10_mult) + sizeof(tiny_residual_v10_shift) + sizeof(tiny_residual_v11_table) + 0u == TINY_RESIDUAL_WEIGHTS_BYTES, tiny_residual_weights_bytes);
-FML_STATIC_ASSERT(sizeof(((const tiny_residual_arena_t *)0)->bytes) == 200u, tiny_residual_arena_bytes);
+FML_STATIC_ASSERT(FML_NVM_ARENA + TINY_RESIDUAL_ARENA_BYTES == TINY_RESIDUAL_NVM_BYTES, tiny_residual_nvm_bytes);
+FML_STATIC_ASSERT(TINY_RESIDUAL_TILE_BYTES + TINY_RESIDUAL_SCRATCH_BYTES == TINY_RESIDUAL_SRAM_BYTES, tiny_residual_sram_bytes);
 
-static void tiny_residual_step(uint16_t step, int8_t *arena, int8_t *scratch)
+static const fml_layer_t tiny_residual_layers[12] = {
+    /* v0: /ConvI8 */
+    {.first_tile = 0u, .out_offset_bytes = 32u, .n_units = 32u, .tile_units = 32u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u},
+    /* v1: /LutI8 */
+    {.first_tile = 1u, .out_offset_bytes = 0u, .n_units = 32u, .tile_units = 32u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u},
+    /* v2: /ConvI8 */
+    {.first_tile = 2u, .out_offset_bytes = 64u, .n_units = 32u, .tile_units = 32u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u},
+    /* v3: /AddI8 */
+    {.first_tile = 3u, .out_offset_bytes = 32u, .n_units = 32u, .tile_units = 32u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u},
+    /* v4: /PadI8 */
+    {.first_tile = 4u, .out_offset_bytes = 100u, .n_units = 50u, .tile_units = 50u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u},
+    /* v5: /MaxPoolI8 */
+    {.first_tile = 5u, .out_offset_bytes = 0u, .n_units = 4u, .tile_units = 4u, .unit_bytes = 2u, .unit_stride_bytes = 2u, .products = 0u, .part_products = 0u, .parts = 1u},
+    /* v6: /PadI8 */
+    {.first_tile = 6u, .out_offset_bytes = 150u, .n_units = 50u, .tile_units = 50u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u},
+    /* v7: /Concat */
+    {.first_tile = 7u, .out_offset_bytes = 0u, .n_units = 25u, .tile_units = 25u, .unit_bytes = 2u, .unit_stride_bytes = 4u, .products = 0u, .part_products = 0u, .parts = 1u},
+    /* v7: /Concat */
+    {.first_tile = 8u, .out_offset_bytes = 2u, .n_units = 25u, .tile_units = 25u, .unit_bytes = 2u, .unit_stride_bytes = 4u, .products = 0u, .part_products = 0u, .parts = 1u},
+    /* v8: /AvgPoolI8 */
+    {.first_tile = 9u, .out_offset_bytes = 100u, .n_units = 1u, .tile_units = 1u, .unit_bytes = 4u, .unit_stride_bytes = 4u, .products = 0u, .part_products = 0u, .parts = 1u},
+    /* v10: /DenseI8 */
+    {.first_tile = 10u, .out_offset_bytes = 0u, .n_units = 3u, .tile_units = 3u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u},
+    /* v11: /SoftmaxI8 */
+    {.first_tile = 11u, .out_offset_bytes = 3u, .n_units = 1u, .tile_units = 1u, .unit_bytes = 3u, .unit_stride_bytes = 3u, .products = 0u, .part_products = 0u, .parts = 1u},
+};
+
+static void tiny_residual_compute(uint16_t layer, const int8_t *arena, int8_t *y, int8_t *scratch, uint32_t first, uint32_t n)
 {
-    (void)arena;
     (void)scratch;
-    switch (step) {
-    case 0: /* v0: /ConvI8 */
-        fml_conv_i8(&tiny_residual_v0, arena, arena + 32, scratch, 0, 32u);
+    switch (layer) {
+    case 0:
+        fml_conv_i8(&tiny_residual_v0, arena, y, scratch, first, n);
         break;
-    case 1: /* v1: /LutI8 */
-        fml_lut_i8(tiny_residual_v1_table, arena + 32, arena, 0, 32u);
+    case 1:
+        fml_lut_i8(tiny_residual_v1_table, arena + 32, y, first, n);
         break;
-    case 2: /* v2: /ConvI8 */
-        fml_depthwise_i8(&tiny_residual_v2, arena + 32, arena + 64, 0, 32u);
+    case 2:
+        fml_depthwise_i8(&tiny_residual_v2, arena + 32, y, first, n);
         break;
-    case 3: /* v3: /AddI8 */
-        fml_add_i8(&tiny_residual_v3, arena, arena + 64, arena, 0, 32u);
+    case 3:
+        fml_add_i8(&tiny_residual_v3, arena, arena + 64, y, first, n);
         break;
-    case 4: /* v4: /PadI8 */
-        fml_pad_i8(&tiny_residual_v4, arena, arena + 100, 0, 50u);
+    case 4:
+        fml_pad_i8(&tiny_residual_v4, arena + 32, y, first, n);
         break;
-    case 5: /* v5: /MaxPoolI8 */
-        fml_maxpool_i8(&tiny_residual_v5, arena, arena, 0, 4u);
+    case 5:
+        fml_maxpool_i8(&tiny_residual_v5, arena + 32, y, first, n);
         break;
-    case 6: /* v6: /PadI8 */
-        fml_pad_i8(&tiny_residual_v6, arena, arena + 150, 0, 50u);
+    case 6:
+        fml_pad_i8(&tiny_residual_v6, arena, y, first, n);
         break;
-    case 7: /* v7: /Concat */
-        fml_copy_i8(&tiny_residual_v7_0, arena + 100, arena + 0, 0, 25u);
-        fml_copy_i8(&tiny_residual_v7_1, arena + 150, arena + 2, 0, 25u);
+    case 7:
+        fml_copy_i8(&tiny_residual_v7, arena + 100 + (size_t)first * 2u, y, 0, n);
         break;
-    case 8: /* v8: /AvgPoolI8 */
-        fml_avgpool_i8(&tiny_residual_v8, arena, arena + 100, 0, 1u);
+    case 8:
+        fml_copy_i8(&tiny_residual_v7_1, arena + 150 + (size_t)first * 2u, y, 0, n);
         break;
-    case 9: /* v10: /DenseI8 */
-        fml_dense_i8(&tiny_residual_v10, arena + 100, arena, 0, 3u);
+    case 9:
+        fml_avgpool_i8(&tiny_residual_v8, arena, y, first, n);
         break;
-    case 10: /* v11: /SoftmaxI8 */
-        fml_softmax_i8(&tiny_residual_v11, arena, arena, 0, 1u);
+    case 10:
+        fml_dense_i8(&tiny_residual_v10, arena + 100, y, first, n);
+        break;
+    case 11:
+        fml_softmax_i8(&tiny_residual_v11, arena, y, first, n);
         break;
     default:
         break;
@@ -227,23 +256,26 @@ static const fml_port_t tiny_residual_inputs[1] = {
 };
 
 static const fml_port_t tiny_residual_outputs[1] = {
-    {0u, 3u},
+    {3u, 3u},
 };
 
-const fml_info_t tiny_residual_info = {
-    tiny_residual_inputs,
-    tiny_residual_outputs,
-    1u,
-    1u,
-    11u,
-    TINY_RESIDUAL_ARENA_BYTES,
-    TINY_RESIDUAL_SCRATCH_BYTES,
-    tiny_residual_step,
+const fml_model_t tiny_residual_model = {
+    .inputs = tiny_residual_inputs,
+    .outputs = tiny_residual_outputs,
+    .layers = tiny_residual_layers,
+    .n_inputs = 1u,
+    .n_outputs = 1u,
+    .n_layers = 12u,
+    .layout_version = FML_LAYOUT_VERSION,
+    .digest = {0x6dd21183u, 0xb20d10d1u},
+    .n_tiles = 12u,
+    .arena_bytes = TINY_RESIDUAL_ARENA_BYTES,
+    .tile_bytes = TINY_RESIDUAL_TILE_BYTES,
+    .scratch_bytes = TINY_RESIDUAL_SCRATCH_BYTES,
+    .sram_bytes = TINY_RESIDUAL_SRAM_BYTES,
+    .nvm_bytes = TINY_RESIDUAL_NVM_BYTES,
+    .commit_slots = 1u,
+    .result_kind = FML_RESULT_SCORES,
+    .result_output = 0u,
+    .compute = tiny_residual_compute,
 };
-
-void tiny_residual_run(tiny_residual_arena_t *arena, int8_t *scratch)
-{
-    for (uint16_t step = 0; step < tiny_residual_info.n_steps; step++) {
-        tiny_residual_step(step, arena->bytes, scratch);
-    }
-}

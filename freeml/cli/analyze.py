@@ -1,0 +1,118 @@
+"""`freeml analyze`: whether a model will run on a board and its capacitor, before any training or data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from freeml.cli.options import json_option, model_argument
+from freeml.cli.terminal import Terminal
+
+_MOST_LAYERS = 20
+
+
+@click.command("analyze", short_help="Say whether a model fits a board and capacitor.")
+@model_argument
+@click.option("--board", required=True, metavar="NAME", help="A name of `freeml boards`, or a .toml file.")
+@click.option("--capacitor", metavar="SIZE", help="For example 47uF or 1mF; the board's own by default.")
+@json_option
+@click.pass_context
+def analyze(ctx: click.Context, model: str, board: str, capacitor: str | None) -> None:
+    """Say what MODEL needs on a board: memory, energy, time and boots of one inference, the smallest capacitor.
+
+    Needs no data: figures are worst cases that do not depend on weights or samples. Ends with 1 where the model does
+    not fit.
+
+    \b
+    Example:
+      freeml analyze model.onnx --board msp430fr5994
+      freeml analyze model.onnx --board msp430fr5994 --capacitor 47uF
+    """
+    from freeml.analysis import analyze as analyze_model
+    from freeml.analysis import described
+    from freeml.board import load_board
+    from freeml.frontend.load import load_model
+    from freeml.units import parse_capacitor
+
+    terminal = ctx.ensure_object(Terminal)
+    target = load_board(board)
+    capacitor_uf = None if capacitor is None else parse_capacitor(capacitor)
+    with terminal.steps() as progress:
+        progress("read the model")
+        loaded = load_model(model)
+        progress("plan")
+        analysis = analyze_model(loaded, target, capacitor_uf)
+    found = {"model": {"name": loaded.name, "sha256": loaded.digest}, **described(analysis)}
+    terminal.result(found)
+    _show(terminal, found)
+    if analysis.refusal is not None:
+        if terminal.as_json:
+            ctx.exit(1)
+        raise analysis.refusal
+
+
+def _show(terminal: Terminal, found: Mapping[str, Any]) -> None:
+    if terminal.as_json:
+        return
+    from freeml.cli import tables
+    from freeml.units import show_capacitance
+
+    verdict = "fits" if found["fits"] else "does not fit"
+    note = f"{found['macs']:,} macs, {found['params']:,} parameters"
+    terminal.show(tables.heading(f"{found['model']['name']} on {found['board']}: {verdict}", note))
+    regions = tables.table("region", "needed", "available", "", right=(1, 2), elastic=(3,))
+    for name, region in found["memory"].items():
+        limit = region["available_bytes"]
+        share = tables.bar(region["needed_bytes"], limit) if limit else ""
+        regions.add_row(name, f"{region['needed_bytes']:,}", f"{limit:,}" if limit else "no limit", share)
+    terminal.show(regions)
+    if found["capacitor_uf"] is not None:
+        smallest = found["smallest_capacitor_uf"]
+        made = tables.table("one inference", "", "", right=(1,), elastic=(2,))
+        size = show_capacitance(found["capacitor_uf"])
+        made.add_row("capacitor", size, f"{found['usable_uj']:,.3g} uJ usable each boot, margin left out")
+        if found["boots"] is not None:
+            made.add_row("energy", f"{found['energy_uj'] / 1000:,.3g} mJ", f"{found['seconds']:,.3g} s of computing")
+            made.add_row("boots", f"{found['boots']:,}", "if nothing is harvested while it runs")
+        made.add_row("smallest", show_capacitance(smallest) if smallest else "none", "capacitor that would do")
+        terminal.show(tables.heading("Energy", "worst case"), made)
+    if found["layers"]:
+        _show_layers(terminal, found)
+
+
+def _show_layers(terminal: Terminal, found: Mapping[str, Any]) -> None:
+    from freeml.cli import tables
+
+    tiles = found["tiles"]
+    note = f"{tiles['written_bytes']:,} bytes written to nvm, {tiles['written_ratio']:.3f} for each byte of a value"
+    terminal.show(tables.heading(f"{tiles['n_tiles']:,} tiles", note))
+    rows = found["layers"]
+    if rows[0]["layer_uj"] is None:
+        plain = tables.table("node", "units", "in a tile", "tiles", right=(1, 2, 3))
+        for row in rows[:_MOST_LAYERS]:
+            plain.add_row(tables.node(row["loc"]), f"{row['n_units']:,}", _tile(row), f"{row['n_tiles']:,}")
+        terminal.show(plain)
+    else:
+        most = max(row["layer_uj"] for row in rows)
+        made = tables.table(
+            "node", "units", "in a tile", "tiles", "tile uJ", "layer mJ", "", right=(1, 2, 3, 4, 5), elastic=(6, 0)
+        )
+        for row in rows[:_MOST_LAYERS]:
+            made.add_row(
+                tables.node(row["loc"]),
+                f"{row['n_units']:,}",
+                _tile(row),
+                f"{row['n_tiles']:,}",
+                f"{row['tile_uj']:,.3g}" + ("" if row["fits"] else " !"),
+                f"{row['layer_uj'] / 1000:,.3g}",
+                tables.bar(row["layer_uj"], most),
+            )
+        terminal.show(made)
+    if len(rows) > _MOST_LAYERS:
+        terminal.show(f"and {len(rows) - _MOST_LAYERS} more: --json shows all")
+
+
+def _tile(row: Mapping[str, Any]) -> str:
+    return f"1/{row['parts']:,}" if row["parts"] > 1 else f"{row['tile_units']:,}"

@@ -1,0 +1,148 @@
+/* The crash explorer: runs a model on simulated NVM, cuts power, and compares with runs that lost none.
+ *
+ * crash_world.c    the NVM image, its hash, the board interface, one power cycle, what every write and commit must keep
+ * crash_closure.c  every reachable reboot image
+ * crash_walk.c     single schedules of losses: linear, log, random, given */
+#ifndef FML_CRASH_H
+#define FML_CRASH_H
+
+#include <setjmp.h>
+#include <stdint.h>
+
+#include "fml_hal.h"
+#include "fml_runtime.h"
+
+enum { CRASH_ATOMIC = 0, CRASH_TORN = 1, CRASH_UNORDERED = 2 };
+enum { CRASH_BLANK_00, CRASH_BLANK_FF, CRASH_GARBAGE, CRASH_DIGEST, CRASH_VERSION, CRASH_BIT, CRASH_DAMAGED, CRASH_STARTS };
+
+typedef struct {
+    uint8_t behaviour;   /* CRASH_ATOMIC, ... */
+    uint8_t unit_bytes;  /* written at once: 1, 2, 4 */
+    uint8_t start;       /* CRASH_BLANK_00, ... */
+    uint8_t memoise;     /* compute a tile once per committed image, see crash_world.c */
+    uint8_t any_write;   /* do not check write sets: what else would find the mistake? */
+    uint32_t n_inferences;
+    uint32_t branches;   /* sequences 1 to branches: both samples are followed past the capture; later ones: sample 0 */
+    uint32_t seed;
+    double limit_s;
+    uint64_t stop_progress; /* closure: commits beyond this are not entered; UINT64_MAX: all */
+} crash_options_t;
+
+typedef struct {
+    uint64_t images, writes, boots, commits, segments;
+    uint32_t divergences, closed;
+    double seconds;
+    char reason[160];
+    char schedule[512];
+} crash_report_t;
+
+/* What of one layer was explored. Index n_layers: cold start and capture; n_layers + 1: publication. */
+typedef struct {
+    uint64_t images, writes;
+    uint32_t segments, closed;
+} crash_layer_t;
+
+/* samples: two, each all inputs one after the other. layers: [n_layers + 2]. */
+void crash_closure(const fml_model_t *model, const crash_options_t *options, const int8_t *const samples[2],
+                   crash_report_t *report, crash_layer_t *layers);
+
+enum { CRASH_NONE, CRASH_LINEAR, CRASH_LOG, CRASH_COMMIT, CRASH_RANDOM, CRASH_SCHEDULE };
+
+/* One power cycle of a given schedule. */
+typedef struct {
+    uint32_t writes;  /* before the loss; UINT32_MAX: no loss */
+    uint32_t choices; /* what sensor and meter show, bit i at the step that asks for the i-th time */
+    uint8_t fault;    /* 0; 1: the detail-th last write since the barrier is missing; 2: the next byte is `detail` */
+    uint8_t detail;
+} crash_loss_t;
+
+void crash_walk(const fml_model_t *model, const crash_options_t *options, const int8_t *const samples[2], uint32_t mode,
+                const crash_loss_t *losses, uint32_t n_losses, crash_report_t *report);
+
+/* --- crash_world.c -------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    uint8_t valid, newest;
+    uint32_t step, sequence;
+    uint64_t progress; /* commits since the cold start */
+} crash_position_t;
+
+typedef struct {
+    uint32_t addr;
+    uint8_t n;
+    uint8_t old[4];
+} crash_unit_t;
+
+/* Everything the simulated machine is made of. One at a time: the runtime knows no context that could carry it. */
+typedef struct {
+    const fml_model_t *original;
+    fml_model_t model; /* with compute() replaced */
+    const crash_options_t *options;
+    crash_report_t *report;
+    const int8_t *const *samples;
+    uint32_t n_bytes;
+    uint8_t *nvm, *shadow, *alternative; /* images */
+    uint8_t *is_input;                   /* per byte */
+    uint32_t *allowed, epoch;            /* bytes that may be written: allowed[i] == epoch */
+    uint64_t hash, input_hash;           /* of all other bytes, of the inputs */
+    int8_t *sram, *memo, *other;
+    uint8_t memo_valid;
+    fml_ram_t ram, fresh;
+    crash_position_t start; /* at the last commit */
+    uint8_t committed;      /* since then */
+    crash_unit_t pending[4096];
+    uint32_t n_pending;
+    uint64_t cycle_writes;
+    uint32_t random;
+    uint8_t choice, asked; /* bit 0 sample, bit 1 energy */
+    jmp_buf exit;
+    uint8_t (*legal)(uint64_t key); /* is there such a commit image in a run without losses? */
+    /* Called before a unit is written (its address and new bytes) and after it. */
+    void (*before)(uint32_t addr, const uint8_t *bytes, uint32_t n);
+    void (*after)(uint32_t addr, uint32_t n, uint8_t changed);
+    void (*diverged)(void); /* describes the schedule */
+} crash_world_t;
+
+extern crash_world_t world;
+
+int world_open(const fml_model_t *model, const crash_options_t *options, const int8_t *const samples[2],
+               crash_report_t *report);
+void world_close(void);
+void world_start_image(void);
+void world_set(uint32_t addr, const uint8_t *bytes, uint32_t n); /* keeps hash and shadow */
+void world_rehash(void);
+uint64_t world_key(const crash_position_t *at); /* of the image, without the bytes that are dead there */
+crash_position_t world_position(void);
+uint32_t world_random(void);
+double world_seconds(void);
+__attribute__((noreturn)) void world_diverge(const char *reason);
+
+/* What the image may say now: where the step began, or where it ends, and then it is that of a run without losses. */
+void world_judge(void);
+
+/* What ends a call of world_boot() or world_step() early, by longjmp. */
+enum { WORLD_LOST = 1, WORLD_DIVERGED = 2 };
+
+void world_enter(void); /* a step begins from this image: what may it write? */
+void world_boot(void);  /* power comes back: garbage in RAM, then fml_boot(); a cold start is a step of its own */
+void world_step(void);  /* fml_step() must commit; the RAM it leaves must be the RAM of a fresh boot */
+
+/* --- crash_legal.c -------------------------------------------------------------------------------------------------- */
+
+/* A set of hashes. */
+typedef struct {
+    uint64_t *keys;
+    uint64_t n, room;
+} crash_set_t;
+
+int crash_set_add(crash_set_t *set, uint64_t key); /* 1 if new */
+int crash_set_has(const crash_set_t *set, uint64_t key);
+
+/* Every run without losses, for each sequence of samples and readings: its commit images become the legal ones. Returns 0
+ * if one diverges. */
+int crash_legal_open(void);
+void crash_legal_close(void);
+uint8_t crash_branches(void); /* may the step that begins now see the other sample, too? */
+void crash_print_loss(const crash_loss_t *loss, char *text, size_t room); /* appends */
+
+#endif

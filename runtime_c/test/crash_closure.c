@@ -1,0 +1,327 @@
+/* Every reachable reboot image.
+ *
+ * After a loss the machine is its NVM image. From a committed image C one step leads to the next commit; on the way, each
+ * unit written makes an image that a loss would leave. All of these are booted in turn, and make further images, until
+ * none is new (a segment closes); every run must end in a commit image of a run without losses, whose segment is next.
+ * When no segment is left, every sequence of losses of any length, at any write, has been covered: by induction over the
+ * losses, each leaves an image that was booted here.
+ *
+ * Why segments may be explored one by one, and layers in any order: a run enters a segment only through a commit, and all
+ * commits are checked to be legal. If each segment that starts from a legal commit image closes with legal commits, then
+ * no sequence of losses leaves the legal ones, whatever segments it crosses.
+ *
+ * Memory: images of a segment are chains of changes (node_t) from C; only a few committed images are kept whole. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "crash.h"
+
+enum { SMALL_STEP_BYTES = 64, NO_ITEM = 0xffffffff };
+
+typedef struct {
+    uint32_t parent, addr;
+    uint8_t n, bytes[4];
+} node_t;
+
+typedef struct {
+    uint32_t node;
+    uint32_t from;   /* the item whose run left this image; NO_ITEM: the committed image itself */
+    uint32_t writes; /* of that run, before the loss */
+    uint8_t choice, fault, detail;
+} item_t;
+
+typedef struct entry {
+    struct entry *next;
+    uint64_t hash, input_hash, writes; /* writes and answers on the way here, without losses */
+    uint32_t choices;
+    uint8_t n_choices;
+    uint8_t image[];
+} entry_t;
+
+static struct {
+    node_t *nodes;
+    item_t *items;
+    uint32_t *stack, *chain;
+    uint32_t n_nodes, nodes_room, keep, n_items, items_room, n_stack, stack_room, chain_room;
+    uint32_t node, item, step_bytes;
+    crash_set_t visited;
+    entry_t *entry, *todo;
+    uint8_t out_of_memory;
+} closure;
+
+static void *grown(void *array, uint32_t n, uint32_t *room, size_t size) {
+    if (n < *room) {
+        return array;
+    }
+    *room = *room > 0 ? 2 * *room : 1024;
+    array = realloc(array, *room * size);
+    if (array == NULL) {
+        abort();
+    }
+    return array;
+}
+
+static uint32_t add_node(uint32_t parent, uint32_t addr, uint32_t n) {
+    closure.nodes = grown(closure.nodes, closure.n_nodes, &closure.nodes_room, sizeof *closure.nodes);
+    node_t *node = &closure.nodes[closure.n_nodes];
+    node->parent = parent;
+    node->addr = addr;
+    node->n = (uint8_t)n;
+    memcpy(node->bytes, world.nvm + addr, n);
+    return closure.n_nodes++;
+}
+
+static void push(const item_t *item) {
+    closure.items = grown(closure.items, closure.n_items, &closure.items_room, sizeof *closure.items);
+    closure.stack = grown(closure.stack, closure.n_stack, &closure.stack_room, sizeof *closure.stack);
+    closure.items[closure.n_items] = *item;
+    closure.stack[closure.n_stack++] = closure.n_items++;
+    if (item->node >= closure.keep) {
+        closure.keep = item->node + 1;
+    }
+}
+
+/* The image as it is now, left by a loss: to be booted, if it is new. */
+static int is_new(void) {
+    const crash_position_t at = world_position();
+    const uint8_t ended = at.valid && !(world.start.valid && at.progress == world.start.progress);
+    return !ended && crash_set_add(&closure.visited, world_key(&at));
+}
+
+static void push_image(uint32_t node, uint8_t fault, uint8_t detail) {
+    const item_t item = {node, closure.item, (uint32_t)world.cycle_writes, 0, fault, detail};
+    world.report->images++;
+    push(&item);
+}
+
+/* An image that differs from the present one in n bytes. */
+static void consider(uint32_t addr, const uint8_t *bytes, uint32_t n, uint8_t fault, uint8_t detail) {
+    uint8_t now[4];
+    const uint8_t committed = world.committed;
+    memcpy(now, world.nvm + addr, n);
+    world_set(addr, bytes, n);
+    world_judge();
+    if (is_new()) {
+        push_image(add_node(closure.node, addr, n), fault, detail);
+    }
+    world_set(addr, now, n);
+    world.committed = committed;
+}
+
+static void before(uint32_t addr, const uint8_t *bytes, uint32_t n) {
+    (void)n;
+    if (world.options->behaviour != CRASH_TORN) {
+        return;
+    }
+    const uint8_t old = world.nvm[addr], new = bytes[0], control = addr < FML_NVM_ARENA;
+    if (old == new && !control && closure.step_bytes > SMALL_STEP_BYTES) {
+        return; /* a byte that gets the value it has is torn in small steps and in the control block only */
+    }
+    const uint8_t values[4] = {(uint8_t)~new, 0, 0xff, (uint8_t)(new * 167u + addr * 59u + 13u)};
+    for (uint8_t i = 0; i < (control ? 4 : 1); i++) {
+        if (values[i] != old && values[i] != new) {
+            consider(addr, &values[i], 1, 2, values[i]);
+        }
+    }
+}
+
+static void after(uint32_t addr, uint32_t n, uint8_t changed) {
+    if (!changed) {
+        return;
+    }
+    closure.node = add_node(closure.node, addr, n);
+    if (!world.committed && is_new()) {
+        push_image(closure.node, 0, 0);
+    }
+    if (world.options->behaviour == CRASH_UNORDERED) {
+        for (uint32_t i = 0; i + 1 < world.n_pending; i++) {
+            const crash_unit_t *unit = &world.pending[i];
+            consider(unit->addr, unit->old, unit->n, 1, (uint8_t)(world.n_pending - i));
+        }
+    }
+}
+
+static void describe(void) {
+    uint32_t path[64], n = 0;
+    char *text = world.report->schedule;
+    const size_t room = sizeof world.report->schedule;
+    for (uint32_t i = closure.item; n < 64 && i != NO_ITEM; i = closure.items[i].from) {
+        path[n++] = i;
+    }
+    text[0] = 0;
+    for (uint32_t k = n; k-- > 0;) { /* path[k] ran, and was cut where path[k - 1] began */
+        const item_t *run = &closure.items[path[k]], *cut = k > 0 ? &closure.items[path[k - 1]] : NULL;
+        const uint8_t first = k == n - 1;
+        crash_loss_t loss = {UINT32_MAX, run->choice, 0, 0};
+        if (first) {
+            loss.choices = closure.entry->choices | (uint32_t)run->choice << closure.entry->n_choices;
+        }
+        if (cut != NULL) {
+            loss.writes = cut->writes + (first ? (uint32_t)closure.entry->writes : 0);
+            loss.fault = cut->fault;
+            loss.detail = cut->detail;
+        }
+        if (cut != NULL || loss.choices != 0) {
+            crash_print_loss(&loss, text, room);
+        }
+    }
+    if (text[0] == 0) {
+        snprintf(text, room, "none");
+    }
+}
+
+static void restore(uint32_t node) {
+    uint32_t n = 0;
+    memcpy(world.nvm, closure.entry->image, world.n_bytes);
+    memcpy(world.shadow, closure.entry->image, world.n_bytes);
+    world.hash = closure.entry->hash;
+    world.input_hash = closure.entry->input_hash;
+    for (uint32_t i = node; i != 0; i = closure.nodes[i].parent) {
+        closure.chain = grown(closure.chain, n, &closure.chain_room, sizeof *closure.chain);
+        closure.chain[n++] = i;
+    }
+    while (n-- > 0) {
+        const node_t *change = &closure.nodes[closure.chain[n]];
+        world_set(change->addr, change->bytes, change->n);
+    }
+}
+
+static void add_entry(uint64_t writes, uint32_t choices, uint8_t n_choices) {
+    entry_t *entry = malloc(sizeof *entry + world.n_bytes);
+    if (entry == NULL) {
+        abort();
+    }
+    entry->hash = world.hash;
+    entry->input_hash = world.input_hash;
+    entry->writes = writes;
+    entry->choices = choices;
+    entry->n_choices = n_choices;
+    memcpy(entry->image, world.nvm, world.n_bytes);
+    entry->next = closure.todo;
+    closure.todo = entry;
+}
+
+/* The image of item `i` until its next commit. */
+static void run(uint32_t i) {
+    const item_t item = closure.items[i];
+    closure.item = i;
+    closure.node = item.node;
+    restore(item.node);
+    world.choice = item.choice ? 3 : 0;
+    world_boot();
+    if (!world.committed) {
+        world_step();
+    }
+    const uint8_t asked = world.asked && crash_branches();
+    if (asked && item.choice == 0) {
+        item_t other = item;
+        other.choice = 1;
+        push(&other);
+    }
+    const crash_position_t at = world_position();
+    if (at.sequence < world.options->n_inferences && at.progress <= world.options->stop_progress &&
+        crash_set_add(&closure.visited, world_key(&at))) {
+        const entry_t *from = closure.entry;
+        world.report->images++;
+        add_entry(from->writes + world.cycle_writes,
+                  from->choices | (asked ? (uint32_t)item.choice << from->n_choices : 0),
+                  (uint8_t)(from->n_choices + asked));
+    }
+    closure.n_nodes = closure.keep;
+}
+
+static uint16_t layer_of(void) {
+    const fml_model_t *model = world.original;
+    if (!world.start.valid || world.start.step == 0) {
+        return model->n_layers;
+    }
+    if (world.start.step > model->n_tiles) {
+        return (uint16_t)(model->n_layers + 1);
+    }
+    uint16_t i = (uint16_t)(model->n_layers - 1);
+    while (model->layers[i].first_tile > world.start.step - 1) {
+        i--;
+    }
+    return i;
+}
+
+/* Returns 0 when time is up. */
+static int close_segment(entry_t *entry, crash_layer_t *layers, double until) {
+    closure.entry = entry;
+    closure.n_nodes = closure.keep = 1;
+    closure.n_items = closure.n_stack = 0;
+    restore(0);
+    world_enter();
+    closure.step_bytes = 0;
+    for (uint32_t i = 0; i < world.n_bytes; i++) {
+        closure.step_bytes += world.allowed[i] == world.epoch;
+    }
+    crash_layer_t *layer = &layers[layer_of()];
+    const uint64_t images = world.report->images, writes = world.report->writes;
+    const item_t root = {0, NO_ITEM, 0, 0, 0, 0};
+    layer->segments++;
+    world.report->segments++;
+    push(&root);
+    while (closure.n_stack > 0) {
+        if (world_seconds() > until) {
+            return 0;
+        }
+        run(closure.stack[--closure.n_stack]);
+    }
+    layer->images += world.report->images - images;
+    layer->writes += world.report->writes - writes;
+    layer->closed++;
+    return 1;
+}
+
+void crash_closure(const fml_model_t *model, const crash_options_t *options, const int8_t *const samples[2],
+                   crash_report_t *report, crash_layer_t *layers) {
+    const double start = world_seconds();
+    memset(layers, 0, (model->n_layers + 2u) * sizeof *layers);
+    memset(&closure, 0, sizeof closure);
+    if (!world_open(model, options, samples, report)) {
+        return;
+    }
+    if (crash_legal_open()) {
+        world.before = before;
+        world.after = after;
+        world.diverged = describe;
+        closure.nodes = grown(NULL, 0, &closure.nodes_room, sizeof *closure.nodes);
+        world_start_image();
+        const crash_position_t at = world_position();
+        crash_set_add(&closure.visited, world_key(&at));
+        report->images = 1;
+        report->writes = report->boots = 0;
+        add_entry(0, 0, 0);
+        if (setjmp(world.exit) == 0) {
+            report->closed = 1;
+            while (closure.todo != NULL) {
+                entry_t *entry = closure.todo;
+                closure.todo = entry->next;
+                if (!close_segment(entry, layers, start + options->limit_s)) {
+                    report->closed = 0;
+                    snprintf(report->reason, sizeof report->reason, "time is up");
+                    free(entry);
+                    break;
+                }
+                free(entry);
+            }
+        } else {
+            report->closed = 0;
+        }
+    }
+    while (closure.todo != NULL) {
+        entry_t *entry = closure.todo;
+        closure.todo = entry->next;
+        free(entry);
+    }
+    free(closure.nodes);
+    free(closure.items);
+    free(closure.stack);
+    free(closure.chain);
+    free(closure.visited.keys);
+    crash_legal_close();
+    world_close();
+    report->seconds = world_seconds() - start;
+}

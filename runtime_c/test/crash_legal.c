@@ -1,0 +1,170 @@
+/* What runs without losses look like: the commit images that any run may have. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "crash.h"
+
+enum { MAX_CHOICES = 24 };
+
+static crash_set_t legal;
+
+static void insert(uint64_t *keys, uint64_t room, uint64_t key) {
+    uint64_t i = key & (room - 1);
+    while (keys[i] != 0) {
+        i = (i + 1) & (room - 1);
+    }
+    keys[i] = key;
+}
+
+int crash_set_has(const crash_set_t *set, uint64_t key) {
+    key += key == 0;
+    for (uint64_t i = key & (set->room - 1); set->room > 0 && set->keys[i] != 0; i = (i + 1) & (set->room - 1)) {
+        if (set->keys[i] == key) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+int crash_set_add(crash_set_t *set, uint64_t key) {
+    key += key == 0;
+    if (crash_set_has(set, key)) {
+        return 0;
+    }
+    if (2 * (set->n + 1) > set->room) {
+        const uint64_t room = set->room > 0 ? 2 * set->room : 1024;
+        uint64_t *keys = calloc(room, sizeof *keys);
+        if (keys == NULL) {
+            abort(); /* honest at least: no report */
+        }
+        for (uint64_t i = 0; i < set->room; i++) {
+            if (set->keys[i] != 0) {
+                insert(keys, room, set->keys[i]);
+            }
+        }
+        free(set->keys);
+        set->keys = keys;
+        set->room = room;
+    }
+    insert(set->keys, set->room, key);
+    set->n++;
+    return 1;
+}
+
+static uint8_t learn(uint64_t key) {
+    crash_set_add(&legal, key);
+    return 1;
+}
+
+static uint8_t known(uint64_t key) {
+    return (uint8_t)crash_set_has(&legal, key);
+}
+
+static void ignore_before(uint32_t addr, const uint8_t *bytes, uint32_t n) {
+    (void)addr;
+    (void)bytes;
+    (void)n;
+}
+
+static void ignore_after(uint32_t addr, uint32_t n, uint8_t changed) {
+    (void)addr;
+    (void)n;
+    (void)changed;
+}
+
+static void no_schedule(void) {
+    snprintf(world.report->schedule, sizeof world.report->schedule, "none");
+}
+
+uint8_t crash_branches(void) {
+    return world.start.sequence < world.options->branches;
+}
+
+/* One run with the given answers of sensor and meter; those beyond are zero. A run without losses sees one reading of the
+ * meter in each inference. Returns how many answers were asked for. */
+static uint8_t one_run(const uint8_t *choices, uint8_t n_choices) {
+    uint8_t i = 0, energy_known = 0, energy = 0;
+    uint32_t sequence = 0;
+    world_start_image();
+    world_enter();
+    world_boot();
+    while (1) {
+        world_enter();
+        if (world.start.sequence == world.options->n_inferences) {
+            return i;
+        }
+        if (world.start.sequence != sequence) {
+            sequence = world.start.sequence;
+            energy_known = 0;
+        }
+        const uint8_t answer = i < n_choices && choices[i], branches = crash_branches();
+        world.asked = 0;
+        world.choice = (uint8_t)(answer | (energy_known ? energy : answer) << 1);
+        world_step();
+        if (world.asked & 2 && !energy_known) {
+            energy_known = 1;
+            energy = answer;
+            i = (uint8_t)(i + branches);
+        } else if (world.asked & 1) {
+            i = (uint8_t)(i + branches);
+        }
+    }
+}
+
+int crash_legal_open(void) {
+    uint8_t choices[MAX_CHOICES] = {0};
+    volatile uint8_t n = 0;
+    world.legal = learn;
+    world.before = ignore_before;
+    world.after = ignore_after;
+    world.diverged = no_schedule;
+    memset(&legal, 0, sizeof legal);
+    if (setjmp(world.exit) != 0) {
+        return 0;
+    }
+    while (1) {
+        const uint8_t asked = one_run(choices, n);
+        if (asked > MAX_CHOICES) {
+            abort();
+        }
+        n = asked;
+        while (n > 0 && choices[n - 1]) { /* the next answers, in binary */
+            choices[--n] = 0;
+        }
+        if (n == 0) {
+            break;
+        }
+        choices[n - 1] = 1;
+    }
+    world.report->commits = legal.n;
+    world.legal = known;
+    return 1;
+}
+
+void crash_legal_close(void) {
+    free(legal.keys);
+    memset(&legal, 0, sizeof legal);
+}
+
+/* "12", "12:01" (answers), "12~5a" (garbage), "12-3" (the third last write is missing); the last one without a loss: "end". */
+void crash_print_loss(const crash_loss_t *loss, char *text, size_t room) {
+    size_t used = strlen(text);
+    const char *comma = used > 0 ? "," : "";
+    if (loss->writes == UINT32_MAX) {
+        used += (size_t)snprintf(text + used, room - used, "%send", comma);
+    } else {
+        used += (size_t)snprintf(text + used, room - used, "%s%lu", comma, (unsigned long)loss->writes);
+    }
+    if (loss->choices != 0 && used < room) {
+        used += (size_t)snprintf(text + used, room - used, ":");
+        for (uint32_t rest = loss->choices; rest != 0 && used < room; rest >>= 1) {
+            used += (size_t)snprintf(text + used, room - used, "%lu", (unsigned long)(rest & 1));
+        }
+    }
+    if (loss->fault == 1 && used < room) {
+        snprintf(text + used, room - used, "-%u", loss->detail);
+    } else if (loss->fault == 2 && used < room) {
+        snprintf(text + used, room - used, "~%02x", loss->detail);
+    }
+}

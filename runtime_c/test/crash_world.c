@@ -1,0 +1,446 @@
+/* The simulated machine.
+ *
+ * Every write goes through fml_hal_nvm_write() below, in units; `shadow` is what the image must be if nothing else writes,
+ * compared at every barrier and at the end of every step. The image's hash is the XOR over all bytes of a random number per
+ * (address, value): with 64 bits, two of a million images collide with a probability of 3e-8.
+ *
+ * Dead bytes. While the commit record says "waiting for an input", no step reads the bytes of the inputs before the
+ * capture has written all of them and committed: two images that differ in these bytes alone have the same future. They
+ * are left out of the hash in that state and filled with new garbage at every boot in it, so that a step which did read
+ * them would show.
+ *
+ * RAM. world_step() compares the RAM that a step leaves with the RAM of a boot from the same image. As they are equal at
+ * every commit, a run that goes on is the same as a run that boots there, and exploring from commit to commit covers both.
+ *
+ * One computation per tile. Within a step only bytes of its write set differ from the committed image (each write is
+ * checked). world_compute() runs a tile once more with its write set full of garbage: equal results mean that it does not
+ * read what it writes. Then its result is that of the committed image alone, and `memoise` takes it from the first
+ * run of the step. */
+#define _POSIX_C_SOURCE 199309L
+#include "crash.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+crash_world_t world;
+
+static uint64_t mix(uint32_t addr, uint8_t value) {
+    uint64_t z = ((uint64_t)addr << 8 | value) + 0x9e3779b97f4a7c15u;
+    z *= 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+uint32_t world_random(void) {
+    world.random ^= world.random << 13;
+    world.random ^= world.random >> 17;
+    world.random ^= world.random << 5;
+    return world.random;
+}
+
+double world_seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+void world_diverge(const char *reason) {
+    if (world.report->divergences++ == 0) {
+        snprintf(world.report->reason, sizeof world.report->reason, "%s (result %lu, step %lu)", reason,
+                 (unsigned long)world.start.sequence + 1, (unsigned long)world.start.step);
+        world.diverged();
+    }
+    longjmp(world.exit, WORLD_DIVERGED);
+}
+
+static void garbage(void *to, size_t n) {
+    uint8_t *bytes = to;
+    const uint32_t word = world_random();
+    for (size_t i = 0; i < n; i++) {
+        bytes[i] = (uint8_t)(word >> (8 * (i & 3)));
+    }
+    if (n > 0) {
+        bytes[world_random() % n] ^= (uint8_t)world_random();
+    }
+}
+
+/* --- the image ------------------------------------------------------------------------------------------------------ */
+
+void world_rehash(void) {
+    world.hash = world.input_hash = 0;
+    for (uint32_t i = 0; i < world.n_bytes; i++) {
+        *(world.is_input[i] ? &world.input_hash : &world.hash) ^= mix(i, world.nvm[i]);
+    }
+}
+
+void world_set(uint32_t addr, const uint8_t *bytes, uint32_t n) {
+    for (uint32_t i = 0; i < n; i++, addr++) {
+        if (world.nvm[addr] != bytes[i]) {
+            *(world.is_input[addr] ? &world.input_hash : &world.hash) ^=
+                mix(addr, world.nvm[addr]) ^ mix(addr, bytes[i]);
+            world.nvm[addr] = bytes[i];
+        }
+        world.shadow[addr] = bytes[i];
+    }
+}
+
+uint64_t world_key(const crash_position_t *at) {
+    return at->valid && at->step == 0 ? world.hash : world.hash ^ world.input_hash;
+}
+
+/* The control block as the explorer understands it, on its own. */
+crash_position_t world_position(void) {
+    const fml_model_t *model = world.original;
+    crash_position_t at;
+    fml_identity_t identity;
+    memset(&at, 0, sizeof at);
+    memcpy(&identity, world.nvm + FML_NVM_IDENTITY, sizeof identity);
+    if (memcmp(identity.digest, model->digest, sizeof identity.digest) != 0 || identity.magic != FML_MAGIC ||
+        identity.layout_version != model->layout_version) {
+        return at;
+    }
+    if (model->commit_slots == 1) {
+        uint16_t word;
+        memcpy(&word, world.nvm + FML_NVM_COMMIT, sizeof word);
+        at.step = word >> 1;
+        at.newest = word & 1;
+    } else {
+        fml_commit_t slots[2];
+        memcpy(slots, world.nvm + FML_NVM_COMMIT, sizeof slots);
+        const int whole0 = slots[0].check == ~slots[0].word, whole1 = slots[1].check == ~slots[1].word;
+        const int later1 = ((slots[1].word >> 1) & 3) == (((slots[0].word >> 1) + 1) & 3);
+        if (!whole0 && !whole1) {
+            return at;
+        }
+        const uint32_t word = slots[whole1 && (!whole0 || later1)].word;
+        at.step = word >> 3;
+        at.newest = word & 1;
+    }
+    fml_record_t record;
+    memcpy(&record, world.nvm + FML_NVM_RESULTS + at.newest * sizeof record, sizeof record);
+    if (at.step > model->n_tiles + 1 || record.crc != fml_crc16(&record, offsetof(fml_record_t, crc))) {
+        memset(&at, 0, sizeof at);
+        return at;
+    }
+    at.valid = 1;
+    at.sequence = record.sequence;
+    at.progress = (uint64_t)record.sequence * (model->n_tiles + 2) + at.step;
+    return at;
+}
+
+static void check_shadow(void) {
+    if (memcmp(world.nvm, world.shadow, world.n_bytes) != 0) {
+        uint32_t i = 0;
+        char text[80];
+        while (world.nvm[i] == world.shadow[i]) {
+            i++;
+        }
+        snprintf(text, sizeof text, "byte %lu was written past fml_hal_nvm_write", (unsigned long)i);
+        world_diverge(text);
+    }
+}
+
+void world_start_image(void) {
+    fml_identity_t identity = {{world.original->digest[0], world.original->digest[1]}, 0, FML_MAGIC};
+    const uint8_t start = world.options->start;
+    world.random = world.options->seed * 2654435761u + 88172645u;
+    world.random += world.random == 0;
+    identity.layout_version = world.original->layout_version;
+    memset(world.nvm, start == CRASH_BLANK_FF ? 0xff : 0, world.n_bytes);
+    if (start >= CRASH_GARBAGE) {
+        for (uint32_t i = 0; i < world.n_bytes; i++) {
+            world.nvm[i] = (uint8_t)(world_random() >> 8);
+        }
+    }
+    if (start >= CRASH_DIGEST) { /* another model's image, complete and in the middle of an inference */
+        fml_record_t record = {7, 3, 9, 1, 0, 0};
+        const uint32_t word = 1u << 3 | 1;
+        const fml_commit_t commits[2] = {{word, ~word}, {word, ~word}};
+        record.crc = fml_crc16(&record, offsetof(fml_record_t, crc));
+        memcpy(world.nvm + FML_NVM_COMMIT, commits, sizeof commits);
+        memcpy(world.nvm + FML_NVM_RESULTS, &record, sizeof record);
+        memcpy(world.nvm + FML_NVM_RESULTS + sizeof record, &record, sizeof record);
+        identity.digest[1] ^= start == CRASH_DIGEST ? 0xffffffffu : start == CRASH_BIT ? 1u << 17 : 0;
+        identity.layout_version = (uint16_t)(identity.layout_version + (start == CRASH_VERSION));
+        memcpy(world.nvm + FML_NVM_IDENTITY, &identity, sizeof identity);
+        if (start == CRASH_DAMAGED) { /* ours, but both results damaged */
+            world.nvm[FML_NVM_RESULTS + 4] ^= 1;
+            world.nvm[FML_NVM_RESULTS + sizeof record + 4] ^= 1;
+        }
+    }
+    memcpy(world.shadow, world.nvm, world.n_bytes);
+    world_rehash();
+}
+
+/* --- the board interface -------------------------------------------------------------------------------------------- */
+
+static void check_result(void) {
+    fml_result_t result;
+    const fml_status_t status = fml_result(&world.model, world.nvm, &result);
+    const crash_position_t at = world_position();
+    if (status == FML_OK ? !at.valid || result.sequence != at.sequence : at.valid && at.sequence != 0) {
+        world_diverge("fml_result() does not give the newest published result");
+    }
+}
+
+void world_judge(void) {
+    const crash_position_t at = world_position();
+    const uint64_t end = world.start.valid ? world.start.progress + 1 : 0;
+    if (world.start.valid && !at.valid) {
+        world_diverge("a whole image is lost");
+    }
+    if (at.valid && !(world.start.valid && at.progress == world.start.progress)) {
+        if (at.progress != end) {
+            world_diverge("a commit of another step than the next");
+        }
+        if (!world.legal(world_key(&at))) {
+            world_diverge("a committed image that no run without losses has");
+        }
+        world.committed = 1;
+    }
+}
+
+static void write_unit(uint32_t addr, const uint8_t *bytes, uint32_t n) {
+    for (uint32_t i = 0; i < n; i++) {
+        if (world.allowed[addr + i] != world.epoch && !world.options->any_write) {
+            char text[80];
+            snprintf(text, sizeof text, "byte %lu is outside of the write set", (unsigned long)(addr + i));
+            world_diverge(text);
+        }
+    }
+    world.before(addr, bytes, n);
+    world.report->writes++;
+    world.cycle_writes++;
+    const uint8_t changed = memcmp(world.nvm + addr, bytes, n) != 0;
+    if (changed) {
+        if (world.n_pending < sizeof world.pending / sizeof world.pending[0]) {
+            crash_unit_t *unit = &world.pending[world.n_pending++];
+            unit->addr = addr;
+            unit->n = (uint8_t)n;
+            memcpy(unit->old, world.nvm + addr, n);
+        }
+        world_set(addr, bytes, n);
+        if (world.committed) {
+            world_diverge("a write after the commit of its step");
+        }
+        if (addr < FML_NVM_SUMS) {
+            check_result();
+            world_judge();
+        }
+    }
+    world.after(addr, n, changed);
+}
+
+void fml_hal_nvm_write(void *dst, const void *src, size_t n) {
+    const uint8_t *from = src;
+    const uintptr_t offset = (uintptr_t)dst - (uintptr_t)world.nvm;
+    if (offset > world.n_bytes || n > world.n_bytes - offset) {
+        world_diverge("a write outside of the image");
+    }
+    uint32_t addr = (uint32_t)offset;
+    const uint32_t unit = world.options->unit_bytes;
+    while (n > 0) {
+        const uint32_t left = unit - addr % unit, take = n < left ? (uint32_t)n : left;
+        write_unit(addr, from, take);
+        addr += take;
+        from += take;
+        n -= take;
+    }
+}
+
+void fml_hal_nvm_barrier(void) {
+    check_shadow();
+    world.n_pending = 0;
+}
+
+int fml_hal_sample(uint16_t input, uint32_t first, uint32_t n, int8_t *dst) {
+    const int8_t *from = world.samples[world.choice & 1];
+    for (uint16_t i = 0; i < input; i++) {
+        from += world.original->inputs[i].n_bytes;
+    }
+    memcpy(dst, from + first, n);
+    world.asked |= 1;
+    return 0;
+}
+
+uint32_t fml_hal_energy_uj(void) {
+    world.asked |= 2;
+    return world.choice & 2 ? 1000000 : 10;
+}
+
+static void world_compute(uint16_t layer, const int8_t *arena, int8_t *y, int8_t *scratch, uint32_t first, uint32_t n) {
+    const fml_model_t *model = world.original;
+    const size_t n_bytes = (size_t)n * model->layers[layer].unit_bytes;
+    if (world.memo_valid && world.options->memoise) {
+        memcpy(y, world.memo, n_bytes);
+        return;
+    }
+    const uint8_t asked = world.asked;
+    model->compute(layer, arena, y, scratch, first, n);
+    if (world.memo_valid) {
+        return;
+    }
+    memcpy(world.alternative, world.nvm, world.n_bytes);
+    for (uint32_t i = FML_NVM_ARENA; i < world.n_bytes; i++) {
+        if (world.allowed[i] == world.epoch) {
+            world.alternative[i] = (uint8_t)(world_random() >> 8);
+        }
+    }
+    model->compute(layer, (const int8_t *)world.alternative + FML_NVM_ARENA, world.other, scratch, first, n);
+    if (memcmp(world.other, y, n_bytes) != 0) {
+        world_diverge("a tile reads what it writes, or what is not in NVM");
+    }
+    memcpy(world.memo, y, n_bytes);
+    world.memo_valid = asked == world.asked;
+}
+
+/* --- power cycles --------------------------------------------------------------------------------------------------- */
+
+static void allow(uint32_t addr, uint32_t n) {
+    for (uint32_t i = 0; i < n; i++) {
+        world.allowed[addr + i] = world.epoch;
+    }
+}
+
+void world_enter(void) {
+    const fml_model_t *model = world.original;
+    world.start = world_position();
+    world.committed = 0;
+    world.memo_valid = 0;
+    world.n_pending = 0;
+    world.epoch++;
+    if (!world.start.valid) {
+        allow(0, FML_NVM_SUMS);
+        return;
+    }
+    const uint32_t step = world.start.step;
+    allow(FML_NVM_COMMIT, model->commit_slots == 1 ? 2 : 16);
+    if (step == 0) {
+        for (uint16_t i = 0; i < model->n_inputs; i++) {
+            allow(FML_NVM_ARENA + model->inputs[i].offset_bytes, model->inputs[i].n_bytes);
+        }
+    } else if (step == model->n_tiles + 1) {
+        allow(FML_NVM_RESULTS + (world.start.newest ^ 1u) * (uint32_t)sizeof(fml_record_t), sizeof(fml_record_t));
+    } else {
+        uint16_t i = (uint16_t)(model->n_layers - 1);
+        while (model->layers[i].first_tile > step - 1) {
+            i--;
+        }
+        const fml_layer_t *layer = &model->layers[i];
+        const uint32_t tile = step - 1 - layer->first_tile;
+        const uint32_t to = FML_NVM_ARENA + layer->out_offset_bytes;
+        if (layer->parts > 1) {
+            if (tile % layer->parts == layer->parts - 1u) {
+                allow(to + tile / layer->parts, 1);
+            } else {
+                allow(FML_NVM_SUMS + step % 2 * 4, 4);
+            }
+            return;
+        }
+        for (uint32_t u = tile * layer->tile_units; u < layer->n_units && u < (tile + 1) * layer->tile_units; u++) {
+            allow(to + u * layer->unit_stride_bytes, layer->unit_bytes);
+        }
+    }
+}
+
+static void after_commit(void) {
+    check_shadow();
+    if (!world.committed) {
+        world_diverge("a step that commits nothing");
+    }
+    garbage(&world.fresh, sizeof world.fresh);
+    const uint64_t writes = world.report->writes;
+    if (fml_boot(&world.fresh, &world.model, world.nvm, world.sram) != FML_OK || world.report->writes != writes) {
+        world_diverge("a boot right after a commit starts cold");
+    }
+    const fml_ram_t *a = &world.ram, *b = &world.fresh;
+    const uint8_t tile_next = a->step >= 1 && a->step <= world.original->n_tiles;
+    if (a->step != b->step || a->newest != b->newest || a->count != b->count || a->sequence != b->sequence ||
+        (tile_next && (a->layer != b->layer || a->unit != b->unit || a->part != b->part))) {
+        world_diverge("RAM after a commit is not what a boot from it makes");
+    }
+}
+
+void world_boot(void) {
+    world.report->boots++;
+    world.committed = 0;
+    world.cycle_writes = 0;
+    world.n_pending = 0;
+    world.asked = 0;
+    if (world.start.valid && world.start.step == 0) {
+        for (uint16_t i = 0; i < world.original->n_inputs; i++) {
+            const fml_port_t port = world.original->inputs[i];
+            garbage(world.nvm + FML_NVM_ARENA + port.offset_bytes, port.n_bytes);
+            memcpy(world.shadow + FML_NVM_ARENA + port.offset_bytes, world.nvm + FML_NVM_ARENA + port.offset_bytes,
+                   port.n_bytes);
+        }
+        world.input_hash = 0;
+        for (uint32_t i = FML_NVM_ARENA; i < world.n_bytes; i++) {
+            world.input_hash ^= world.is_input[i] ? mix(i, world.nvm[i]) : 0;
+        }
+    }
+    garbage(&world.ram, sizeof world.ram);
+    garbage(world.sram, world.original->sram_bytes);
+    check_result();
+    const fml_status_t status = fml_boot(&world.ram, &world.model, world.nvm, world.sram);
+    if (status != (world.start.valid ? FML_OK : FML_COLD_START)) {
+        world_diverge(world.start.valid ? "a cold start over a whole image" : "no cold start from a foreign image");
+    }
+    if (status == FML_COLD_START) {
+        after_commit();
+    }
+}
+
+void world_step(void) {
+    fml_step(&world.ram);
+    after_commit();
+}
+
+/* --- set-up --------------------------------------------------------------------------------------------------------- */
+
+int world_open(const fml_model_t *model, const crash_options_t *options, const int8_t *const samples[2],
+               crash_report_t *report) {
+    memset(&world, 0, sizeof world);
+    world.original = model;
+    world.model = *model;
+    if (model->compute != NULL) {
+        world.model.compute = world_compute;
+    }
+    world.options = options;
+    world.report = report;
+    world.samples = samples;
+    world.n_bytes = model->nvm_bytes;
+    world.nvm = malloc(world.n_bytes);
+    world.shadow = malloc(world.n_bytes);
+    world.alternative = malloc(world.n_bytes);
+    world.is_input = calloc(world.n_bytes, 1);
+    world.allowed = calloc(world.n_bytes, sizeof world.allowed[0]);
+    world.sram = malloc(model->sram_bytes + 4u);
+    world.memo = malloc(model->tile_bytes + 4u);
+    world.other = malloc(model->tile_bytes + 4u);
+    memset(report, 0, sizeof *report);
+    if (!world.nvm || !world.shadow || !world.alternative || !world.is_input || !world.allowed || !world.sram ||
+        !world.memo || !world.other) {
+        snprintf(report->reason, sizeof report->reason, "out of memory");
+        world_close();
+        return 0;
+    }
+    for (uint16_t i = 0; i < model->n_inputs; i++) {
+        memset(world.is_input + FML_NVM_ARENA + model->inputs[i].offset_bytes, 1, model->inputs[i].n_bytes);
+    }
+    return 1;
+}
+
+void world_close(void) {
+    free(world.nvm);
+    free(world.shadow);
+    free(world.alternative);
+    free(world.is_input);
+    free(world.allowed);
+    free(world.sram);
+    free(world.memo);
+    free(world.other);
+}

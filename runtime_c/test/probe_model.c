@@ -1,0 +1,147 @@
+/* A model with one layer of each kind that crash safety has to deal with, small enough to explore in an instant: dense,
+ * partial sums, sparse (CSR), a decision by energy, two copies that interleave, scores that depend on the decision.
+ *
+ * FML_TEST_BUG_...: mistakes in what generated code and kernels promise. */
+#include "fml_hal.h"
+#include "fml_kernels.h"
+#include "fml_runtime.h"
+
+extern const fml_model_t probe_model;
+
+/* Arena. Sparse writes over the input, the copies over the dense output. */
+enum { INPUT = 0, SPARSE = 0, DENSE = 8, ROWS = 8, PARTS = 16, SCORES = 20, DECISION = 24, SPARE = 26, ARENA_BYTES = 28 };
+
+static const int8_t dense_w[6 * 8] = {3, -7, 21, 9, -4, 15, -30, 8,  11, 2,  -9, 40, -22, 6, 5,  -13, 7,  -18, 3, 26,
+                                      9, -1, 4,  2, 33, -8, 12,  -5, 6,  19, 1,  -2, 14, -3, -11, 10, 23, 7,   -6, 4,
+                                      -8, 5, 17, 1, -2, 29, 6,   -9};
+static const int32_t dense_bias[6] = {100, -250, 30, 0, 77, -5};
+static const uint16_t dense_mult[6] = {40000, 50000, 33000, 65000, 45000, 38000};
+static const uint8_t dense_shift[6] = {21, 21, 20, 21, 21, 20};
+static const fml_dense_t dense = {dense_w, dense_bias, dense_mult, dense_shift, 8, 6, 3, -128, 127};
+
+static const int8_t parts_w[3 * 6] = {90, -70, 55, 33, -44, 21, -65, 100, 12, -9, 71, 40, 23, 15, -86, 58, -39, 77};
+static const int32_t parts_bias[3] = {-400, 250, 90};
+static const fml_dense_t parts = {parts_w, parts_bias, dense_mult, dense_shift, 6, 3, -2, -128, 127};
+
+static const uint8_t sparse_row[6] = {0, 2, 3, 6, 6, 8};
+static const uint8_t sparse_col[8] = {0, 3, 1, 2, 4, 5, 0, 5};
+static const int8_t sparse_w[8] = {50, -33, 71, 18, -64, 27, -90, 45};
+static const int32_t sparse_bias[5] = {10, -20, 30, 64, 5};
+
+static const fml_copy_t rows_of_sparse = {2, 2, 2, 2}, rows_of_parts = {2, 1, 1, 1};
+
+static int8_t byte_of(int32_t v) {
+    return (int8_t)(v < -128 ? -128 : v > 127 ? 127 : v);
+}
+
+static void sparse(const int8_t *arena, int8_t *y, uint32_t first, uint32_t n) {
+    const int8_t *x = arena + DENSE;
+    for (uint32_t row = first; row < first + n; row++) {
+        int32_t acc = sparse_bias[row] * 64;
+#ifdef FML_TEST_BUG_STALE_INDEX
+        /* the walk goes on where NVM says it was, which no commit covers */
+        uint8_t k = row == 0 ? 0 : (uint8_t)arena[SPARE];
+        for (uint8_t end = (uint8_t)(k + sparse_row[row + 1] - sparse_row[row]); k < end && k < 8; k++) {
+            acc += x[sparse_col[k]] * sparse_w[k];
+        }
+        fml_hal_nvm_write((int8_t *)(uintptr_t)arena + SPARE, &k, 1);
+#else
+        for (uint8_t k = sparse_row[row]; k < sparse_row[row + 1]; k++) {
+            acc += x[sparse_col[k]] * sparse_w[k];
+        }
+#endif
+        *y++ = byte_of(acc / 64);
+    }
+}
+
+static int8_t decide(void) {
+    return fml_hal_energy_uj() >= 1000;
+}
+
+static void compute(uint16_t layer, const int8_t *arena, int8_t *y, int8_t *scratch, uint32_t first, uint32_t n) {
+    (void)scratch;
+    switch (layer) {
+    case 0:
+        fml_dense_i8(&dense, arena + INPUT, y, first, n);
+        break;
+    case 2:
+        sparse(arena, y, first, n);
+        break;
+    case 3:
+        y[0] = decide();
+        break;
+    case 4:
+        fml_copy_i8(&rows_of_sparse, arena + SPARSE, y, first, n);
+        break;
+    case 5:
+        fml_copy_i8(&rows_of_parts, arena + PARTS, y, first, n);
+#ifdef FML_TEST_BUG_PAST_THE_HAL
+        *(int8_t *)(uintptr_t)(arena + SPARE) = (int8_t)(arena[SPARE] + 1);
+#endif
+        break;
+    default: { /* scores */
+#ifdef FML_TEST_BUG_DECIDE_AGAIN
+        const int8_t deep = decide();
+#else
+        const int8_t deep = arena[DECISION];
+#endif
+        static const uint8_t from[4] = {ROWS, ROWS + 1, ROWS + 4, ROWS + 5};
+        for (uint32_t i = first; i < first + n; i++) {
+            const int32_t shallow = arena[from[i]];
+            *y++ = byte_of(deep ? shallow + arena[ROWS + 2] - arena[ROWS + 6] * (int32_t)i : shallow);
+        }
+#ifdef FML_TEST_BUG_READS_WHAT_IT_WRITES
+        y[-1] = byte_of(y[-1] + arena[SCORES + first]);
+#endif
+    }
+    }
+}
+
+static int32_t partial(uint16_t layer, const int8_t *arena, uint32_t element, uint32_t k0, uint32_t n) {
+    (void)layer;
+    return fml_dense_part_i8(&parts, arena + DENSE, element, k0, n);
+}
+
+static int8_t finish(uint16_t layer, uint32_t element, int32_t acc) {
+    (void)layer;
+    return fml_dense_finish_i8(&parts, element, acc);
+}
+
+static const fml_layer_t layers[7] = {
+    {0, DENSE, 6, 4, 1, 1, 0, 0, 1},   {2, PARTS, 3, 1, 1, 1, 6, 2, 3},    {11, SPARSE, 5, 2, 1, 1, 0, 0, 1},
+    {14, DECISION, 1, 1, 1, 1, 0, 0, 1}, {15, ROWS, 2, 1, 2, 4, 0, 0, 1}, {17, ROWS + 2, 2, 2, 1, 4, 0, 0, 1},
+    {18, SCORES, 4, 2, 1, 1, 0, 0, 1},
+};
+static const fml_port_t inputs[1] = {{INPUT, 8}};
+static const fml_port_t outputs[1] = {{SCORES, 4}};
+
+#ifndef PROBE_COMMIT_SLOTS
+#define PROBE_COMMIT_SLOTS 2
+#endif
+#ifdef FML_TEST_BUG_ONE_SLOT /* the board's NVM tears words, and nobody told the compiler */
+#undef PROBE_COMMIT_SLOTS
+#define PROBE_COMMIT_SLOTS 1
+#endif
+
+const fml_model_t probe_model = {
+    .inputs = inputs,
+    .outputs = outputs,
+    .layers = layers,
+    .n_inputs = 1,
+    .n_outputs = 1,
+    .n_layers = 7,
+    .layout_version = FML_LAYOUT_VERSION,
+    .digest = {0x12345678u, 0x9abcdef0u},
+    .n_tiles = 20,
+    .arena_bytes = ARENA_BYTES,
+    .tile_bytes = 8,
+    .scratch_bytes = 0,
+    .sram_bytes = 8,
+    .nvm_bytes = FML_NVM_ARENA + ARENA_BYTES,
+    .commit_slots = PROBE_COMMIT_SLOTS,
+    .result_kind = FML_RESULT_SCORES,
+    .result_output = 0,
+    .compute = compute,
+    .partial = partial,
+    .finish = finish,
+};
