@@ -129,12 +129,15 @@ def _regions(
 
 
 def described(analysis: Analysis) -> dict[str, Any]:
-    """The analysis as plain data: what `freeml analyze --json` prints. `fits` and `refusal` are always there."""
+    """The analysis as plain data: what `freeml analyze --json` prints. `fits` is always there.
+
+    Where the model does not fit, `error`, `where` and `hint` say why, as for every error in JSON.
+    """
     tiles, made, refusal = analysis.tiles, analysis.inference, analysis.refusal
     budget = tiles.budget if tiles else None
     return {
         "fits": analysis.fits,
-        "refusal": refusal and {"error": refusal.what, "where": refusal.where, "hint": refusal.hint},
+        **({"error": refusal.what, "where": refusal.where, "hint": refusal.hint} if refusal else {}),
         "board": analysis.board.name,
         "macs": analysis.costs.macs,
         "params": analysis.costs.params,
@@ -163,9 +166,7 @@ def described(analysis: Analysis) -> dict[str, Any]:
 
 
 def _layer(tiles: TilePlan, layer: LayerTiles) -> dict[str, Any]:
-    cost, restore, budget = layer.cost, tiles.restore, tiles.budget
-    known = cost is not None and restore is not None and budget is not None
-    return {
+    row: dict[str, Any] = {
         "value": layer.value,
         "operand": layer.operand,
         "loc": layer.loc,
@@ -173,11 +174,15 @@ def _layer(tiles: TilePlan, layer: LayerTiles) -> dict[str, Any]:
         "tile_units": layer.tile_units,
         "parts": layer.parts,
         "n_tiles": layer.n_tiles,
-        "tile_uj": budget.energy_uj(cost.charge_pc) if known else None,
-        "layer_uj": budget.energy_uj(layer.n_tiles * (cost - restore).charge_pc) if known else None,
-        "layer_seconds": layer.n_tiles * (cost - restore).time_us / 1e6 if known else None,
-        "fits": budget.covers_one(cost) if known else None,
+        **dict.fromkeys(("tile_uj", "layer_uj", "layer_seconds", "fits")),
     }
+    if tiles.budget is not None and tiles.restore is not None and layer.cost is not None:
+        own = layer.cost - tiles.restore
+        row["tile_uj"] = tiles.budget.energy_uj(layer.cost.charge_pc)
+        row["layer_uj"] = tiles.budget.energy_uj(layer.n_tiles * own.charge_pc)
+        row["layer_seconds"] = layer.n_tiles * own.time_us / 1e6
+        row["fits"] = tiles.budget.covers_one(layer.cost)
+    return row
 
 
 def _costliest(tiles: TilePlan | None) -> dict[str, Any] | None:

@@ -88,6 +88,13 @@ class Nvm(_Strict):
     is_flash: bool = False
     source: str = Field(pattern=_SOURCE)
 
+    @property
+    def behaviours(self) -> tuple[str, ...]:
+        """What a power loss may do to writes: what `freeml verify --power-loss` tries."""
+        if self.tears:
+            return ("torn",) if self.ordered else ("torn", "unordered")
+        return ("atomic",) if self.ordered else ("unordered",)
+
 
 class Energy(_Strict):
     """Charge by event. What an access costs is on top of the cycles it takes.
@@ -186,6 +193,21 @@ class Board(_Strict):
     energy: Energy | None = None
     capacitor: CapacitorFigures | None = None
     cycles: Cycles | None = None
+
+    def with_nvm(self, behaviour: str) -> Board:
+        """The same board with an NVM that is "atomic" (2 bytes), tears writes at any byte, or is unordered.
+
+        Raises BadBoard for another word.
+        """
+        changes: dict[str, dict[str, Any]] = {
+            "atomic": {"atomic_bytes": 2, "tears": False, "ordered": True},
+            "torn": {"atomic_bytes": 1, "tears": True, "ordered": True},
+            "unordered": {"atomic_bytes": 2, "tears": False, "ordered": False},
+        }
+        if behaviour not in changes:
+            raise BadBoard(f"no NVM is {behaviour!r}", where="--nvm", hint=f"one of {', '.join(changes)}")
+        source = f"assumed: --nvm {behaviour}"
+        return self.model_copy(update={"nvm": self.nvm.model_copy(update={**changes[behaviour], "source": source})})
 
     @model_validator(mode="after")
     def _complete(self) -> Board:

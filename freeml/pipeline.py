@@ -56,6 +56,7 @@ class CompileOptions:
     split    the split whose accuracy is reported; calibration always uses the calibration split
     samples  at most this many samples of it (all where None)
     capacitor_uf  capacitance in microfarad instead of the board's own
+    nvm      what the NVM guarantees, instead of the board's own: "atomic", "torn" or "unordered" (Board.with_nvm)
     """
 
     board: str = "host"
@@ -63,6 +64,7 @@ class CompileOptions:
     split: str = "test"
     samples: int | None = None
     capacitor_uf: float | None = None
+    nvm: str | None = None
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,8 @@ def compile_model(
     """
     options = options or CompileOptions()
     board = load_board(options.board)
+    if options.nvm is not None:
+        board = board.with_nvm(options.nvm)
     if out is not None:
         check_target(Path(out))
     progress("read the model")
@@ -253,7 +257,13 @@ def _manifest(
         "freeml": __version__,
         "name": graph.name,
         "model": {"name": loaded.name, "sha256": loaded.digest},
-        "options": {"board": board.name, "split": options.split, "samples": options.samples},
+        "options": {
+            "board": board.name,
+            "capacitor_uf": tiles.budget.capacitance_uf if tiles.budget else None,
+            "split": options.split,
+            "samples": options.samples,
+        },
+        "nvm": {"behaviours": list(board.nvm.behaviours), "atomic_bytes": board.nvm.atomic_bytes},
         "compiler": size.compiler,
         **{key: memory[key] for key in ("flash_bytes", "weights_bytes", "nvm_bytes", "sram_bytes")},
         "memory": dict(memory),

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import tempfile
 from pathlib import Path
 
 import onnx
 
+from benchmarks.callgrind import count
 from benchmarks.tiny_cnn.model import network
 from freeml import compile_model
 from freeml.data import load
@@ -52,15 +52,7 @@ def instructions(output: Output, work: Path) -> float:
     sample = load(DATA, "test", limit=11).real_inputs()
     codes = encode_inputs(output.graph, sample)[output.graph.inputs[0].value].tobytes()
     one = len(codes) // 11
-    return (_count(program, codes, work) - _count(program, codes[:one], work)) / 10
-
-
-def _count(program: Path, codes: bytes, work: Path) -> int:
-    log = work / "callgrind.out"
-    command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={log}", str(program)]
-    subprocess.run(command, input=codes, capture_output=True, check=True)
-    totals = next(line for line in log.read_text().splitlines() if line.startswith(("totals:", "summary:")))
-    return int(totals.split()[1])
+    return (count(program, data=codes) - count(program, data=codes[:one])) / 10
 
 
 def main() -> None:

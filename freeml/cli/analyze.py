@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from freeml.cli.options import json_option, model_argument
+from freeml.cli.options import capacitor_option, json_option, model_argument
 from freeml.cli.terminal import Terminal
 
 _MOST_LAYERS = 20
@@ -16,7 +16,7 @@ _MOST_LAYERS = 20
 @click.command("analyze", short_help="Say whether a model fits a board and capacitor.")
 @model_argument
 @click.option("--board", required=True, metavar="NAME", help="A name of `freeml boards`, or a .toml file.")
-@click.option("--capacitor", metavar="SIZE", help="For example 47uF or 1mF; the board's own by default.")
+@capacitor_option
 @json_option
 @click.pass_context
 def analyze(ctx: click.Context, model: str, board: str, capacitor: str | None) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from freeml.cli.options import data_option, json_option, model_argument, samples_option, split_option
+from freeml.cli.options import capacitor_option, data_option, json_option, model_argument, samples_option, split_option
 from freeml.cli.terminal import Terminal
 
 _MOST_LAYERS = 20
@@ -24,6 +24,12 @@ _MOST_LAYERS = 20
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), metavar="OUT", help="Folder to write.")
 @split_option()
 @samples_option("Measure accuracy on at most N samples, evenly spread; all by default.")
+@capacitor_option
+@click.option(
+    "--nvm",
+    type=click.Choice(["atomic", "torn", "unordered"]),
+    help="What a power loss may do to writes, instead of what the board's NVM guarantees.",
+)
 @click.option("--name", metavar="NAME", help="Prefix of everything in the C; from the model's file name by default.")
 @click.option(
     "--dump-ir", type=click.Path(path_type=Path), metavar="DIR", help="Write the graph's text after each pass there."
@@ -38,6 +44,8 @@ def compile_command(
     out: Path,
     split: str,
     samples: int | None,
+    capacitor: str | None,
+    nvm: str | None,
     name: str | None,
     dump_ir: Path | None,
 ) -> None:
@@ -52,8 +60,10 @@ def compile_command(
       freeml verify out --data mnist
     """
     from freeml.pipeline import CompileOptions, compile_model
+    from freeml.units import parse_capacitor
 
-    options = CompileOptions(board=board, name=name, split=split, samples=samples)
+    capacitor_uf = None if capacitor is None else parse_capacitor(capacitor)
+    options = CompileOptions(board=board, name=name, split=split, samples=samples, capacitor_uf=capacitor_uf, nvm=nvm)
     with terminal.steps() as progress:
         result = compile_model(model, out, data=data_spec, options=options, progress=progress, dump_dir=dump_ir)
     terminal.result({**result.manifest, "out": str(out)})
@@ -68,7 +78,7 @@ def show_manifest(terminal: Terminal, manifest: Mapping[str, Any]) -> None:
 
     title = f"{manifest['name']} for board {manifest['options']['board']}"
     terminal.show(tables.heading(title, f"{manifest['macs']:,} macs, {manifest['params']:,} parameters"))
-    terminal.show(tables.memory(manifest))
+    terminal.show(tables.memory(manifest), tables.tiles(manifest))
     rating = manifest["accuracy"]
     if rating["int8"] is not None and rating["float"] is not None:
         note = f"{rating['samples']:,} samples of {rating['data']}, split {rating['split']}"

@@ -13,7 +13,7 @@ import click
 from freeml.cli.compile import show_manifest
 from freeml.cli.options import json_option
 from freeml.cli.terminal import Terminal
-from freeml.cli.verify import show_verification
+from freeml.cli.verify import show_closure, show_verification
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -37,7 +37,8 @@ _GAP = 3
 def demo(ctx: click.Context, out: Path | None) -> None:
     """Compile a small network for handwritten digits, run its C on digits it has not seen, and show a few.
 
-    Takes a few seconds. The network comes with freeml, the digits with scikit-learn: nothing is downloaded.
+    Then cut its power at every write, any number of times: the answers stay the same. Takes some seconds. The network
+    comes with freeml, the digits with scikit-learn: nothing is downloaded.
 
     \b
     Example:
@@ -49,6 +50,7 @@ def demo(ctx: click.Context, out: Path | None) -> None:
     from freeml.firmware.output import read_output
     from freeml.pipeline import compile_model
     from freeml.resources import resource
+    from freeml.sim.power_loss import cut_power
 
     terminal = ctx.ensure_object(Terminal)
     with ExitStack() as stack:
@@ -60,13 +62,17 @@ def demo(ctx: click.Context, out: Path | None) -> None:
         with terminal.counting("run the C", len(dataset)) as advance:
             checked = asdict(verify_output(output, dataset, advance))
         predicted = _predicted(output, dataset)
-    terminal.result({"compile": {**manifest, "out": str(out) if out else None}, "verify": checked})
+        with terminal.steps() as progress:
+            progress("cut the power at every write, again and again")
+            closure = cut_power(output, "all", dataset)
+    terminal.result({"compile": {**manifest, "out": str(out) if out else None}, "verify": checked, "closure": closure})
     if not terminal.as_json:
         show_manifest(terminal, manifest)
         show_verification(terminal, checked, f"{len(dataset)} held-out digits through the C", manifest)
+        show_closure(terminal, closure)
         _show_digits(terminal, dataset, predicted)
         _show_next(terminal, out)
-    if checked["mismatches"]:
+    if checked["mismatches"] or not closure["closed"]:
         ctx.exit(1)
 
 

@@ -59,4 +59,7 @@ def data_option(help_text: str) -> Decorator[Any]:
     return click.option("--data", "data_spec", metavar="SPEC", help=f"{help_text} {DATA_HELP}")
 
 
+capacitor_option = click.option(
+    "--capacitor", metavar="SIZE", help="For example 47uF or 1mF; the board's own by default."
+)
 model_argument = click.argument("model", metavar="MODEL")

@@ -120,10 +120,22 @@ def memory(manifest: Mapping[str, Any]) -> Table:
     made.add_row("flash", f"{sizes['flash_bytes']:,}", "read-only: code, weights, tables", style="bold")
     made.add_row("  weights", f"{sizes['weights_bytes']:,}", f"{manifest['params']:,} parameters and their scales")
     made.add_row("  code", f"{sizes['code_bytes']:,}", "instructions, by this machine's compiler")
-    made.add_row("nvm", f"{sizes['nvm_bytes']:,}", "activations", style="bold")
+    made.add_row("nvm", f"{sizes['nvm_bytes']:,}", "what outlives a power loss", style="bold")
+    made.add_row("  arena", f"{sizes['arena_bytes']:,}", "activations")
     made.add_row("sram", f"{sizes['sram_bytes']:,}", "working memory", style="bold")
+    made.add_row("  tile", f"{sizes['tile_bytes']:,}", "outputs of the largest atomic step")
     made.add_row("  scratch", f"{sizes['scratch_bytes']:,}", "of one kernel at a time")
     made.add_row("  stack", f"{sizes['stack_bytes']:,}", "at most")
+    return made
+
+
+def tiles(manifest: Mapping[str, Any]) -> Table:
+    """How inference is cut into atomic steps, and what that costs."""
+    cut = manifest["tiles"]
+    made = table("power loss", "", "", right=(1,), elastic=(2,))
+    made.add_row("tiles", f"{cut['n_tiles']:,}", "steps that are computed again if power fails amid them")
+    written = f"{cut['written_ratio']:.3f} for each byte of an activation"
+    made.add_row("nvm written", f"{cut['written_bytes']:,}", f"bytes each inference: {written}")
     return made
 
 

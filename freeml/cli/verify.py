@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +14,13 @@ from freeml.cli.options import data_option, json_option, samples_option, split_o
 from freeml.cli.terminal import Terminal, printable
 
 _RANDOM_SAMPLES = 100
+_MODE = re.compile(r"all|commit|linear|log|none|random(:\d+)?|[0-9a-z:,~-]*\d[0-9a-z:,~-]*")
+
+
+def _check_mode(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not _MODE.fullmatch(value):
+        raise click.BadParameter(f"{value!r} is none of all, commit, linear, log, none, random:SEED, or a schedule")
+    return value
 
 
 @click.command("verify", short_help="Run the C against the interpreter and the float model.")
@@ -23,9 +31,26 @@ _RANDOM_SAMPLES = 100
 @click.option(
     "--seed", default=0, show_default=True, metavar="N", type=click.IntRange(min=0), help="Of the random samples."
 )
+@click.option(
+    "--power-loss",
+    metavar="MODE",
+    callback=_check_mode,
+    help="Also cut the power: all (every reachable state), commit, linear, log, none, random:SEED, or a schedule as a "
+    "divergence is reported, such as 12,8.",
+)
+@click.option("--limit-s", default=300.0, show_default=True, metavar="S", help="Time for --power-loss all.")
 @json_option
 @click.pass_context
-def verify(ctx: click.Context, out: Path, data_spec: str | None, split: str, samples: int | None, seed: int) -> None:
+def verify(
+    ctx: click.Context,
+    out: Path,
+    data_spec: str | None,
+    split: str,
+    samples: int | None,
+    seed: int,
+    power_loss: str | None,
+    limit_s: float,
+) -> None:
     """Build the C in OUT for this machine and run it.
 
     Its outputs must equal the interpreter's byte for byte: exit code 1 if one differs. Against the float model it
@@ -35,10 +60,12 @@ def verify(ctx: click.Context, out: Path, data_spec: str | None, split: str, sam
     Example:
       freeml verify out --data mnist
       freeml verify out --data mnist --samples 500 --json
+      freeml verify out --power-loss all
     """
     from freeml.data import load
     from freeml.firmware.check import random_dataset, verify_output
     from freeml.firmware.output import read_output
+    from freeml.sim.power_loss import cut_power
 
     terminal = ctx.ensure_object(Terminal)
     output = read_output(out)
@@ -50,11 +77,40 @@ def verify(ctx: click.Context, out: Path, data_spec: str | None, split: str, sam
         source = f"{len(dataset):,} samples of {data_spec}, split {split}"
     with terminal.counting(f"run {output.graph.name}", len(dataset)) as advance:
         checked = asdict(verify_output(output, dataset, advance))
-    terminal.result({**checked, "data": data_spec, "split": split if data_spec else None, "out": str(out)})
+    found = {**checked, "data": data_spec, "split": split if data_spec else None, "out": str(out)}
+    if power_loss is not None:
+        with terminal.steps() as progress:
+            progress(f"cut the power: {power_loss}")
+            found["closure"] = cut_power(output, power_loss, dataset, limit_s=limit_s)
+    terminal.result(found)
     if not terminal.as_json:
         show_verification(terminal, checked, source, output.manifest)
-    if checked["mismatches"]:
+        if power_loss is not None:
+            show_closure(terminal, found["closure"])
+    if checked["mismatches"] or (power_loss is not None and found["closure"]["divergences"]):
         ctx.exit(1)
+
+
+def show_closure(terminal: Terminal, closure: Mapping[str, Any]) -> None:
+    """What cutting the power found."""
+    from rich.text import Text
+
+    from freeml.cli import tables
+
+    note = f"mode {closure['mode']}, NVM {', '.join(closure['behaviours'])}, {closure['seconds']:.1f} s"
+    terminal.show(tables.heading("Power loss", note))
+    if closure["divergences"]:
+        verdict = f"wrong after losses {closure['schedule']}: {closure['reason']}"
+        terminal.show(Text(printable(verdict), style="bold red"))
+    elif closure["closed"]:
+        everything = "every reachable state was booted: any number of losses at any write gives the same answers"
+        terminal.show(Text(everything if closure["mode"] == "all" else "same answers", style="bold green"))
+    else:
+        terminal.show(Text(f"not closed: {closure['reason']}", style="bold yellow"))
+    figures = tables.table("", "", right=(1,))
+    figures.add_row("states booted", f"{closure['images']:,}")
+    figures.add_row("atomic writes executed", f"{closure['writes']:,}")
+    terminal.show(figures)
 
 
 def show_verification(terminal: Terminal, checked: Mapping[str, Any], source: str, manifest: Mapping[str, Any]) -> None:

@@ -68,7 +68,7 @@ def _result(graph: Graph) -> tuple[str, int]:
 
 
 def _digest(graph: Graph, plan: MemoryPlan, tiles: TilePlan) -> tuple[str, str]:
-    """Two 32-bit words that stand for all that gives bytes in NVM a meaning: function, offsets, tiles, commit record."""
+    """Two 32-bit words that stand for what gives bytes in NVM a meaning: function, offsets, tiles, commit record."""
     text = [graph.digest, repr(sorted(plan.offset_bytes.items())), repr(tiles.commit_slots)]
     text += [repr((t.value, t.operand, t.tile_units, t.parts, t.part_macs)) for t in tiles.layers]
     digest = hashlib.sha256("\n".join(text).encode()).hexdigest()

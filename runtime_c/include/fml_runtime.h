@@ -144,9 +144,9 @@ typedef struct {
 #define FML_MAGIC 0x6d66u
 
 /* One slot: step << 1 | newest result slot.
- * Two slots: word = step << 3 | count << 1 | newest result slot, and its complement, the check. A torn commit has new
- * bytes up to some point, old ones behind it, and anything in between, so one half at least is wholly new or wholly old:
- * both agree only if the record is the old one or the new one. A CRC would take some torn records for whole ones. */
+ * Two slots, used in turn: word = step << 3 | count << 1 | newest result slot, count = commits mod 4, and its complement,
+ * the check. Writing goes by way of a state in which every byte of the check is wrong, so that a torn slot is void, as
+ * before, or right, also after several torn attempts; a CRC would take some torn records for whole ones. */
 typedef struct {
     uint32_t word, check;
 } fml_commit_t;

@@ -35,7 +35,7 @@ int main(int argc, char **argv) {
             return 1;
         }
         const int8_t *output = fml_output(&ram, model->result_output);
-        sum = sum * 31 + (uint32_t)output[0];
+        sum = sum * 31u + (uint8_t)output[0];
     }
     printf("%lu\n", (unsigned long)sum);
     return 0;

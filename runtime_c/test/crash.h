@@ -21,6 +21,8 @@ typedef struct {
     uint8_t start;       /* CRASH_BLANK_00, ... */
     uint8_t memoise;     /* compute a tile once per committed image, see crash_world.c */
     uint8_t any_write;   /* do not check write sets: what else would find the mistake? */
+    uint8_t adversary;   /* a torn byte becomes the complement of what was written, not something random */
+    uint8_t max_torn;    /* so many torn bytes become garbage between two commits; 0: no limit */
     uint32_t n_inferences;
     uint32_t branches;   /* sequences 1 to branches: both samples are followed past the capture; later ones: sample 0 */
     uint32_t seed;
@@ -84,7 +86,7 @@ typedef struct {
     uint8_t *nvm, *shadow, *alternative; /* images */
     uint8_t *is_input;                   /* per byte */
     uint32_t *allowed, epoch;            /* bytes that may be written: allowed[i] == epoch */
-    uint64_t hash, input_hash;           /* of all other bytes, of the inputs */
+    uint64_t hash, input_hash, control_hash; /* of other bytes; inputs; commit record and results */
     int8_t *sram, *memo, *other;
     uint8_t memo_valid;
     fml_ram_t ram, fresh;
@@ -93,6 +95,7 @@ typedef struct {
     crash_unit_t pending[4096];
     uint32_t n_pending;
     uint64_t cycle_writes;
+    uint64_t enter_writes, longest; /* most writes of a step */
     uint32_t random;
     uint8_t choice, asked; /* bit 0 sample, bit 1 energy */
     jmp_buf exit;

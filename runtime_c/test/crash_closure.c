@@ -29,11 +29,12 @@ typedef struct {
     uint32_t from;   /* the item whose run left this image; NO_ITEM: the committed image itself */
     uint32_t writes; /* of that run, before the loss */
     uint8_t choice, fault, detail;
+    uint8_t torn; /* garbage bytes since the commit */
 } item_t;
 
 typedef struct entry {
     struct entry *next;
-    uint64_t hash, input_hash, writes; /* writes and answers on the way here, without losses */
+    uint64_t hash, input_hash, control_hash, writes; /* writes and answers on the way here, without losses */
     uint32_t choices;
     uint8_t n_choices;
     uint8_t image[];
@@ -47,7 +48,7 @@ static struct {
     uint32_t node, item, step_bytes;
     crash_set_t visited;
     entry_t *entry, *todo;
-    uint8_t out_of_memory;
+    uint8_t fault, detail; /* of the loss that is considered */
 } closure;
 
 static void *grown(void *array, uint32_t n, uint32_t *room, size_t size) {
@@ -83,14 +84,21 @@ static void push(const item_t *item) {
 }
 
 /* The image as it is now, left by a loss: to be booted, if it is new. */
-static int is_new(void) {
+static int is_new(uint8_t torn) {
     const crash_position_t at = world_position();
     const uint8_t ended = at.valid && !(world.start.valid && at.progress == world.start.progress);
-    return !ended && crash_set_add(&closure.visited, world_key(&at));
+    const uint64_t key = world_key(&at);
+    for (uint8_t less = 0; less < torn && world.options->max_torn > 0; less++) {
+        if (crash_set_has(&closure.visited, key ^ less * 0x9e3779b97f4a7c15u)) {
+            return 0; /* it was there with more garbage to come */
+        }
+    }
+    return !ended && crash_set_add(&closure.visited, key ^ (world.options->max_torn > 0 ? torn * 0x9e3779b97f4a7c15u : 0));
 }
 
 static void push_image(uint32_t node, uint8_t fault, uint8_t detail) {
-    const item_t item = {node, closure.item, (uint32_t)world.cycle_writes, 0, fault, detail};
+    const uint8_t torn = (uint8_t)(closure.items[closure.item].torn + (fault == 2));
+    const item_t item = {node, closure.item, (uint32_t)world.cycle_writes, 0, fault, detail, torn};
     world.report->images++;
     push(&item);
 }
@@ -99,30 +107,33 @@ static void push_image(uint32_t node, uint8_t fault, uint8_t detail) {
 static void consider(uint32_t addr, const uint8_t *bytes, uint32_t n, uint8_t fault, uint8_t detail) {
     uint8_t now[4];
     const uint8_t committed = world.committed;
+    closure.fault = fault;
+    closure.detail = detail;
     memcpy(now, world.nvm + addr, n);
     world_set(addr, bytes, n);
     world_judge();
-    if (is_new()) {
+    if (is_new((uint8_t)(closure.items[closure.item].torn + (fault == 2)))) {
         push_image(add_node(closure.node, addr, n), fault, detail);
     }
     world_set(addr, now, n);
     world.committed = committed;
+    closure.fault = 0;
 }
 
 static void before(uint32_t addr, const uint8_t *bytes, uint32_t n) {
     (void)n;
-    if (world.options->behaviour != CRASH_TORN) {
+    const uint8_t most = world.options->max_torn;
+    if (world.options->behaviour != CRASH_TORN || (most > 0 && closure.items[closure.item].torn >= most)) {
         return;
     }
     const uint8_t old = world.nvm[addr], new = bytes[0], control = addr < FML_NVM_ARENA;
     if (old == new && !control && closure.step_bytes > SMALL_STEP_BYTES) {
         return; /* a byte that gets the value it has is torn in small steps and in the control block only */
     }
-    const uint8_t values[4] = {(uint8_t)~new, 0, 0xff, (uint8_t)(new * 167u + addr * 59u + 13u)};
-    for (uint8_t i = 0; i < (control ? 4 : 1); i++) {
-        if (values[i] != old && values[i] != new) {
-            consider(addr, &values[i], 1, 2, values[i]);
-        }
+    const uint8_t any = (uint8_t)((new ^ addr * 0x9e3779b1u) * 0x85ebca6bu >> 24);
+    const uint8_t value = world.options->adversary ? (uint8_t)~new : any;
+    if (value != old && value != new) {
+        consider(addr, &value, 1, 2, value);
     }
 }
 
@@ -131,7 +142,7 @@ static void after(uint32_t addr, uint32_t n, uint8_t changed) {
         return;
     }
     closure.node = add_node(closure.node, addr, n);
-    if (!world.committed && is_new()) {
+    if (!world.committed && is_new(closure.items[closure.item].torn)) {
         push_image(closure.node, 0, 0);
     }
     if (world.options->behaviour == CRASH_UNORDERED) {
@@ -162,7 +173,12 @@ static void describe(void) {
             loss.fault = cut->fault;
             loss.detail = cut->detail;
         }
-        if (cut != NULL || loss.choices != 0) {
+        if (cut == NULL && closure.fault != 0) {
+            loss.writes = (uint32_t)(world.cycle_writes + (first ? closure.entry->writes : 0));
+            loss.fault = closure.fault;
+            loss.detail = closure.detail;
+        }
+        if (loss.writes != UINT32_MAX || loss.choices != 0) {
             crash_print_loss(&loss, text, room);
         }
     }
@@ -177,6 +193,7 @@ static void restore(uint32_t node) {
     memcpy(world.shadow, closure.entry->image, world.n_bytes);
     world.hash = closure.entry->hash;
     world.input_hash = closure.entry->input_hash;
+    world.control_hash = closure.entry->control_hash;
     for (uint32_t i = node; i != 0; i = closure.nodes[i].parent) {
         closure.chain = grown(closure.chain, n, &closure.chain_room, sizeof *closure.chain);
         closure.chain[n++] = i;
@@ -194,6 +211,7 @@ static void add_entry(uint64_t writes, uint32_t choices, uint8_t n_choices) {
     }
     entry->hash = world.hash;
     entry->input_hash = world.input_hash;
+    entry->control_hash = world.control_hash;
     entry->writes = writes;
     entry->choices = choices;
     entry->n_choices = n_choices;
@@ -259,7 +277,7 @@ static int close_segment(entry_t *entry, crash_layer_t *layers, double until) {
     }
     crash_layer_t *layer = &layers[layer_of()];
     const uint64_t images = world.report->images, writes = world.report->writes;
-    const item_t root = {0, NO_ITEM, 0, 0, 0, 0};
+    const item_t root = {0, NO_ITEM, 0, 0, 0, 0, 0};
     layer->segments++;
     world.report->segments++;
     push(&root);

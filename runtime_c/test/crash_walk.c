@@ -11,7 +11,7 @@ static struct {
     uint32_t mode;
     crash_loss_t now;
     crash_loss_t last[24]; /* of the latest cycles, to print */
-    uint64_t n_cycles, longest; /* most writes from commit to commit */
+    uint64_t n_cycles;
 } walk;
 
 static void before(uint32_t addr, const uint8_t *bytes, uint32_t n) {
@@ -61,7 +61,7 @@ static void next_loss(const crash_loss_t *losses, uint32_t n_losses) {
         loss.writes = i < 30 ? 1u << i : LONGEST;
         break;
     case CRASH_RANDOM:
-        loss.writes = 1 + world_random() % (uint32_t)(2 * walk.longest + 2);
+        loss.writes = 1 + world_random() % (uint32_t)(2 * world.longest + 2);
         break;
     case CRASH_SCHEDULE:
         loss.choices = 0;
@@ -102,15 +102,11 @@ static int cycle(void) {
         if (world.start.valid && world.start.sequence == world.options->n_inferences) {
             return 1;
         }
-        const uint64_t writes = world.report->writes;
         world.asked = 0;
         world.choice = crash_branches() && walk.now.choices >> i & 1 ? 3 : 0;
         world_step();
         if (world.asked && i < 31) {
             i++;
-        }
-        if (world.report->writes - writes > walk.longest) {
-            walk.longest = world.report->writes - writes;
         }
         if (walk.mode == CRASH_COMMIT) {
             return 0;
@@ -123,7 +119,6 @@ void crash_walk(const fml_model_t *model, const crash_options_t *options, const 
     const double start = world_seconds();
     memset(&walk, 0, sizeof walk);
     walk.mode = mode;
-    walk.longest = 16;
     if (!world_open(model, options, samples, report)) {
         return;
     }

@@ -7,7 +7,7 @@
  * Dead bytes. While the commit record says "waiting for an input", no step reads the bytes of the inputs before the
  * capture has written all of them and committed: two images that differ in these bytes alone have the same future. They
  * are left out of the hash in that state and filled with new garbage at every boot in it, so that a step which did read
- * them would show.
+ * them would show. In the same way results and commit record are dead while the identity is not the model's.
  *
  * RAM. world_step() compares the RAM that a step leaves with the RAM of a boot from the same image. As they are equal at
  * every commit, a run that goes on is the same as a run that boots there, and exploring from commit to commit covers both.
@@ -69,37 +69,50 @@ static void garbage(void *to, size_t n) {
 
 /* --- the image ------------------------------------------------------------------------------------------------------ */
 
+static uint64_t *part_of(uint32_t addr) {
+    return addr >= FML_NVM_COMMIT && addr < FML_NVM_SUMS ? &world.control_hash
+           : world.is_input[addr]                        ? &world.input_hash
+                                                         : &world.hash;
+}
+
 void world_rehash(void) {
-    world.hash = world.input_hash = 0;
+    world.hash = world.input_hash = world.control_hash = 0;
     for (uint32_t i = 0; i < world.n_bytes; i++) {
-        *(world.is_input[i] ? &world.input_hash : &world.hash) ^= mix(i, world.nvm[i]);
+        *part_of(i) ^= mix(i, world.nvm[i]);
     }
 }
 
 void world_set(uint32_t addr, const uint8_t *bytes, uint32_t n) {
     for (uint32_t i = 0; i < n; i++, addr++) {
         if (world.nvm[addr] != bytes[i]) {
-            *(world.is_input[addr] ? &world.input_hash : &world.hash) ^=
-                mix(addr, world.nvm[addr]) ^ mix(addr, bytes[i]);
+            *part_of(addr) ^= mix(addr, world.nvm[addr]) ^ mix(addr, bytes[i]);
             world.nvm[addr] = bytes[i];
         }
         world.shadow[addr] = bytes[i];
     }
 }
 
+static uint8_t is_mine(void) {
+    const fml_model_t *model = world.original;
+    fml_identity_t identity;
+    memcpy(&identity, world.nvm + FML_NVM_IDENTITY, sizeof identity);
+    return memcmp(identity.digest, model->digest, sizeof identity.digest) == 0 && identity.magic == FML_MAGIC &&
+           identity.layout_version == model->layout_version;
+}
+
 uint64_t world_key(const crash_position_t *at) {
-    return at->valid && at->step == 0 ? world.hash : world.hash ^ world.input_hash;
+    if (!at->valid && !is_mine()) {
+        return world.hash ^ world.input_hash;
+    }
+    return world.hash ^ world.control_hash ^ (at->valid && at->step == 0 ? 0 : world.input_hash);
 }
 
 /* The control block as the explorer understands it, on its own. */
 crash_position_t world_position(void) {
     const fml_model_t *model = world.original;
     crash_position_t at;
-    fml_identity_t identity;
     memset(&at, 0, sizeof at);
-    memcpy(&identity, world.nvm + FML_NVM_IDENTITY, sizeof identity);
-    if (memcmp(identity.digest, model->digest, sizeof identity.digest) != 0 || identity.magic != FML_MAGIC ||
-        identity.layout_version != model->layout_version) {
+    if (!is_mine()) {
         return at;
     }
     if (model->commit_slots == 1) {
@@ -312,6 +325,7 @@ void world_enter(void) {
     world.memo_valid = 0;
     world.n_pending = 0;
     world.epoch++;
+    world.enter_writes = world.report->writes;
     if (!world.start.valid) {
         allow(0, FML_NVM_SUMS);
         return;
@@ -353,6 +367,9 @@ static void after_commit(void) {
     }
     garbage(&world.fresh, sizeof world.fresh);
     const uint64_t writes = world.report->writes;
+    if (writes - world.enter_writes > world.longest) {
+        world.longest = writes - world.enter_writes;
+    }
     if (fml_boot(&world.fresh, &world.model, world.nvm, world.sram) != FML_OK || world.report->writes != writes) {
         world_diverge("a boot right after a commit starts cold");
     }
@@ -364,6 +381,12 @@ static void after_commit(void) {
     }
 }
 
+/* Dead bytes become garbage. */
+static void kill(uint32_t addr, uint32_t n) {
+    garbage(world.alternative, n);
+    world_set(addr, world.alternative, n);
+}
+
 void world_boot(void) {
     world.report->boots++;
     world.committed = 0;
@@ -373,14 +396,10 @@ void world_boot(void) {
     if (world.start.valid && world.start.step == 0) {
         for (uint16_t i = 0; i < world.original->n_inputs; i++) {
             const fml_port_t port = world.original->inputs[i];
-            garbage(world.nvm + FML_NVM_ARENA + port.offset_bytes, port.n_bytes);
-            memcpy(world.shadow + FML_NVM_ARENA + port.offset_bytes, world.nvm + FML_NVM_ARENA + port.offset_bytes,
-                   port.n_bytes);
+            kill(FML_NVM_ARENA + port.offset_bytes, port.n_bytes);
         }
-        world.input_hash = 0;
-        for (uint32_t i = FML_NVM_ARENA; i < world.n_bytes; i++) {
-            world.input_hash ^= world.is_input[i] ? mix(i, world.nvm[i]) : 0;
-        }
+    } else if (!is_mine()) {
+        kill(FML_NVM_COMMIT, FML_NVM_SUMS - FML_NVM_COMMIT);
     }
     garbage(&world.ram, sizeof world.ram);
     garbage(world.sram, world.original->sram_bytes);

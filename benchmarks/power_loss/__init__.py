@@ -1,0 +1,1 @@
+"""What surviving power failure costs, and the proof that it is survived, on real networks."""

@@ -1,0 +1,50 @@
+"""Every reachable state after power losses, for real networks: python -m benchmarks.power_loss.closure [NAME ..] [--json]
+
+Small networks are closed under atomic, torn and unordered NVM, over two inferences; large ones layer by layer over one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.power_loss.models import LARGE, SMALL, compiled
+from freeml.sim.power_loss import cut_power
+
+NVM = ("atomic", "torn", "unordered")
+
+
+def measure(names: Sequence[str], nvms: Sequence[str] = NVM, *, limit_s: float = 300.0) -> list[dict[str, Any]]:
+    """One row for each network and NVM."""
+    rows = []
+    with tempfile.TemporaryDirectory() as work:
+        for name in names:
+            for nvm in nvms if name in SMALL else nvms[:1]:
+                closure = cut_power(compiled(name, Path(work), nvm), "all", limit_s=limit_s)
+                kept = ("closed", "images", "writes", "divergences", "seconds", "reason")
+                rows.append({"model": name, "nvm": nvm, **{key: closure[key] for key in kept}})
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", default=[*SMALL, *LARGE])
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    rows = measure(args.names)
+    if args.json:
+        print(json.dumps(rows))
+        return
+    print(f"{'model':10} {'nvm':10} {'closed':7} {'states':>12} {'writes':>16} {'divergences':>12} {'seconds':>8}")
+    for r in rows:
+        figures = f"{r['images']:12,} {r['writes']:16,} {r['divergences']:12} {r['seconds']:8.1f}"
+        print(f"{r['model']:10} {r['nvm']:10} {r['closed']!s:7} {figures}")
+    print(f"total {sum(r['seconds'] for r in rows):.0f} s")
+
+
+if __name__ == "__main__":
+    main()

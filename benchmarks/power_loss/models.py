@@ -1,0 +1,43 @@
+"""The networks of the power-loss tables, compiled once each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+
+from benchmarks.tiny_cnn.model import network
+from freeml import CompileOptions, compile_model
+from freeml.data.folders import data_root
+from freeml.firmware.output import Output, read_output
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY_CNN = "benchmarks.tiny_cnn.model:samples"
+SMALL = ("digits", "tiny_cnn", "mnist8", "har")
+LARGE = ("kws", "resnet8")
+
+
+def compiled(name: str, work: Path, nvm: str = "atomic") -> Output:
+    """Compile one network for a host whose NVM behaves as `nvm` says. Needs FREEML_DATA but for the first two."""
+    model, data = source(name, work)
+    out = work / f"{name}-{nvm}"
+    # Accuracy is not what these tables are about: one sample of it is enough.
+    compile_model(model, out, data=data, options=CompileOptions(name=name, nvm=nvm, samples=1))
+    return read_output(out)
+
+
+def source(name: str, work: Path) -> tuple[Path, str | None]:
+    """Model file and data of a network."""
+    if name == "tiny_cnn":
+        onnx.save(network(), work / "tiny_cnn.onnx")
+        return work / "tiny_cnn.onnx", TINY_CNN
+    if name in ("digits", "har"):
+        return ROOT / "examples" / name / f"{name}.onnx", name
+    models = data_root() / "models"
+    files: dict[str, tuple[str, str | None]] = {
+        "mnist8": ("mnist8/model.onnx", "mnist"),
+        "kws": ("kws_ref_model.tflite", None),
+        "resnet8": ("pretrainedResnet_quant.tflite", None),
+    }
+    file, data = files[name]
+    return models / file, data

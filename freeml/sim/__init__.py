@@ -1,0 +1,1 @@
+"""Compiled models on simulated devices: power losses today, energy later."""

@@ -1,0 +1,304 @@
+"""Cut the power of a compiled model at every write it makes, and compare with runs that lost none.
+
+The explorer itself is C (`runtime_c/test/crash_*.c`, where the method and its arguments are written down); it runs the
+generated sources with the runtime that the device has. This module builds both into one library, calls it, and turns
+what it found into a report.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from freeml.errors import BadOutput
+from freeml.firmware.host import build_host_library
+from freeml.firmware.toolchain import find_host_compiler
+from freeml.resources import resource
+
+Behaviour = Literal["atomic", "torn", "unordered"]
+Start = Literal["zeros", "ones", "garbage", "other-digest", "other-version", "one-bit", "damaged"]
+
+BEHAVIOURS: tuple[Behaviour, ...] = ("atomic", "torn", "unordered")
+STARTS: tuple[Start, ...] = ("zeros", "ones", "garbage", "other-digest", "other-version", "one-bit", "damaged")
+_MODES = ("none", "linear", "log", "commit", "random", "schedule")
+_NO_LOSS = 2**32 - 1
+_NO_LIMIT = 2**64 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class LayerClosure:
+    """What of one layer was explored: segments are steps from one committed image to the next."""
+
+    name: str
+    images: int
+    writes: int
+    segments: int
+    closed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CrashReport:
+    """What an exploration found.
+
+    closed       every reachable reboot image was booted ("all"); all results came out right (other modes)
+    images       reboot images, each booted at least once
+    writes       atomic writes executed
+    divergences  0, or 1: the explorer stops at the first
+    reason       what was wrong, or why it is not closed
+    schedule     atomic writes before each loss, to be given to `explore(..., mode=schedule)`; "" without divergence
+    """
+
+    mode: str
+    behaviour: Behaviour
+    closed: bool
+    images: int
+    writes: int
+    boots: int
+    commits: int
+    segments: int
+    divergences: int
+    reason: str
+    schedule: str
+    seconds: float
+    per_layer: tuple[LayerClosure, ...]
+
+    def how_to_reproduce(self) -> str:
+        """One line for the failure message of a test."""
+        return f"{self.behaviour} NVM: {self.reason}; losses after writes {self.schedule}"
+
+
+class _COptions(ctypes.Structure):
+    """crash_options_t."""
+
+    _fields_ = (
+        ("behaviour", ctypes.c_uint8),
+        ("unit_bytes", ctypes.c_uint8),
+        ("start", ctypes.c_uint8),
+        ("memoise", ctypes.c_uint8),
+        ("any_write", ctypes.c_uint8),
+        ("adversary", ctypes.c_uint8),
+        ("max_torn", ctypes.c_uint8),
+        ("n_inferences", ctypes.c_uint32),
+        ("branches", ctypes.c_uint32),
+        ("seed", ctypes.c_uint32),
+        ("limit_s", ctypes.c_double),
+        ("stop_progress", ctypes.c_uint64),
+    )
+
+
+class _CReport(ctypes.Structure):
+    """crash_report_t."""
+
+    _fields_ = (
+        *((name, ctypes.c_uint64) for name in ("images", "writes", "boots", "commits", "segments")),
+        ("divergences", ctypes.c_uint32),
+        ("closed", ctypes.c_uint32),
+        ("seconds", ctypes.c_double),
+        ("reason", ctypes.c_char * 160),
+        ("schedule", ctypes.c_char * 512),
+    )
+
+
+class _CLayer(ctypes.Structure):
+    """crash_layer_t."""
+
+    _fields_ = (
+        ("images", ctypes.c_uint64),
+        ("writes", ctypes.c_uint64),
+        ("segments", ctypes.c_uint32),
+        ("closed", ctypes.c_uint32),
+    )
+
+
+class _CLoss(ctypes.Structure):
+    """crash_loss_t."""
+
+    _fields_ = (
+        ("writes", ctypes.c_uint32),
+        ("choices", ctypes.c_uint32),
+        ("fault", ctypes.c_uint8),
+        ("detail", ctypes.c_uint8),
+    )
+
+
+class _CPort(ctypes.Structure):
+    """fml_port_t."""
+
+    _fields_ = (("offset_bytes", ctypes.c_uint32), ("n_bytes", ctypes.c_uint32))
+
+
+class _CModel(ctypes.Structure):
+    """The head of fml_model_t, as far as Python reads it."""
+
+    _fields_ = (
+        ("inputs", ctypes.POINTER(_CPort)),
+        ("outputs", ctypes.c_void_p),
+        ("layers", ctypes.c_void_p),
+        ("n_inputs", ctypes.c_uint16),
+        ("n_outputs", ctypes.c_uint16),
+        ("n_layers", ctypes.c_uint16),
+    )
+
+
+class CrashRig:
+    """A model and the explorer in one library. One exploration at a time in a process."""
+
+    def __init__(self, library: Path, model: str) -> None:
+        self._library = ctypes.CDLL(str(library))
+        self._model = _CModel.in_dll(self._library, f"{model}_model")
+
+    def explore(
+        self,
+        mode: str = "all",
+        behaviour: Behaviour = "atomic",
+        *,
+        unit_bytes: int = 1,
+        start: Start = "zeros",
+        n_inferences: int = 2,
+        branches: int | None = None,
+        memoise: bool = False,
+        any_write: bool = False,
+        adversary: bool = True,
+        max_torn: int = 2,
+        limit_s: float = 600.0,
+        seed: int = 1,
+        up_to: int | None = None,
+        samples: Sequence[npt.NDArray[np.int8]] | None = None,
+        layer_names: Sequence[str] = (),
+    ) -> CrashReport:
+        """Explore.
+
+        mode         "all": every reachable image. "none", "linear", "log", "commit", "random:SEED", or a schedule such as
+                     "12,8": one run until all results are out
+        unit_bytes   what the NVM writes at once; torn NVM always has 1
+        branches     captures from which both samples are followed; the others follow the first. Default: all
+        memoise      compute a tile once per committed image; crash_world.c says why that is enough
+        any_write    do not check write sets: for tests of the explorer
+        adversary    a torn byte becomes the complement of what was written, the worst there is, not something random
+        max_torn     so many torn bytes become garbage between two commits, others stay old or are new; 0: no limit
+        up_to        stop at that many commits after the cold start: for start images whose later images differ from
+                     those of another start in dead bytes alone
+        samples      two, int8 codes of all inputs one after the other; default: random ones
+        """
+        n_bytes = sum(self._model.inputs[i].n_bytes for i in range(self._model.n_inputs))
+        if samples is None:
+            rng = np.random.default_rng(seed)
+            samples = [rng.integers(-128, 128, n_bytes, dtype=np.int8) for _ in range(2)]
+        flat = [np.ascontiguousarray(sample, dtype=np.int8).reshape(-1) for sample in samples]
+        assert len(flat) == 2 and all(sample.size == n_bytes for sample in flat), "two samples of the inputs' size"
+        kind, _, number = mode.partition(":")
+        if kind == "random" and number:
+            seed = int(number)
+        options = _COptions(
+            behaviour=BEHAVIOURS.index(behaviour),
+            unit_bytes=1 if behaviour == "torn" else unit_bytes,
+            start=STARTS.index(start),
+            memoise=memoise,
+            any_write=any_write,
+            adversary=adversary,
+            max_torn=max_torn,
+            n_inferences=n_inferences,
+            branches=n_inferences if branches is None else branches,
+            seed=seed,
+            limit_s=limit_s,
+            stop_progress=_NO_LIMIT if up_to is None else up_to,
+        )
+        pointers = (ctypes.c_void_p * 2)(*(sample.ctypes.data for sample in flat))
+        report = _CReport()
+        layers = (_CLayer * (self._model.n_layers + 2))()
+        model, settings, result = ctypes.byref(self._model), ctypes.byref(options), ctypes.byref(report)
+        if kind == "all":
+            self._library.crash_closure(model, settings, pointers, result, layers)
+        else:
+            losses = [] if kind in _MODES else parse_schedule(mode)
+            c_mode = _MODES.index(kind if kind in _MODES else "schedule")
+            array = (_CLoss * max(len(losses), 1))(*losses)
+            self._library.crash_walk(model, settings, pointers, c_mode, array, len(losses), result)
+        return _report(mode, behaviour, report, layers if kind == "all" else (), layer_names)
+
+
+def _report(
+    mode: str, behaviour: Behaviour, report: _CReport, layers: Sequence[_CLayer], names: Sequence[str]
+) -> CrashReport:
+    known = [*names, *(f"layer {i}" for i in range(len(names), max(len(layers) - 2, 0)))]
+    titles = [*known[: max(len(layers) - 2, 0)], "capture", "publish"]
+    return CrashReport(
+        mode=mode,
+        behaviour=behaviour,
+        closed=bool(report.closed),
+        images=report.images,
+        writes=report.writes,
+        boots=report.boots,
+        commits=report.commits,
+        segments=report.segments,
+        divergences=report.divergences,
+        reason=report.reason.decode("ascii", "replace"),
+        schedule=report.schedule.decode("ascii"),
+        seconds=report.seconds,
+        per_layer=tuple(
+            LayerClosure(name, layer.images, layer.writes, layer.segments, 0 < layer.segments == layer.closed)
+            for name, layer in zip(titles, layers, strict=False)
+        ),
+    )
+
+
+_LOSS = re.compile(r"(\d+|end)(?::([01]+))?(?:-(\d+)|~([0-9a-f]{2}))?")
+
+
+def parse_schedule(text: str) -> list[_CLoss]:
+    """Losses from text: "12,8" is after 12 writes, then after 8 more.
+
+    "12:01" adds what sensor and energy meter show when asked for the first and the second time, "12-3" a third last write
+    that is missing, "12~5a" a next byte that became garbage; "end:1" is the last power cycle, without a loss.
+
+    >>> [loss.writes for loss in parse_schedule("12,8")]
+    [12, 8]
+    """
+    losses = []
+    for part in text.split(","):
+        match = _LOSS.fullmatch(part.strip())
+        if match is None:
+            raise BadOutput(
+                f"{part!r} is no power loss", where="schedule", hint="write numbers of writes, such as 12,8"
+            )
+        writes, choices, missing, garbage = match.groups()
+        bits = int((choices or "0")[::-1], 2)
+        fault, detail = (1, int(missing)) if missing else (2, int(garbage, 16)) if garbage else (0, 0)
+        losses.append(_CLoss(_NO_LOSS if writes == "end" else int(writes), bits, fault, detail))
+    return losses
+
+
+def build_rig(
+    sources: Sequence[Path], include_dirs: Sequence[Path], model: str, out_path: Path, defines: Sequence[str] = ()
+) -> CrashRig:
+    """The explorer with the given model sources. defines: seeded bugs, for the tests of the explorer."""
+    root = resource("runtime_c")
+    explorer = sorted((root / "test").glob("crash_*.c"))
+    includes = [*include_dirs, root / "include", root / "src", root / "test"]
+    if defines:
+        flags = ["-O1", *(f"-D{name}" for name in defines), *find_host_compiler().host_flags]
+        find_host_compiler().compile([*sources, *explorer], includes, out_path, flags)
+    else:
+        build_host_library([*sources, *explorer], includes, out_path, optimise="-O2")
+    return CrashRig(out_path, model)
+
+
+def rig_of_folder(folder: Path, model: str) -> CrashRig:
+    """The explorer with a folder that `freeml compile` wrote: its own sources, runtime and headers."""
+    with tempfile.TemporaryDirectory(prefix="freeml-crash-") as work:
+        sources = [folder / f"{model}.c", *sorted((folder / "runtime").glob("*.c"))]
+        sources = [path for path in sources if not path.name.startswith("fml_hal_")]
+        return build_rig(sources, [folder, folder / "runtime"], model, Path(work) / f"{model}_crash.so")
+
+
+def explore_folder(folder: Path, model: str, mode: str, behaviour: Behaviour, **options: object) -> CrashReport:
+    """`explore` for a compiled folder."""
+    return rig_of_folder(folder, model).explore(mode, behaviour, **options)  # type: ignore[arg-type]

@@ -1,0 +1,83 @@
+"""The examples do what their README says: scripts run to their end, committed networks are as good as promised."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from freeml import compile_model
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+def run_training(example: str, output: Path, *options: str) -> str:
+    """What the script printed; it runs in a process of its own, since it changes settings of torch."""
+    command = [sys.executable, str(EXAMPLES / example / "train.py"), "--output", str(output), *options]
+    done = subprocess.run(
+        command, cwd=output.parent, env=dict(os.environ), capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def accuracies(model: Path, data: str) -> dict[str, Any]:
+    return dict(compile_model(str(model), data=data).manifest["accuracy"])
+
+
+def architecture(model: Path) -> list[Any]:
+    """Nodes with names and attributes, shapes of constants; not the trained values."""
+    graph = onnx.load(model).graph
+    nodes = [node.SerializeToString(deterministic=True) for node in graph.node]
+    return [nodes, {c.name: numpy_helper.to_array(c).shape for c in graph.initializer}]
+
+
+def test_digits_trains_to_its_promised_accuracy(tmp_path: Path) -> None:
+    committed = (EXAMPLES / "digits" / "digits.onnx").read_bytes()
+    trained = tmp_path / "trained.onnx"
+    printed = run_training("digits", trained)
+    assert accuracies(trained, "digits")["float"] >= 0.97
+    assert f"test  accuracy {accuracies(trained, 'digits')['float']:.4f}" in printed
+    assert architecture(trained) == architecture(EXAMPLES / "digits" / "digits.onnx")
+    assert (EXAMPLES / "digits" / "digits.onnx").read_bytes() == committed
+
+
+@pytest.mark.needs_data
+def test_har_keeps_its_accuracy_in_int8(data_dir: Path) -> None:
+    found = accuracies(EXAMPLES / "har" / "har.onnx", "har")
+    assert (found["split"], found["samples"]) == ("test", 1588)
+    assert found["float"] >= 0.88
+    assert abs(found["int8"] - found["float"]) <= 0.015
+
+
+@pytest.mark.needs_data
+def test_har_readme_quotes_what_is_measured(data_dir: Path) -> None:
+    result = compile_model(str(EXAMPLES / "har" / "har.onnx"), data="har")
+    found = result.manifest["accuracy"]
+    readme = (EXAMPLES / "har" / "README.md").read_text()
+    assert f"| test | {found['float']:.1%} | {found['int8']:.1%} |".replace("%", " %") in readme
+    assert f"{result.manifest['params']:,} parameters" in readme
+    assert f"activations take {result.manifest['memory']['arena_bytes']:,} bytes" in readme
+
+
+def test_har_is_a_small_file_without_paths() -> None:
+    content = (EXAMPLES / "har" / "har.onnx").read_bytes()
+    assert len(content) < 60_000
+    assert not [word for word in (b"/work", b"/home", b"/tmp", b"train.py") if word in content]
+
+
+@pytest.mark.needs_data
+def test_har_trains_the_committed_architecture_and_the_same_bytes_each_time(data_dir: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "first.onnx", tmp_path / "second.onnx"
+    committed = (EXAMPLES / "har" / "har.onnx").read_bytes()
+    for output in (first, second):
+        assert "test  accuracy" in run_training("har", output, "--epochs", "1")
+    assert first.read_bytes() == second.read_bytes()
+    assert architecture(first) == architecture(EXAMPLES / "har" / "har.onnx")
+    assert (EXAMPLES / "har" / "har.onnx").read_bytes() == committed
