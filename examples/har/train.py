@@ -2,9 +2,9 @@
 
     FREEML_DATA=/path/of/data python examples/har/train.py
 
-Needs `pip install freeml[torch]` and the data set `har`; fifteen seconds on one core. Seeds, thread count and the order of
-samples are fixed, so one machine writes the same bytes every time. Train, calibration and test are different people. The
-epoch is chosen on the calibration people; test data is looked at once.
+Needs `pip install freeml[torch]` and the data set `har`; fifteen seconds on one core. Seeds, thread count and the order
+of samples are fixed, so one machine writes the same bytes every time. Train, calibration and test are different people.
+The epoch is chosen on the calibration people; test data is looked at once.
 """
 
 from __future__ import annotations

@@ -108,7 +108,7 @@ def show_closure(terminal: Terminal, closure: Mapping[str, Any]) -> None:
     else:
         terminal.show(Text(f"not closed: {closure['reason']}", style="bold yellow"))
     figures = tables.table("", "", right=(1,))
-    figures.add_row("states booted", f"{closure['images']:,}")
+    figures.add_row("cuts, each to a state not seen before", f"{closure['images']:,}")
     figures.add_row("atomic writes executed", f"{closure['writes']:,}")
     terminal.show(figures)
 

@@ -1,8 +1,9 @@
 """Forward progress, decided before anything is flashed: every step of a plan fits one charge of the capacitor.
 
 A device that boots with a full capacitor and gets nothing more completes at least one step before it dies, whichever
-step it is at, because the worst case of each, with boot, restore and commit, is at most the usable charge (energy.py).
-So every inference ends. Where that cannot be had, the error names the layer, both energies and what would do.
+step it is at, a first boot with garbage in NVM included: the worst case of each, with boot, restore and commit, is at
+most the usable charge (energy.py). So every inference ends. Where that cannot be had, the error names the layer, both
+energies and what would do.
 """
 
 from __future__ import annotations
@@ -124,13 +125,14 @@ def inference(plan: TilePlan) -> Inference | None:
 
 def _steps(plan: TilePlan) -> list[tuple[LayerTiles | FixedStep, TileCost]]:
     """Every kind of step with its worst-case cost."""
-    steps: list[LayerTiles | FixedStep] = [plan.capture, *plan.layers, plan.publish]
+    steps: list[LayerTiles | FixedStep] = [plan.cold_start, plan.capture, *plan.layers, plan.publish]
     return [(step, step.cost) for step in steps if step.cost is not None]
 
 
 def _least_costs(plan: TilePlan) -> list[TileCost]:
     """The cost of the smallest tile of each layer, and of the steps that cannot be cut."""
-    costs = [plan.capture.cost, *(layer.least_cost for layer in plan.layers), plan.publish.cost]
+    fixed = (plan.cold_start.cost, plan.capture.cost, plan.publish.cost)
+    costs = [*fixed, *(layer.least_cost for layer in plan.layers)]
     return [cost for cost in costs if cost is not None]
 
 
@@ -140,7 +142,8 @@ def _available_uj(budget: Budget, cost: TileCost) -> float:
 
 def _describe(step: LayerTiles | FixedStep) -> str:
     if isinstance(step, FixedStep):
-        return {"capture": "capturing the input", "publish": "publishing the result"}[step.name]
+        names = {"cold start": "a cold start", "capture": "capturing the input", "publish": "publishing the result"}
+        return names[step.name]
     if step.parts > 1:
         return f"a tile of {step.part_macs:,} of {step.macs:,} products"
     return f"a tile of {step.tile_units:,} of {step.n_units:,} units"

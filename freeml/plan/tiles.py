@@ -29,6 +29,7 @@ MAX_WORD_TILES = 32_765  # FML_MAX_TILES_ONE_SLOT: steps up to n_tiles + 1 in 15
 COMMIT_WORD_BYTES = 2
 COMMIT_SLOT_BYTES = 8  # fml_commit_t: a word with the step, and its complement
 PUBLISH_BYTES = 12  # fml_record_t
+COLD_START_BYTES = 56  # fml_nvm_cold_start: identity twice, two results, a commit slot; the commit is extra
 HOST_TILE_BYTES = 4096  # tile buffer where the board sets no limit
 
 
@@ -112,9 +113,9 @@ class LayerTiles:
 
 @dataclass(frozen=True, slots=True)
 class FixedStep:
-    """The capture of the input (step 0) or the publishing of the result (the last step).
+    """The capture of the input (step 0), the publishing of the result (the last step), or a cold start before them.
 
-    loc   names of the ports concerned
+    loc   names of the ports concerned; of the model for a cold start
     cost  with restore and commit; None on a board without energy model
     """
 
@@ -131,6 +132,7 @@ class TilePlan:
     board              its name
     budget             what the capacitor gives one boot; None on a board without energy model
     restore            cost of a boot, part of the cost of every step; None as budget
+    cold_start         what a boot does first where NVM is not this model's; no step of an inference
     capture, publish   first and last step
     layers             the others, in execution order; step numbers run on from 1
     commit_slots       1: one word; 2: alternating slots that check themselves
@@ -145,6 +147,7 @@ class TilePlan:
     board: str
     budget: Budget | None
     restore: TileCost | None
+    cold_start: FixedStep
     capture: FixedStep
     publish: FixedStep
     layers: tuple[LayerTiles, ...]
@@ -293,6 +296,7 @@ class _Planner:
             board=self._board.name,
             budget=self._budget,
             restore=self._model.restore() if self._model else None,
+            cold_start=self._cold_start(),
             capture=capture,
             publish=publish,
             layers=tuple(layers),
@@ -365,6 +369,9 @@ class _Planner:
             where=call.op.loc,
             hint="choose a larger board, or a layer with fewer channels",
         )
+
+    def _cold_start(self) -> FixedStep:
+        return self._fixed("cold start", self._graph.name, fixed_work(write_bytes=COLD_START_BYTES, compared=0))
 
     def _capture(self) -> FixedStep:
         ports = self._graph.inputs

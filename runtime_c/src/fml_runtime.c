@@ -112,13 +112,13 @@ static fml_status_t capture(fml_ram_t *ram) {
  * done again. */
 static void compute_part(const fml_ram_t *ram, const fml_layer_t *layer) {
     const fml_model_t *model = ram->model;
-    const uint32_t tile = ram->step - 1, k0 = ram->part * layer->part_products, left = layer->products - k0;
+    const uint32_t k0 = ram->part * layer->part_products, left = layer->products - k0;
     const uint32_t n = left < layer->part_products ? left : layer->part_products;
     uint8_t *sums = ram->nvm + FML_NVM_SUMS;
 #ifdef FML_TEST_BUG_IN_PLACE
     const uint8_t from = 0, to = 0;
 #else
-    const uint8_t from = tile & 1u, to = (uint8_t)(1u - from);
+    const uint8_t from = (ram->step - 1) & 1u, to = (uint8_t)(1u - from);
 #endif
     int32_t sum = 0;
     if (ram->part > 0) {

@@ -170,8 +170,8 @@ void world_start_image(void) {
     }
     if (start >= CRASH_DIGEST) { /* another model's image, complete and in the middle of an inference */
         fml_record_t record = {7, 3, 9, 1, 0, 0};
-        const uint32_t word = 1u << 3 | 1;
-        const fml_commit_t commits[2] = {{word, ~word}, {word, ~word}};
+        const uint32_t word = 1u << 3 | 1; /* of two slots: step 1; of one: step 4 */
+        const fml_commit_t commits[2] = {{word, ~word}, {0, 0}};
         record.crc = fml_crc16(&record, offsetof(fml_record_t, crc));
         memcpy(world.nvm + FML_NVM_COMMIT, commits, sizeof commits);
         memcpy(world.nvm + FML_NVM_RESULTS, &record, sizeof record);

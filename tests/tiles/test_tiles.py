@@ -177,6 +177,21 @@ def test_capture_and_publish_must_fit_too() -> None:
     assert refused.value.where == "input in0"
 
 
+def test_the_first_boot_with_garbage_in_nvm_must_fit_too() -> None:
+    graph, memory = planned(tiny_cnn())
+    plan = plan_tiles(graph, memory, MSP430, sram_tile_bytes=SRAM)
+    assert plan.cold_start.cost is not None
+    dear = replace(plan.cold_start.cost, charge_pc=1e9)
+    with pytest.raises(DoesNotFit, match="a cold start needs"):
+        check_progress(
+            graph,
+            memory,
+            replace(plan, cold_start=replace(plan.cold_start, cost=dear)),
+            MSP430,
+            sram_tile_bytes=SRAM,
+        )
+
+
 def test_leakage_that_no_capacitor_outlasts_is_said() -> None:
     board = with_leakage(MSP430, 1e9)
     graph, memory = planned(tiny_cnn())

@@ -1,0 +1,94 @@
+"""Every reachable reboot image of the probe model: any number of power losses, at any write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from freeml.sim.crash import BEHAVIOURS, STARTS, Behaviour, Start
+
+from .probe import ONE_SLOT, rig
+
+# What an NVM guarantees, and the commit record that follows from it.
+NVMS: list[tuple[tuple[str, ...], Behaviour, int]] = [
+    ((), "atomic", 1),
+    ((), "torn", 1),
+    ((), "unordered", 1),
+    ((), "unordered", 4),
+    ((ONE_SLOT,), "atomic", 2),
+    ((ONE_SLOT,), "atomic", 4),
+    ((ONE_SLOT,), "unordered", 2),
+]
+
+
+def closed(defines: tuple[str, ...], behaviour: Behaviour, **options: Any) -> None:
+    report = rig(*defines).explore("all", behaviour, **options)
+    assert report.divergences == 0, report.how_to_reproduce()
+    assert report.closed, report.reason
+    assert all(layer.closed for layer in report.per_layer)
+
+
+@pytest.mark.parametrize(("defines", "behaviour", "unit_bytes"), NVMS)
+def test_any_power_losses_give_the_uninterrupted_answers(
+    defines: tuple[str, ...], behaviour: Behaviour, unit_bytes: int
+) -> None:
+    closed(defines, behaviour, unit_bytes=unit_bytes)
+
+
+@pytest.mark.parametrize("start", STARTS)
+@pytest.mark.parametrize(("defines", "behaviour"), [((), "torn"), ((ONE_SLOT,), "atomic"), ((), "unordered")])
+def test_power_cut_during_the_very_first_boot_on_blank_garbage_foreign_or_damaged_nvm(
+    defines: tuple[str, ...], behaviour: Behaviour, start: Start
+) -> None:
+    closed(defines, behaviour, unit_bytes=2, start=start)
+
+
+@pytest.mark.parametrize("behaviour", BEHAVIOURS)
+def test_power_cut_while_an_input_is_captured_gives_one_sample_or_the_other(behaviour: Behaviour) -> None:
+    report = rig().explore("all", behaviour, up_to=0)
+    capture = report.per_layer[-2]
+    assert report.closed, report.how_to_reproduce()
+    assert capture.images > 8 if behaviour != "atomic" else capture.segments == 2
+    assert capture.closed
+
+
+@pytest.mark.parametrize("behaviour", BEHAVIOURS)
+def test_power_cut_while_a_result_is_published_publishes_it_once(behaviour: Behaviour) -> None:
+    report = rig().explore("all", behaviour, n_inferences=3, branches=1)
+    publish = report.per_layer[-1]
+    assert report.closed, report.how_to_reproduce()
+    assert publish.segments > 3
+    assert publish.images > 8 * publish.segments
+
+
+def test_three_torn_bytes_at_worst_do_no_harm_and_four_do() -> None:
+    """The limit of a commit record of two slots on NVM that leaves the worst garbage."""
+    assert rig().explore("all", "torn", n_inferences=1, max_torn=3).closed
+    assert rig().explore("all", "torn", n_inferences=1, max_torn=4).divergences == 1
+
+
+def test_random_garbage_in_torn_bytes_does_no_harm() -> None:
+    for seed in range(3):
+        closed((), "torn", adversary=False, max_torn=3, n_inferences=1, seed=seed)
+
+
+@pytest.mark.parametrize("behaviour", BEHAVIOURS)
+@pytest.mark.parametrize("mode", ["none", "linear", "log", "commit", "random:1", "random:2", "12,8"])
+def test_a_schedule_of_losses_ends_with_all_results(mode: str, behaviour: Behaviour) -> None:
+    report = rig().explore(mode, behaviour, n_inferences=4, branches=2)
+    assert report.closed, report.reason
+    assert report.divergences == 0, report.how_to_reproduce()
+
+
+def test_computing_a_tile_once_finds_the_same_images() -> None:
+    for behaviour in BEHAVIOURS:
+        slow, fast = (rig().explore("all", behaviour, memoise=memoise) for memoise in (False, True))
+        assert (slow.closed, slow.images, slow.writes) == (fast.closed, fast.images, fast.writes)
+
+
+def test_time_that_is_up_is_reported_and_nothing_is_claimed() -> None:
+    report = rig().explore("all", "torn", limit_s=0.0)
+    assert not report.closed
+    assert report.reason == "time is up"
+    assert report.divergences == 0

@@ -1,0 +1,52 @@
+"""The runtime as C: warnings, other processors, no state, what fml_output and fml_result promise without losses."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from elftools.elf.elffile import ELFFile
+
+from freeml.errors import BadOutput
+from freeml.firmware.toolchain import find_host_compiler, find_zig
+from freeml.sim.crash import parse_schedule
+
+from .probe import INCLUDE, RUNTIME
+
+TARGETS = {
+    "msp430": ("-target", "msp430-freestanding-eabi", "-mcpu=msp430+hwmultf5"),
+    "cortex_m0": ("-target", "thumb-freestanding-eabi", "-mcpu=cortex_m0"),
+}
+MOST_BYTES = {"msp430": 3840, "cortex_m0": 2304}  # of code; the promise to users is 6 kB with kernels
+
+
+@pytest.mark.parametrize("target", sorted(TARGETS))
+def test_the_runtime_compiles_without_warnings_holds_no_state_and_stays_small(target: str, tmp_path: Path) -> None:
+    zig, code = find_zig(), 0
+    assert zig is not None
+    for source in RUNTIME:
+        out = tmp_path / f"{source.stem}.o"
+        zig.compile([source], INCLUDE, out, ["-c", "-ffreestanding", "-Os", *TARGETS[target]], shared=False)
+        for section in ELFFile(io.BytesIO(out.read_bytes())).iter_sections():
+            code += section["sh_size"] if section.name.startswith(".text") else 0
+            assert section["sh_size"] == 0 or not section.name.startswith((".data", ".bss")), source.name
+    assert code <= MOST_BYTES[target]
+
+
+@pytest.mark.parametrize("flags", [[], ["-DFML_NO_COMMIT"]])
+def test_the_runtime_compiles_for_this_machine_with_and_without_commits(flags: list[str], tmp_path: Path) -> None:
+    compiler = find_host_compiler()
+    compiler.compile(RUNTIME, INCLUDE, tmp_path / "runtime.so", [*flags, "-O2", *compiler.host_flags])
+
+
+def test_a_schedule_is_read_as_it_is_printed() -> None:
+    (plain, chosen, missing, torn, end) = parse_schedule("12,8:01,3-2,4~5a,end:1")
+    assert (plain.writes, chosen.choices, missing.fault, missing.detail) == (12, 2, 1, 2)
+    assert (torn.fault, torn.detail, end.writes, end.choices) == (2, 0x5A, 2**32 - 1, 1)
+
+
+@pytest.mark.parametrize("text", ["", "x", "12,,8", "12~5", "-3"])
+def test_a_schedule_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(BadOutput):
+        parse_schedule(text)

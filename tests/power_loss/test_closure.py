@@ -1,0 +1,113 @@
+"""The proof on compiled networks: every sequence of power losses gives the answers of a run without any."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.power_loss.models import compiled
+from freeml import CompileOptions, compile_model
+from freeml.firmware.output import read_output
+from freeml.ir.interpret import encode_inputs
+from freeml.sim.power_loss import cut_power
+from tests.cli.runner import freeml
+
+NVMS = ("atomic", "torn", "unordered")
+
+
+@pytest.mark.parametrize("nvm", NVMS)
+def test_the_digits_network_survives_any_losses_at_any_writes(nvm: str, tmp_path: Path) -> None:
+    closure = cut_power(compiled("digits", tmp_path, nvm), "all", limit_s=100)
+    assert closure["divergences"] == 0, f"{closure['reason']}: losses after writes {closure['schedule']}"
+    assert closure["closed"]
+    assert closure["images"] > 1_000
+    assert all(layer["closed"] for layer in closure["per_layer"])
+
+
+@pytest.mark.parametrize("nvm", ["atomic", "torn"])
+def test_the_tiny_cnn_survives_any_losses_at_any_writes(nvm: str, tmp_path: Path) -> None:
+    closure = cut_power(compiled("tiny_cnn", tmp_path, nvm), "all", limit_s=100)
+    assert (closure["closed"], closure["divergences"]) == (True, 0), closure["reason"]
+
+
+@pytest.mark.needs_data
+@pytest.mark.parametrize("name", ["mnist8", "har"])
+def test_real_networks_survive_any_losses_at_any_writes(name: str, data_dir: Path, tmp_path: Path) -> None:
+    closure = cut_power(compiled(name, tmp_path), "all", limit_s=100)
+    assert (closure["closed"], closure["divergences"]) == (True, 0), closure["reason"]
+
+
+@pytest.mark.parametrize("mode", ["none", "linear", "log", "commit", "random:7", "12,8,300"])
+def test_every_mode_ends_with_the_right_answers(mode: str, tmp_path: Path) -> None:
+    closure = cut_power(compiled("digits", tmp_path), mode)
+    assert closure["divergences"] == 0, closure["reason"]
+
+
+def test_a_smaller_capacitor_means_smaller_tiles_and_the_same_proof(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    model = Path(__file__).resolve().parents[2] / "examples" / "digits" / "digits.onnx"
+    options = CompileOptions(board="msp430fr5994", capacitor_uf=3.0, samples=1)
+    result = compile_model(model, out, data="digits", options=options)
+    assert result.tiles.n_tiles > 100
+    closure = cut_power(read_output(out), "all", limit_s=100)
+    assert (closure["closed"], closure["divergences"]) == (True, 0), closure["reason"]
+
+
+def test_one_commit_slot_on_nvm_that_tears_words_is_caught(tmp_path: Path) -> None:
+    """The proof fails where the promise of the NVM is broken: it is no rubber stamp."""
+    output = compiled("digits", tmp_path, "atomic")
+    output.manifest["nvm"]["behaviours"] = ["torn"]  # type: ignore[index]
+    closure = cut_power(output, "all", limit_s=100)
+    assert closure["divergences"] == 1
+    assert closure["schedule"]
+
+
+def test_the_published_result_is_the_interpreters_class_after_every_inference(tmp_path: Path) -> None:
+    from freeml.data import load
+
+    output = compiled("digits", tmp_path)
+    samples = load("digits", "test", limit=20).real_inputs()
+    inputs = encode_inputs(output.graph, samples)
+    model = output.build()
+    model.boot()
+    assert model.result() is None
+    scores = model.run(inputs)[output.graph.outputs[0].value]
+    published = model.result()
+    assert published is not None
+    top = np.sort(scores[-1].astype(int))[::-1]
+    assert published.sequence == 20
+    assert published.class_index == int(scores[-1].argmax())
+    assert published.confidence == top[0] - top[1]
+
+
+def test_the_command_line_reports_the_closure(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    model = Path(__file__).resolve().parents[2] / "examples" / "digits" / "digits.onnx"
+    assert freeml("compile", model, "--data", "digits", "--nvm", "torn", "-o", out).code == 0
+    done = freeml("verify", out, "--data", "digits", "--samples", 5, "--power-loss", "all", "--json")
+    assert done.code == 0
+    closure = json.loads(done.out)["closure"]
+    assert closure["closed"] is True
+    assert closure["divergences"] == 0
+    assert closure["behaviours"] == ["torn"]
+    assert {"images", "writes", "schedule"} <= closure.keys()
+
+
+def test_a_mode_that_does_not_exist_is_a_usage_error(tmp_path: Path) -> None:
+    assert freeml("verify", tmp_path, "--power-loss", "sometimes").code == 2
+
+
+def test_a_capacitor_that_is_too_small_is_refused_with_both_remedies_and_nothing_is_written(tmp_path: Path) -> None:
+    model = Path(__file__).resolve().parents[2] / "examples" / "digits" / "digits.onnx"
+    out = tmp_path / "out"
+    command = ["compile", model, "--data", "digits", "--board", "msp430fr5994", "-o", out]
+    done = freeml(*command, "--capacitor", "1uF")
+    assert done.code == 1
+    for part in ("uJ", "capacitor of 1uF", "digits.onnx:", "smallest capacitor"):
+        assert part in done.err
+    assert list(tmp_path.iterdir()) == []
+    remedy = done.err.split("that would do is ")[1].split()[0]
+    assert freeml(*command, "--capacitor", remedy).code == 0
