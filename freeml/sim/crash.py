@@ -176,8 +176,8 @@ class CrashRig:
     ) -> CrashReport:
         """Explore.
 
-        mode         "all": every reachable image. "none", "linear", "log", "commit", "random:SEED", or a schedule such as
-                     "12,8": one run until all results are out
+        mode         "all": every reachable image. "none", "linear", "log", "commit", "random:SEED", or a schedule such
+                     as "12,8": one run until all results are out
         unit_bytes   what the NVM writes at once; torn NVM always has 1
         branches     captures from which both samples are followed; the others follow the first. Default: all
         memoise      compute a tile once per committed image; crash_world.c says why that is enough
@@ -193,7 +193,7 @@ class CrashRig:
             rng = np.random.default_rng(seed)
             samples = [rng.integers(-128, 128, n_bytes, dtype=np.int8) for _ in range(2)]
         flat = [np.ascontiguousarray(sample, dtype=np.int8).reshape(-1) for sample in samples]
-        assert len(flat) == 2 and all(sample.size == n_bytes for sample in flat), "two samples of the inputs' size"
+        assert [sample.size for sample in flat] == [n_bytes, n_bytes], "two samples of the inputs' size"
         kind, _, number = mode.partition(":")
         if kind == "random" and number:
             seed = int(number)
@@ -256,8 +256,8 @@ _LOSS = re.compile(r"(\d+|end)(?::([01]+))?(?:-(\d+)|~([0-9a-f]{2}))?")
 def parse_schedule(text: str) -> list[_CLoss]:
     """Losses from text: "12,8" is after 12 writes, then after 8 more.
 
-    "12:01" adds what sensor and energy meter show when asked for the first and the second time, "12-3" a third last write
-    that is missing, "12~5a" a next byte that became garbage; "end:1" is the last power cycle, without a loss.
+    "12:01" adds what sensor and energy meter show when asked for the first and the second time, "12-3" a third last
+    write that is missing, "12~5a" a next byte that became garbage; "end:1" is the last power cycle, without a loss.
 
     >>> [loss.writes for loss in parse_schedule("12,8")]
     [12, 8]
