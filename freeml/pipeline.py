@@ -40,9 +40,6 @@ from freeml.plan.verify_tiles import verify_tiles
 from freeml.quantize.errors import LayerError, layer_errors
 from freeml.quantize.search import MAX_SAMPLES, Quantised, quantize
 
-# Stack is measured on the finished C; until then tiles leave it this much. check_fit judges the true figure.
-STACK_RESERVE_BYTES = 512
-
 Progress = Callable[[str], None]
 _SILENT: Progress = lambda _: None  # noqa: E731
 
@@ -141,7 +138,9 @@ def cut_into_tiles(graph: Graph, plan: MemoryPlan, board: Board, capacitor_uf: f
     """The atomic steps, verified, and proved to make progress. Raises DoesNotFit where the capacitor is too small."""
     if not any(not isinstance(op, Reshape) for op in graph.ops):
         raise UnsupportedOp("the model computes nothing: its outputs are its inputs", where=graph.name)
-    sram = sram_for_tiles(board, stack_bytes=STACK_RESERVE_BYTES, scratch_bytes=costs(graph).scratch_bytes)
+    # Stack is measured on the finished C; until then tiles leave it this much. check_fit judges the true figure.
+    stack_bytes = board.code.stack_bytes.value if board.code else 0
+    sram = sram_for_tiles(board, stack_bytes=stack_bytes, scratch_bytes=costs(graph).scratch_bytes)
     tiles = plan_tiles(graph, plan, board, capacitor_uf, sram_tile_bytes=sram)
     check_progress(graph, plan, tiles, board, capacitor_uf, sram_tile_bytes=sram)
     return verify_tiles(graph, plan, tiles)

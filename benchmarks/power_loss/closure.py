@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,13 @@ from freeml.sim.power_loss import cut_power
 NVM = ("atomic", "torn", "unordered")
 
 
-def measure(names: Sequence[str], nvms: Sequence[str] = NVM, *, limit_s: float = 300.0) -> list[dict[str, Any]]:
+def measure(
+    names: Sequence[str],
+    nvms: Sequence[str] = NVM,
+    *,
+    limit_s: float = 300.0,
+    on_row: Callable[[dict[str, Any]], None] = lambda _: None,
+) -> list[dict[str, Any]]:
     """One row for each network and NVM."""
     rows = []
     with tempfile.TemporaryDirectory() as work:
@@ -27,6 +33,7 @@ def measure(names: Sequence[str], nvms: Sequence[str] = NVM, *, limit_s: float =
                 closure = cut_power(compiled(name, Path(work), nvm), "all", limit_s=limit_s)
                 kept = ("closed", "images", "writes", "divergences", "seconds", "reason")
                 rows.append({"model": name, "nvm": nvm, **{key: closure[key] for key in kept}})
+                on_row(rows[-1])
     return rows
 
 
@@ -35,14 +42,16 @@ def main() -> None:
     parser.add_argument("names", nargs="*", default=[*SMALL, *LARGE])
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    rows = measure(args.names)
     if args.json:
-        print(json.dumps(rows))
+        print(json.dumps(measure(args.names)))
         return
     print(f"{'model':10} {'nvm':10} {'closed':7} {'states':>12} {'writes':>16} {'divergences':>12} {'seconds':>8}")
-    for r in rows:
+
+    def show(r: dict[str, Any]) -> None:
         figures = f"{r['images']:12,} {r['writes']:16,} {r['divergences']:12} {r['seconds']:8.1f}"
-        print(f"{r['model']:10} {r['nvm']:10} {r['closed']!s:7} {figures}")
+        print(f"{r['model']:10} {r['nvm']:10} {r['closed']!s:7} {figures}", flush=True)
+
+    rows = measure(args.names, on_row=show)
     print(f"total {sum(r['seconds'] for r in rows):.0f} s")
 
 

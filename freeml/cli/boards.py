@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -60,14 +61,28 @@ def show_command(terminal: Terminal, name: str) -> None:
         return
     from freeml.cli import tables
 
-    made = tables.table("region", "bytes", "source", right=(1,), elastic=(2,))
-    for region, figure in board.memory:
-        made.add_row(
-            region.removesuffix("_bytes"),
-            f"{figure.value:,}" if figure else "no limit",
-            figure.source if figure else "",
-        )
+    made = tables.table("figure", "value", "source", right=(1,), elastic=(2,))
+    # A source says what a figure is worth: it is wrapped, never cut.
+    made.columns[2].no_wrap, made.columns[2].overflow = False, "fold"
+    for entry, value in _figures(board):
+        made.add_row(entry, *value)
     terminal.show(tables.heading(board.name, board.title), made)
+
+
+def _figures(board: Board) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Every entry of a board file: its name with the unit, value and source."""
+    for section, part in board:
+        if isinstance(part, str) or part is None:
+            continue
+        if hasattr(part, "value"):
+            yield section, (f"{part.value:,}", part.source)
+            continue
+        for name, entry in part:
+            if hasattr(entry, "value"):
+                yield f"{section}.{name}", (f"{entry.value:,}", entry.source)
+            elif name != "source":
+                shown = "no limit" if entry is None else str(entry).lower()
+                yield f"{section}.{name}", (shown, getattr(part, "source", ""))
 
 
 def _list(terminal: Terminal) -> None:

@@ -15,6 +15,8 @@ from freeml.sim.crash import CrashReport, rig_of_folder
 # Models that write more than this in one inference are followed through one inference, smaller ones through two, so
 # that publishing and the next capture are covered together.
 _TWO_INFERENCES_BYTES = 20_000
+# Above this, a tile is computed once for each committed image instead of once for each reboot into it.
+_MEMOISE_MACS = 100_000
 
 
 def cut_power(output: Output, mode: str, dataset: Dataset | None = None, *, limit_s: float = 300.0) -> dict[str, Any]:
@@ -34,7 +36,7 @@ def cut_power(output: Output, mode: str, dataset: Dataset | None = None, *, limi
             behaviour,
             unit_bytes=nvm["atomic_bytes"],
             n_inferences=2 if small else 1,
-            memoise=not small,
+            memoise=output.manifest["macs"] > _MEMOISE_MACS,
             limit_s=limit_s / len(nvm["behaviours"]),
             samples=_two_samples(output, dataset),
             layer_names=names,
