@@ -1,4 +1,4 @@
-"""Every reachable state after power losses, for real networks: python -m benchmarks.power_loss.closure [NAME ..] [--json]
+"""Every reachable state after power losses: python -m benchmarks.power_loss.closure [NAME ..] [--json]
 
 Small networks are closed under atomic, torn and unordered NVM, over two inferences; large ones layer by layer over one.
 """

@@ -61,7 +61,8 @@ def main() -> None:
     if args.json:
         print(json.dumps(rows))
         return
-    print(f"{'model':10} {'instructions':>13} {'no commits':>13} {'overhead':>9} {'NVM bytes':>10} {'per activation byte':>20}")
+    head = f"{'model':10} {'instructions':>13} {'no commits':>13} {'overhead':>9}"
+    print(f"{head} {'NVM bytes':>10} {'per activation byte':>20}")
     for r in rows:
         figures = f"{r['instructions']:13,.0f} {r['without_commits']:13,.0f} {r['overhead']:9.2%}"
         print(f"{r['model']:10} {figures} {r['written_bytes']:10,} {r['written_ratio']:20.3f}")

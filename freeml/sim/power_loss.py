@@ -14,7 +14,7 @@ from freeml.sim.crash import CrashReport, rig_of_folder
 
 # Models that write more than this in one inference are followed through one inference, smaller ones through two, so
 # that publishing and the next capture are covered together.
-_TWO_INFERENCES_BYTES = 20_000
+_TWO_INFERENCES_BYTES = 5_000
 # Above this, a tile is computed once for each committed image instead of once for each reboot into it.
 _MEMOISE_MACS = 100_000
 

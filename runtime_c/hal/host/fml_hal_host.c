@@ -1,5 +1,8 @@
 /* The board interface on this machine: NVM is ordinary memory, samples and energy come from the caller. */
 #include "fml_hal_host.h"
+
+#include <string.h>
+
 #include "fml_runtime.h"
 
 /* What a board's hardware would hold; freeml's own code keeps no state. */
@@ -17,14 +20,20 @@ void fml_host_set_energy_uj(uint32_t energy_uj) {
 void fml_hal_nvm_write(void *dst, const void *src, size_t n) {
     if (n == 2 && ((uintptr_t)dst & 1u) == 0) {
         uint16_t word;
-        uint8_t *to = (uint8_t *)&word;
-        to[0] = ((const uint8_t *)src)[0];
-        to[1] = ((const uint8_t *)src)[1];
+        memcpy(&word, src, sizeof word);
         *(volatile uint16_t *)dst = word;
         return;
     }
     volatile uint8_t *to = dst;
     const uint8_t *from = src;
+    for (; n > 0 && ((uintptr_t)to & 3u) != 0; n--) {
+        *to++ = *from++;
+    }
+    for (; n >= 4; n -= 4, to += 4, from += 4) {
+        uint32_t word;
+        memcpy(&word, from, sizeof word);
+        *(volatile uint32_t *)(volatile void *)to = word;
+    }
     for (; n > 0; n--) {
         *to++ = *from++;
     }
