@@ -16,7 +16,7 @@ from freeml.sim.crash import CrashReport, rig_of_folder
 # that publishing and the next capture are covered together.
 _TWO_INFERENCES_BYTES = 5_000
 # Above this, a tile is computed once for each committed image instead of once for each reboot into it.
-_MEMOISE_MACS = 100_000
+_MEMOISE_MACS = 50_000
 
 
 def cut_power(output: Output, mode: str, dataset: Dataset | None = None, *, limit_s: float = 300.0) -> dict[str, Any]:

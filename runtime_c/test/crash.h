@@ -91,6 +91,7 @@ typedef struct {
     uint8_t memo_valid;
     fml_ram_t ram, fresh;
     crash_position_t start; /* at the last commit */
+    crash_position_t now;   /* what the image says */
     uint8_t committed;      /* since then */
     crash_unit_t pending[4096];
     uint32_t n_pending;
@@ -115,6 +116,7 @@ void world_start_image(void);
 void world_set(uint32_t addr, const uint8_t *bytes, uint32_t n); /* keeps hash and shadow */
 void world_rehash(void);
 uint64_t world_key(const crash_position_t *at); /* of the image, without the bytes that are dead there */
+uint64_t world_key_with(uint32_t addr, const uint8_t *bytes, uint32_t n); /* if n bytes of the arena were others */
 crash_position_t world_position(void);
 uint32_t world_random(void);
 double world_seconds(void);

@@ -46,7 +46,8 @@ static struct {
     uint32_t *stack, *chain;
     uint32_t n_nodes, nodes_room, keep, n_items, items_room, n_stack, stack_room, chain_room;
     uint32_t node, item, step_bytes;
-    crash_set_t visited;
+    crash_set_t visited, windows;
+    uint64_t pending; /* hash of the pending writes */
     entry_t *entry, *todo;
     uint8_t fault, detail; /* of the loss that is considered */
 } closure;
@@ -83,11 +84,10 @@ static void push(const item_t *item) {
     }
 }
 
-/* The image as it is now, left by a loss: to be booted, if it is new. */
-static int is_new(uint8_t torn) {
-    const crash_position_t at = world_position();
+/* Whether a loss may leave this image, and none did before: then it is to be booted. */
+static int is_new(uint64_t key, uint8_t torn) {
+    const crash_position_t at = world.now;
     const uint8_t ended = at.valid && !(world.start.valid && at.progress == world.start.progress);
-    const uint64_t key = world_key(&at);
     for (uint8_t less = 0; less < torn && world.options->max_torn > 0; less++) {
         if (crash_set_has(&closure.visited, key ^ less * 0x9e3779b97f4a7c15u)) {
             return 0; /* it was there with more garbage to come */
@@ -106,16 +106,28 @@ static void push_image(uint32_t node, uint8_t fault, uint8_t detail) {
 /* An image that differs from the present one in n bytes. */
 static void consider(uint32_t addr, const uint8_t *bytes, uint32_t n, uint8_t fault, uint8_t detail) {
     uint8_t now[4];
+    const crash_position_t at = world.now;
     const uint8_t committed = world.committed;
+    const uint8_t torn = (uint8_t)(closure.items[closure.item].torn + (fault == 2));
+    if (addr >= FML_NVM_SUMS && !committed) { /* the position stays, so this is all there is to it */
+        if (is_new(world_key_with(addr, bytes, n), torn)) {
+            memcpy(now, world.nvm + addr, n);
+            world_set(addr, bytes, n);
+            push_image(add_node(closure.node, addr, n), fault, detail);
+            world_set(addr, now, n);
+        }
+        return;
+    }
     closure.fault = fault;
     closure.detail = detail;
     memcpy(now, world.nvm + addr, n);
     world_set(addr, bytes, n);
     world_judge();
-    if (is_new((uint8_t)(closure.items[closure.item].torn + (fault == 2)))) {
+    if (is_new(world_key(&world.now), torn)) {
         push_image(add_node(closure.node, addr, n), fault, detail);
     }
     world_set(addr, now, n);
+    world.now = at;
     world.committed = committed;
     closure.fault = 0;
 }
@@ -137,15 +149,27 @@ static void before(uint32_t addr, const uint8_t *bytes, uint32_t n) {
     }
 }
 
+/* The same image with the same writes pending leaves what it left the first time. */
+static int pending_is_new(void) {
+    const crash_unit_t *last = &world.pending[world.n_pending - 1];
+    uint64_t unit = last->addr;
+    for (uint8_t i = 0; i < last->n; i++) {
+        unit = unit << 8 | last->old[i];
+    }
+    unit = (unit + 1) * 0x9e3779b97f4a7c15u;
+    closure.pending = world.n_pending == 1 ? unit : (closure.pending ^ closure.pending >> 29) * 0xbf58476d1ce4e5b9u + unit;
+    return world.committed || crash_set_add(&closure.windows, world_key(&world.now) ^ closure.pending);
+}
+
 static void after(uint32_t addr, uint32_t n, uint8_t changed) {
     if (!changed) {
         return;
     }
     closure.node = add_node(closure.node, addr, n);
-    if (!world.committed && is_new(closure.items[closure.item].torn)) {
+    if (!world.committed && is_new(world_key(&world.now), closure.items[closure.item].torn)) {
         push_image(closure.node, 0, 0);
     }
-    if (world.options->behaviour == CRASH_UNORDERED) {
+    if (world.options->behaviour == CRASH_UNORDERED && pending_is_new()) {
         for (uint32_t i = 0; i + 1 < world.n_pending; i++) {
             const crash_unit_t *unit = &world.pending[i];
             consider(unit->addr, unit->old, unit->n, 1, (uint8_t)(world.n_pending - i));
@@ -226,6 +250,7 @@ static void run(uint32_t i) {
     closure.item = i;
     closure.node = item.node;
     restore(item.node);
+    world.now = world_position();
     world.choice = item.choice ? 3 : 0;
     world_boot();
     if (!world.committed) {
@@ -339,6 +364,7 @@ void crash_closure(const fml_model_t *model, const crash_options_t *options, con
     free(closure.stack);
     free(closure.chain);
     free(closure.visited.keys);
+    free(closure.windows.keys);
     crash_legal_close();
     world_close();
     report->seconds = world_seconds() - start;

@@ -107,6 +107,17 @@ uint64_t world_key(const crash_position_t *at) {
     return world.hash ^ world.control_hash ^ (at->valid && at->step == 0 ? 0 : world.input_hash);
 }
 
+uint64_t world_key_with(uint32_t addr, const uint8_t *bytes, uint32_t n) {
+    const uint8_t inputs_are_dead = world.now.valid && world.now.step == 0;
+    uint64_t key = world_key(&world.now);
+    for (uint32_t i = 0; i < n; i++) {
+        if (!(inputs_are_dead && world.is_input[addr + i])) {
+            key ^= mix(addr + i, world.nvm[addr + i]) ^ mix(addr + i, bytes[i]);
+        }
+    }
+    return key;
+}
+
 /* The control block as the explorer understands it, on its own. */
 crash_position_t world_position(void) {
     const fml_model_t *model = world.original;
@@ -200,7 +211,7 @@ static void check_result(void) {
 }
 
 void world_judge(void) {
-    const crash_position_t at = world_position();
+    const crash_position_t at = world.now = world_position();
     const uint64_t end = world.start.valid ? world.start.progress + 1 : 0;
     if (world.start.valid && !at.valid) {
         world_diverge("a whole image is lost");
@@ -320,7 +331,7 @@ static void allow(uint32_t addr, uint32_t n) {
 
 void world_enter(void) {
     const fml_model_t *model = world.original;
-    world.start = world_position();
+    world.start = world.now = world_position();
     world.committed = 0;
     world.memo_valid = 0;
     world.n_pending = 0;
