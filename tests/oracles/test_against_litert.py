@@ -50,16 +50,14 @@ def test_each_layer_is_within_one_step_of_litert_from_the_same_inputs(model: str
     assert steps.max() <= 2
 
 
-@pytest.mark.parametrize(("model", "n"), [("kws_ref_model", 274), ("pretrainedResnet_quant", 300), ("vww_96_int8", 60)])
+@pytest.mark.parametrize(("model", "n"), [("kws_ref_model", 274), ("pretrainedResnet_quant", 1000), ("vww_96_int8", 60)])
 def test_end_to_end_the_top_class_is_litert_s(model: str, n: int, data_dir: Path) -> None:
     path = data_dir / "models" / f"{model}.tflite"
     graph = compile_model(path).graph
     inputs = codes(graph, samples_for(model, n))
     theirs = Oracle(path).run_all(list(inputs)).reshape(n, -1)
     ours = interpret(graph, {graph.inputs[0].value: inputs})[graph.outputs[0].value].reshape(n, -1)
-    # Where LiteRT itself gives two classes the same code, either is its answer.
-    agrees = theirs[np.arange(n), ours.argmax(axis=1)] == theirs.max(axis=1)
-    assert agrees.mean() >= 0.99
+    assert np.mean(ours.argmax(axis=1) == theirs.argmax(axis=1)) >= 0.99
 
 
 @pytest.mark.parametrize("model", MODELS)
