@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -177,6 +178,40 @@ class Cycles(_Strict):
     copied_byte: PositiveAmount
 
 
+class Cpu(_Strict):
+    """A Cortex-M whose NVM is on the bus: its core, and the addresses at which the regions of [memory] begin."""
+
+    core: Literal["cortex-m0plus", "cortex-m4", "cortex-m33"]
+    flash_base: Figure
+    ram_base: Figure
+    nvm_base: Figure
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryMap:
+    """What linker script and emulator must know of a Cortex-M. stack_bytes: what the linker keeps free."""
+
+    core: str
+    flash_base: int
+    flash_bytes: int
+    ram_base: int
+    ram_bytes: int
+    nvm_base: int
+    nvm_bytes: int
+    stack_bytes: int
+
+    @property
+    def regions(self) -> tuple[tuple[str, int, int], ...]:
+        """(name, base, bytes) of flash, ram and nvm."""
+        return (
+            ("flash", self.flash_base, self.flash_bytes),
+            ("ram", self.ram_base, self.ram_bytes),
+            ("nvm", self.nvm_base, self.nvm_bytes),
+        )
+
+
+_PAGE_BYTES = 4096
+_SYSTEM_BASE = 0xE000_0000  # from here on, a Cortex-M has its own registers
 _HOST_NVM = Nvm(kind="host", atomic_bytes=2, tears=False, ordered=True, source="assumed: as in boards/host.toml")
 
 
@@ -193,6 +228,24 @@ class Board(_Strict):
     energy: Energy | None = None
     capacitor: CapacitorFigures | None = None
     cycles: Cycles | None = None
+    cpu: Cpu | None = None
+
+    @property
+    def memory_map(self) -> MemoryMap | None:
+        """Where a firmware goes; None for a board that freeml makes none for."""
+        cpu, memory = self.cpu, self.memory
+        if not (cpu and self.code and memory.flash_bytes and memory.sram_bytes and memory.nvm_bytes):
+            return None
+        return MemoryMap(
+            core=cpu.core,
+            flash_base=cpu.flash_base.value,
+            flash_bytes=memory.flash_bytes.value,
+            ram_base=cpu.ram_base.value,
+            ram_bytes=memory.sram_bytes.value,
+            nvm_base=cpu.nvm_base.value,
+            nvm_bytes=memory.nvm_bytes.value,
+            stack_bytes=self.code.stack_bytes.value,
+        )
 
     def with_nvm(self, behaviour: str) -> Board:
         """The same board with an NVM that is "atomic" (2 bytes), tears writes at any byte, or is unordered.
@@ -219,6 +272,25 @@ class Board(_Strict):
             raise ValueError("clock_hz must be above 0")
         if self.family != "host" and "nvm" not in self.model_fields_set:
             raise ValueError(f"a board of family {self.family!r} must say in [nvm] what its memory guarantees")
+        return self
+
+    @model_validator(mode="after")
+    def _maps(self) -> Board:
+        if self.cpu is None:
+            return self
+        if self.family != "cortexm" or self.nvm.kind != "fram" or self.nvm.is_flash:
+            raise ValueError("[cpu] is for a board of family 'cortexm' with an NVM of its own, of kind 'fram'")
+        if self.memory_map is None:
+            raise ValueError("a board with [cpu] needs flash_bytes, nvm_bytes and sram_bytes in [memory]")
+        end, before = 0, ""
+        for name, base, n_bytes in sorted(self.memory_map.regions, key=lambda region: region[1]):
+            if base % _PAGE_BYTES or n_bytes % _PAGE_BYTES or n_bytes == 0:
+                raise ValueError(f"{name} must begin and end at a multiple of {_PAGE_BYTES}, and not be empty")
+            if base < end:
+                raise ValueError(f"{name} begins within {before}")
+            end, before = base + n_bytes, name
+        if end > _SYSTEM_BASE:
+            raise ValueError(f"{before} must end below {_SYSTEM_BASE:#x}")
         return self
 
     def check_fit(self, *, flash_bytes: int, nvm_bytes: int, sram_bytes: int) -> None:

@@ -7,7 +7,7 @@ layer; nothing here computes.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from freeml import __version__
 from freeml.board import Board, load_board
-from freeml.codegen.emit import check_target, render, runtime_files, write_folder
+from freeml.codegen.emit import check_target, firmware_files, render, runtime_files, write_folder
 from freeml.codegen.generate import generate
 from freeml.codegen.names import identifier
 from freeml.codegen.program import Program
@@ -117,7 +117,11 @@ def compile_model(
     tiles = cut_into_tiles(graph, plan, board, options.capacitor_uf)
     progress("generate C")
     program = generate(graph, plan, tiles, header=_header(loaded, board, name))
-    files: dict[str, str | bytes] = {**render(program), **runtime_files(program)}
+    files: dict[str, str | bytes] = {
+        **render(program),
+        **runtime_files(program),
+        **firmware_files(program, board),
+    }
     progress("measure code and stack")
     size = measure_files(program.name, files)
     memory = memory_table(program, size)
@@ -262,6 +266,7 @@ def _manifest(
             "split": options.split,
             "samples": options.samples,
         },
+        "memory_map": asdict(board.memory_map) if board.memory_map else None,
         "nvm": {"behaviours": list(board.nvm.behaviours), "atomic_bytes": board.nvm.atomic_bytes},
         "compiler": size.compiler,
         **{key: memory[key] for key in ("flash_bytes", "weights_bytes", "nvm_bytes", "sram_bytes")},

@@ -19,6 +19,7 @@ import click
 from freeml import __version__
 from freeml.cli.analyze import analyze
 from freeml.cli.boards import boards
+from freeml.cli.build import build
 from freeml.cli.compile import compile_command
 from freeml.cli.data import data
 from freeml.cli.demo import demo
@@ -28,7 +29,7 @@ from freeml.cli.terminal import Terminal
 from freeml.cli.verify import verify
 from freeml.errors import BadModel, FreemlError, ToolMissing
 
-COMMANDS = (demo, inspect, analyze, compile_command, verify, boards, data, doctor)
+COMMANDS = (demo, inspect, analyze, compile_command, verify, build, boards, data, doctor)
 
 
 class _InOrder(click.Group):

@@ -31,6 +31,7 @@ _REQUIRED = (
 _OPTIONAL = (
     ("torch", "torch", "torch models (.pt2, package.module:function)", "pip install 'freeml[torch]'"),
     ("ziglang", "ziglang", "a C compiler that pip installs", "pip install 'freeml[firmware]'"),
+    ("unicorn", "unicorn", "emulated Cortex-M boards (verify --engine board)", "pip install 'freeml[firmware]'"),
 )
 
 

@@ -59,6 +59,13 @@ def data_option(help_text: str) -> Decorator[Any]:
     return click.option("--data", "data_spec", metavar="SPEC", help=f"{help_text} {DATA_HELP}")
 
 
+toolchain_option = click.option(
+    "--toolchain",
+    type=click.Choice(["auto", "zig", "gcc"]),
+    default="auto",
+    show_default=True,
+    help="Compiler for the board; auto takes zig, or GCC where zig is missing.",
+)
 capacitor_option = click.option(
     "--capacitor", metavar="SIZE", help="For example 47uF or 1mF; the board's own by default."
 )

@@ -6,21 +6,30 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from freeml.cli.options import data_option, json_option, samples_option, split_option
+from freeml.cli.options import data_option, json_option, samples_option, split_option, toolchain_option
 from freeml.cli.terminal import Terminal, printable
 
+if TYPE_CHECKING:
+    from freeml.firmware.build import Toolchain
+    from freeml.sim.board import OnBoard
+
 _RANDOM_SAMPLES = 100
+_BOARD_MODE = re.compile(r"none|linear|random(:\d+)?|every")
 _MODE = re.compile(r"all|commit|linear|log|none|random(:\d+)?|[0-9a-z:,~-]*\d[0-9a-z:,~-]*")
 
 
-def _check_mode(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
-    if value is not None and not _MODE.fullmatch(value):
-        raise click.BadParameter(f"{value!r} is none of all, commit, linear, log, none, random:SEED, or a schedule")
-    return value
+def _check_mode(engine: str, mode: str | None) -> None:
+    """Raise BadParameter for a mode that the engine does not have."""
+    legal, named = {
+        "host": (_MODE, "all, commit, linear, log, none, random:SEED, or a schedule"),
+        "board": (_BOARD_MODE, "none, linear, random:SEED, every: what --engine board has"),
+    }[engine]
+    if mode is not None and not legal.fullmatch(mode):
+        raise click.BadParameter(f"{mode!r} is none of {named}", param_hint="'--power-loss'")
 
 
 @click.command("verify", short_help="Run the C against the interpreter and the float model.")
@@ -33,12 +42,22 @@ def _check_mode(_ctx: click.Context, _param: click.Parameter, value: str | None)
 )
 @click.option(
     "--power-loss",
+    "--schedule",
+    "power_loss",
     metavar="MODE",
-    callback=_check_mode,
     help="Also cut the power: all (every reachable state), commit, linear, log, none, random:SEED, or a schedule as a "
-    "divergence is reported, such as 12,8.",
+    "divergence is reported, such as --schedule 12,8. With --engine board: every (after each single instruction), linear, none, "
+    "random:SEED.",
 )
-@click.option("--limit-s", default=300.0, show_default=True, metavar="S", help="Time for --power-loss all.")
+@click.option("--limit-s", default=300.0, show_default=True, metavar="S", help="Time for --power-loss all or every.")
+@click.option(
+    "--engine",
+    type=click.Choice(["host", "board"]),
+    default="host",
+    show_default=True,
+    help="Run the C built for this machine, or the board's firmware instruction by instruction.",
+)
+@toolchain_option
 @json_option
 @click.pass_context
 def verify(
@@ -50,8 +69,10 @@ def verify(
     seed: int,
     power_loss: str | None,
     limit_s: float,
+    engine: str,
+    toolchain: Toolchain,
 ) -> None:
-    """Build the C in OUT for this machine and run it.
+    """Build the C in OUT, for this machine or its board, and run it.
 
     Its outputs must equal the interpreter's byte for byte: exit code 1 if one differs. Against the float model it
     reports error, agreement of the predicted class and, with labels, accuracy.
@@ -61,12 +82,14 @@ def verify(
       freeml verify out --data mnist
       freeml verify out --data mnist --samples 500 --json
       freeml verify out --power-loss all
+      freeml verify out --engine board --power-loss every
     """
     from freeml.data import load
     from freeml.firmware.check import random_dataset, verify_output
     from freeml.firmware.output import read_output
     from freeml.sim.power_loss import cut_power
 
+    _check_mode(engine, power_loss)
     terminal = ctx.ensure_object(Terminal)
     output = read_output(out)
     if data_spec is None:
@@ -75,16 +98,31 @@ def verify(
     else:
         dataset = load(data_spec, split, limit=samples)
         source = f"{len(dataset):,} samples of {data_spec}, split {split}"
+    board: OnBoard | None = None
+    if engine == "board":
+        from freeml.sim.board import OnBoard
+
+        with terminal.steps() as progress:
+            progress("build the firmware")
+            board = OnBoard.start(output, toolchain)
     with terminal.counting(f"run {output.graph.name}", len(dataset)) as advance:
-        checked = asdict(verify_output(output, dataset, advance))
+        checked = asdict(verify_output(output, dataset, advance, model=board.model if board else None))
     found = {**checked, "data": data_spec, "split": split if data_spec else None, "out": str(out)}
-    if power_loss is not None:
+    if board is not None:
+        found |= board.taken()
+    if board is not None and power_loss is not None:
+        with terminal.steps() as progress:
+            progress(f"cut the power: {power_loss}")
+            found["closure"] = board.cut_power(dataset, power_loss, limit_s=limit_s)
+    elif power_loss is not None:
         with terminal.steps() as progress:
             progress(f"cut the power: {power_loss}")
             found["closure"] = cut_power(output, power_loss, dataset, limit_s=limit_s)
     terminal.result(found)
     if not terminal.as_json:
         show_verification(terminal, checked, source, output.manifest)
+        if board is not None:
+            show_taken(terminal, found)
         if power_loss is not None:
             show_closure(terminal, found["closure"])
     if checked["mismatches"] or (power_loss is not None and found["closure"]["divergences"]):
@@ -108,8 +146,23 @@ def show_closure(terminal: Terminal, closure: Mapping[str, Any]) -> None:
     else:
         terminal.show(Text(f"not closed: {closure['reason']}", style="bold yellow"))
     figures = tables.table("", "", right=(1,))
-    figures.add_row("cuts, each to a state not seen before", f"{closure['images']:,}")
-    figures.add_row("atomic writes executed", f"{closure['writes']:,}")
+    if "cuts" in closure:
+        figures.add_row("power losses", f"{closure['cuts']:,}")
+        figures.add_row("different contents of NVM after one", f"{closure['images']:,}")
+    else:
+        figures.add_row("cuts, each to a state not seen before", f"{closure['images']:,}")
+        figures.add_row("atomic writes executed", f"{closure['writes']:,}")
+    terminal.show(figures)
+
+
+def show_taken(terminal: Terminal, found: Mapping[str, Any]) -> None:
+    """What an inference took of the board."""
+    from freeml.cli import tables
+
+    figures = tables.table(f"one inference on a {found['core']}", "", right=(1,))
+    figures.add_row("instructions, mean", f"{found['instructions']:,}")
+    figures.add_row("instructions, most", f"{found['instructions_max']:,}")
+    figures.add_row("bytes written to NVM", f"{found['nvm_bytes_written']:,}")
     terminal.show(figures)
 
 

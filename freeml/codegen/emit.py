@@ -10,6 +10,7 @@ from pathlib import Path
 
 import jinja2
 
+from freeml.board import Board
 from freeml.codegen.program import Program
 from freeml.errors import BadOutput
 from freeml.resources import resource
@@ -22,11 +23,20 @@ _TEMPLATES = {
     "main.c": "main.c.jinja",
     "Makefile": "Makefile.jinja",
 }
+_FIRMWARE = {"firmware/main.c": "cortexm/main.c.jinja", "firmware/link.ld": "cortexm/link.ld.jinja"}
 
 
 def render(program: Program) -> dict[str, str]:
     """The generated files of a model: relative path -> text."""
-    environment = jinja2.Environment(
+    environment = _environment()
+    return {
+        target.format(name=program.name): environment.get_template(template).render(program=program)
+        for target, template in _TEMPLATES.items()
+    }
+
+
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
         loader=jinja2.FileSystemLoader(str(resource("templates"))),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
@@ -34,10 +44,22 @@ def render(program: Program) -> dict[str, str]:
         lstrip_blocks=True,
         autoescape=False,
     )
-    return {
-        target.format(name=program.name): environment.get_template(template).render(program=program)
-        for target, template in _TEMPLATES.items()
+
+
+def firmware_files(program: Program, board: Board) -> dict[str, str]:
+    """What a board's firmware has beside model and runtime: start-up, board interface, linker script, main.
+
+    Nothing for a board without a memory map.
+    """
+    if board.memory_map is None:
+        return {}
+    environment = _environment()
+    made = {
+        target: environment.get_template(template).render(program=program, map=board.memory_map)
+        for target, template in _FIRMWARE.items()
     }
+    sources = sorted(resource("runtime_c", "hal", board.family).glob("*.[ch]"))
+    return made | {f"firmware/{path.name}": path.read_text() for path in sources}
 
 
 def runtime_files(program: Program) -> dict[str, str]:

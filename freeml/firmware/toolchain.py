@@ -139,6 +139,11 @@ def find_zig() -> Compiler | None:
     return _ask((sys.executable, "-m", "ziglang", "cc"))
 
 
+def find_arm_gcc() -> Compiler | None:
+    """GCC for Cortex-M, as Debian's gcc-arm-none-eabi brings it."""
+    return _ask(("arm-none-eabi-gcc",))
+
+
 def _candidates() -> Iterator[tuple[str, ...]]:
     chosen = tuple(shlex.split(os.environ.get("CC", "")))
     if chosen:

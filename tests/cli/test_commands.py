@@ -52,7 +52,8 @@ def test_version_is_the_packages() -> None:
 
 
 def test_commands_are_listed_in_the_order_of_use() -> None:
-    assert list(cli.commands) == ["demo", "inspect", "analyze", "compile", "verify", "boards", "data", "doctor"]
+    wanted = ["demo", "inspect", "analyze", "compile", "verify", "build", "boards", "data", "doctor"]
+    assert list(cli.commands) == wanted
 
 
 def test_help_answers_at_once() -> None:

@@ -50,7 +50,9 @@ def test_each_layer_is_within_one_step_of_litert_from_the_same_inputs(model: str
     assert steps.max() <= 2
 
 
-@pytest.mark.parametrize(("model", "n"), [("kws_ref_model", 274), ("pretrainedResnet_quant", 1000), ("vww_96_int8", 60)])
+@pytest.mark.parametrize(
+    ("model", "n"), [("kws_ref_model", 274), ("pretrainedResnet_quant", 1000), ("vww_96_int8", 60)]
+)
 def test_end_to_end_the_top_class_is_litert_s(model: str, n: int, data_dir: Path) -> None:
     path = data_dir / "models" / f"{model}.tflite"
     graph = compile_model(path).graph

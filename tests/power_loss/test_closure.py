@@ -96,6 +96,13 @@ def test_the_command_line_reports_the_closure(tmp_path: Path) -> None:
     assert {"images", "writes", "schedule"} <= closure.keys()
 
 
+def test_a_schedule_can_be_replayed_by_that_name(tmp_path: Path) -> None:
+    out = compiled("digits", tmp_path).folder
+    done = freeml("verify", out, "--samples", 2, "--schedule", "12,8", "--json")
+    assert done.code == 0
+    assert done.json["closure"]["mode"] == "12,8"
+
+
 def test_a_mode_that_does_not_exist_is_a_usage_error(tmp_path: Path) -> None:
     assert freeml("verify", tmp_path, "--power-loss", "sometimes").code == 2
 

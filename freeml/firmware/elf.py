@@ -1,0 +1,88 @@
+"""What freeml reads from a firmware's ELF: bytes to load, addresses of symbols, memory by region."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from elftools.common.exceptions import ELFError
+from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
+
+from freeml.board import MemoryMap
+from freeml.errors import ToolFailed
+
+_SHF_ALLOC = 2
+
+
+@dataclass(frozen=True, slots=True)
+class FirmwareSize:
+    """Bytes of a linked firmware.
+
+    text_bytes   vectors, code and constants, in flash
+    data_bytes   initialised variables, in flash and in RAM
+    bss_bytes    the rest of the RAM but for the stack
+    nvm_bytes    what outlives a power loss
+    """
+
+    text_bytes: int
+    data_bytes: int
+    bss_bytes: int
+    nvm_bytes: int
+
+    @property
+    def flash_bytes(self) -> int:
+        """What is flashed."""
+        return self.text_bytes + self.data_bytes
+
+    @property
+    def ram_bytes(self) -> int:
+        """RAM without the stack."""
+        return self.data_bytes + self.bss_bytes
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """A linked firmware, read: (physical address, bytes) to load, symbols (address, bytes), sizes."""
+
+    path: Path
+    segments: tuple[tuple[int, bytes], ...]
+    symbols: Mapping[str, tuple[int, int]]
+    size: FirmwareSize
+
+
+def read_firmware(path: Path, memory: MemoryMap) -> Firmware:
+    """Read an ELF. Raises ToolFailed where it is none, or has something outside the regions of the board."""
+    try:
+        with path.open("rb") as file:
+            elf = ELFFile(file)
+            loaded = [s for s in elf.iter_segments() if s["p_type"] == "PT_LOAD" and s["p_filesz"]]
+            segments = tuple((int(s["p_paddr"]), bytes(s.data())) for s in loaded)
+            tables = [s for s in elf.iter_sections() if isinstance(s, SymbolTableSection)]
+            symbols = {s.name: (int(s["st_value"]), int(s["st_size"])) for t in tables for s in t.iter_symbols()}
+            size = _size(elf, memory, path.name)
+    except ELFError as error:
+        raise ToolFailed(f"not an ELF file: {error}", where=path.name) from error
+    return Firmware(path, segments, symbols, size)
+
+
+def _size(elf: ELFFile, memory: MemoryMap, name: str) -> FirmwareSize:
+    sizes = {"text": 0, "data": 0, "bss": 0, "nvm": 0}
+    for section in elf.iter_sections():
+        if not section["sh_flags"] & _SHF_ALLOC or not section["sh_size"]:
+            continue
+        region = _region(section["sh_addr"], section["sh_size"], memory)
+        if region is None:
+            raise ToolFailed(f"section {section.name} lies in no memory of the board", where=name)
+        holds_bytes = section["sh_type"] != "SHT_NOBITS"
+        kind = {"flash": "text", "ram": "data" if holds_bytes else "bss", "nvm": "nvm"}[region]
+        sizes[kind] += int(section["sh_size"])
+    return FirmwareSize(sizes["text"], sizes["data"], sizes["bss"], sizes["nvm"])
+
+
+def _region(address: int, n_bytes: int, memory: MemoryMap) -> str | None:
+    for name, base, length in memory.regions:
+        if base <= address and address + n_bytes <= base + length:
+            return name
+    return None

@@ -1,0 +1,37 @@
+/* Start-up of a Cortex-M firmware: vector table, .data, .bss, main. No vendor header, the same on every core: what it
+ * needs of the linker script are the seven symbols below. */
+#include "fml_hal_cortexm.h"
+
+extern uint32_t fml_stack_top[], fml_data_load[], fml_data_start[], fml_data_end[], fml_bss_start[], fml_bss_end[];
+
+int main(void);
+void fml_reset(void);
+
+static void fault(void) {
+    for (;;) {
+        fml_board_report(FML_BOARD_FAULT);
+    }
+}
+
+/* The exceptions of the architecture. No interrupt is ever enabled. */
+typedef struct {
+    uint32_t *stack;
+    void (*handler[15])(void);
+} fml_vectors_t;
+
+__attribute__((used, section(".vectors"))) const fml_vectors_t fml_vectors = {
+    fml_stack_top,
+    {fml_reset, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault},
+};
+
+void fml_reset(void) {
+    const uint32_t *from = fml_data_load;
+    for (uint32_t *to = fml_data_start; to < fml_data_end;) {
+        *to++ = *from++;
+    }
+    for (uint32_t *to = fml_bss_start; to < fml_bss_end;) {
+        *to++ = 0;
+    }
+    main();
+    fault();
+}

@@ -1,0 +1,304 @@
+"""The firmware on its emulated board: the interpreter's bytes, every instruction counted, faults told."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import unicorn
+
+from freeml.board import load_board
+from freeml.data import load
+from freeml.errors import BadBoard, ToolFailed
+from freeml.firmware.build import build_firmware
+from freeml.firmware.check import random_dataset, verify_output
+from freeml.firmware.output import Output
+from freeml.sim.board import OnBoard
+from freeml.sim.cortexm import CortexMEngine
+from tests.cortexm.conftest import CORES, TOOLCHAINS, Compiled
+
+N_SAMPLES = 20
+
+
+def engine_of(output: Output, folder: Path, toolchain: str = "auto", seed: int = 0) -> CortexMEngine:
+    built = build_firmware(output, folder / "firmware.elf", toolchain)
+    return CortexMEngine(built.firmware.path, built.memory, seed=seed)
+
+
+def codes_of(engine: CortexMEngine, seed: int) -> bytes:
+    n_bytes = engine.firmware.symbols["fml_window_inputs"][1]
+    return np.random.default_rng(seed).bytes(n_bytes)
+
+
+# --- the same answers ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("toolchain", TOOLCHAINS)
+@pytest.mark.parametrize("board", CORES)
+@pytest.mark.parametrize("name", ["digits", "tiny_cnn"])
+def test_the_firmware_gives_the_interpreters_bytes(name: str, board: str, toolchain: str, compiled: Compiled) -> None:
+    output = compiled(name, board)
+    on_board = OnBoard.start(output, toolchain)
+    checked = verify_output(output, random_dataset(output.graph, N_SAMPLES), model=on_board.model)
+    assert (checked.samples, checked.mismatches, checked.first_mismatch) == (N_SAMPLES, 0, "")
+    assert on_board.core == CORES[board]
+    taken = on_board.taken()
+    assert taken["nvm_bytes_written"] >= output.manifest["tiles"]["written_bytes"]
+    assert taken["instructions_max"] >= taken["instructions"] > output.manifest["macs"]
+
+
+@pytest.mark.needs_data
+@pytest.mark.parametrize("board", CORES)
+@pytest.mark.parametrize(("name", "data"), [("mnist8", "mnist"), ("har", "har")])
+def test_real_networks_on_real_data_give_the_interpreters_bytes(
+    name: str, data: str, board: str, compiled: Compiled, data_dir: Path
+) -> None:
+    output = compiled(name, board)
+    model = OnBoard.start(output, "auto").model
+    checked = verify_output(output, load(data, "test", limit=N_SAMPLES), model=model)
+    assert (checked.samples, checked.mismatches, checked.first_mismatch) == (N_SAMPLES, 0, "")
+
+
+def test_tiles_of_a_small_capacitor_give_the_same_bytes(compiled: Compiled) -> None:
+    output = compiled("digits", "qemu_m4", 6)
+    assert output.manifest["tiles"]["n_tiles"] > 20
+    checked = verify_output(output, random_dataset(output.graph, N_SAMPLES), model=OnBoard.start(output, "auto").model)
+    assert checked.mismatches == 0
+
+
+def test_a_wrong_firmware_is_caught_and_the_host_build_asked(copied: Compiled) -> None:
+    output = copied("digits", "qemu_m4")
+    main = output.folder / "firmware" / "main.c"
+    main.write_text(main.read_text().replace("outputs[i][k] = from[k];", "outputs[i][k] = from[k] + (k == 3);"))
+    checked = verify_output(output, random_dataset(output.graph, 5), model=OnBoard.start(output, "auto").model)
+    assert checked.mismatches == 5
+    assert (
+        checked.first_mismatch
+        == "sample 0: the build for this machine is right: it is the board's code or its compiler"
+    )
+
+
+def test_a_wrong_kernel_is_found_by_its_layer(copied: Compiled) -> None:
+    output = copied("digits", "qemu_m4")
+    requant = output.folder / "runtime" / "fml_requant.h"
+    text = requant.read_text()
+    assert "high + zp" in text
+    requant.write_text(text.replace("high + zp", "high + zp + 1"))
+    checked = verify_output(output, random_dataset(output.graph, 5), model=OnBoard.start(output, "auto").model)
+    assert checked.mismatches
+    assert "first wrong in" in checked.first_mismatch
+    assert checked.first_mismatch.endswith("as on this machine")
+
+
+# --- boots -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("board", CORES)
+def test_answers_depend_on_neither_garbage_in_ram_nor_in_nvm(board: str, compiled: Compiled, tmp_path: Path) -> None:
+    answers = set()
+    for seed in range(4):
+        engine = engine_of(compiled("digits", board), tmp_path, seed=seed)
+        for _ in range(3):
+            engine.power_on()
+            answers.add(engine.infer(codes_of(engine, 7)).outputs)
+    assert len(answers) == 1
+
+
+def test_nvm_outlives_the_power_and_ram_does_not(compiled: Compiled, tmp_path: Path) -> None:
+    engine = engine_of(compiled("digits", "qemu_m4"), tmp_path)
+    engine.power_on()
+    engine.infer(codes_of(engine, 1))
+    kept, before = engine.nvm, engine.snapshot().ram
+    engine.power_on()
+    assert engine.nvm == kept
+    assert engine.snapshot().ram != before
+
+
+def test_a_boot_with_good_nvm_is_no_cold_start(compiled: Compiled, tmp_path: Path) -> None:
+    engine = engine_of(compiled("digits", "qemu_m4"), tmp_path)
+    engine.power_on()
+    cold = engine.infer(codes_of(engine, 1))
+    engine.power_on()
+    warm = engine.infer(codes_of(engine, 1))
+    running = engine.infer(codes_of(engine, 1))
+    assert cold.instructions > warm.instructions > running.instructions
+    assert cold.nvm_bytes_written > warm.nvm_bytes_written == running.nvm_bytes_written
+    sequences = [int.from_bytes(engine.nvm[at : at + 4], "little") for at in (32, 44)]
+    assert sorted(sequences) == [2, 3]  # of the two newest results
+
+
+def test_the_same_run_takes_the_same_instructions(compiled: Compiled, tmp_path: Path) -> None:
+    runs = []
+    for _ in range(2):
+        engine = engine_of(compiled("tiny_cnn", "qemu_m33"), tmp_path)
+        engine.power_on()
+        runs.append([engine.infer(codes_of(engine, seed)) for seed in range(3)])
+    assert runs[0] == runs[1]
+
+
+def test_a_run_in_small_steps_ends_like_one_in_one_go(compiled: Compiled, tmp_path: Path) -> None:
+    """Stopping and going on loses nothing, not even inside an IT block: cuts rest on it."""
+    engine = engine_of(compiled("digits", "qemu_m4"), tmp_path)
+    engine.sense(codes_of(engine, 1))
+    engine.power_on()
+    start = engine.snapshot()
+    assert engine.run()
+    whole = (engine.nvm, engine.outputs())
+    engine.restore(start)
+    rng = np.random.default_rng(0)
+    steps = 1
+    while not engine.run(int(rng.integers(1, 20))):
+        steps += 1
+    assert (engine.nvm, engine.outputs()) == whole
+    assert steps > 10_000
+
+
+@pytest.mark.parametrize("toolchain", TOOLCHAINS)
+@pytest.mark.parametrize("board", CORES)
+def test_start_up_fills_data_and_clears_bss(board: str, toolchain: str, copied: Compiled, tmp_path: Path) -> None:
+    """freeml has neither, a firmware that grows from its output may: RAM is garbage until start-up was there."""
+    output = copied("digits", board)
+    main = output.folder / "firmware" / "main.c"
+    variables = "static volatile uint32_t filled[2] = {7u, 0x12345678u}, cleared[3];\n\nint main(void)"
+    check = """    if (filled[0] != 7u || filled[1] != 0x12345678u || (cleared[0] | cleared[1] | cleared[2]) != 0) {
+        fml_board_report(-7);
+    }
+    for (;;) {"""
+    main.write_text(main.read_text().replace("int main(void)", variables).replace("    for (;;) {", check, 1))
+    engine = engine_of(output, tmp_path, toolchain)
+    assert (engine.firmware.size.data_bytes, engine.firmware.size.flash_bytes % 4) == (8, 0)
+    for _ in range(2):
+        engine.power_on()
+        engine.infer(codes_of(engine, 0))
+
+
+# --- counting --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("board", ["qemu_m0", "qemu_m4"])
+def test_instructions_and_stores_are_those_that_python_hooks_see(
+    board: str, compiled: Compiled, tmp_path: Path
+) -> None:
+    engine = engine_of(compiled("digits", board), tmp_path)
+    engine.power_on()
+    seen = {"instructions": 0, "bytes": 0}
+
+    def on_code(_uc: object, _address: int, _size: int, _user: object) -> None:
+        seen["instructions"] += 1
+
+    def on_store(_uc: object, _kind: int, _address: int, size: int, _value: int, _user: object) -> None:
+        seen["bytes"] += size
+
+    memory = engine.memory
+    engine._uc.hook_add(unicorn.UC_HOOK_CODE, on_code)
+    engine._uc.hook_add(
+        unicorn.UC_HOOK_MEM_WRITE, on_store, begin=memory.nvm_base, end=memory.nvm_base + memory.nvm_bytes - 1
+    )
+    done = engine.infer(codes_of(engine, 1))
+    assert done.nvm_bytes_written == seen["bytes"]
+    if board == "qemu_m0":
+        assert done.instructions == seen["instructions"]
+    else:  # a code hook is not called for what an IT block skips, though it takes its cycle
+        assert seen["instructions"] <= done.instructions < 1.04 * seen["instructions"]
+
+
+# --- faults ----------------------------------------------------------------------------------------------------------
+
+FAULTS = {
+    "a store outside all memories": ("*(volatile uint32_t *)0x50000000u = 1;", "UC_ERR_WRITE_UNMAPPED"),
+    "a store to flash": ("*(volatile uint32_t *)0x100u = 1;", "UC_ERR_WRITE_PROT"),
+    "an undefined instruction": ('__asm__ volatile("udf #0");', "failed at"),
+    "a return from main": ("return 0;", "it reported status -100"),
+    "a status that is no result": ("fml_board_report(-2);", "it reported status -2"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_told(name: str, copied: Compiled, tmp_path: Path) -> None:
+    statement, says = FAULTS[name]
+    output = copied("digits", "qemu_m4")
+    main = output.folder / "firmware" / "main.c"
+    main.write_text(main.read_text().replace("    for (;;) {", f"    {statement}\n    for (;;) {{", 1))
+    engine = engine_of(output, tmp_path)
+    engine.power_on()
+    with pytest.raises(ToolFailed, match=says):
+        engine.infer(codes_of(engine, 0))
+
+
+@pytest.mark.parametrize(("board", "faults"), [("qemu_m0", True), ("qemu_m4", False)])
+def test_an_unaligned_access_faults_where_the_core_has_none(
+    board: str, faults: bool, copied: Compiled, tmp_path: Path
+) -> None:
+    output = copied("digits", board)
+    main = output.folder / "firmware" / "main.c"
+    read = "    (void)*(volatile uint32_t *)(void *)(sram.bytes + 1);\n    for (;;) {"
+    main.write_text(main.read_text().replace("    for (;;) {", read, 1))
+    engine = engine_of(output, tmp_path)
+    engine.power_on()
+    if not faults:
+        engine.infer(codes_of(engine, 0))
+        return
+    with pytest.raises(ToolFailed, match="unaligned access to 0x2000"):
+        engine.infer(codes_of(engine, 0))
+
+
+def test_a_firmware_that_never_answers_is_ended(
+    copied: Compiled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("freeml.sim.cortexm.MOST_INSTRUCTIONS", 1_000_000)
+    output = copied("digits", "qemu_m4")
+    main = output.folder / "firmware" / "main.c"
+    main.write_text(main.read_text().replace("        fml_board_report(status);\n", ""))
+    engine = engine_of(output, tmp_path)
+    engine.power_on()
+    with pytest.raises(ToolFailed, match="no result after 1,0"):
+        engine.infer(codes_of(engine, 0))
+
+
+def test_a_file_without_the_window_is_refused(copied: Compiled, tmp_path: Path) -> None:
+    output = copied("digits", "qemu_m4")
+    for path in (output.folder / "firmware").glob("main.c"):
+        path.write_text(path.read_text().replace("fml_window_", "window_"))
+    with pytest.raises(ToolFailed, match="there is no 'fml_window_inputs'"):
+        engine_of(output, tmp_path)
+
+
+def test_codes_of_the_wrong_size_are_refused(compiled: Compiled, tmp_path: Path) -> None:
+    engine = engine_of(compiled("digits", "qemu_m4"), tmp_path)
+    with pytest.raises(ValueError, match="64 bytes, not 3"):
+        engine.sense(b"abc")
+
+
+def test_a_board_without_an_emulator_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadBoard, match="no emulator for this board"):
+        CortexMEngine(tmp_path / "a.elf", load_board("nucleo_l476rg"))
+
+
+# --- a second opinion ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not shutil.which("qemu-system-arm"), reason="apt-get install qemu-system-arm")
+@pytest.mark.parametrize(("board", "machine"), [("qemu_m0", "mps2-an385"), ("qemu_m4", "mps2-an386")])
+def test_qemu_leaves_the_same_nvm(board: str, machine: str, compiled: Compiled, tmp_path: Path) -> None:
+    """The same file on QEMU, NVM being a file, the sample window filled by its loader: one inference, then exit."""
+    engine = engine_of(compiled("digits", board), tmp_path)
+    codes = codes_of(engine, 5)
+    engine.nvm = bytes(engine.memory.nvm_bytes)
+    engine.power_on()
+    engine.infer(codes)
+    (tmp_path / "codes.bin").write_bytes(codes)
+    (tmp_path / "nvm.bin").write_bytes(bytes(16 << 20))
+    window = engine.firmware.symbols["fml_window_inputs"][0]
+    command = [
+        *("qemu-system-arm", "-M", f"{machine},memory-backend=nvm", "-kernel", str(engine.firmware.path)),
+        *("-object", "memory-backend-file,id=nvm,size=16M,mem-path=nvm.bin,share=on"),
+        *("-device", f"loader,file=codes.bin,addr={window:#x},force-raw=on"),
+        *("-display", "none", "-monitor", "none", "-serial", "none"),
+        *("-semihosting-config", "enable=on,target=native"),
+    ]
+    done = subprocess.run(command, cwd=tmp_path, timeout=60, check=False)
+    assert done.returncode == 1  # FML_PUBLISHED
+    assert (tmp_path / "nvm.bin").read_bytes()[: len(engine.nvm)] == engine.nvm

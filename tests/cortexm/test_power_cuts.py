@@ -1,0 +1,133 @@
+"""Power taken from the emulated board: any instruction may be the last, the answers stay the same."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from freeml.firmware.build import build_firmware
+from freeml.firmware.output import Output
+from freeml.ir.interpret import interpret
+from freeml.sim.cortexm import CortexMEngine, EmulatedModel
+from freeml.sim.cortexm_cuts import cut_power
+from tests.cortexm.conftest import CORES, Compiled
+
+SMALL_UF = 6
+
+
+def rig(output: Output, folder: Path, n_samples: int = 4) -> tuple[CortexMEngine, list[tuple[bytes, bytes]]]:
+    """An engine, and samples with the interpreter's answers."""
+    built = build_firmware(output, folder / "firmware.elf")
+    engine, graph = CortexMEngine(built.firmware.path, built.memory), output.graph
+    rng = np.random.default_rng(3)
+    inputs = {
+        port.value: rng.integers(-128, 128, (n_samples, *graph.types[port.value].shape), dtype=np.int8)
+        for port in graph.inputs
+    }
+    expected = interpret(graph, inputs)
+    codes = EmulatedModel(engine, graph).codes(inputs)
+    answers = [b"".join(expected[port.value][k].tobytes() for port in graph.outputs) for k in range(n_samples)]
+    return engine, list(zip(codes, answers, strict=True))
+
+
+def test_a_loss_after_any_single_instruction_changes_no_answer(compiled: Compiled, tmp_path: Path) -> None:
+    """All of them: cold start, capture, every layer, publication of the digits network on an M4."""
+    engine, samples = rig(compiled("digits", "qemu_m4"), tmp_path)
+    report = cut_power(engine, samples, "every", limit_s=60)
+    assert (report.closed, report.divergences, report.reason) == (True, 0, "")
+    engine.power_on()
+    assert report.cuts > 0.9 * engine.infer(samples[0][0]).instructions
+    assert report.cuts > 100_000
+    assert report.images > 250
+
+
+@pytest.mark.parametrize("board", ["qemu_m0", "qemu_m33"])
+def test_losses_after_instructions_spread_over_an_inference_change_no_answer(
+    board: str, compiled: Compiled, tmp_path: Path
+) -> None:
+    engine, samples = rig(compiled("digits", board, SMALL_UF * 2), tmp_path)
+    report = cut_power(engine, samples, "every", limit_s=20, most_cuts=10_000)
+    assert (report.divergences, report.reason) == (0, "")
+    assert report.cuts > 9_000
+
+
+@pytest.mark.parametrize("mode", ["linear", "random:1", "random:2"])
+@pytest.mark.parametrize("board", CORES)
+def test_losses_again_and_again_change_no_answer(board: str, mode: str, compiled: Compiled, tmp_path: Path) -> None:
+    engine, samples = rig(compiled("tiny_cnn", board), tmp_path, n_samples=2)
+    report = cut_power(engine, samples, mode)
+    assert (report.closed, report.divergences, report.reason) == (True, 0, "")
+    assert report.cuts > 20
+
+
+@pytest.mark.parametrize("mode", ["linear", "random:1", "every"])
+def test_a_runtime_that_commits_before_its_data_is_caught(mode: str, copied: Compiled, tmp_path: Path) -> None:
+    """The checker is no rubber stamp: a seeded bug of runtime_c."""
+    output = copied("digits", "qemu_m4", SMALL_UF)
+    runtime = output.folder / "runtime" / "fml_runtime.c"
+    runtime.write_text("#define FML_TEST_BUG_COMMIT_FIRST\n" + runtime.read_text())
+    engine, samples = rig(output, tmp_path)
+    report = cut_power(engine, samples, mode, limit_s=60)
+    assert (report.divergences, report.closed) == (1, False)
+    assert "the outputs are wrong" in report.reason
+    assert all(int(n) > 0 for n in report.schedule.split(","))
+
+
+def test_a_reported_schedule_is_enough_to_see_the_error_again(copied: Compiled, tmp_path: Path) -> None:
+    output = copied("digits", "qemu_m4", SMALL_UF)
+    runtime = output.folder / "runtime" / "fml_runtime.c"
+    runtime.write_text("#define FML_TEST_BUG_COMMIT_FIRST\n" + runtime.read_text())
+    engine, samples = rig(output, tmp_path)
+    codes, expected = samples[0]
+    (cut,) = (int(n) for n in cut_power(engine, samples, "every", limit_s=60).schedule.split(","))
+    engine.sense(codes)
+    engine.power_on()
+    assert not engine.run(cut)
+    engine.power_on()
+    assert engine.infer(codes).outputs != expected
+
+
+def test_cuts_that_are_run_and_cuts_that_are_taken_as_known_agree(compiled: Compiled, tmp_path: Path) -> None:
+    """`every` runs equal states once, from snapshots. The plain way, each from power-on to report, finds no other."""
+    engine, samples = rig(compiled("digits", "qemu_m4", SMALL_UF), tmp_path)
+    codes, expected = samples[0]
+    cold = engine.nvm
+    images = set()
+    engine.sense(codes)
+    for cut in range(1, 100_000, 997):
+        engine.nvm = cold
+        engine.power_on()
+        assert not engine.run(cut)
+        images.add(engine.nvm)
+        engine.power_on()
+        assert engine.run(10**9)
+        assert engine.outputs() == expected
+    assert len(images) > 20
+
+
+def test_the_time_limit_ends_it_undecided(compiled: Compiled, tmp_path: Path) -> None:
+    engine, samples = rig(compiled("digits", "qemu_m4"), tmp_path)
+    for mode in ("every", "random:1"):
+        report = cut_power(engine, samples, mode, limit_s=0)
+        assert (report.closed, report.divergences) == (False, 0)
+        assert "time limit" in report.reason
+
+
+def test_no_mode_but_those_named(compiled: Compiled, tmp_path: Path) -> None:
+    engine, samples = rig(compiled("digits", "qemu_m4"), tmp_path)
+    assert cut_power(engine, samples, "none").closed
+    with pytest.raises(ValueError, match="none, linear, random, every"):
+        cut_power(engine, samples, "log")
+
+
+def test_cuts_are_spread_over_the_whole_inference() -> None:
+    from freeml.sim.cortexm_cuts import _spread
+
+    assert sorted(_spread(10_007, None)) == list(range(1, 10_008))
+    assert sorted(_spread(1, None)) == [1]
+    few = sorted(_spread(100_000, 1_000))
+    gaps = np.diff([0, *few, 100_000])
+    assert gaps.max() < 3 * math.ceil(100_000 / 1_000)
