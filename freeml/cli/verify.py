@@ -46,8 +46,8 @@ def _check_mode(engine: str, mode: str | None) -> None:
     "power_loss",
     metavar="MODE",
     help="Also cut the power: all (every reachable state), commit, linear, log, none, random:SEED, or a schedule as a "
-    "divergence is reported, such as --schedule 12,8. With --engine board: every (after each single instruction), linear, none, "
-    "random:SEED.",
+    "divergence is reported, such as --schedule 12,8. With --engine board: every (after each single instruction), "
+    "linear, none, random:SEED.",
 )
 @click.option("--limit-s", default=300.0, show_default=True, metavar="S", help="Time for --power-loss all or every.")
 @click.option(
