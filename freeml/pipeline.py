@@ -173,7 +173,7 @@ def calibration_samples(graph: Graph, data: str | Dataset | None) -> tuple[Array
     return fit_inputs(dataset, [port.shape for port in graph.inputs]).real_inputs()
 
 
-def test_dataset(graph: Graph, data: str | Dataset, split: str, samples: int | None) -> Dataset:
+def rated_dataset(graph: Graph, data: str | Dataset, split: str, samples: int | None) -> Dataset:
     """Samples of a split in the shapes the graph reads."""
     dataset = load(data, split, limit=samples) if isinstance(data, str) else data
     if samples is not None and len(dataset) > samples:
@@ -193,7 +193,7 @@ def rate(
     if data is None:
         return nothing
     try:
-        dataset = test_dataset(float_graph, data, options.split, options.samples)
+        dataset = rated_dataset(float_graph, data, options.split, options.samples)
     except BadData:
         if options.split != "test":
             raise

@@ -1,7 +1,4 @@
-/* What a generated model tells about itself: where its inputs and outputs lie, and how to run it.
- *
- * A model keeps all activations in one arena and needs some scratch for the time of a call. The caller provides both:
- * the model has no mutable state of its own, so two models, or two copies of one, never disturb each other. */
+/* What the tables of a generated model are made of: ports, and conditions that the compiler checks. */
 #ifndef FML_MODEL_H
 #define FML_MODEL_H
 
@@ -17,17 +14,5 @@ typedef struct {
     uint32_t offset_bytes;
     uint32_t n_bytes;
 } fml_port_t;
-
-typedef struct {
-    const fml_port_t *inputs;
-    const fml_port_t *outputs;
-    uint16_t n_inputs, n_outputs;
-    uint16_t n_steps;
-    uint32_t arena_bytes;
-    uint32_t scratch_bytes; /* 0: scratch may be NULL */
-    /* Compute one layer, 0 to n_steps - 1. Inputs must be in the arena before step 0; their bytes may be used again once
-     * the last layer that reads them is done. Crash behaviour: pure, all results are in the arena. */
-    void (*step)(uint16_t step, int8_t *arena, int8_t *scratch);
-} fml_info_t;
 
 #endif
