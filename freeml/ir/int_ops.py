@@ -6,8 +6,8 @@ Arithmetic (the same on every target; interpret_int.py is the oracle, runtime_c/
     store(v) = clamp(v + y_zp, lo, hi)
 
 One rounding, half up. TFLite's kernels round twice with 31-bit multipliers (gemmlowp), so single outputs may differ
-by one step. Multipliers are unsigned, so that all 16 bits count: with 15 bits the top class of MLPerf Tiny's ResNet-8
-agrees with LiteRT's on 98.7 % of images, with 16 on 99.1 % (tests/oracles). A 32 x 16 bit product is two steps of
+by one step. Multipliers are unsigned, so that all
+16 bits count. A 32 x 16 bit product is two steps of
 MSP430's multiplier and one instruction on Cortex-M. Layout-only ops (Reshape, Transpose, Concat, Pad, ArgMax,
 MaxPool) are shared with the float stage where they are exact.
 """
