@@ -1,7 +1,7 @@
 """int8 TFLite models against LiteRT: python -m benchmarks.litert [--json]
 
-Share of samples with LiteRT's top class, end to end, and of outputs within one step of LiteRT's, layer by layer from the
-same inputs. Needs FREEML_DATA. person detection (vww) is fed other real images, as its own are not at hand.
+Share of samples with LiteRT's top class, end to end, and of outputs within one step of LiteRT's, layer by layer from
+the same inputs. Needs FREEML_DATA. person detection (vww) is fed other real images, as its own are not at hand.
 """
 
 from __future__ import annotations

@@ -6,9 +6,10 @@ Arithmetic (the same on every target; interpret_int.py is the oracle, runtime_c/
     store(v) = clamp(v + y_zp, lo, hi)
 
 One rounding, half up. TFLite's kernels round twice with 31-bit multipliers (gemmlowp), so single outputs may differ
-by one step. Multipliers are unsigned, so that all
-16 bits count. A 32 x 16 bit product is two steps of
-MSP430's multiplier and one instruction on Cortex-M. Layout-only ops (Reshape, Transpose, Concat, Pad, ArgMax,
+by one step. Multipliers are unsigned, so that all 16 bits count. A 32 x 16 bit product is two steps of MSP430's
+multiplier and one instruction on Cortex-M. AddI8 needs no 64-bit product and has 20 bits.
+
+Layout-only ops (Reshape, Transpose, Concat, Pad, ArgMax,
 MaxPool) are shared with the float stage where they are exact.
 """
 
@@ -17,6 +18,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from freeml.ir.ops import Op, Window
+
+# Two products with int8 stay below 2**28, which leaves room for the output zero point.
+MAX_ADD_MULT = 2**20 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -259,7 +259,7 @@ def _check_integers(graph: Graph, op: Op, out: TensorType) -> None:
         case q.AddI8():
             _check_operand(graph, op)
             _rule(op.shift <= 30, op, f"shift {op.shift} is not in 0..30")
-            _rule(max(abs(op.mult_a), abs(op.mult_b)) <= 65535, op, "a multiplier is not 16 bits")
+            _rule(max(abs(op.mult_a), abs(op.mult_b)) <= q.MAX_ADD_MULT, op, "a multiplier is not 20 bits")
             reach = 128 * (abs(op.mult_a) + abs(op.mult_b)) + abs(op.offset)
             _rule(reach < 2**31, op, "the sum may overflow 32 bits")
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from freeml.errors import BadModel, UnsupportedOp
 from freeml.ir import unary
 from freeml.ir.graph import Graph, Stage
-from freeml.ir.int_ops import AddI8, AvgPoolI8, ConvI8, DenseI8, LutI8, MaxPoolI8, MulI8, PadI8, SoftmaxI8
+from freeml.ir.int_ops import MAX_ADD_MULT, AddI8, AvgPoolI8, ConvI8, DenseI8, LutI8, MaxPoolI8, MulI8, PadI8, SoftmaxI8
 from freeml.ir.ops import (
     ArgMax,
     AvgPool,
@@ -268,9 +268,10 @@ def add_fields(left: Quant, right: Quant, y: Quant, sign: int) -> dict[str, int]
     """Multipliers, offset and shift of AddI8: both operands on one shift, all sums within 32 bits."""
     ratios = (left.scale / y.scale, right.scale / y.scale)
     _, shift = multiplier(max(ratios))
-    # Above 22 the output zero point would leave 32 bits; the operands then hardly move the output at all.
-    shift = min(shift, 22)
-    mult_a, mult_b = (min(round(ratio * 2**shift), 65535) for ratio in ratios)
+    # Four bits beyond 16, so that the smaller of two unequal multipliers keeps its precision too. Above 22 the output
+    # zero point would leave 32 bits; the operands then hardly move the output at all.
+    shift = min(shift + 4, 22)
+    mult_a, mult_b = (min(round(ratio * 2**shift), MAX_ADD_MULT) for ratio in ratios)
     offset = (y.zero_point << shift) + (1 << shift >> 1) - mult_a * left.zero_point - sign * mult_b * right.zero_point
     return {"mult_a": mult_a, "mult_b": sign * mult_b, "offset": offset, "shift": shift}
 

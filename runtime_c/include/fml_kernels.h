@@ -116,7 +116,7 @@ typedef struct {
     uint16_t dims[4]; /* leading 1s for a lower rank */
     uint32_t a_strides[4], b_strides[4];
     int32_t offset; /* rounding and y's zero point, at the scale of acc */
-    int32_t mult_a, mult_b; /* +-65535 */
+    int32_t mult_a, mult_b; /* below 2^20 in size */
     uint8_t shift; /* 0 to 30 */
     int8_t lo, hi;
 } fml_add_t;

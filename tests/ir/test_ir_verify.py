@@ -156,7 +156,7 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     ),
     "a dense layer of another width": (const_of("v10", 1, lambda w: w[:, :-1]), "fit"),
     "an add that can overflow": (change("v2", offset=2**31 - 100), "overflow"),
-    "an add with a 17-bit multiplier": (change("v2", mult_a=70_000), "16 bits"),
+    "an add with a 21-bit multiplier": (change("v2", mult_a=2**20), "20 bits"),
     "an add shifted by 40": (change("v2", shift=40), "shift"),
     "a product with a negative multiplier": (change("v3", mult=-1), "mult"),
     "a product with a 17-bit multiplier": (change("v3", mult=70_000), "mult"),

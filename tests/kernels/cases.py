@@ -300,7 +300,7 @@ def _binary_case(kernel: str, op: Op, parts: tuple[Any, ...], fields: dict[str, 
 
 def add(c: Choices) -> Case:
     shift = pick(c, (c.between(0, 30), c.between(8, 20)))
-    most = min(2 ** (shift + 1), 65535) if c.between(0, 3) else 65535
+    most = min(2 ** (shift + 1), 2**20 - 1) if c.between(0, 3) else 2**20 - 1
     fields: dict[str, Any] = {
         "mult_a": c.between(-most, most),
         "mult_b": c.between(-most, most),
