@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from freeml.errors import BadBoard, DoesNotFit
+from freeml.memory_map import SOURCE, Cpu, Figure, MemoryMap, PlatformIo, Strict
 from freeml.resources import resource
 
 if sys.version_info >= (3, 11):
@@ -24,25 +24,12 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-_SOURCE = r"^(datasheet|measured|counted|derived|assumed)\b.{3,}$"
 
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class Figure(_Strict):
-    """A whole number and where it comes from."""
-
-    value: int = Field(ge=0)
-    source: str = Field(pattern=_SOURCE)
-
-
-class Amount(_Strict):
+class Amount(Strict):
     """A quantity and where it comes from; its unit is the end of the entry's name."""
 
     value: float = Field(ge=0)
-    source: str = Field(pattern=_SOURCE)
+    source: str = Field(pattern=SOURCE)
 
 
 class PositiveAmount(Amount):
@@ -57,7 +44,7 @@ class Share(Amount):
     value: float = Field(ge=0, lt=1)
 
 
-class Memory(_Strict):
+class Memory(Strict):
     """Bytes of each region; a region that is left out has no limit."""
 
     flash_bytes: Figure | None = None
@@ -65,14 +52,14 @@ class Memory(_Strict):
     sram_bytes: Figure | None = None
 
 
-class Code(_Strict):
+class Code(Strict):
     """What is not known before C is generated and measured: code_bytes of kernels and runtime, stack_bytes."""
 
     code_bytes: Figure
     stack_bytes: Figure
 
 
-class Nvm(_Strict):
+class Nvm(Strict):
     """What the non-volatile memory guarantees, and where constants lie.
 
     kind          "fram": memory-mapped; "spi_fram": read and written through a bus, into and out of SRAM; "host"
@@ -87,7 +74,7 @@ class Nvm(_Strict):
     tears: bool
     ordered: bool
     is_flash: bool = False
-    source: str = Field(pattern=_SOURCE)
+    source: str = Field(pattern=SOURCE)
 
     @property
     def behaviours(self) -> tuple[str, ...]:
@@ -97,7 +84,7 @@ class Nvm(_Strict):
         return ("atomic",) if self.ordered else ("unordered",)
 
 
-class Energy(_Strict):
+class Energy(Strict):
     """Charge by event. What an access costs is on top of the cycles it takes.
 
     cycle_pc            any cycle of the processor, code fetches and waits included
@@ -120,7 +107,7 @@ class Energy(_Strict):
     calibration: PositiveAmount
 
 
-class CapacitorFigures(_Strict):
+class CapacitorFigures(Strict):
     """The store of energy. The board runs from v_on_mv to v_off_mv; `margin` of that charge is never planned with."""
 
     capacitance_uf: PositiveAmount
@@ -136,7 +123,7 @@ class CapacitorFigures(_Strict):
         return self
 
 
-class Cycles(_Strict):
+class Cycles(Strict):
     """Cycles of the portable C kernels and the runtime, by what a tile does. energy_work.py counts these.
 
     boot             the runtime's own restore: identity check, commit word
@@ -178,44 +165,28 @@ class Cycles(_Strict):
     copied_byte: PositiveAmount
 
 
-class Cpu(_Strict):
-    """A Cortex-M whose NVM is on the bus: its core, and the addresses at which the regions of [memory] begin."""
+class Charge(Strict):
+    """Charge at the supply pin by event, for the MSP430 emulator: freeml.sim.msp430_types.ChargePerEvent says of which.
 
-    core: Literal["cortex-m0plus", "cortex-m4", "cortex-m33"]
-    flash_base: Figure
-    ram_base: Figure
-    nvm_base: Figure
+    Figures are of one clock and one number of wait states; `calibration` of [energy] applies to them, too.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class MemoryMap:
-    """What linker script and emulator must know of a Cortex-M. stack_bytes: what the linker keeps free."""
-
-    core: str
-    flash_base: int
-    flash_bytes: int
-    ram_base: int
-    ram_bytes: int
-    nvm_base: int
-    nvm_bytes: int
-    stack_bytes: int
-
-    @property
-    def regions(self) -> tuple[tuple[str, int, int], ...]:
-        """(name, base, bytes) of flash, ram and nvm."""
-        return (
-            ("flash", self.flash_base, self.flash_bytes),
-            ("ram", self.ram_base, self.ram_bytes),
-            ("nvm", self.nvm_base, self.nvm_bytes),
-        )
+    idle_cycle_pc: Amount
+    fram_code_word_pc: Amount
+    fram_data_word_pc: Amount
+    line_fill_pc: Amount
+    wait_cycle_pc: Amount
+    fram_write_pc: Amount
+    sram_read_pc: Amount
+    sram_write_pc: Amount
+    multiplication_pc: Amount
+    sleep_cycle_pc: Amount
 
 
-_PAGE_BYTES = 4096
-_SYSTEM_BASE = 0xE000_0000  # from here on, a Cortex-M has its own registers
 _HOST_NVM = Nvm(kind="host", atomic_bytes=2, tears=False, ordered=True, source="assumed: as in boards/host.toml")
 
 
-class Board(_Strict):
+class Board(Strict):
     """A target of the compiler. One without [energy] has no capacitor to run dry."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -229,23 +200,36 @@ class Board(_Strict):
     capacitor: CapacitorFigures | None = None
     cycles: Cycles | None = None
     cpu: Cpu | None = None
+    charge: Charge | None = None
+    platformio: PlatformIo | None = None
+    wiring: tuple[str, ...] = Field(default=(), strict=False)
 
     @property
     def memory_map(self) -> MemoryMap | None:
         """Where a firmware goes; None for a board that freeml makes none for."""
         cpu, memory = self.cpu, self.memory
-        if not (cpu and self.code and memory.flash_bytes and memory.sram_bytes and memory.nvm_bytes):
+        if not (cpu and self.code and self.clock_hz and memory.flash_bytes and memory.sram_bytes and memory.nvm_bytes):
             return None
         return MemoryMap(
             core=cpu.core,
+            support=cpu.support,
+            clock_hz=self.clock_hz.value,
+            nvm_kind=self.nvm.kind,
             flash_base=cpu.flash_base.value,
-            flash_bytes=memory.flash_bytes.value,
+            flash_bytes=(cpu.flash_bytes or memory.flash_bytes).value,
             ram_base=cpu.ram_base.value,
             ram_bytes=memory.sram_bytes.value,
-            nvm_base=cpu.nvm_base.value,
-            nvm_bytes=memory.nvm_bytes.value,
+            nvm_base=cpu.nvm_base.value if cpu.nvm_base else 0,
+            nvm_bytes=memory.nvm_bytes.value if cpu.nvm_base else 0,
+            far_base=cpu.far_base.value if cpu.far_base else 0,
+            far_bytes=cpu.far_bytes.value if cpu.far_bytes else 0,
             stack_bytes=self.code.stack_bytes.value,
         )
+
+    @property
+    def kernels(self) -> str:
+        """The folder of runtime_c/kernels whose files come before the portable ones of the same name."""
+        return self.memory_map.kernels if self.memory_map else "portable"
 
     def with_nvm(self, behaviour: str) -> Board:
         """The same board with an NVM that is "atomic" (2 bytes), tears writes at any byte, or is unordered.
@@ -278,19 +262,15 @@ class Board(_Strict):
     def _maps(self) -> Board:
         if self.cpu is None:
             return self
-        if self.family != "cortexm" or self.nvm.kind != "fram" or self.nvm.is_flash:
-            raise ValueError("[cpu] is for a board of family 'cortexm' with an NVM of its own, of kind 'fram'")
+        msp430 = self.cpu.core == "msp430x"
+        if self.family != ("msp430" if msp430 else "cortexm"):
+            raise ValueError(f"[cpu] has core {self.cpu.core}, the board is of family {self.family!r}")
+        if (self.cpu.nvm_base is None) != self.nvm.is_flash:
+            raise ValueError("[cpu] needs nvm_base where NVM is not the flash itself (is_flash), and only there")
         if self.memory_map is None:
             raise ValueError("a board with [cpu] needs flash_bytes, nvm_bytes and sram_bytes in [memory]")
-        end, before = 0, ""
-        for name, base, n_bytes in sorted(self.memory_map.regions, key=lambda region: region[1]):
-            if base % _PAGE_BYTES or n_bytes % _PAGE_BYTES or n_bytes == 0:
-                raise ValueError(f"{name} must begin and end at a multiple of {_PAGE_BYTES}, and not be empty")
-            if base < end:
-                raise ValueError(f"{name} begins within {before}")
-            end, before = base + n_bytes, name
-        if end > _SYSTEM_BASE:
-            raise ValueError(f"{before} must end below {_SYSTEM_BASE:#x}")
+        if problem := self.memory_map.problem():
+            raise ValueError(problem)
         return self
 
     def check_fit(self, *, flash_bytes: int, nvm_bytes: int, sram_bytes: int) -> None:

@@ -119,7 +119,7 @@ def compile_model(
     program = generate(graph, plan, tiles, header=_header(loaded, board, name))
     files: dict[str, str | bytes] = {
         **render(program),
-        **runtime_files(program),
+        **runtime_files(program, board.kernels),
         **firmware_files(program, board),
     }
     progress("measure code and stack")

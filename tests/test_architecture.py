@@ -18,6 +18,7 @@ LAYERS = {
     "errors": 0,
     "units": 1,
     "resources": 0,
+    "memory_map": 0,
     "board": 1,
     "ir": 1,
     "frontend": 2,
@@ -56,7 +57,7 @@ ONLY_IN = {
     "sklearn": ("data/",),
     "PIL": ("data/",),
     "elftools": ("firmware/",),
-    "pydantic": ("board.py", "firmware/output.py", "sim/", "energy/"),
+    "pydantic": ("board.py", "memory_map.py", "firmware/output.py", "sim/", "energy/"),
     "ctypes": ("firmware/", "sim/"),
     "subprocess": ("firmware/", "cli/doctor.py"),
 }

@@ -62,14 +62,24 @@ def firmware_files(program: Program, board: Board) -> dict[str, str]:
     return made | {f"firmware/{path.name}": path.read_text() for path in sources}
 
 
-def runtime_files(program: Program) -> dict[str, str]:
-    """The part of runtime_c that a program needs: all headers, and the kernels it calls."""
-    headers = sorted(resource("runtime_c", "include").glob("*.h"))
+def runtime_files(program: Program, kernels: str = "portable") -> dict[str, str]:
+    """The part of runtime_c that a program needs: all headers, and the files of the kernels it calls.
+
+    kernels: the folder of runtime_c/kernels whose files come before the portable ones of the same name.
+    """
+    folder = resource("runtime_c", "kernels") / kernels
+    headers = sorted((*resource("runtime_c", "include").glob("*.h"), *folder.glob("*.h")))
     runtime = sorted(resource("runtime_c", "src").glob("*.[ch]"))
-    kernels = [resource("runtime_c", "kernels", "portable", f"{kernel}.c") for kernel in program.kernels]
+    sources = [kernel_file(kernel, kernels) for kernel in program.kernels]
     hal = sorted(resource("runtime_c", "hal", "host").glob("fml_hal_host.[ch]"))
-    files = {f"runtime/{path.name}": path.read_text() for path in (*headers, *runtime, *kernels)}
+    files = {f"runtime/{path.name}": path.read_text() for path in (*headers, *runtime, *sources)}
     return files | {f"hal/{path.name}": path.read_text() for path in hal}
+
+
+def kernel_file(kernel: str, kernels: str) -> Path:
+    """The source of a kernel in a folder of runtime_c/kernels, or the portable one."""
+    special = resource("runtime_c", "kernels") / kernels / f"{kernel}.c"
+    return special if special.is_file() else resource("runtime_c", "kernels", "portable", f"{kernel}.c")
 
 
 def check_target(out_dir: Path) -> None:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from freeml.board import MemoryMap
 from freeml.errors import BadOutput, ToolMissing
 from freeml.firmware.cortexm import link
 from freeml.firmware.elf import Firmware, read_firmware
 from freeml.firmware.output import Output
 from freeml.firmware.toolchain import Compiler, find_arm_gcc, find_zig
+from freeml.memory_map import MemoryMap
 
 Toolchain = Literal["auto", "zig", "gcc"]
 

@@ -15,9 +15,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from freeml.board import MemoryMap
 from freeml.errors import DoesNotFit, ToolFailed
 from freeml.firmware.toolchain import WARNINGS, Compiler, first_errors, replace_file
+from freeml.memory_map import MemoryMap
 
 _COMMON = (
     "-std=c99",

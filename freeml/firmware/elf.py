@@ -10,8 +10,8 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
-from freeml.board import MemoryMap
 from freeml.errors import ToolFailed
+from freeml.memory_map import MemoryMap
 
 _SHF_ALLOC = 2
 

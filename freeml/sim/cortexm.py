@@ -19,12 +19,13 @@ import numpy as np
 import unicorn
 from unicorn import arm_const
 
-from freeml.board import Board, MemoryMap
+from freeml.board import Board
 from freeml.errors import BadBoard, ToolFailed
 from freeml.firmware.elf import read_firmware
 from freeml.firmware.host import build_host_library
 from freeml.ir.graph import Graph
 from freeml.ir.types import Array
+from freeml.memory_map import MemoryMap
 
 # Unicorn has no Cortex-M0+; the M0 executes the same instructions.
 _MODELS = {

@@ -18,6 +18,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "fml_far.h"
+
 /* --- Convolutions: unit = one output element, row-major over (out_h, out_w, out_c) --------------------------------
  * Whole pixels are fastest; a tile may end within a pixel.
  * acc = bias[o] + sum over taps and channels of x * w, a tap in the padding contributing x_zp * w
@@ -26,7 +28,7 @@
  * r * stride_h + i * dil_h - pad_t and column c * stride_w + j * dil_w - pad_l. Padding at the bottom and the right
  * follows from out_h and out_w. stride and dil are at least 1; positions fit int32. */
 typedef struct {
-    const int8_t *w;      /* layout: see the kernel */
+    fml_weights_t w;      /* layout: see the kernel */
     const int32_t *bias;  /* [out_c] */
     const uint16_t *mult;  /* [out_c] */
     const uint8_t *shift; /* [out_c] */
@@ -66,7 +68,7 @@ void fml_depthwise_i8(const fml_conv_t *l, const int8_t *x, int8_t *y, uint32_t 
 /* --- Fully connected: unit = one output element -------------------------------------------------------------------
  * y[o] = clamp(requant(bias[o] + sum_i x[i] * w[o][i], mult[o], shift[o]) + y_zp, lo, hi) */
 typedef struct {
-    const int8_t *w;      /* [n_out][n_in] */
+    fml_weights_t w;      /* [n_out][n_in] */
     const int32_t *bias;  /* [n_out], x's zero point folded in */
     const uint16_t *mult;  /* [n_out] */
     const uint8_t *shift; /* [n_out] */

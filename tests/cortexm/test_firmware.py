@@ -193,8 +193,12 @@ BAD = {
         "must end below 0xe0000000",
     ),
     "a core nobody knows": ('core = "cortex-m4"', 'core = "cortex-m55"', "cpu.core"),
-    "an NVM behind a bus": ('kind = "fram"', 'kind = "spi_fram"', "with an NVM of its own, of kind 'fram'"),
-    "another family": ('family = "cortexm"', 'family = "msp430"', "family 'cortexm'"),
+    "an NVM that is the flash": (
+        "ordered = true",
+        "ordered = true\nis_flash = true",
+        "needs nvm_base where NVM is not",
+    ),
+    "another family": ('family = "cortexm"', 'family = "msp430"', "the board is of family 'msp430'"),
     "a memory without a size": ("nvm_bytes = ", "# nvm_bytes = ", "needs flash_bytes, nvm_bytes and sram_bytes"),
 }
 

@@ -26,6 +26,7 @@ _SCALARS = {
     "uint16_t": ctypes.c_uint16,
     "int32_t": ctypes.c_int32,
     "uint32_t": ctypes.c_uint32,
+    "fml_weights_t": ctypes.c_void_p,
 }
 _GUARD = 17  # odd: nothing may rely on the alignment of int8 data
 _POISON = 0xA5

@@ -1,0 +1,132 @@
+"""What a board file says of its processor, and what linker script, kernels and emulator make of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SOURCE = r"^(datasheet|measured|counted|derived|assumed)\b.{3,}$"
+
+Core = Literal["cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "msp430x"]
+Support = Literal["emulated", "stm32l4", "stm32l0", "stm32u5", "nrf52", "msp430fr59xx"]
+
+_KERNELS: dict[Core, str] = {
+    "cortex-m0plus": "armv6m",
+    "cortex-m3": "portable",
+    "cortex-m4": "armv7em",
+    "cortex-m7": "armv7em",
+    "cortex-m33": "armv7em",
+    "msp430x": "msp430",
+}
+_PAGE_BYTES = 4096
+_SYSTEM_BASE = 0xE000_0000  # from here on, a Cortex-M has its own registers
+_NEAR_END = 0x1_0000
+
+
+class Strict(BaseModel):
+    """A section of a board file: nothing beyond what is declared, no conversions."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Figure(Strict):
+    """A whole number and where it comes from."""
+
+    value: int = Field(ge=0)
+    source: str = Field(pattern=SOURCE)
+
+
+class Cpu(Strict):
+    """A processor that freeml makes firmware for: its core, and the addresses at which memories begin.
+
+    support              start-up and drivers: a folder of runtime_c/hal; "emulated" has no peripherals
+    flash_base           code and constants; on an MSP430, the FRAM within reach of 16-bit pointers
+    ram_base             SRAM, contiguous
+    nvm_base             NVM on the bus; of an SPI FRAM, the address under which C names its first byte, at which no
+                         memory lies; absent on an MSP430, where it is part of the flash
+    flash_bytes          where the memory at flash_base is smaller than flash_bytes of [memory]
+    far_base, far_bytes  MSP430: FRAM beyond 16-bit pointers, for weights
+    """
+
+    core: Core
+    support: Support
+    flash_base: Figure
+    ram_base: Figure
+    nvm_base: Figure | None = None
+    flash_bytes: Figure | None = None
+    far_base: Figure | None = None
+    far_bytes: Figure | None = None
+
+
+class PlatformIo(Strict):
+    """How PlatformIO calls the board: `platform` and `board` of platformio.ini; empty where it does not know it."""
+
+    platform: str = Field(pattern=r"^[a-z0-9_]+$")
+    board: str = Field(pattern=r"^[A-Za-z0-9_]+$")
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryMap:
+    """What linker script, kernels and emulator must know of a processor.
+
+    nvm_kind     as in [nvm]: "fram" is read through pointers, "spi_fram" through a bus
+    nvm_bytes    0 where NVM is part of the flash (MSP430)
+    far_bytes    FRAM beyond 16-bit pointers; 0 where there is none
+    stack_bytes  what the linker keeps free
+    """
+
+    core: Core
+    support: Support
+    clock_hz: int
+    nvm_kind: str
+    flash_base: int
+    flash_bytes: int
+    ram_base: int
+    ram_bytes: int
+    nvm_base: int
+    nvm_bytes: int
+    far_base: int
+    far_bytes: int
+    stack_bytes: int
+
+    @property
+    def regions(self) -> tuple[tuple[str, int, int], ...]:
+        """(name, base, bytes) of flash, ram, nvm and far; only those that there are."""
+        every = (
+            ("flash", self.flash_base, self.flash_bytes),
+            ("ram", self.ram_base, self.ram_bytes),
+            ("nvm", self.nvm_base, self.nvm_bytes),
+            ("far", self.far_base, self.far_bytes),
+        )
+        return tuple(region for region in every if region[2])
+
+    @property
+    def kernels(self) -> str:
+        """The folder of runtime_c/kernels whose files come before the portable ones of the same name."""
+        return _KERNELS[self.core]
+
+    @property
+    def is_msp430(self) -> bool:
+        """Whether addresses have 16 bits, and weights are named by 20-bit numbers (fml_far.h)."""
+        return self.core == "msp430x"
+
+    def problem(self) -> str | None:
+        """What is wrong with the regions, in words; None where nothing is."""
+        if self.is_msp430:
+            if self.flash_base + self.flash_bytes > _NEAR_END:
+                return f"flash must end below {_NEAR_END:#x}: constants are read through 16-bit pointers"
+            if self.far_bytes and self.far_base < _NEAR_END:
+                return f"far_base must be {_NEAR_END:#x} or more"
+        end, before = 0, ""
+        for name, base, n_bytes in sorted(self.regions, key=lambda region: region[1]):
+            page = 2 if self.is_msp430 else _PAGE_BYTES
+            if base % page or n_bytes % page:
+                return f"{name} must begin and end at a multiple of {page}"
+            if base < end:
+                return f"{name} begins within {before}"
+            end, before = base + n_bytes, name
+        if end > _SYSTEM_BASE:
+            return f"{before} must end below {_SYSTEM_BASE:#x}"
+        return None

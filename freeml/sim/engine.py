@@ -1,0 +1,103 @@
+"""What an emulated board with a firmware of freeml can do: the one interface that checks, power cuts and profiles use.
+
+NVM keeps its bytes through a power loss; RAM and registers come back as garbage. The firmware reads samples from its
+window of inputs (symbol fml_window_inputs), writes answers to fml_window_outputs and calls fml_board_report(status).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Protocol
+
+N_FILLS = 8
+MOST_INSTRUCTIONS = 20_000_000_000  # of one inference: a network of a billion products
+PUBLISHED = 1  # fml_board_report's status of a new result
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a stretch of execution took; `a - b` is what lies between two readings.
+
+    cycles             of the core, by its cycle model: waits for memories included where the board's file has them
+    nvm_bytes_written, nvm_bytes_read  activations and the commit record; not weights
+    charge_pc          drawn from the supply; None where the board's file has no figures for it
+    """
+
+    instructions: int = 0
+    cycles: int = 0
+    nvm_bytes_written: int = 0
+    nvm_bytes_read: int = 0
+    charge_pc: float | None = None
+
+    def __sub__(self, other: Taken) -> Taken:
+        known = self.charge_pc is not None and other.charge_pc is not None
+        both = [getattr(self, f.name) - getattr(other, f.name) for f in fields(Taken)[:-1]]
+        return Taken(*both, (self.charge_pc or 0.0) - (other.charge_pc or 0.0) if known else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """One answer: the bytes of all outputs, and what it took from the power-on or the report before."""
+
+    outputs: bytes
+    taken: Taken
+
+
+@dataclass(frozen=True, slots=True)
+class NvmWrite:
+    """One bus write to NVM, as the memory sees it: the smallest thing that a power loss leaves done or undone."""
+
+    offset_bytes: int
+    data: bytes
+
+
+class Engine(Protocol):
+    """A board with one firmware. Starts without power, with garbage in NVM."""
+
+    core: str
+    symbols: Mapping[str, tuple[int, int]]
+    """Address and bytes of each symbol of the firmware."""
+    basis: str
+    """What cycles and charge rest on, in a sentence for reports."""
+
+    @property
+    def nvm(self) -> bytes:
+        """What the firmware keeps in NVM: its section .nvm."""
+
+    @nvm.setter
+    def nvm(self, content: bytes) -> None: ...
+
+    @property
+    def taken(self) -> Taken:
+        """Since the last power-on or report."""
+
+    def sense(self, codes: bytes) -> None:
+        """What the sensors show from now on: int8 codes of all inputs, one after the other."""
+
+    def power_on(self, fill: int | None = None) -> None:
+        """Power was off. fill: which of N_FILLS garbages RAM comes back with; the next one by default."""
+
+    def run(self, instructions: int = 0) -> bool:
+        """Execute up to the next report, or so many instructions if that is not 0. Whether a result was published.
+
+        Raises ToolFailed where the firmware faults, or has no result in MOST_INSTRUCTIONS.
+        """
+
+    def run_to(self, address: int) -> bool:
+        """Execute at least one instruction, until `address` is next or a result is published. Whether `address` is."""
+
+    def infer(self, codes: bytes) -> Inference:
+        """One inference on these codes, from where the firmware is: after a power-on or a report."""
+
+    def outputs(self) -> bytes:
+        """The bytes of all outputs as last reported."""
+
+    def logged_writes(self, instructions: int = 0) -> tuple[bool, Sequence[NvmWrite]]:
+        """`run`, and every write to NVM in it, in order; offsets count from the first byte of `nvm`."""
+
+    def snapshot(self) -> Any:
+        """The whole board as it is."""
+
+    def restore(self, snapshot: Any) -> None:
+        """The board as it was then."""
