@@ -7,7 +7,7 @@ window of inputs (symbol fml_window_inputs), writes answers to fml_window_output
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 N_FILLS = 8
@@ -31,9 +31,16 @@ class Taken:
     charge_pc: float | None = None
 
     def __sub__(self, other: Taken) -> Taken:
-        known = self.charge_pc is not None and other.charge_pc is not None
-        both = [getattr(self, f.name) - getattr(other, f.name) for f in fields(Taken)[:-1]]
-        return Taken(*both, (self.charge_pc or 0.0) - (other.charge_pc or 0.0) if known else None)
+        charge_pc = None
+        if self.charge_pc is not None and other.charge_pc is not None:
+            charge_pc = self.charge_pc - other.charge_pc
+        return Taken(
+            instructions=self.instructions - other.instructions,
+            cycles=self.cycles - other.cycles,
+            nvm_bytes_written=self.nvm_bytes_written - other.nvm_bytes_written,
+            nvm_bytes_read=self.nvm_bytes_read - other.nvm_bytes_read,
+            charge_pc=charge_pc,
+        )
 
 
 @dataclass(frozen=True, slots=True)
