@@ -72,7 +72,11 @@ def show_command(terminal: Terminal, name: str) -> None:
 def _figures(board: Board) -> Iterator[tuple[str, tuple[str, str]]]:
     """Every entry of a board file: its name with the unit, value and source."""
     for section, part in board:
-        if isinstance(part, str) or part is None:
+        if isinstance(part, str) or not part:
+            continue
+        if section == "wiring":
+            for number, line in enumerate(part, start=1):
+                yield f"wiring.{number}", ("", line)
             continue
         if hasattr(part, "value"):
             yield section, (f"{part.value:,}", part.source)
@@ -94,10 +98,17 @@ def _list(terminal: Terminal) -> None:
         return
     from freeml.cli import tables
 
-    made = tables.table("name", "family", "what it is", elastic=(2,))
+    made = tables.table("name", "core", "firmware", "what it is", elastic=(3,))
     for board in known:
-        made.add_row(board.name, board.family, board.title)
+        made.add_row(board.name, board.cpu.core if board.cpu else board.family, _firmware(board), board.title)
     terminal.show(made)
+
+
+def _firmware(board: Board) -> str:
+    """What freeml makes for a board."""
+    if board.platformio:
+        return "build, flash"
+    return "build" if board.memory_map else "C only"
 
 
 def _plain(board: Board) -> dict[str, Any]:

@@ -1,0 +1,50 @@
+"""Output sections as a linker's own map has them: the second opinion on the sizes that are read from the ELF file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from freeml.errors import ToolFailed
+from freeml.memory_map import MemoryMap
+
+_LLD_HEADER = re.compile(r"^\s*VMA\s+LMA\s+Size\s+Align\s+Out\s+In\s+Symbol\s*$", re.MULTILINE)
+_LLD_LINE = re.compile(r"^\s*([0-9a-f]+)\s+[0-9a-f]+\s+([0-9a-f]+)\s+\d+ (\S+)\s*$")
+_GNU_START = "Linker script and memory map"
+_GNU_LINE = re.compile(r"^([^\s*][^\s]*)\s+0x([0-9a-f]+)\s+0x([0-9a-f]+)(?:\s+load address 0x[0-9a-f]+)?\s*$")
+
+
+@dataclass(frozen=True, slots=True)
+class MapSection:
+    """An output section: where it lies when the firmware runs, and its bytes."""
+
+    address: int
+    n_bytes: int
+
+
+def read_map(text: str) -> Mapping[str, MapSection]:
+    """Output sections by name, of a map of lld or of GNU ld. Raises ToolFailed where it is neither."""
+    if _LLD_HEADER.search(text):
+        found = [(m[3], m[1], m[2]) for m in map(_LLD_LINE.match, text.splitlines()) if m]
+    elif _GNU_START in text:
+        # A long name has its figures on the next line.
+        joined = re.sub(r"^(\.\S+)\n\s+0x", r"\1 0x", text.split(_GNU_START, 1)[1], flags=re.MULTILINE)
+        found = [(m[1], m[2], m[3]) for m in map(_GNU_LINE.match, joined.splitlines()) if m]
+    else:
+        raise ToolFailed("the linker's map is in no format that freeml knows", hint="use zig or GCC")
+    sections = {name: MapSection(int(address, 16), int(size, 16)) for name, address, size in found}
+    return {name: section for name, section in sections.items() if section.n_bytes and name.startswith(".")}
+
+
+def region_bytes(sections: Mapping[str, MapSection], memory: MemoryMap) -> Mapping[str, int]:
+    """Bytes that sections take in each memory of a board, by the memory's name.
+
+    Sections at addresses outside all memories, such as those of debuggers, are left out.
+    """
+    taken = {name: 0 for name, _, _ in memory.regions}
+    for section in sections.values():
+        for name, base, n_bytes in memory.regions:
+            if base <= section.address < base + n_bytes:
+                taken[name] += section.n_bytes
+    return taken
