@@ -20,6 +20,7 @@ from freeml.ir.graph import Graph
 from freeml.ir.ops import Reshape
 from freeml.passes.pipeline import run_passes
 from freeml.plan.cost import Costs, costs
+from freeml.plan.fuse import fuse
 from freeml.plan.memory import MemoryPlan, plan_memory
 from freeml.plan.progress import Inference, check_progress, inference, smallest_capacitor_uf
 from freeml.plan.schedule import schedule
@@ -88,11 +89,24 @@ def placeholder_int8(graph: Graph) -> Graph:
 
 def analyze(loaded: LoadedModel, board: Board, capacitor_uf: float | None = None) -> Analysis:
     """Plan a model for a board and say what it takes. Raises FreemlError for a model that cannot be compiled at all."""
-    graph = schedule(placeholder_int8(run_passes(replace(loaded.graph, name="model"))), in_place=False)
+    graph = placeholder_int8(run_passes(replace(loaded.graph, name="model")))
     if all(isinstance(op, Reshape) for op in graph.ops):
         raise UnsupportedOp("the model computes nothing: its outputs are its inputs", where=loaded.name)
+    alone = _analyze(graph, board, capacitor_uf)
+    fused = fuse(graph, board, capacitor_uf)
+    if fused is graph:
+        return alone
+    joined = _analyze(fused, board, capacitor_uf)
+    if not joined.fits:
+        return alone
+    # With a smaller capacitor, ops are joined no more.
+    return replace(joined, smallest_capacitor_uf=alone.smallest_capacitor_uf)
+
+
+def _analyze(graph: Graph, board: Board, capacitor_uf: float | None) -> Analysis:
+    graph = schedule(graph, in_place=False)
     plan = verify_plan(graph, plan_memory(graph, in_place=False))
-    cost = costs(graph)
+    cost = costs(graph, board.kernels)
     stack = board.code.stack_bytes.value if board.code else _HOST_STACK_BYTES
     tiles: TilePlan | None = None
     smallest: float | None = None

@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
-from freeml.errors import BadBoard, DoesNotFit
+from freeml.cost_table import CostTable
+from freeml.errors import BadBoard, BadData, DoesNotFit
 from freeml.memory_map import SOURCE, Cpu, Figure, MemoryMap, PlatformIo, Strict
 from freeml.resources import resource
 
@@ -124,20 +125,23 @@ class CapacitorFigures(Strict):
 
 
 class Cycles(Strict):
-    """Cycles of the portable C kernels and the runtime, by what a tile does. energy_work.py counts these.
+    """Cycles of the board's kernels and the runtime, by what a tile does. energy_work.py counts these.
 
     boot             the runtime's own restore: identity check, commit word
     tile             one step beside what follows: dispatch, call, commit
     nvm_read_byte    staging a byte of a value in SRAM where NVM is not memory-mapped, else 0
     nvm_write_byte   a byte from SRAM to NVM
-    nvm_command      opcode and address of one transfer; 0 where NVM is memory-mapped
-    mac              one product of a convolution or dense layer
+    nvm_command      one transfer: the call, and opcode and address where NVM is not memory-mapped
+    located          finding where in the output a tile begins: divisions, once for each tile
+    mac              one product of a convolution or dense layer, of an output that is computed alone
+    shared_mac       the same where four neighbours from a multiple of 4 on are wanted: kernels share what they read
     depthwise_mac    one product of a depthwise convolution
     output           bias, requantisation and clamp of one output
     window           a window position of a convolution or pool: addresses, limits, divisions
     gathered_byte    a byte copied into the column of a convolution
     pool_tap         one tap of a pool, for all channels
-    pool_byte        one byte of such a tap
+    pool_byte        one byte of such a tap, where the largest is kept
+    averaged_byte    the same where they are summed
     added, multiplied, looked_up, softmaxed, compared, padded, transposed   one element of such an op
     copied_row, copied_byte   of a concatenation
     """
@@ -147,13 +151,16 @@ class Cycles(Strict):
     nvm_read_byte: Amount
     nvm_write_byte: Amount
     nvm_command: Amount
+    located: Amount
     mac: PositiveAmount
+    shared_mac: PositiveAmount
     depthwise_mac: PositiveAmount
     output: PositiveAmount
     window: Amount
     gathered_byte: PositiveAmount
     pool_tap: Amount
     pool_byte: PositiveAmount
+    averaged_byte: PositiveAmount
     added: PositiveAmount
     multiplied: PositiveAmount
     looked_up: PositiveAmount
@@ -203,6 +210,23 @@ class Board(Strict):
     charge: Charge | None = None
     platformio: PlatformIo | None = None
     wiring: tuple[str, ...] = Field(default=(), strict=False)
+    _costs: CostTable | None = PrivateAttr(default=None)
+
+    @property
+    def costs(self) -> CostTable | None:
+        """Measured costs, which the planner takes before those of [cycles] and [energy]."""
+        return self._costs
+
+    def with_costs(self, table: CostTable) -> Board:
+        """The same board with measured costs. Raises BadData where they are of another one."""
+        if table.board != self.name or (self.clock_hz is not None and table.clock_hz != self.clock_hz.value):
+            raise BadData(
+                f"these costs were measured on {table.board} at {table.clock_hz:,} Hz, not on {self.name}",
+                hint="freeml profile OUT, for a folder that was compiled for this board",
+            )
+        measured = self.model_copy()
+        measured._costs = table
+        return measured
 
     @property
     def memory_map(self) -> MemoryMap | None:

@@ -79,6 +79,4 @@ def read_cost_table(path: str | Path) -> CostTable:
         entry = ".".join(str(part) for part in first["loc"])
         raise BadData(f"{entry}: {first['msg']}", where=where, hint=_HINT) from error
     except (OSError, ValueError) as error:
-        raise BadData(
-            f"not a file of freeml profile: {error}", where=where, hint="freeml profile OUT writes one"
-        ) from error
+        raise BadData(f"not a cost table: {error}", where=where, hint=_HINT) from error

@@ -1,12 +1,12 @@
 """THE list of stages: from a model to a folder of C, in the order it happens.
 
-load -> float passes -> quantise -> schedule -> plan -> generate -> measure -> write. Each stage is a call to a lower
-layer; nothing here computes.
+load -> float passes -> quantise -> fuse -> schedule -> plan -> generate -> measure -> write. Each stage is a call to a
+lower layer; nothing here computes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,22 +15,28 @@ import numpy as np
 
 from freeml import __version__
 from freeml.board import Board, load_board
-from freeml.codegen.emit import check_target, firmware_files, render, runtime_files, write_folder
+from freeml.codegen.emit import check_target, firmware_files, project_files, render, runtime_files, write_folder
 from freeml.codegen.generate import generate
 from freeml.codegen.names import identifier
 from freeml.codegen.program import Program
+from freeml.cost_table import read_cost_table
 from freeml.data import Dataset, fit_inputs, load
 from freeml.data.accuracy import accuracy
-from freeml.errors import BadData, UnsupportedOp
+from freeml.errors import BadData, DoesNotFit, UnsupportedOp
+from freeml.firmware.build import Toolchain
+from freeml.firmware.measure import measure_firmware
 from freeml.firmware.output import folder_files, manifest_json
+from freeml.firmware.project import gcc_flags
 from freeml.firmware.size import Size, measure_files
 from freeml.frontend.load import LoadedModel, load_model
 from freeml.ir.graph import Graph
 from freeml.ir.interpret import predict
 from freeml.ir.ops import Reshape
 from freeml.ir.types import Array
+from freeml.ir.verify import verify
 from freeml.passes.pipeline import run_passes
 from freeml.plan.cost import Costs, costs
+from freeml.plan.fuse import fuse
 from freeml.plan.memory import MemoryPlan, plan_memory
 from freeml.plan.progress import check_progress
 from freeml.plan.schedule import schedule
@@ -39,6 +45,7 @@ from freeml.plan.verify import verify_plan
 from freeml.plan.verify_tiles import verify_tiles
 from freeml.quantize.errors import LayerError, layer_errors
 from freeml.quantize.search import MAX_SAMPLES, Quantised, quantize
+from freeml.sim.msp430_charge import charge_entry
 
 Progress = Callable[[str], None]
 _SILENT: Progress = lambda _: None  # noqa: E731
@@ -53,6 +60,8 @@ class CompileOptions:
     split    the split whose accuracy is reported; calibration always uses the calibration split
     samples  at most this many samples of it (all where None)
     capacitor_uf  capacitance in microfarad instead of the board's own
+    profile  a file of `freeml profile`: tiles are planned, and progress is proved, with its measured costs
+    toolchain  compiler of the firmware whose sizes the manifest has: "auto", "zig", "gcc" as in `freeml build`
     nvm      what the NVM guarantees, instead of the board's own: "atomic", "torn" or "unordered" (Board.with_nvm)
     """
 
@@ -62,6 +71,8 @@ class CompileOptions:
     samples: int | None = None
     capacitor_uf: float | None = None
     nvm: str | None = None
+    profile: str | Path | None = None
+    toolchain: Toolchain = "auto"
 
 
 @dataclass(frozen=True)
@@ -103,6 +114,8 @@ def compile_model(
     board = load_board(options.board)
     if options.nvm is not None:
         board = board.with_nvm(options.nvm)
+    if options.profile is not None:
+        board = board.with_costs(read_cost_table(options.profile))
     if out is not None:
         check_target(Path(out))
     progress("read the model")
@@ -111,24 +124,15 @@ def compile_model(
     float_graph = optimise(loaded, name, dump_dir)
     quantised = quantise(float_graph, data, example_inputs, progress)
     progress("plan memory")
-    graph = schedule(quantised.graph, in_place=False)
-    # Nothing runs in place: a tile that is computed again after a power loss must find what it read the first time.
-    plan = verify_plan(graph, plan_memory(graph, in_place=False))
-    tiles = cut_into_tiles(graph, plan, board, options.capacitor_uf)
+    graph, plan, tiles = plan_graph(quantised.graph, board, options.capacitor_uf)
     progress("generate C")
-    program = generate(graph, plan, tiles, header=_header(loaded, board, name))
-    files: dict[str, str | bytes] = {
-        **render(program),
-        **runtime_files(program, board.kernels),
-        **firmware_files(program, board),
-    }
+    program, files = c_files(graph, plan, tiles, board, header=_header(loaded, board, name))
     progress("measure code and stack")
-    size = measure_files(program.name, files)
-    memory = memory_table(program, size)
+    memory, compiler = measure_memory(program, files, board, options.toolchain)
     board.check_fit(**{region: memory[region] for region in ("flash_bytes", "nvm_bytes", "sram_bytes")})
     rating = rate(float_graph, graph, data, options, progress)
-    cost = costs(graph)
-    manifest = _manifest(loaded, board, options, quantised, graph, plan, tiles, cost, memory, size, rating)
+    cost = costs(graph, board.kernels)
+    manifest = _manifest(loaded, board, options, quantised, graph, plan, tiles, cost, memory, compiler, rating)
     if out is not None:
         progress("write the output folder")
         files |= folder_files(graph, float_graph)
@@ -138,13 +142,46 @@ def compile_model(
     return CompileResult(graph, float_graph, quantised, plan, tiles, cost, program, board, manifest, out_dir)
 
 
+def c_files(
+    graph: Graph, plan: MemoryPlan, tiles: TilePlan, board: Board, *, header: Sequence[str]
+) -> tuple[Program, dict[str, str | bytes]]:
+    """The C of a planned graph, and all files of its folder but manifest and graphs: relative path -> content."""
+    program = generate(graph, plan, tiles, header=header, kernels=board.kernels, memory=board.memory_map)
+    files: dict[str, str | bytes] = {
+        **render(program),
+        **runtime_files(program, board.kernels),
+        **firmware_files(program, board, tiles.budget.capacitance_uf if tiles.budget else None),
+    }
+    if board.memory_map is not None:
+        files |= project_files(program, board, graph, gcc_flags(board.memory_map))
+    return program, files
+
+
+def plan_graph(graph: Graph, board: Board, capacitor_uf: float | None) -> tuple[Graph, MemoryPlan, TilePlan]:
+    """Ops as they are executed, where values lie, and the atomic steps. Raises DoesNotFit as `cut_into_tiles` does."""
+    fused = fuse(graph, board, capacitor_uf)
+    try:
+        return _plan_graph(fused, board, capacitor_uf)
+    except DoesNotFit:
+        if fused is graph:
+            raise
+        return _plan_graph(graph, board, capacitor_uf)  # another order of ops changed what fits
+
+
+def _plan_graph(graph: Graph, board: Board, capacitor_uf: float | None) -> tuple[Graph, MemoryPlan, TilePlan]:
+    graph = schedule(verify(graph), in_place=False)
+    # Nothing runs in place: a tile that is computed again after a power loss must find what it read the first time.
+    plan = verify_plan(graph, plan_memory(graph, in_place=False))
+    return graph, plan, cut_into_tiles(graph, plan, board, capacitor_uf)
+
+
 def cut_into_tiles(graph: Graph, plan: MemoryPlan, board: Board, capacitor_uf: float | None) -> TilePlan:
     """The atomic steps, verified, and proved to make progress. Raises DoesNotFit where the capacitor is too small."""
     if not any(not isinstance(op, Reshape) for op in graph.ops):
         raise UnsupportedOp("the model computes nothing: its outputs are its inputs", where=graph.name)
     # Stack is measured on the finished C; until then tiles leave it this much. check_fit judges the true figure.
     stack_bytes = board.code.stack_bytes.value if board.code else 0
-    sram = sram_for_tiles(board, stack_bytes=stack_bytes, scratch_bytes=costs(graph).scratch_bytes)
+    sram = sram_for_tiles(board, stack_bytes=stack_bytes, scratch_bytes=costs(graph, board.kernels).scratch_bytes)
     tiles = plan_tiles(graph, plan, board, capacitor_uf, sram_tile_bytes=sram)
     check_progress(graph, plan, tiles, board, capacitor_uf, sram_tile_bytes=sram)
     return verify_tiles(graph, plan, tiles)
@@ -221,8 +258,33 @@ def inspect_errors(float_graph: Graph, quantised: Quantised, data: str | Dataset
     return layer_errors(quantised.reference, quantised.graph, [array[:256] for array in samples])
 
 
+def measure_memory(
+    program: Program, files: Mapping[str, str | bytes], board: Board, toolchain: Toolchain
+) -> tuple[dict[str, int], str]:
+    """Bytes by region, and the compiler that they are of.
+
+    Those of the linked firmware where this machine can build it for the board: what the linker's map says. Else what
+    the host's compiler makes of the C. Raises DoesNotFit, ToolFailed.
+    """
+    made = measure_firmware(files, program.name, board.memory_map, toolchain) if board.memory_map else None
+    if made is None:
+        size = measure_files(program.name, files)
+        return memory_table(program, size), size.compiler
+    size = Size(
+        flash_bytes=made.size.flash_bytes,
+        code_bytes=made.size.flash_bytes - program.weights_bytes,
+        ram_bytes=made.size.ram_bytes - program.sram_bytes,
+        stack_bytes=made.stack_bytes,
+        compiler=made.compiler,
+    )
+    return {**memory_table(program, size), "nvm_bytes": made.size.nvm_bytes}, made.compiler
+
+
 def memory_table(program: Program, size: Size) -> dict[str, int]:
-    """Bytes by region. Activations live in NVM; SRAM holds one tile, the scratch of one kernel and the stack."""
+    """Bytes by region. Activations live in NVM; SRAM holds one tile, the scratch of one kernel and the stack.
+
+    stage_bytes: of tile_bytes, the most that inputs of a tile take where NVM is not memory-mapped.
+    """
     return {
         "flash_bytes": size.flash_bytes,
         "code_bytes": size.code_bytes,
@@ -231,6 +293,7 @@ def memory_table(program: Program, size: Size) -> dict[str, int]:
         "arena_bytes": program.arena_bytes,
         "sram_bytes": program.sram_bytes + size.stack_bytes + size.ram_bytes,
         "tile_bytes": program.tile_bytes,
+        "stage_bytes": program.stage_bytes,
         "scratch_bytes": program.scratch_bytes,
         "stack_bytes": size.stack_bytes,
     }
@@ -253,7 +316,7 @@ def _manifest(
     tiles: TilePlan,
     cost: Costs,
     memory: Mapping[str, int],
-    size: Size,
+    compiler: str,
     rating: Mapping[str, Any],
 ) -> dict[str, Any]:
     return {
@@ -266,9 +329,15 @@ def _manifest(
             "split": options.split,
             "samples": options.samples,
         },
+        "board": board.model_dump(mode="json"),
         "memory_map": asdict(board.memory_map) if board.memory_map else None,
-        "nvm": {"behaviours": list(board.nvm.behaviours), "atomic_bytes": board.nvm.atomic_bytes},
-        "compiler": size.compiler,
+        "charge": charge_entry(board),
+        "nvm": {
+            "behaviours": list(board.nvm.behaviours),
+            "atomic_bytes": board.nvm.atomic_bytes,
+            "is_staged": tiles.is_staged,
+        },
+        "compiler": compiler,
         **{key: memory[key] for key in ("flash_bytes", "weights_bytes", "nvm_bytes", "sram_bytes")},
         "memory": dict(memory),
         "arena_bound_bytes": plan.live_bound_bytes,
@@ -314,6 +383,7 @@ def _tiles(plan: MemoryPlan, tiles: TilePlan) -> dict[str, Any]:
                 "n_tiles": layer.n_tiles,
                 "tile_units": layer.tile_units,
                 "parts": layer.parts,
+                "part_macs": layer.part_macs,
             }
             for layer in tiles.layers
         ],

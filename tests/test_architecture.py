@@ -18,7 +18,8 @@ LAYERS = {
     "errors": 0,
     "units": 1,
     "resources": 0,
-    "memory_map": 0,
+    "memory_map": 0.3,
+    "cost_table": 0.6,
     "board": 1,
     "ir": 1,
     "frontend": 2,
@@ -38,6 +39,7 @@ LAYERS = {
     "report": 5,
     "analysis": 6,
     "pipeline": 6,
+    "profile": 6.5,
     "cli": 7,
     "__main__": 8,
 }
@@ -57,7 +59,9 @@ ONLY_IN = {
     "sklearn": ("data/",),
     "PIL": ("data/",),
     "elftools": ("firmware/",),
-    "pydantic": ("board.py", "memory_map.py", "firmware/output.py", "sim/", "energy/"),
+    "unicorn": ("sim/",),
+    "capstone": ("sim/",),
+    "pydantic": ("board.py", "memory_map.py", "cost_table.py", "firmware/output.py", "sim/", "energy/"),
     "ctypes": ("firmware/", "sim/"),
     "subprocess": ("firmware/", "cli/doctor.py"),
 }

@@ -64,7 +64,7 @@ def line_of(text: str, start: str) -> int:
 
 
 BAD: dict[str, tuple[str, str, list[str]]] = {
-    "an unknown entry": ("cycle_pc = ", "cycles_pc = ", ["cycle_pc: this entry is missing"]),
+    "an unknown entry": ("\ncycle_pc = ", "\ncycles_pc = ", ["cycle_pc: this entry is missing"]),
     "a negative charge": (
         "cycle_pc = { value = 100",
         "cycle_pc = { value = -1",

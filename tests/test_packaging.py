@@ -44,7 +44,8 @@ def names(wheel: Path) -> list[str]:
 def test_the_wheel_carries_all_that_the_compiler_reads(wheel: Path) -> None:
     inside = set(names(wheel))
     shipped = [
-        *(path for path in (ROOT / "templates").rglob("*.jinja")),
+        *(path for path in (ROOT / "templates").rglob("*.*") if path.suffix in (".jinja", ".py")),
+        *(path for path in (ROOT / "platformio").rglob("*.*") if path.suffix in (".json", ".py")),
         *(path for path in (ROOT / "runtime_c").rglob("*.[ch]") if path.parts[-2] != "test"),
         *(ROOT / "boards").glob("*.toml"),
         ROOT / "examples" / "digits" / "digits.onnx",

@@ -24,12 +24,14 @@ from freeml.cli.compile import compile_command
 from freeml.cli.data import data
 from freeml.cli.demo import demo
 from freeml.cli.doctor import doctor
+from freeml.cli.flash import flash
 from freeml.cli.inspect import inspect
+from freeml.cli.profile import profile
 from freeml.cli.terminal import Terminal
 from freeml.cli.verify import verify
 from freeml.errors import BadModel, FreemlError, ToolMissing
 
-COMMANDS = (demo, inspect, analyze, compile_command, verify, build, boards, data, doctor)
+COMMANDS = (demo, inspect, analyze, compile_command, verify, build, profile, flash, boards, data, doctor)
 
 
 class _InOrder(click.Group):

@@ -46,12 +46,15 @@ def build(terminal: Terminal, out: Path, toolchain: Toolchain) -> None:
         "flash_bytes": size.flash_bytes,
         "ram_bytes": size.ram_bytes,
         "weights_bytes": output.manifest["weights_bytes"],
-        "code_bytes": size.text_bytes - output.manifest["weights_bytes"],
+        "code_bytes": size.text_bytes + size.far_bytes - output.manifest["weights_bytes"],
     }
     terminal.result(found)
     if not terminal.as_json:
         memory = made.memory
         limits = {"flash": memory.flash_bytes, "ram": memory.ram_bytes - memory.stack_bytes, "nvm": memory.nvm_bytes}
+        if memory.is_msp430:  # one FRAM: code, constants and NVM image below 64 KB, weights where there is room
+            near_bytes = memory.flash_bytes - size.nvm_bytes
+            limits |= {"flash": near_bytes + memory.far_bytes, "nvm": memory.flash_bytes - size.text_bytes}
         show_build(terminal, found, limits)
 
 

@@ -5,12 +5,23 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from freeml.cli.options import capacitor_option, data_option, json_option, model_argument, samples_option, split_option
+from freeml.cli.options import (
+    capacitor_option,
+    data_option,
+    json_option,
+    model_argument,
+    samples_option,
+    split_option,
+    toolchain_option,
+)
 from freeml.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from freeml.firmware.build import Toolchain
 
 _MOST_LAYERS = 20
 
@@ -30,6 +41,13 @@ _MOST_LAYERS = 20
     type=click.Choice(["atomic", "torn", "unordered"]),
     help="What a power loss may do to writes, instead of what the board's NVM guarantees.",
 )
+@click.option(
+    "--profile",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Plan with the costs that `freeml profile` measured, instead of the board file's.",
+)
+@toolchain_option
 @click.option("--name", metavar="NAME", help="Prefix of everything in the C; from the model's file name by default.")
 @click.option(
     "--dump-ir", type=click.Path(path_type=Path), metavar="DIR", help="Write the graph's text after each pass there."
@@ -46,6 +64,8 @@ def compile_command(
     samples: int | None,
     capacitor: str | None,
     nvm: str | None,
+    profile: Path | None,
+    toolchain: Toolchain,
     name: str | None,
     dump_ir: Path | None,
 ) -> None:
@@ -63,7 +83,16 @@ def compile_command(
     from freeml.units import parse_capacitor
 
     capacitor_uf = None if capacitor is None else parse_capacitor(capacitor)
-    options = CompileOptions(board=board, name=name, split=split, samples=samples, capacitor_uf=capacitor_uf, nvm=nvm)
+    options = CompileOptions(
+        board=board,
+        name=name,
+        split=split,
+        samples=samples,
+        capacitor_uf=capacitor_uf,
+        nvm=nvm,
+        profile=profile,
+        toolchain=toolchain,
+    )
     with terminal.steps() as progress:
         result = compile_model(model, out, data=data_spec, options=options, progress=progress, dump_dir=dump_ir)
     terminal.result({**result.manifest, "out": str(out)})

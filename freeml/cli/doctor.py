@@ -32,6 +32,8 @@ _OPTIONAL = (
     ("torch", "torch", "torch models (.pt2, package.module:function)", "pip install 'freeml[torch]'"),
     ("ziglang", "ziglang", "a C compiler that pip installs", "pip install 'freeml[firmware]'"),
     ("unicorn", "unicorn", "emulated Cortex-M boards (verify --engine board)", "pip install 'freeml[firmware]'"),
+    ("platformio", "platformio", "writing firmware to boards (flash)", "pip install 'freeml[firmware]'"),
+    ("scons", "SCons", "PlatformIO without its registry (flash)", "pip install 'freeml[firmware]'"),
 )
 
 
@@ -141,7 +143,8 @@ def _version(name: str, module: str) -> str:
     import importlib.metadata
     import importlib.util
 
-    if importlib.util.find_spec(module) is None:
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:  # a mere folder of that name, as a checkout has one of platformio
         return ""
     try:
         return importlib.metadata.version(name)

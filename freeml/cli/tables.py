@@ -119,7 +119,7 @@ def memory(manifest: Mapping[str, Any]) -> Table:
     made = table("region", "bytes", "what it holds", right=(1,), elastic=(2,))
     made.add_row("flash", f"{sizes['flash_bytes']:,}", "read-only: code, weights, tables", style="bold")
     made.add_row("  weights", f"{sizes['weights_bytes']:,}", f"{manifest['params']:,} parameters and their scales")
-    made.add_row("  code", f"{sizes['code_bytes']:,}", "instructions, by this machine's compiler")
+    made.add_row("  code", f"{sizes['code_bytes']:,}", "the rest, as compiled for the board or else this machine")
     made.add_row("nvm", f"{sizes['nvm_bytes']:,}", "what outlives a power loss", style="bold")
     made.add_row("  arena", f"{sizes['arena_bytes']:,}", "activations")
     made.add_row("sram", f"{sizes['sram_bytes']:,}", "working memory", style="bold")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from freeml.sim.board import OnBoard
 
 _RANDOM_SAMPLES = 100
-_BOARD_MODE = re.compile(r"none|linear|random(:\d+)?|every")
+_BOARD_MODE = re.compile(r"all|none|linear|random(:\d+)?|every")
 _MODE = re.compile(r"all|commit|linear|log|none|random(:\d+)?|[0-9a-z:,~-]*\d[0-9a-z:,~-]*")
 
 
@@ -26,7 +26,7 @@ def _check_mode(engine: str, mode: str | None) -> None:
     """Raise BadParameter for a mode that the engine does not have."""
     legal, named = {
         "host": (_MODE, "all, commit, linear, log, none, random:SEED, or a schedule"),
-        "board": (_BOARD_MODE, "none, linear, random:SEED, every: what --engine board has"),
+        "board": (_BOARD_MODE, "all, none, linear, random:SEED, every: what --engine board has"),
     }[engine]
     if mode is not None and not legal.fullmatch(mode):
         raise click.BadParameter(f"{mode!r} is none of {named}", param_hint="'--power-loss'")
@@ -46,7 +46,7 @@ def _check_mode(engine: str, mode: str | None) -> None:
     "power_loss",
     metavar="MODE",
     help="Also cut the power: all (every reachable state), commit, linear, log, none, random:SEED, or a schedule as a "
-    "divergence is reported, such as --schedule 12,8. With --engine board: every (after each single instruction), "
+    "divergence is reported, such as --schedule 12,8. With --engine board: all, every (after each single instruction), "
     "linear, none, random:SEED.",
 )
 @click.option("--limit-s", default=300.0, show_default=True, metavar="S", help="Time for --power-loss all or every.")
@@ -138,7 +138,8 @@ def show_closure(terminal: Terminal, closure: Mapping[str, Any]) -> None:
     note = f"mode {closure['mode']}, NVM {', '.join(closure['behaviours'])}, {closure['seconds']:.1f} s"
     terminal.show(tables.heading("Power loss", note))
     if closure["divergences"]:
-        verdict = f"wrong after losses {closure['schedule']}: {closure['reason']}"
+        after = f" after losses {closure['schedule']}" if closure.get("schedule") else ""
+        verdict = f"wrong{after}: {closure['reason']}"
         terminal.show(Text(printable(verdict), style="bold red"))
     elif closure["closed"]:
         everything = "every reachable state was booted: any number of losses at any write gives the same answers"
@@ -157,13 +158,18 @@ def show_closure(terminal: Terminal, closure: Mapping[str, Any]) -> None:
 
 def show_taken(terminal: Terminal, found: Mapping[str, Any]) -> None:
     """What an inference took of the board."""
+    from rich.text import Text
+
     from freeml.cli import tables
 
     figures = tables.table(f"one inference on a {found['core']}", "", right=(1,))
     figures.add_row("instructions, mean", f"{found['instructions']:,}")
     figures.add_row("instructions, most", f"{found['instructions_max']:,}")
+    figures.add_row("cycles, mean", f"{found['cycles']:,}")
     figures.add_row("bytes written to NVM", f"{found['nvm_bytes_written']:,}")
-    terminal.show(figures)
+    if found["charge_nc"] is not None:
+        figures.add_row("charge, mean", f"{found['charge_nc'] / 1000:,.1f} uC")
+    terminal.show(figures, Text(found["basis"], style="dim"))
 
 
 def show_verification(terminal: Terminal, checked: Mapping[str, Any], source: str, manifest: Mapping[str, Any]) -> None:

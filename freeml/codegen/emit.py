@@ -12,7 +12,9 @@ import jinja2
 
 from freeml.board import Board
 from freeml.codegen.program import Program
+from freeml.codegen.project import Flags, board_json, local_board, project, selftest
 from freeml.errors import BadOutput
+from freeml.ir.graph import Graph
 from freeml.resources import resource
 
 MANIFEST = "freeml.json"
@@ -23,7 +25,19 @@ _TEMPLATES = {
     "main.c": "main.c.jinja",
     "Makefile": "Makefile.jinja",
 }
-_FIRMWARE = {"firmware/main.c": "cortexm/main.c.jinja", "firmware/link.ld": "cortexm/link.ld.jinja"}
+_PROJECT = {
+    "platformio.ini": "platformio.ini.jinja",
+    "freeml_link.py": "freeml_link.py.jinja",
+    "test/test_custom_runner.py": "test_custom_runner.py",
+    "test/test_selftest/selftest.c": "selftest.c.jinja",
+}
+# Folders of runtime_c/hal that several supports have in common.
+_SHARED = {
+    "stm32l4": ("fram", "stm32", "stm32_spi1"),
+    "stm32l0": ("fram", "stm32", "stm32_spi1"),
+    "stm32u5": ("fram", "stm32"),
+    "nrf52": ("fram",),
+}
 
 
 def render(program: Program) -> dict[str, str]:
@@ -46,20 +60,49 @@ def _environment() -> jinja2.Environment:
     )
 
 
-def firmware_files(program: Program, board: Board) -> dict[str, str]:
+def firmware_files(program: Program, board: Board, capacitance_uf: float | None = None) -> dict[str, str]:
     """What a board's firmware has beside model and runtime: start-up, board interface, linker script, main.
 
-    Nothing for a board without a memory map.
+    The templates of its family, and of runtime_c/hal the folders of its family and its support. Nothing for a board
+    without a memory map. capacitance_uf: the board's own where None.
     """
-    if board.memory_map is None:
+    memory = board.memory_map
+    if memory is None:
         return {}
     environment = _environment()
-    made = {
-        target: environment.get_template(template).render(program=program, map=board.memory_map)
-        for target, template in _FIRMWARE.items()
+    capacitor = board.capacitor
+    known: dict[str, object] = {
+        "program": program,
+        "board": board,
+        "map": memory,
+        "far": tuple(t for t in program.far_tables if memory.far_bytes and t.address >= memory.far_base),
+        "near": tuple(t for t in program.far_tables if not memory.far_bytes or t.address < memory.far_base),
+        "capacitance_nf": round(1000 * (capacitance_uf or (capacitor.capacitance_uf.value if capacitor else 0))),
+        "v_off_mv": round(capacitor.v_off_mv.value) if capacitor else 0,
     }
-    sources = sorted(resource("runtime_c", "hal", board.family).glob("*.[ch]"))
+    made = {
+        f"firmware/{path.stem}": environment.get_template(f"{board.family}/{path.name}").render(known)
+        for path in sorted(resource("templates", board.family).glob("*.jinja"))
+    }
+    hal = resource("runtime_c", "hal")
+    parts = (board.family, *_SHARED.get(memory.support, ()), memory.support)
+    sources = [path for part in parts for path in sorted((hal / part).glob("*.[ch]"))]
     return made | {f"firmware/{path.name}": path.read_text() for path in sources}
+
+
+def project_files(program: Program, board: Board, graph: Graph, flags: Flags) -> dict[str, str]:
+    """What makes the folder a PlatformIO project; nothing for a board without a memory map."""
+    memory = board.memory_map
+    if memory is None:
+        return {}
+    environment = _environment()
+    made_for = project(program.name, board, memory, flags)
+    known = {"program": program, "project": made_for, "selftest": selftest(graph)}
+    made = {
+        target: environment.get_template(f"platformio/{template}").render(known)
+        for target, template in _PROJECT.items()
+    }
+    return made | {f"boards/{local_board(board)}.json": board_json(board, memory)}
 
 
 def runtime_files(program: Program, kernels: str = "portable") -> dict[str, str]:
@@ -69,7 +112,11 @@ def runtime_files(program: Program, kernels: str = "portable") -> dict[str, str]
     """
     folder = resource("runtime_c", "kernels") / kernels
     headers = sorted((*resource("runtime_c", "include").glob("*.h"), *folder.glob("*.h")))
-    runtime = sorted(resource("runtime_c", "src").glob("*.[ch]"))
+    runtime = [
+        path
+        for path in sorted(resource("runtime_c", "src").glob("*.[ch]"))
+        if program.reads or path.stem != "fml_stage"  # firmware that reads NVM by pointer has no use for it
+    ]
     sources = [kernel_file(kernel, kernels) for kernel in program.kernels]
     hal = sorted(resource("runtime_c", "hal", "host").glob("fml_hal_host.[ch]"))
     files = {f"runtime/{path.name}": path.read_text() for path in (*headers, *runtime, *sources)}

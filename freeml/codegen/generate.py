@@ -9,30 +9,49 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from freeml.codegen.layers import Layer, layer_of
+from freeml.codegen.far import SLICE_BYTES, FarLayout
+from freeml.codegen.layers import Layer, called_kernels, layer_of
 from freeml.codegen.names import Names
-from freeml.codegen.program import Descriptor, LayerEntry, PortTable, Program, Table
+from freeml.codegen.program import Descriptor, LayerEntry, PortTable, Program, Slice, Table
 from freeml.ir.graph import Graph
-from freeml.ir.ops import Op
+from freeml.ir.ops import Concat, Op
 from freeml.ir.types import Array, Const, DType, Port
+from freeml.memory_map import MemoryMap
 from freeml.plan.memory import MemoryPlan
+from freeml.plan.reads import Read, part_read, reads
 from freeml.plan.tiles import LayerTiles, TilePlan
 
 _ROW_ELEMS = 24
 # Control block in front of the arena: FML_NVM_ARENA of fml_runtime.h.
 CONTROL_BYTES = 64
-# Kernels that call another one: both files are linked.
-_CALLED_BY = {"fml_conv_i8": ("fml_dense_i8",), "fml_pointwise_i8": ("fml_dense_i8",)}
 _C_TYPES = {DType.I8: "int8_t", DType.I16: "int16_t", DType.U16: "uint16_t", DType.I32: "int32_t", DType.U8: "uint8_t"}
 
 
-def generate(graph: Graph, plan: MemoryPlan, tiles: TilePlan, *, header: Sequence[str]) -> Program:
-    """The program of a model; graph.name must be a C identifier. header: lines of the comment on top of every file."""
-    emitter = _Emitter(graph, plan)
+def generate(
+    graph: Graph,
+    plan: MemoryPlan,
+    tiles: TilePlan,
+    *,
+    header: Sequence[str],
+    kernels: str = "portable",
+    memory: MemoryMap | None = None,
+) -> Program:
+    """The program of a model; graph.name must be a C identifier.
+
+    header   lines of the comment on top of every file
+    kernels  the folder of runtime_c/kernels that comes first
+    memory   of the board that the firmware is for; on an MSP430 weights get addresses
+    Raises DoesNotFit where an MSP430 board cannot hold weights and constants.
+    """
+    far = FarLayout(memory) if memory and memory.is_msp430 else None
+    emitter = _Emitter(graph, plan, kernels, far, tiles.is_staged)
     for layer in tiles.layers:
         emitter.add(layer)
+    if far:
+        near = sum(table.n_bytes for table in emitter.tables if not table.address)
+        far.check(near_bytes=near + CONTROL_BYTES + plan.arena_bytes)
     names = Names()
-    tile_bytes = -(-tiles.tile_buffer_bytes // 4) * 4
+    tile_bytes = -(-tiles.sram_bytes // 4) * 4
     kind, output = _result(graph)
     return Program(
         name=graph.name,
@@ -55,6 +74,8 @@ def generate(graph: Graph, plan: MemoryPlan, tiles: TilePlan, *, header: Sequenc
         result_output=output,
         digest=_digest(graph, plan, tiles),
         kernels=tuple(sorted(emitter.kernels)),
+        reads=tuple(emitter.reads),
+        stage_bytes=tiles.stage_bytes,
     )
 
 
@@ -79,26 +100,33 @@ def _digest(graph: Graph, plan: MemoryPlan, tiles: TilePlan) -> tuple[str, str]:
 class _Emitter:
     graph: Graph
     plan: MemoryPlan
+    variant: str
+    far: FarLayout | None
+    is_staged: bool
     names: Names = field(default_factory=Names)
     tables: list[Table] = field(default_factory=list)
     descriptors: list[Descriptor] = field(default_factory=list)
     layers: list[LayerEntry] = field(default_factory=list)
+    reads: list[tuple[tuple[str, ...], ...]] = field(default_factory=list)
     kernels: set[str] = field(default_factory=set)
     scratch_bytes: int = 0
-    _by_content: dict[str, str] = field(default_factory=dict)
+    _by_content: dict[tuple[str, bool, bool], Table] = field(default_factory=dict)
 
     def add(self, tiles: LayerTiles) -> None:
         op = self.graph.producers[tiles.value]
-        layer = layer_of(self.graph, op, tiles.operand)
+        layer = layer_of(self.graph, op, tiles.operand, self.variant)
         base = self.names.unique(op.output, stem="layer")
-        filled = {key: self._table(f"{base}_{key}", array, op) for key, array in layer.tables.items()}
-        filled |= {f"x{k}": self._pointer(name) for k, name in enumerate(op.inputs) if name in self.graph.types}
+        filled = {key: self._table(f"{base}_{key}", key, layer, op) for key in layer.tables}
+        filled |= self._operands(op, tiles)
         filled["d"] = self._describe(layer, base, filled)
         partial = finish = ""
         if tiles.parts > 1:
             partial = f"fml_{layer.part}_part_i8({filled['d']}, {filled['x0']}, element, k0, n)"
             finish = f"fml_{layer.part}_finish_i8({filled['d']}, element, acc)"
             self.kernels.add(f"fml_{layer.part}_part_i8")
+        if self.is_staged:
+            read = reads(self.graph, op, tiles.operand) if tiles.parts == 1 else (part_read(self.graph, op),)
+            self.reads.append((self._read_fields(read, 0), self._read_fields(read, 1)))
         self.layers.append(
             LayerEntry(
                 index=len(self.layers),
@@ -110,7 +138,7 @@ class _Emitter:
             )
         )
         if tiles.parts == 1:
-            self.kernels |= {layer.kernel, *_CALLED_BY.get(layer.kernel, ())}
+            self.kernels |= {layer.kernel, *called_kernels(layer.kernel, self.variant)}
             self.scratch_bytes = max(self.scratch_bytes, layer.scratch_bytes)
 
     def _fields(self, tiles: LayerTiles) -> tuple[tuple[str, str], ...]:
@@ -127,6 +155,22 @@ class _Emitter:
         }
         return (*((f".{name}", f"{value}u") for name, value in values.items()), (".parts", f"{tiles.parts}u"))
 
+    def _operands(self, op: Op, tiles: LayerTiles) -> dict[str, str]:
+        """Where each operand lies: in the arena, or in SRAM, where its bytes were copied to."""
+        values = [k for k, name in enumerate(op.inputs) if name in self.graph.types]
+        if not self.is_staged:
+            return {f"x{k}": self._pointer(op.inputs[k]) for k in values}
+        copied = [tiles.operand] if isinstance(op, Concat) else values
+        return {f"x{k}": "x" if tiles.parts > 1 else f"x[{i}]" for i, k in enumerate(copied)}
+
+    def _read_fields(self, operands: Sequence[Read], k: int) -> tuple[str, ...]:
+        """fml_read_t of operand k, or of none."""
+        if k >= len(operands):
+            return ("0u", "0u", "1u", "0u", "0u", "0u")
+        read = operands[k]
+        numbers = (read.n_bytes, read.group_units, read.step_bytes, read.lead_bytes, read.extent_bytes)
+        return tuple(f"{number}u" for number in (self.plan.offset_bytes[read.value], *numbers))
+
     def _pointer(self, value: str) -> str:
         offset = self.plan.offset_bytes[value]
         return f"arena + {offset}" if offset else "arena"
@@ -140,15 +184,39 @@ class _Emitter:
         self.descriptors.append(Descriptor(layer.struct, name, resolved))
         return f"&{name}"
 
-    def _table(self, name: str, array: Array, op: Op) -> str:
-        const = Const(array)
-        if const.digest not in self._by_content:
+    def _table(self, name: str, key: str, layer: Layer, op: Op) -> str:
+        """Emit a table unless one like it is there; returns the C expression that names it."""
+        const = Const(layer.tables[key])
+        is_far = self.far is not None and any(
+            name in (".w", ".conv.w") and value == f"@{key}" for name, value in layer.fields
+        )
+        content = (const.digest, is_far, key in layer.aligned)
+        if content not in self._by_content:
             full = f"{self.graph.name}_{self.names.unique(name, stem='layer')}"
-            comment = comment_text(f"{list(array.shape)} of {op.loc}")
-            table = Table(_C_TYPES[const.dtype], full, array.size, const.size_bytes, comment, _rows(array))
+            address = self.far.place(const.size_bytes) if self.far and is_far else 0
+            table = Table(
+                c_type=_C_TYPES[const.dtype],
+                name=full,
+                n_elems=const.array.size,
+                n_bytes=const.size_bytes,
+                comment=comment_text(f"{list(const.array.shape)} of {op.loc}"),
+                rows=() if is_far else _rows(const.array),
+                aligned=key in layer.aligned,
+                address=address,
+                slices=_slices(const.array) if is_far else (),
+            )
             self.tables.append(table)
-            self._by_content[const.digest] = full
-        return self._by_content[const.digest]
+            self._by_content[content] = table
+        known = self._by_content[content]
+        return f"FML_FAR({known.name}, {known.address:#07x}u)" if known.address else known.name
+
+
+def _slices(array: Array) -> tuple[Slice, ...]:
+    """Slices of whole rows of text, each an even number of bytes but for the last."""
+    flat = array.ravel()
+    step = SLICE_BYTES // _ROW_ELEMS * _ROW_ELEMS
+    parts = [flat[start : start + step] for start in range(0, flat.size, step)]
+    return tuple(Slice(k, part.size, _rows(part)) for k, part in enumerate(parts))
 
 
 def _rows(array: Array) -> tuple[str, ...]:

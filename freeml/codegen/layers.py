@@ -11,14 +11,34 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from freeml.codegen.packing import pack, packing_of
 from freeml.errors import UnsupportedOp
 from freeml.ir.graph import Graph
-from freeml.ir.int_ops import AddI8, AvgPoolI8, ConvI8, DenseI8, LutI8, MaxPoolI8, MulI8, PadI8, SoftmaxI8
+from freeml.ir.int_ops import (
+    AddI8,
+    AvgPoolI8,
+    ConvI8,
+    ConvPoolI8,
+    DenseI8,
+    LutI8,
+    MaxPoolI8,
+    MulI8,
+    PadI8,
+    SoftmaxI8,
+)
 from freeml.ir.ops import ArgMax, Concat, Op, Transpose, Window
 from freeml.ir.types import Array
-from freeml.plan.cost import is_depthwise, is_pointwise, scratch_bytes
+from freeml.plan.cost import conv_kernel, pool_run, scratch_bytes
 
 _MAX_U16 = 65535
+_CALLS = {
+    "fml_conv_i8": ("fml_dense_i8",),
+    "fml_pointwise_i8": ("fml_dense_i8",),
+    "fml_conv_pool_i8": ("fml_conv_i8",),
+    "fml_pointwise_pool_i8": ("fml_pointwise_i8",),
+    "fml_depthwise_pool_i8": ("fml_depthwise_i8",),
+}
+_CALLS_NONE = (("armv7em", "fml_conv_i8"),)
 
 
 @dataclass(frozen=True)
@@ -32,6 +52,7 @@ class Layer:
     struct      type of the descriptor; empty where the kernel takes none
     fields      fields of the descriptor; a value "@w" means the table "w"
     tables      constants: key -> array, in the order they are emitted
+    aligned     tables that the kernel reads by words: they begin at a multiple of 4
     call        C expression that computes units [first, first + n)
     part        kernel family ("conv" or "dense") that can compute one output in parts; empty where none can
     """
@@ -43,18 +64,21 @@ class Layer:
     call: str = ""
     scratch_bytes: int = 0
     part: str = ""
+    aligned: frozenset[str] = frozenset()
 
 
-def layer_of(graph: Graph, op: Op, operand: int = 0) -> Layer:
+def layer_of(graph: Graph, op: Op, operand: int = 0, kernels: str = "portable") -> Layer:
     """The layer of an op that computes. Raises UnsupportedOp where a size leaves 16 bits.
 
-    operand: which input of a Concat is copied.
+    operand: which input of a Concat is copied. kernels: the folder of runtime_c/kernels that weights are packed for.
     """
     match op:
         case ConvI8():
-            return _conv(graph, op)
+            return _conv(graph, op, kernels)
+        case ConvPoolI8():
+            return _conv_pool(graph, op, kernels)
         case DenseI8():
-            return _dense(graph, op)
+            return _dense(graph, op, kernels)
         case MaxPoolI8() | AvgPoolI8():
             return _pool(graph, op)
         case AddI8() | MulI8():
@@ -75,11 +99,10 @@ def layer_of(graph: Graph, op: Op, operand: int = 0) -> Layer:
     raise AssertionError(f"no kernel for {type(op).__name__}")
 
 
-def kernel_of(graph: Graph, op: ConvI8) -> str:
-    """The convolution kernel for an op."""
-    if is_pointwise(op):
-        return "fml_pointwise_i8"
-    return "fml_depthwise_i8" if is_depthwise(op, graph) else "fml_conv_i8"
+def called_kernels(kernel: str, kernels: str = "portable") -> tuple[str, ...]:
+    """Kernels that a kernel of a variant calls, and those that they call: their files are linked, too."""
+    called = () if (kernels, kernel) in _CALLS_NONE else _CALLS.get(kernel, ())
+    return called + tuple(further for one in called for further in called_kernels(one, kernels))
 
 
 def _sized(op: Op, **sizes: int) -> None:
@@ -124,13 +147,20 @@ def _weights(graph: Graph, op: Op) -> dict[str, Array]:
     return {name: graph.consts[const].array for name, const in zip(names, op.inputs[1:], strict=True)}
 
 
-def _conv(graph: Graph, op: ConvI8) -> Layer:
-    x, y = graph.types[op.inputs[0]].shape, graph.types[op.output].shape
-    kernel = kernel_of(graph, op)
+def _words(kernels: str) -> frozenset[str]:
+    return frozenset({"weight"} if packing_of(kernels).aligned else ())
+
+
+def _conv(graph: Graph, op: ConvI8, kernels: str) -> Layer:
+    x = graph.types[op.inputs[0]].shape
+    y = (*op.window.out_size(x[0], x[1]), graph.consts[op.inputs[1]].shape[0])
+    kernel = conv_kernel(op, graph, kernels)
     tables = _weights(graph, op)
     if kernel == "fml_depthwise_i8":
         tables["weight"] = tables["weight"][:, :, :, 0].transpose(1, 2, 0)
-    scratch = scratch_bytes(op, graph)
+    else:
+        tables["weight"] = pack(kernels, tables["weight"], op.groups)
+    scratch = scratch_bytes(op, graph, kernels)
     _sized(op, height=max(x[0], y[0]), width=max(x[1], y[1]), channels=max(x[2], y[2]), one_column=scratch)
     fields = (
         (".w", "@weight"),
@@ -145,11 +175,34 @@ def _conv(graph: Graph, op: ConvI8) -> Layer:
     )
     extra = ", scratch" if scratch else ""
     call = f"{kernel}({{d}}, {{x0}}, y{extra}, first, n)"
-    part = "" if kernel == "fml_depthwise_i8" else "conv"
-    return Layer(kernel, "fml_conv_t", fields, tables, call, scratch, part)
+    if kernel == "fml_depthwise_i8":
+        return Layer(kernel, "fml_conv_t", fields, tables, call, scratch)
+    return Layer(kernel, "fml_conv_t", fields, tables, call, scratch, "conv", _words(kernels))
 
 
-def _dense(graph: Graph, op: DenseI8) -> Layer:
+def _conv_pool(graph: Graph, op: ConvPoolI8, kernels: str) -> Layer:
+    """The convolution's descriptor within that of the pool."""
+    conv, pool, out_w = _conv(graph, op.conv(), kernels), op.pool, graph.types[op.output].shape[1]
+    kernel = conv.kernel.removesuffix("_i8") + "_pool_i8"
+    scratch = scratch_bytes(op, graph, kernels)
+    _sized(op, scratch=scratch)
+    fields = (
+        *((f".conv{name}", value) for name, value in conv.fields),
+        (".pool_out_w", str(out_w)),
+        (".pool_k_h", str(pool.kernel[0])),
+        (".pool_k_w", str(pool.kernel[1])),
+        (".pool_stride_h", str(pool.stride[0])),
+        (".pool_stride_w", str(pool.stride[1])),
+        (".pool_pad_t", str(pool.pad[0])),
+        (".pool_pad_l", str(pool.pad[1])),
+        (".run", str(pool_run(op, graph))),
+        (".conv_scratch_bytes", str(conv.scratch_bytes)),
+    )
+    call = f"{kernel}({{d}}, {{x0}}, y, scratch, first, n)"
+    return Layer(kernel, "fml_conv_pool_t", fields, conv.tables, call, scratch, aligned=conv.aligned)
+
+
+def _dense(graph: Graph, op: DenseI8, kernels: str) -> Layer:
     n_out, n_in = graph.consts[op.inputs[1]].shape
     _sized(op, inputs=n_in, outputs=n_out)
     fields = (
@@ -161,8 +214,10 @@ def _dense(graph: Graph, op: DenseI8) -> Layer:
         (".lo", str(op.lo)),
         (".hi", str(op.hi)),
     )
+    tables = _weights(graph, op)
+    tables["weight"] = pack(kernels, tables["weight"])
     call = "fml_dense_i8({d}, {x0}, y, first, n)"
-    return Layer("fml_dense_i8", "fml_dense_t", fields, _weights(graph, op), call, part="dense")
+    return Layer("fml_dense_i8", "fml_dense_t", fields, tables, call, part="dense", aligned=_words(kernels))
 
 
 def _pool(graph: Graph, op: MaxPoolI8 | AvgPoolI8) -> Layer:

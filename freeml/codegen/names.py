@@ -30,6 +30,7 @@ _OWN = (
     "nvm_t",
     "outputs",
     "partial",
+    "reads",
     "scratch_bytes",
     "sram_bytes",
     "tile_bytes",

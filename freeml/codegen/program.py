@@ -6,8 +6,20 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class Slice:
+    """Part `index` of a far table, in a section of its own. `rows` are lines of comma-separated numbers."""
+
+    index: int
+    n_elems: int
+    rows: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
-    """A constant array. `rows` are lines of comma-separated numbers."""
+    """A constant array. `rows` are lines of comma-separated numbers; an aligned one begins at a multiple of 4.
+
+    address  of a far table (fml_far.h), which has slices in place of rows; 0 where the linker chooses
+    """
 
     c_type: str
     name: str
@@ -15,6 +27,9 @@ class Table:
     n_bytes: int
     comment: str
     rows: tuple[str, ...]
+    aligned: bool = False
+    address: int = 0
+    slices: tuple[Slice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +72,11 @@ class PortTable:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One model, ready to print. `kernels` names the files of runtime_c/kernels it calls, without ending."""
+    """One model, ready to print. `kernels` names the files of runtime_c/kernels it calls, without ending.
+
+    tile_bytes  SRAM of the largest tile: outputs and staged inputs, of which stage_bytes at most
+    reads       fml_read_t of both operands of each layer where inputs are staged, else nothing
+    """
 
     name: str
     macro: str
@@ -79,6 +98,23 @@ class Program:
     result_output: int
     digest: tuple[str, str]
     kernels: tuple[str, ...]
+    reads: tuple[tuple[tuple[str, ...], ...], ...]
+    stage_bytes: int
+
+    @property
+    def near_tables(self) -> tuple[Table, ...]:
+        """Tables that the linker places."""
+        return tuple(table for table in self.tables if not table.address)
+
+    @property
+    def far_tables(self) -> tuple[Table, ...]:
+        """Tables with an address of their own, by rising address."""
+        return tuple(sorted((table for table in self.tables if table.address), key=lambda table: table.address))
+
+    @property
+    def far_tables_bytes(self) -> int:
+        """What far tables hold."""
+        return sum(table.n_bytes for table in self.far_tables)
 
     @property
     def whole(self) -> tuple[LayerEntry, ...]:

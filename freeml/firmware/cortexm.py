@@ -16,16 +16,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from freeml.errors import DoesNotFit, ToolFailed
-from freeml.firmware.toolchain import WARNINGS, Compiler, first_errors, replace_file
+from freeml.firmware.toolchain import WARNINGS, Compiler, first_errors, portable_map, replace_file
 from freeml.memory_map import MemoryMap
 
-_COMMON = (
+COMMON = (
     "-std=c99",
     *WARNINGS,
     "-O2",
     "-ffreestanding",
     "-ffunction-sections",
     "-fdata-sections",
+    "-fomit-frame-pointer",  # one of the few registers
     "-mfloat-abi=soft",
     "-fno-asynchronous-unwind-tables",
     "-Wl,-e,fml_reset",
@@ -35,6 +36,7 @@ _COMMON = (
     "-Iruntime",
     "-Ifirmware",
 )
+_ZIG_CORES = {"cortex-m33": "cortex_m33+dsp"}  # GCC's cortex-m33 has the DSP extension, zig's has not
 _REGIONS = {"FLASH": "flash", "RAM": "sram", "NVM": "nvm"}
 
 
@@ -42,7 +44,7 @@ def core_flags(compiler: Compiler, core: str) -> tuple[str, ...]:
     """Options that choose the core."""
     if compiler.kind == "zig":
         # -nostdlib would drop compiler-rt as well; zig links nothing else for a target without an operating system.
-        target = ("-target", "thumb-freestanding-eabi", f"-mcpu={core.replace('-', '_')}")
+        target = ("-target", "thumb-freestanding-eabi", f"-mcpu={_ZIG_CORES.get(core, core.replace('-', '_'))}")
         # Unrolled, the portable kernels take 40 % more flash and, on M4 and M33, 20 % more instructions (tiny CNN).
         return (*target, "-fno-sanitize=undefined", "-fno-unroll-loops")
     # GCC would turn the loop of memcpy into a call of memcpy.
@@ -58,6 +60,8 @@ def core_flags(compiler: Compiler, core: str) -> tuple[str, ...]:
 def link(compiler: Compiler, folder: Path, name: str, memory: MemoryMap, elf: Path) -> Path:
     """Compile and link the firmware in a compiled folder into `elf`, which appears complete or not at all.
 
+    The linker's map is beside it, as NAME.map.
+
     Raises ToolFailed with the compiler's first errors, DoesNotFit where the linker runs out of a memory.
     """
     parts = (f"{name}.c", *_names(folder, "runtime"), *_names(folder, "firmware"))
@@ -65,13 +69,14 @@ def link(compiler: Compiler, folder: Path, name: str, memory: MemoryMap, elf: Pa
     elf.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="freeml-link-") as work:
         built = Path(work, "firmware.elf")
-        flags = (*core_flags(compiler, memory.core), *_COMMON, "-T", "firmware/link.ld")
+        flags = (*core_flags(compiler, memory.core), *COMMON, "-T", "firmware/link.ld", "-Wl,--print-map")
         command = [*compiler.command, *flags, *parts, *libraries, "-o", str(built)]
         environment = {**os.environ, "SOURCE_DATE_EPOCH": "0", "LC_ALL": "C"}
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise _failure(compiler, elf.name, memory, done.stderr or done.stdout)
         replace_file(built, elf)
+        elf.with_suffix(".map").write_text(portable_map(done.stdout, parts))
     return elf
 
 

@@ -14,27 +14,30 @@ from freeml.errors import ToolFailed
 from freeml.memory_map import MemoryMap
 
 _SHF_ALLOC = 2
+_SIGNATURES, _NEAR_END = 0xFF80, 0x1_0000  # of an MSP430: blank, then interrupt and reset vectors
 
 
 @dataclass(frozen=True, slots=True)
 class FirmwareSize:
     """Bytes of a linked firmware.
 
-    text_bytes   vectors, code and constants, in flash
+    text_bytes   vectors, code and constants, in flash; on an MSP430, in FRAM within reach of 16-bit pointers
     data_bytes   initialised variables, in flash and in RAM
     bss_bytes    the rest of the RAM but for the stack
     nvm_bytes    what outlives a power loss
+    far_bytes    weights beyond 16-bit pointers, on an MSP430
     """
 
     text_bytes: int
     data_bytes: int
     bss_bytes: int
     nvm_bytes: int
+    far_bytes: int = 0
 
     @property
     def flash_bytes(self) -> int:
         """What is flashed."""
-        return self.text_bytes + self.data_bytes
+        return self.text_bytes + self.data_bytes + self.far_bytes
 
     @property
     def ram_bytes(self) -> int:
@@ -68,7 +71,7 @@ def read_firmware(path: Path, memory: MemoryMap) -> Firmware:
 
 
 def _size(elf: ELFFile, memory: MemoryMap, name: str) -> FirmwareSize:
-    sizes = {"text": 0, "data": 0, "bss": 0, "nvm": 0}
+    sizes = {"text": 0, "data": 0, "bss": 0, "nvm": 0, "far": 0}
     for section in elf.iter_sections():
         if not section["sh_flags"] & _SHF_ALLOC or not section["sh_size"]:
             continue
@@ -76,13 +79,16 @@ def _size(elf: ELFFile, memory: MemoryMap, name: str) -> FirmwareSize:
         if region is None:
             raise ToolFailed(f"section {section.name} lies in no memory of the board", where=name)
         holds_bytes = section["sh_type"] != "SHT_NOBITS"
-        kind = {"flash": "text", "ram": "data" if holds_bytes else "bss", "nvm": "nvm"}[region]
-        sizes[kind] += int(section["sh_size"])
-    return FirmwareSize(sizes["text"], sizes["data"], sizes["bss"], sizes["nvm"])
+        kind = {"flash": "text", "ram": "data" if holds_bytes else "bss", "nvm": "nvm", "far": "far"}[region]
+        # On an MSP430 the NVM image is a section of the flash.
+        sizes["nvm" if section.name == ".nvm" else kind] += int(section["sh_size"])
+    return FirmwareSize(sizes["text"], sizes["data"], sizes["bss"], sizes["nvm"], sizes["far"])
 
 
 def _region(address: int, n_bytes: int, memory: MemoryMap) -> str | None:
     for name, base, length in memory.regions:
         if base <= address and address + n_bytes <= base + length:
             return name
+    if memory.is_msp430 and address >= _SIGNATURES and address + n_bytes <= _NEAR_END:
+        return "flash"  # signatures and vectors
     return None

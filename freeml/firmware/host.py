@@ -12,7 +12,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from freeml.firmware.toolchain import WARNINGS, Compiler, find_host_compiler, replace_file
+from freeml.firmware.toolchain import WARNINGS, Compiler, cache_dir, find_host_compiler, replace_file
+
+__all__ = ["build_host_library", "build_host_program", "cache_dir"]
 
 
 def build_host_library(
@@ -41,15 +43,6 @@ def build_host_program(
 ) -> Path:
     """The same for an executable: what AddressSanitizer needs, as Python itself is not built with it."""
     return _build(sources, include_dirs, out_path, sanitize, optimise, shared=False)
-
-
-def cache_dir() -> Path:
-    """FREEML_CACHE, or freeml's folder in XDG_CACHE_HOME or ~/.cache."""
-    chosen = os.environ.get("FREEML_CACHE")
-    if chosen:
-        return Path(chosen)
-    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (base if base.is_absolute() else Path.home() / ".cache") / "freeml"
 
 
 def _build(

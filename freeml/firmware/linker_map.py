@@ -11,6 +11,7 @@ from freeml.memory_map import MemoryMap
 
 _LLD_HEADER = re.compile(r"^\s*VMA\s+LMA\s+Size\s+Align\s+Out\s+In\s+Symbol\s*$", re.MULTILINE)
 _LLD_LINE = re.compile(r"^\s*([0-9a-f]+)\s+[0-9a-f]+\s+([0-9a-f]+)\s+\d+ (\S+)\s*$")
+_FILE_ONLY = (".symtab", ".strtab", ".shstrtab")  # lld lists them, at address 0, where flash may begin
 _GNU_START = "Linker script and memory map"
 _GNU_LINE = re.compile(r"^([^\s*][^\s]*)\s+0x([0-9a-f]+)\s+0x([0-9a-f]+)(?:\s+load address 0x[0-9a-f]+)?\s*$")
 
@@ -34,7 +35,7 @@ def read_map(text: str) -> Mapping[str, MapSection]:
     else:
         raise ToolFailed("the linker's map is in no format that freeml knows", hint="use zig or GCC")
     sections = {name: MapSection(int(address, 16), int(size, 16)) for name, address, size in found}
-    return {name: section for name, section in sections.items() if section.n_bytes and name.startswith(".")}
+    return {name: s for name, s in sections.items() if s.n_bytes and name.startswith(".") and name not in _FILE_ONLY}
 
 
 def region_bytes(sections: Mapping[str, MapSection], memory: MemoryMap) -> Mapping[str, int]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from freeml.board import Board
 from freeml.errors import BadOutput
 from freeml.firmware.host import build_host_library
 from freeml.firmware.run import HostModel
@@ -27,6 +28,16 @@ class Output:
     manifest: Mapping[str, Any]
     graph: Graph
     float_graph: Graph
+
+    @property
+    def board(self) -> Board:
+        """The board that the folder was compiled for, as its file was then. Raises BadOutput where it is damaged."""
+        try:
+            return Board.model_validate(self.manifest["board"])
+        except (KeyError, ValueError) as error:
+            raise BadOutput(
+                f"the manifest's board is damaged: {error}", where=str(self.folder), hint="compile the model again"
+            ) from error
 
     @property
     def sources(self) -> list[Path]:
@@ -51,6 +62,7 @@ class Output:
                 nvm_bytes=memory["nvm_bytes"],
                 sram_bytes=memory["tile_bytes"] + memory["scratch_bytes"],
                 arena_offset_bytes=memory["nvm_bytes"] - memory["arena_bytes"],
+                is_staged=self.manifest["nvm"].get("is_staged", False),
             )
 
 

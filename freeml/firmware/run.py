@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import mmap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,36 +41,51 @@ class Published:
 
 
 class HostModel:
-    """A compiled model loaded into this process. NVM and SRAM have guard bytes, checked after every batch."""
+    """A compiled model loaded into this process. NVM and SRAM have guard bytes, checked after every batch.
+
+    is_staged: the board's NVM is no memory that a pointer can read. The model gets the address of a window in which
+    nothing is mapped, so that a read past the board interface ends the process instead of being right by accident.
+    """
 
     _GUARD = 64
 
     def __init__(
-        self, library: Path, graph: Graph, *, nvm_bytes: int, sram_bytes: int, arena_offset_bytes: int
+        self,
+        library: Path,
+        graph: Graph,
+        *,
+        nvm_bytes: int,
+        sram_bytes: int,
+        arena_offset_bytes: int,
+        is_staged: bool = False,
     ) -> None:
         self.graph = graph
         self._arena = arena_offset_bytes
         try:
             self._library = ctypes.CDLL(str(library))
             self._model = ctypes.addressof(ctypes.c_char.in_dll(self._library, f"{graph.name}_model"))
-            for name in ("fml_boot", "fml_infer", "fml_step", "fml_result"):
+            for name in ("fml_boot", "fml_infer", "fml_step", "fml_result", "fml_read_output"):
                 getattr(self._library, name).restype = ctypes.c_int
-            self._library.fml_output.restype = ctypes.c_void_p
         except (OSError, ValueError, AttributeError) as error:
             raise ToolFailed(f"the host library cannot be loaded: {error}", where=library.name) from error
         self._ram = ctypes.create_string_buffer(_RAM_BYTES)
         self.nvm = np.full(nvm_bytes + 2 * self._GUARD, 0x5A, dtype=np.int8)
         self.sram = np.full(sram_bytes + 2 * self._GUARD, 0x5A, dtype=np.int8)
         self._samples = (ctypes.c_void_p * len(graph.inputs))()
+        self._window = self._address(self.nvm)
+        if is_staged:
+            # Python has no name for PROT_NONE, which is 0 wherever there is mmap.
+            reserved = mmap.mmap(-1, nvm_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=0)
+            self._reserved = np.frombuffer(reserved, dtype=np.int8)
+            self._window = ctypes.c_void_p(self._reserved.ctypes.data)
+            self._library.fml_host_set_window(self._window, self._address(self.nvm))
 
     def boot(self, fill: int = 0x33) -> None:
         """Power on with NVM and SRAM full of garbage: a cold start."""
         body = slice(self._GUARD, -self._GUARD)
         self.nvm[body] = fill
         self.sram[body] = ~fill
-        self._library.fml_boot(
-            self._ram, ctypes.c_void_p(self._model), self._address(self.nvm), self._address(self.sram)
-        )
+        self._library.fml_boot(self._ram, ctypes.c_void_p(self._model), self._window, self._address(self.sram))
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Outputs (B, *shape) for int8 codes (B, *shape) by value name, in memory order, one inference each."""
@@ -83,9 +99,11 @@ class HostModel:
             if status != _PUBLISHED:
                 raise AssertionError(f"{self.graph.name} published nothing (status {status}) on {len(kept)} inputs")
             for k, type_ in enumerate(types):
-                address = self._library.fml_output(self._ram, ctypes.c_uint16(k))
-                raw = ctypes.string_at(address, type_.size_bytes)
-                results[k][sample] = np.frombuffer(raw, dtype=type_.dtype.numpy).reshape(type_.shape)
+                raw = ctypes.create_string_buffer(type_.size_bytes)
+                span = ctypes.c_uint32(0), ctypes.c_uint32(type_.size_bytes)
+                if self._library.fml_read_output(self._ram, ctypes.c_uint16(k), *span, raw) != 0:
+                    raise AssertionError(f"{self.graph.name} published a result and gives no output {k}")
+                results[k][sample] = np.frombuffer(raw.raw, dtype=type_.dtype.numpy).reshape(type_.shape)
         self._check_guards()
         return {port.value: array for port, array in zip(self.graph.outputs, results, strict=True)}
 
@@ -104,7 +122,7 @@ class HostModel:
     def result(self) -> Published | None:
         """The newest published result, read from NVM alone."""
         result = _Result()
-        status = self._library.fml_result(ctypes.c_void_p(self._model), self._address(self.nvm), ctypes.byref(result))
+        status = self._library.fml_result(ctypes.c_void_p(self._model), self._window, ctypes.byref(result))
         if status != 0:
             return None
         return Published(result.sequence, result.class_index, result.confidence, result.depth)

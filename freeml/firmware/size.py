@@ -53,12 +53,18 @@ class Size:
     compiler: str
 
 
-def measure(compiler: Compiler, sources: Sequence[Path], include_dirs: Sequence[Path], optimise: str = "-Os") -> Size:
-    """Compile each source to an object and add up its sections. Raises ToolFailed where the compiler fails."""
+def measure(
+    compiler: Compiler, sources: Sequence[Path], include_dirs: Sequence[Path], flags: Sequence[str] | None = None
+) -> Size:
+    """Compile each source to an object and add up its sections. Raises ToolFailed where the compiler fails.
+
+    flags: of another target; for this machine, and small, where None.
+    """
+    flags = (*compiler.host_flags, "-Os") if flags is None else flags
     objects = []
     for source in sources:
         with tempfile.TemporaryDirectory(prefix="freeml-size-") as work:
-            objects.append(_compiled(compiler, source, include_dirs, optimise, Path(work)))
+            objects.append(_compiled(compiler, source, include_dirs, flags, Path(work)))
     sections = [section for obj in objects for section in obj.sections]
     return Size(
         flash_bytes=sum(s.n_bytes for s in sections if not s.writable),
@@ -75,10 +81,12 @@ def _depth(obj: Object, objects: Sequence[Object]) -> int:
     return obj.frame_bytes + max((_depth(other, objects) for other in called), default=0)
 
 
-def _compiled(compiler: Compiler, source: Path, include_dirs: Sequence[Path], optimise: str, work: Path) -> Object:
+def _compiled(
+    compiler: Compiler, source: Path, include_dirs: Sequence[Path], target: Sequence[str], work: Path
+) -> Object:
     """Compile one source and read its object."""
     frame_flag = "-fstack-usage" if compiler.kind == "gcc" else "-fstack-size-section"
-    flags = [*compiler.host_flags, optimise, "-std=c99", "-fno-asynchronous-unwind-tables", frame_flag, "-c"]
+    flags = [*target, "-std=c99", "-fno-asynchronous-unwind-tables", frame_flag, "-c"]
     folders = [f"-I{folder.resolve()}" for folder in include_dirs]
     command = [*compiler.command, *flags, *folders, str(source.resolve()), "-o", "object.o"]
     done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)
@@ -112,7 +120,7 @@ def _clang_frames(obj: Path) -> list[int]:
     """
     with obj.open("rb") as file:
         elf = ELFFile(file)
-        address_bytes = elf.elfclass // 8
+        address_bytes = 2 if elf["e_machine"] == "EM_MSP430" else elf.elfclass // 8
         pushed_bytes = address_bytes if elf["e_machine"] in ("EM_X86_64", "EM_386") else 0
         sections = [s.data() for s in elf.iter_sections() if s.name.startswith(".stack_sizes")]
     frames = []

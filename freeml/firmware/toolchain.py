@@ -11,6 +11,7 @@ import functools
 import importlib.metadata
 import importlib.util
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -97,8 +98,23 @@ class Compiler:
 def first_errors(diagnostics: str) -> str:
     """The lines of a compiler's output that name errors, without context; the first lines where none does."""
     lines = [line.strip() for line in diagnostics.splitlines() if line.strip()]
-    errors = [line for line in lines if "error:" in line.lower() or "undefined reference" in line]
+    signs = ("error:", "undefined reference", "unrecognized option", "will not fit", "overflowed by")
+    # GCC's driver only says that the linker had said why.
+    errors = [line for line in lines if any(s in line.lower() for s in signs) and not line.startswith("collect2:")]
     return "; ".join((errors or lines or ["no message"])[:_ERROR_LINES])
+
+
+def portable_map(text: str, sources: Sequence[str]) -> str:
+    """A linker's map without paths of this machine, the same for the same firmware.
+
+    text     as lld or GNU ld prints it
+    sources  what was compiled, in order: GCC names its objects at random, and loads them first
+    """
+    text = re.sub(r"(?<![\w.])(?:\.\./|/)[^\s():]*/(?=[^\s/])", "", text)
+    names = dict.fromkeys(re.findall(r"^LOAD (cc\w{6}\.o)$", text, re.MULTILINE))
+    for name, source in zip(names, sources, strict=False):
+        text = text.replace(name, f"{Path(source).stem}.o")
+    return text
 
 
 def replace_file(source: Path, target: Path) -> None:
@@ -142,6 +158,23 @@ def find_zig() -> Compiler | None:
 def find_arm_gcc() -> Compiler | None:
     """GCC for Cortex-M, as Debian's gcc-arm-none-eabi brings it."""
     return _ask(("arm-none-eabi-gcc",))
+
+
+def find_msp430_gcc() -> Compiler | None:
+    """GCC for MSP430: in FREEML_MSP430_TOOLCHAIN, on PATH, or in msp430-elf-toolchain of freeml's cache folder."""
+    chosen = os.environ.get("FREEML_MSP430_TOOLCHAIN")
+    if chosen:
+        return _ask((str(Path(chosen, "bin", "msp430-elf-gcc")),))
+    return _ask(("msp430-elf-gcc",)) or _ask((str(cache_dir() / "msp430-elf-toolchain" / "bin" / "msp430-elf-gcc"),))
+
+
+def cache_dir() -> Path:
+    """FREEML_CACHE, or freeml's folder in XDG_CACHE_HOME or ~/.cache."""
+    chosen = os.environ.get("FREEML_CACHE")
+    if chosen:
+        return Path(chosen)
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (base if base.is_absolute() else Path.home() / ".cache") / "freeml"
 
 
 def _candidates() -> Iterator[tuple[str, ...]]:

@@ -57,6 +57,43 @@ class MaxPoolI8(Op):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConvPoolI8(Op):
+    """MaxPoolI8 of a ConvI8 whose output never exists as a whole: inputs and fields of ConvI8, and the pool's window.
+
+    Windows of the pool do not overlap, so that each output of the convolution is computed once, or not at all. lo and
+    hi are those of both ops: clamping preserves order, so that bounds of the pool may be those of its taps.
+    """
+
+    window: Window
+    groups: int
+    x_zp: int
+    y_zp: int
+    lo: int
+    hi: int
+    pool: Window
+
+    def conv(self) -> ConvI8:
+        """The convolution alone, with the same inputs."""
+        return ConvI8(
+            output=f"{self.output}.conv",
+            inputs=self.inputs,
+            loc=self.loc,
+            window=self.window,
+            groups=self.groups,
+            x_zp=self.x_zp,
+            y_zp=self.y_zp,
+            lo=self.lo,
+            hi=self.hi,
+        )
+
+    def max_pool(self) -> MaxPoolI8:
+        """The pool alone, of the convolution's output."""
+        return MaxPoolI8(
+            output=self.output, inputs=(f"{self.output}.conv",), loc=self.loc, window=self.pool, lo=self.lo, hi=self.hi
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AvgPoolI8(Op):
     """inputs: x, mult u16 (n,), shift u8 (n,). acc = sum of the taps inside the input minus x_zp for each of them.
 

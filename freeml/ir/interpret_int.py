@@ -11,7 +11,18 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
-from freeml.ir.int_ops import AddI8, AvgPoolI8, ConvI8, DenseI8, LutI8, MaxPoolI8, MulI8, PadI8, SoftmaxI8
+from freeml.ir.int_ops import (
+    AddI8,
+    AvgPoolI8,
+    ConvI8,
+    ConvPoolI8,
+    DenseI8,
+    LutI8,
+    MaxPoolI8,
+    MulI8,
+    PadI8,
+    SoftmaxI8,
+)
 from freeml.ir.interpret_float import run_layout_op
 from freeml.ir.ops import Op
 from freeml.ir.types import Array, TensorType
@@ -40,6 +51,9 @@ def run_int_op(op: Op, args: list[Array], out: TensorType) -> Array:
             dtype = _exact_dtype(weight)
             acc = x.astype(dtype) @ weight.astype(dtype).T
             return _store(requantise(_whole(acc) + bias, mult, shift), op)
+        case ConvPoolI8():
+            whole = TensorType((*op.window.out_size(*args[0].shape[1:3]), out.shape[2]), out.dtype, out.quant)
+            return run_int_op(op.max_pool(), [run_int_op(op.conv(), args, whole)], out)
         case MaxPoolI8():
             best = taps(args[0], op.window, out.shape[:2], -128).max(axis=(-2, -1))  # type: ignore[arg-type]
             return cast(Array, np.clip(best, op.lo, op.hi).astype(np.int8))

@@ -57,6 +57,7 @@ def _op_text(graph: Graph, op: Op) -> str:
     return f"%{op.output} = {type(op).__name__}({args}){attrs} : {graph.types[op.output]} ; {op.loc!r}"
 
 
+_WINDOWS = frozenset({"window", "pool"})  # fields that hold a Window
 _BASE_FIELDS = frozenset(f.name for f in fields(Op))
 
 
@@ -120,9 +121,9 @@ def _parse_op(line: str) -> tuple[Op, TensorType]:
         raise ValueError("malformed op")
     output, class_name, args, attr_text, type_text, loc = match.groups()
     attrs = {key: ast.literal_eval(value) for key, value in (item.split("=", 1) for item in attr_text.split())}
-    if "window" in attrs:
-        kernel, stride, dilation, pad = attrs["window"]
-        attrs["window"] = Window(kernel=kernel, stride=stride, dilation=dilation, pad=pad)
+    for key in _WINDOWS & attrs.keys():
+        kernel, stride, dilation, pad = attrs[key]
+        attrs[key] = Window(kernel=kernel, stride=stride, dilation=dilation, pad=pad)
     inputs = tuple(arg.strip()[1:] for arg in args.split(",") if arg.strip())
     cls = _OP_CLASSES[class_name]
     return cls(output=output, inputs=inputs, loc=ast.literal_eval(loc), **attrs), _parse_type(type_text)

@@ -23,6 +23,7 @@ from freeml.ir.types import Const, DType, Port, TensorType
 _LAYOUT_OPS = (f.Reshape, f.Transpose, f.Concat, f.ArgMax)
 _INT_OPS = (
     q.ConvI8,
+    q.ConvPoolI8,
     q.DenseI8,
     q.MaxPoolI8,
     q.AvgPoolI8,
@@ -35,7 +36,7 @@ _INT_OPS = (
 # Inputs of an op: (values, constants); None: one or more values. The second operand of a Binary op may be either.
 _N_INPUTS: dict[type[Op], tuple[int | None, int]] = {
     **dict.fromkeys((f.Conv, f.Dense), (1, 2)),
-    **dict.fromkeys((q.ConvI8, q.DenseI8), (1, 4)),
+    **dict.fromkeys((q.ConvI8, q.ConvPoolI8, q.DenseI8), (1, 4)),
     **dict.fromkeys((f.MaxPool, f.AvgPool, f.Unary, f.Softmax, f.ArgMax, f.Pad, f.Reshape, f.Transpose), (1, 0)),
     **dict.fromkeys((q.MaxPoolI8, q.PadI8), (1, 0)),
     **dict.fromkeys((q.LutI8, q.SoftmaxI8), (1, 1)),
@@ -131,8 +132,9 @@ def _check_types(graph: Graph, op: Op) -> None:
 def _check_fields(op: Op, args: tuple[TensorType, ...]) -> None:
     """What must hold before an output shape can be computed at all."""
     rank = len(args[0].shape)
-    window = getattr(op, "window", None)
-    if isinstance(window, Window):
+    for window in (getattr(op, name, None) for name in ("window", "pool")):
+        if not isinstance(window, Window):
+            continue
         _rule(rank == 3, op, "a window needs (H, W, C)")
         for name in ("kernel", "stride", "dilation"):
             _rule(min(getattr(window, name)) >= 1, op, f"{name} {getattr(window, name)} is below 1")
@@ -140,7 +142,7 @@ def _check_fields(op: Op, args: tuple[TensorType, ...]) -> None:
     clamp = getattr(op, "clamp", None)
     _rule(clamp is None or clamp[0] <= clamp[1], op, f"clamp {clamp} has no values")
     match op:
-        case f.Conv() | q.ConvI8():
+        case f.Conv() | q.ConvI8() | q.ConvPoolI8():
             _rule(len(args[1].shape) == 4, op, "a convolution needs a weight of four axes")
             _rule(op.groups >= 1, op, f"{op.groups} groups")
         case f.Dense() | q.DenseI8():
@@ -189,13 +191,15 @@ def _output_shape(op: Op, args: tuple[TensorType, ...]) -> tuple[int, ...] | Non
 
 def _check_details(graph: Graph, op: Op, out: TensorType, args: tuple[TensorType, ...]) -> None:
     match op:
-        case f.Conv() | q.ConvI8():
+        case f.Conv() | q.ConvI8() | q.ConvPoolI8():
             n_out, kh, kw, per_group = args[1].shape
             _rule((kh, kw) == op.window.kernel, op, "kernel and weight disagree")
             _rule(
                 per_group * op.groups == args[0].shape[2] and n_out % op.groups == 0, op, "groups and channels disagree"
             )
             _rule(args[2].shape == (n_out,), op, f"a bias {args[2]} for {n_out} channels")
+            if isinstance(op, q.ConvPoolI8):
+                _check_conv_pool(op, args[0].shape, n_out, out.shape)
         case f.Dense() | q.DenseI8():
             _rule(args[0].shape == args[1].shape[1:], op, f"input {args[0]} does not fit weight {args[1]}")
             _rule(args[2].shape == args[1].shape[:1], op, f"a bias {args[2]} for a weight {args[1]}")
@@ -210,6 +214,14 @@ def _check_details(graph: Graph, op: Op, out: TensorType, args: tuple[TensorType
             _rule(op.kind in ("add", "sub", "mul"), op, f"no binary op {op.kind!r}")
     if graph.stage is Stage.QUANTIZED:
         _check_integers(graph, op, out)
+
+
+def _check_conv_pool(op: q.ConvPoolI8, x: tuple[int, ...], n_out: int, y: tuple[int, ...]) -> None:
+    whole = (*op.window.out_size(x[0], x[1]), n_out)
+    _rule(min(whole) > 0, op, f"an empty convolution {whole}")
+    _check_pool(op.pool, op, whole, y)
+    apart = all(s >= k for s, k in zip(op.pool.stride, op.pool.kernel, strict=True)) and op.pool.dilation == (1, 1)
+    _rule(apart, op, "windows of the pool overlap")
 
 
 def _check_pool(window: Window, op: Op, x: tuple[int, ...], y: tuple[int, ...]) -> None:
@@ -232,7 +244,7 @@ def _check_integers(graph: Graph, op: Op, out: TensorType) -> None:
     lo, hi = getattr(op, "lo", -128), getattr(op, "hi", 127)
     _rule(lo <= hi, op, f"lo = {lo} is above hi = {hi}")
     match op:
-        case q.ConvI8() | q.DenseI8():
+        case q.ConvI8() | q.ConvPoolI8() | q.DenseI8():
             weight, bias, mult, shift = (graph.consts[name] for name in op.inputs[1:])
             _check_const(op, weight, DType.I8, None)
             for const, dtype in ((bias, DType.I32), (mult, DType.U16), (shift, DType.U8)):

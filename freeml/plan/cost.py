@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
 from types import MappingProxyType
 
 from freeml.ir.graph import Graph
-from freeml.ir.int_ops import AddI8, ConvI8, DenseI8, MulI8
+from freeml.ir.int_ops import AddI8, ConvI8, ConvPoolI8, DenseI8, MulI8
 from freeml.ir.ops import Binary, Conv, Dense, Op, Reshape
+from freeml.ir.windows import divisors
+
+POOL_ROW_BYTES = 256  # what a convolution before a pool computes in one call, where a single window takes no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +59,21 @@ class Costs:
         return max((cost.scratch_bytes for cost in self.by_op.values()), default=0)
 
 
-def costs(graph: Graph) -> Costs:
-    """Costs of a quantised graph; of a float graph too, where bytes are those of floats and scratch is 0."""
+def costs(graph: Graph, kernels: str = "portable") -> Costs:
+    """Costs of a quantised graph; of a float graph too, where bytes are those of floats and scratch is 0.
+
+    kernels: the folder of runtime_c/kernels that the board takes kernels from; only scratch depends on it.
+    """
     params = {name for op in graph.ops for name in _param_names(graph, op)}
     stored = {name for op in graph.ops for name in op.inputs if name in graph.consts}
     return Costs(
-        by_op=MappingProxyType({op.output: op_cost(op, graph) for op in graph.ops}),
+        by_op=MappingProxyType({op.output: op_cost(op, graph, kernels) for op in graph.ops}),
         params=sum(graph.type_of(name).n_elems for name in params),
         weight_bytes=sum(graph.consts[name].size_bytes for name in stored),
     )
 
 
-def op_cost(op: Op, graph: Graph) -> OpCost:
+def op_cost(op: Op, graph: Graph, kernels: str = "portable") -> OpCost:
     """Cost of one op of a graph of either stage."""
     read = {name for name in op.inputs if name in graph.types}
     free = isinstance(op, Reshape) and bool(read)
@@ -77,27 +83,70 @@ def op_cost(op: Op, graph: Graph) -> OpCost:
         weight_bytes=sum(graph.consts[name].size_bytes for name in set(op.inputs) if name in graph.consts),
         input_bytes=0 if free else sum(graph.types[name].size_bytes for name in read),
         output_bytes=0 if free else graph.types[op.output].size_bytes,
-        scratch_bytes=scratch_bytes(op, graph),
+        scratch_bytes=scratch_bytes(op, graph, kernels),
     )
 
 
-def scratch_bytes(op: Op, graph: Graph) -> int:
+def scratch_bytes(op: Op, graph: Graph, kernels: str = "portable") -> int:
     """Working memory of the kernel that codegen picks for an op.
 
-    Only fml_conv_i8 needs any: one column, FML_CONV_SCRATCH_BYTES in fml_kernels.h. Pointwise and depthwise need none.
+    Only fml_conv_i8 needs any, as its file says. Pointwise and depthwise need none. Before a pool there is a row of
+    outputs behind it.
     """
-    if not isinstance(op, ConvI8) or is_pointwise(op) or is_depthwise(op, graph):
+    if isinstance(op, ConvPoolI8):
+        row = pool_run(op, graph) * op.pool.kernel[1] * graph.types[op.output].shape[2]
+        return scratch_bytes(op.conv(), graph, kernels) + row
+    if not isinstance(op, ConvI8) or conv_kernel(op, graph, kernels) != "fml_conv_i8":
         return 0
-    return prod(op.window.kernel) * (graph.types[op.inputs[0]].shape[2] // op.groups)
+    channels = graph.types[op.inputs[0]].shape[2] // op.groups
+    return conv_scratch_bytes(prod(op.window.kernel), channels, kernels)
 
 
-def is_pointwise(op: ConvI8) -> bool:
+def conv_scratch_bytes(taps: int, channels: int, kernels: str = "portable") -> int:
+    """Scratch of fml_conv_i8 of a variant for a window of so many taps over the channels of one group."""
+    return _CONV_SCRATCH.get(kernels, _one_column)(taps, channels)
+
+
+def pool_run(op: ConvPoolI8, graph: Graph) -> int:
+    """Pooled pixels whose part of a row the convolution computes in one call; several only where windows touch."""
+    _, out_w, channels = graph.types[op.output].shape
+    if op.pool.stride[1] != op.pool.kernel[1]:
+        return 1
+    return max(1, min(out_w, POOL_ROW_BYTES // (op.pool.kernel[1] * channels)))
+
+
+def conv_kernel(op: ConvI8 | ConvPoolI8, graph: Graph, kernels: str = "portable") -> str:
+    """The kernel of a folder of runtime_c/kernels that computes a convolution."""
+    if is_depthwise(op, graph):
+        return "fml_depthwise_i8"
+    return "fml_pointwise_i8" if is_pointwise(op) and kernels not in _NO_POINTWISE else "fml_conv_i8"
+
+
+def _one_column(taps: int, channels: int) -> int:
+    """FML_CONV_SCRATCH_BYTES of fml_kernels.h."""
+    return taps * channels
+
+
+def _two_columns_of_halves(taps: int, channels: int) -> int:
+    """armv7em: columns of two pixels in 16 bits, filled up to a multiple of 4 products; the bytes of one where runs of
+    taps are not whole words."""
+    row_bytes = -(-taps * channels // 4) * 4
+    return row_bytes * (4 if channels % 4 == 0 else 5)
+
+
+# Scratch of fml_conv_i8, where a variant differs from the portable kernel.
+_CONV_SCRATCH: Mapping[str, Callable[[int, int], int]] = {"armv7em": _two_columns_of_halves}
+# Variants whose fml_conv_i8 is the best pointwise kernel, too: a shared column is worth its copy.
+_NO_POINTWISE = ("armv7em",)
+
+
+def is_pointwise(op: ConvI8 | ConvPoolI8) -> bool:
     """Whether fml_pointwise_i8 can compute a convolution: 1 x 1, stride 1, no padding, one group."""
     window = op.window
     return window.kernel == (1, 1) and window.stride == (1, 1) and not any(window.pad) and op.groups == 1
 
 
-def is_depthwise(op: ConvI8, graph: Graph) -> bool:
+def is_depthwise(op: ConvI8 | ConvPoolI8, graph: Graph) -> bool:
     """Whether fml_depthwise_i8 can compute a convolution: a group for each of several input channels."""
     return op.groups > 1 and op.groups == graph.type_of(op.inputs[0]).shape[2]
 
@@ -106,6 +155,11 @@ def _macs(op: Op, graph: Graph) -> int:
     match op:
         case ConvI8() | Conv():
             return graph.types[op.output].n_elems * prod(graph.type_of(op.inputs[1]).shape[1:])
+        case ConvPoolI8():
+            conv_hw = op.window.out_size(*graph.types[op.inputs[0]].shape[:2])
+            height, width, channels = graph.types[op.output].shape
+            needed = int(divisors(op.pool, conv_hw, (height, width), include_pad=False).sum())
+            return needed * channels * prod(graph.type_of(op.inputs[1]).shape[1:])
         case DenseI8() | Dense():
             return graph.type_of(op.inputs[1]).n_elems
     return 0
@@ -113,7 +167,7 @@ def _macs(op: Op, graph: Graph) -> int:
 
 def _param_names(graph: Graph, op: Op) -> tuple[str, ...]:
     match op:
-        case ConvI8() | DenseI8() | Conv() | Dense():
+        case ConvI8() | ConvPoolI8() | DenseI8() | Conv() | Dense():
             return tuple(dict.fromkeys(op.inputs[1:3]))
         case AddI8() | MulI8() | Binary():
             return tuple(dict.fromkeys(name for name in op.inputs if name in graph.consts))

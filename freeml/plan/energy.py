@@ -113,6 +113,20 @@ def budget_of(board: Board, capacitance_uf: float | None = None) -> Budget | Non
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What writing a commit record moves: fml_nvm_commit of runtime_c/src/fml_nvm.c."""
+
+    write_bytes: int
+    read_bytes: int
+    transfers: int
+
+
+ONE_WORD = Commit(write_bytes=2, read_bytes=0, transfers=1)
+# The slot is read; its check is spoilt, its word written, its check written.
+TWO_SLOTS = Commit(write_bytes=12, read_bytes=8, transfers=4)
+
+
 class CostModel:
     """Prices work with the figures of a board that has an energy model."""
 
@@ -130,14 +144,15 @@ class CostModel:
         cycles = np.array([self._prices.boot.value])
         return self._priced(cycles, np.zeros(1)).at(0)
 
-    def costs(self, work: Work, *, commit_bytes: int) -> Costs:
+    def costs(self, work: Work, commit: Commit) -> Costs:
         """Costs of steps, each with a boot before and its commit."""
         energy, prices = self._energy, self._prices
         read, read_transfers = work.stage_bytes, work.stage_transfers
         if self._mapped:
             read, read_transfers = work.value_read_bytes, 0 * work.value_read_bytes
-        write_bytes = work.write_bytes + commit_bytes
-        transfers = read_transfers + work.write_transfers + 1
+        read = read + commit.read_bytes
+        write_bytes = work.write_bytes + commit.write_bytes
+        transfers = read_transfers + work.write_transfers + commit.transfers
         cycles = prices.boot.value + sum(n * getattr(prices, kind).value for kind, n in work.counts.items())
         cycles = cycles + read * prices.nvm_read_byte.value
         if self._mapped:

@@ -7,7 +7,7 @@ the names of `counts` are the entries of a board's [cycles].
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -15,15 +15,28 @@ import numpy as np
 import numpy.typing as npt
 
 from freeml.ir.graph import Graph
-from freeml.ir.int_ops import AddI8, AvgPoolI8, ConvI8, DenseI8, LutI8, MaxPoolI8, MulI8, PadI8, SoftmaxI8
-from freeml.ir.ops import ArgMax, Concat, Op, Reshape, Transpose, Window
-from freeml.plan.cost import is_depthwise, is_pointwise
+from freeml.ir.int_ops import (
+    AddI8,
+    AvgPoolI8,
+    ConvI8,
+    ConvPoolI8,
+    DenseI8,
+    LutI8,
+    MaxPoolI8,
+    MulI8,
+    PadI8,
+    SoftmaxI8,
+)
+from freeml.ir.ops import ArgMax, Concat, Op, Reshape, Transpose
+from freeml.plan.cost import is_depthwise, is_pointwise, pool_run
 from freeml.plan.memory import MemoryPlan
+from freeml.plan.reads import ALIGN_BYTES, aligned, part_read, reads, touched
 
 Ints = npt.NDArray[np.int64]
 
 PARTIAL_BYTES = 4  # one int32 sum
 CHUNK_BYTES = 64  # FML_NVM_CHUNK_BYTES: what the runtime writes in one transfer
+_QUAD = 4  # outputs that a kernel may compute together
 _REQUANT_BYTES = 7  # bias, mult and shift of one output
 
 
@@ -36,7 +49,7 @@ class Call:
     unit_bytes         of one unit
     unit_stride_bytes  from one unit to the next in the arena
     offset_bytes       of unit 0 in the arena
-    macs               products of one unit of a convolution or dense layer, else 0
+    macs               products of one unit of a convolution, pooled or not, or of a dense layer, else 0
     has_parts          whether a kernel can compute one unit's products in parts
     """
 
@@ -81,7 +94,7 @@ def _copies(graph: Graph, plan: MemoryPlan, op: Concat) -> Iterator[Call]:
 def _unit_elems(op: Op, shape: tuple[int, ...]) -> int:
     """Elements of one unit: fml_kernels.h says what the unit of each kernel is."""
     match op:
-        case MaxPoolI8() | AvgPoolI8() | SoftmaxI8():
+        case SoftmaxI8():
             return shape[-1]
     return 1
 
@@ -90,6 +103,8 @@ def _products(graph: Graph, op: Op) -> int:
     match op:
         case ConvI8() | DenseI8():
             return prod(graph.type_of(op.inputs[1]).shape[1:])
+        case ConvPoolI8():
+            return prod(op.pool.kernel) * prod(graph.type_of(op.inputs[1]).shape[1:])
     return 0
 
 
@@ -102,6 +117,7 @@ class Work:
     const_read_bytes   bytes of weights and tables read
     stage_bytes        bytes of values copied to SRAM first, where NVM is not memory-mapped
     stage_transfers    in so many transfers
+    stage_room_bytes   SRAM that these copies take: each operand begins at a multiple of 4
     write_bytes        bytes written to NVM, the commit left out
     write_transfers    in so many transfers
     """
@@ -111,6 +127,7 @@ class Work:
     const_read_bytes: Ints
     stage_bytes: Ints
     stage_transfers: Ints
+    stage_room_bytes: Ints
     write_bytes: Ints
     write_transfers: Ints
 
@@ -120,13 +137,14 @@ def work(graph: Graph, call: Call, n: Ints) -> Work:
     n = np.asarray(n, dtype=np.int64)
     one = np.ones_like(n)
     counts, value_read, const_read = _counts(graph, call, n)
-    stage, transfers = _stage(graph, call, n)
+    staged = [read.most_bytes(n, call.n_units) for read in reads(graph, call.op, call.operand)]
     return Work(
         counts={"tile": one, **counts},
         value_read_bytes=value_read,
         const_read_bytes=const_read,
-        stage_bytes=stage,
-        stage_transfers=transfers,
+        stage_bytes=sum(staged, 0 * n),
+        stage_transfers=len(staged) * one,
+        stage_room_bytes=sum(map(aligned, staged), 0 * n),
         write_bytes=n * call.unit_bytes,
         write_transfers=_transfers(n * call.unit_bytes) + (n if call.unit_stride_bytes != call.unit_bytes else 0),
     )
@@ -142,75 +160,116 @@ def part_work(graph: Graph, call: Call, macs: Ints) -> Work:
     op = call.op
     counts = {"tile": one, "output": one}
     if isinstance(op, ConvI8):
-        counts |= {"depthwise_mac": macs, "window": one}  # tap by tap, without a column: as in a depthwise convolution
+        # Tap by tap, without a column: as in a depthwise convolution.
+        counts |= {"depthwise_mac": macs, "window": one, "located": one}
     else:
         counts["mac"] = macs
-    contiguous = isinstance(op, DenseI8) or (isinstance(op, ConvI8) and is_pointwise(op))
-    stage = macs if contiguous else _stage(graph, call, one)[0]
+    read = part_read(graph, op)
+    stage = read.most_bytes(one, call.n_units) if read.extent_bytes else macs
     return Work(
         counts=counts,
         value_read_bytes=macs + PARTIAL_BYTES,
         const_read_bytes=macs + _REQUANT_BYTES,
         stage_bytes=stage + PARTIAL_BYTES,
         stage_transfers=2 * one,
+        stage_room_bytes=aligned(stage),
         write_bytes=PARTIAL_BYTES * one,
         write_transfers=one,
     )
 
 
-def fixed_work(*, write_bytes: int, compared: int) -> Work:
-    """Work of capturing an input that is in SRAM, or of publishing a result found among `compared` scores."""
+def fixed_work(*, write_bytes: int, compared: int, writes: int = 0) -> Work:
+    """Work of capturing an input that is in SRAM, or of publishing a result found among `compared` scores.
+
+    Scores are read one by one. writes: how many calls of fml_hal_nvm_write there are at least.
+    """
     one, none = np.ones(1, dtype=np.int64), np.zeros(1, dtype=np.int64)
     return Work(
         counts={"tile": one, "compared": compared * one},
         value_read_bytes=compared * one,
         const_read_bytes=none,
         stage_bytes=compared * one,
-        stage_transfers=one if compared else none,
+        stage_transfers=compared * one,
+        stage_room_bytes=none,
         write_bytes=write_bytes * one,
-        write_transfers=_transfers(write_bytes * one),
+        write_transfers=np.maximum(_transfers(write_bytes * one), writes),
     )
+
+
+def capture_work(input_bytes: Sequence[int], buffer_bytes: int) -> Work:
+    """Work of capturing inputs of so many bytes, sampled and written a buffer at a time: all the SRAM for tiles."""
+    buffer_bytes = -(-buffer_bytes // ALIGN_BYTES) * ALIGN_BYTES
+    writes = sum(-(-n // buffer_bytes) * -(-min(n, buffer_bytes) // CHUNK_BYTES) for n in input_bytes)
+    return fixed_work(write_bytes=sum(input_bytes), compared=0, writes=writes)
 
 
 def _transfers(n_bytes: Ints) -> Ints:
     return -(-n_bytes // CHUNK_BYTES)
 
 
-def _mac_kind(graph: Graph, op: Op) -> str:
-    return "depthwise_mac" if isinstance(op, ConvI8) and is_depthwise(op, graph) else "mac"
+def _conv_counts(
+    graph: Graph, op: ConvI8 | ConvPoolI8, n: Ints, n_units: int, macs: int
+) -> tuple[dict[str, Ints], Ints, Ints]:
+    """Of n units of n_units; each is the largest of `outputs` of the convolution, `macs` products in all."""
+    outputs = prod(op.pool.kernel) if isinstance(op, ConvPoolI8) else 1
+    depthwise = is_depthwise(op, graph)
+    width = graph.types[op.output].shape[2] // (1 if depthwise else op.groups)
+    windows = touched(n, width, n_units // width)
+    counts = {"output": n * outputs, "window": windows * outputs, "located": np.ones_like(n)}
+    if depthwise:
+        counts["depthwise_mac"] = n * macs
+    else:
+        counts |= _mac_counts(n, width, windows, macs)
+    if isinstance(op, ConvPoolI8):
+        counts |= {"window": windows * (outputs + 1), "pool_tap": windows * outputs, "pool_byte": n * outputs}
+        counts["located"] = 1 + _conv_calls(graph, op, n)
+    const = n * (macs + outputs * _REQUANT_BYTES)
+    if is_pointwise(op) or depthwise:
+        return counts, n * macs, const
+    counts["gathered_byte"] = windows * macs
+    return counts, windows * macs, const
 
 
-def _touched(n: Ints, width: int, total: int) -> Ints:
-    """The most runs of `width` units that n units touch, which start at a multiple of n."""
-    shared = np.gcd(n, width)
-    return np.minimum(-(-(width - shared + n) // width), total)
+def _conv_calls(graph: Graph, op: ConvPoolI8, n: Ints) -> Ints:
+    """How often a pooled convolution calls its kernel for n units: for each row of a run of pixels, or each tap."""
+    height, width, channels = graph.types[op.output].shape
+    pixels = touched(n, channels, height * width)
+    runs = np.minimum(pixels, pixels // pool_run(op, graph) + touched(n, width * channels, height))
+    return np.where(n % channels == 0, runs * op.pool.kernel[0], pixels * prod(op.pool.kernel))
+
+
+def _mac_counts(n: Ints, width: int, windows: Ints, macs: int) -> dict[str, Ints]:
+    """Products of n outputs, `macs` each, that begin at a multiple of n: alone, and in whole groups of _QUAD.
+
+    Outputs lie in runs of `width`, of which n touch `windows`; groups begin anew in each.
+    """
+    whole = n % width == 0
+    aligned_cuts = (n % _QUAD == 0) & ((width % _QUAD == 0) | (windows == 1))
+    cuts = np.where(whole | aligned_cuts, 0, 2 * (_QUAD - 1))  # the two ends of a tile amid a group
+    alone = np.minimum(n, windows * (width % _QUAD) + cuts)
+    return {"mac": alone * macs, "shared_mac": (n - alone) * macs}
 
 
 def _counts(graph: Graph, call: Call, n: Ints) -> tuple[dict[str, Ints], Ints, Ints]:
     """Counts, bytes of values read, bytes of constants read."""
-    op, none = call.op, np.zeros_like(n)
+    op, none, one = call.op, np.zeros_like(n), np.ones_like(n)
     match op:
-        case ConvI8():
-            width = graph.types[op.output].shape[2] // (1 if is_depthwise(op, graph) else op.groups)
-            windows = _touched(n, width, call.n_units // width)
-            counts = {_mac_kind(graph, op): n * call.macs, "output": n, "window": windows}
-            const = n * (call.macs + _REQUANT_BYTES)
-            if is_pointwise(op) or is_depthwise(op, graph):
-                return counts, n * call.macs, const
-            counts["gathered_byte"] = windows * call.macs
-            return counts, windows * call.macs, const
+        case ConvI8() | ConvPoolI8():
+            return _conv_counts(graph, op, n, call.n_units, call.macs)
         case DenseI8():
-            return {"mac": n * call.macs, "output": n}, n * call.macs, n * (call.macs + _REQUANT_BYTES)
+            counts = _mac_counts(n, call.n_units, one, call.macs)
+            return {**counts, "output": n}, n * call.macs, n * (call.macs + _REQUANT_BYTES)
         case MaxPoolI8() | AvgPoolI8():
             taps, channels = prod(op.window.kernel), graph.types[op.output].shape[2]
-            counts = {"window": n, "pool_tap": n * taps, "pool_byte": n * taps * channels}
+            pixels = touched(n, channels, call.n_units // channels)
+            counts = {"located": one, "window": pixels, "pool_tap": pixels * taps}
             if isinstance(op, MaxPoolI8):
-                return counts, n * taps * channels, none
-            return {**counts, "output": n * channels}, n * taps * channels, 3 * n * channels
+                return {**counts, "pool_byte": n * taps}, n * taps, none
+            return {**counts, "averaged_byte": n * taps, "output": n}, n * taps, 3 * n
         case AddI8() | MulI8():
             kind = "added" if isinstance(op, AddI8) else "multiplied"
             constants = sum(name in graph.consts for name in op.inputs)
-            return {kind: n}, (len(op.inputs) - constants) * n, constants * n
+            return {"located": one, kind: n}, (len(op.inputs) - constants) * n, constants * n
         case LutI8():
             return {"looked_up": n}, n, n
         case SoftmaxI8():
@@ -222,43 +281,7 @@ def _counts(graph: Graph, call: Call, n: Ints) -> tuple[dict[str, Ints], Ints, I
         case Concat():
             return {"copied_row": n, "copied_byte": n * call.unit_bytes}, n * call.unit_bytes, none
         case PadI8():
-            return {"padded": n}, n, none
+            return {"located": one, "padded": n}, n, none
         case Transpose():
-            return {"transposed": n}, n, none
+            return {"located": one, "transposed": n}, n, none
     raise AssertionError(f"no kernel for {type(op).__name__}")
-
-
-def _stage(graph: Graph, call: Call, n: Ints) -> tuple[Ints, Ints]:
-    """Bytes of values from the first to the last that n units read, and in how many runs."""
-    op, one = call.op, np.ones_like(n)
-    size = graph.type_of(op.inputs[call.operand]).size_bytes
-    match op:
-        case ConvI8() | MaxPoolI8() | AvgPoolI8():
-            return _window_span(graph, op, n), one
-        case AddI8() | MulI8():
-            operands = [graph.types[name].n_elems for name in op.inputs if name in graph.types]
-            whole = graph.types[op.output].n_elems
-            # A broadcast operand is read all over; another only where the output is.
-            return sum((n if elems == whole else elems * one for elems in operands), 0 * n), len(operands) * one
-        case LutI8() | SoftmaxI8() | Concat():
-            return n * call.unit_bytes, one
-        case ArgMax():
-            return n * graph.types[op.inputs[0]].shape[-1], one
-        case PadI8():
-            return np.minimum(n, size), one
-        case DenseI8() | Transpose():
-            return size * one, one
-    raise AssertionError(f"no kernel for {type(op).__name__}")
-
-
-def _window_span(graph: Graph, op: ConvI8 | MaxPoolI8 | AvgPoolI8, n: Ints) -> Ints:
-    (in_h, in_w, in_c), (out_h, out_w, out_c) = graph.types[op.inputs[0]].shape, graph.types[op.output].shape
-    per_pixel = out_c if isinstance(op, ConvI8) else 1  # units
-    window: Window = op.window
-    if isinstance(op, ConvI8) and is_pointwise(op):
-        return _touched(n, per_pixel, out_h * out_w) * in_c
-    if in_h == 1:
-        pixels = _touched(n, per_pixel, out_w)
-        return np.minimum((pixels - 1) * window.stride[1] + window.extent()[1], in_w) * in_c
-    rows = _touched(n, per_pixel * out_w, out_h)
-    return np.minimum((rows - 1) * window.stride[0] + window.extent()[0], in_h) * in_w * in_c

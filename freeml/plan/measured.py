@@ -11,6 +11,17 @@ from freeml.plan.energy import Costs, Floats, TileCost
 from freeml.plan.energy_work import Call, Ints
 
 PARTS = " in parts"
+COLD_START = "cold start"
+
+
+def capture_key(n_bytes: int) -> str:
+    """A cost table's name for capturing inputs of so many bytes."""
+    return f"capture {n_bytes}"
+
+
+def publish_key(n_bytes: int) -> str:
+    """A cost table's name for publishing outputs of so many bytes."""
+    return f"publish {n_bytes}"
 
 
 def signature(graph: Graph, call: Call) -> str:
@@ -20,7 +31,7 @@ def signature(graph: Graph, call: Call) -> str:
     parts = [type(op).__name__, " ".join(map(_shape, shapes)), "->", _shape(graph.types[op.output].shape)]
     if call.operand:
         parts.append(f"operand {call.operand}")
-    for name in ("window", "groups", "axis", "order", "before"):
+    for name in ("window", "groups", "pool", "axis", "order", "before"):
         if hasattr(op, name):
             parts.append(f"{name} {getattr(op, name)}")
     constants = [_shape(graph.consts[name].array.shape) for name in op.inputs if name in graph.consts]

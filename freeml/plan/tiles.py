@@ -4,7 +4,8 @@ A tile computes output units [first, first + n) of one layer into SRAM, the runt
 number. Step 0 captures the input, steps 1 .. n_tiles are the tiles in order, step n_tiles + 1 publishes the result.
 Of each layer the tile is the largest whose worst case, with restore and commit, fits the capacitor's usable charge
 (energy.py) and the SRAM there is, so commits are fewest; among sizes with as many tiles, the one whose tile is
-cheapest. Whole pixels and rows need no rule of their own: a tile that starts inside a pixel gathers its window again.
+cheapest. Whole pixels and rows need no rule of their own: a tile that starts inside a pixel gathers its window again;
+but for a pooled convolution, whose windows are several: whole pixels where one fits.
 Where not even one output fits, its dot product is cut into parts (Tile.part), with int32 partial sums in two NVM slots.
 
 `plan_tiles` takes the smallest tile where none fits; `progress.check_progress` refuses such a plan.
@@ -21,15 +22,29 @@ import numpy as np
 from freeml.board import Board
 from freeml.errors import DoesNotFit
 from freeml.ir.graph import Graph
-from freeml.plan.energy import Budget, CostModel, Costs, TileCost, budget_of
-from freeml.plan.energy_work import PARTIAL_BYTES, Call, Ints, Work, fixed_work, kernel_calls, part_work, work
+from freeml.ir.int_ops import ConvPoolI8
+from freeml.plan.energy import ONE_WORD, TWO_SLOTS, Budget, CostModel, Costs, TileCost, budget_of
+from freeml.plan.energy_work import (
+    PARTIAL_BYTES,
+    Call,
+    Ints,
+    Work,
+    capture_work,
+    fixed_work,
+    kernel_calls,
+    part_work,
+    work,
+)
+from freeml.plan.measured import COLD_START, Measured, capture_key, publish_key
 from freeml.plan.memory import MemoryPlan
+from freeml.plan.reads import aligned
 
 MAX_WORD_TILES = 32_765  # FML_MAX_TILES_ONE_SLOT: steps up to n_tiles + 1 in 15 bits of a word
 COMMIT_WORD_BYTES = 2
 COMMIT_SLOT_BYTES = 8  # fml_commit_t: a word with the step, and its complement
 PUBLISH_BYTES = 12  # fml_record_t
-COLD_START_BYTES = 56  # fml_nvm_cold_start: identity twice, two results, a commit slot; the commit is extra
+# fml_nvm_cold_start: identity twice, two results, two empty commit slots; the commit is extra.
+COLD_START_BYTES, COLD_START_WRITES = 64, 6
 HOST_TILE_BYTES = 4096  # tile buffer where the board sets no limit
 
 
@@ -65,7 +80,7 @@ class LayerTiles:
     part_macs          products of each part but perhaps the last; the whole dot product where parts = 1, 0 without one
     macs               products of one unit; 0 where it is no dot product
     n_tiles            tiles of this layer
-    stage_bytes        SRAM for inputs, where NVM is not memory-mapped
+    stage_bytes        SRAM for inputs, behind tile_bytes rounded up to 4; 0 where NVM is memory-mapped
     cost               worst tile with restore and commit; None on a board without energy model
     least_cost         the same of the smallest tile that there could be
     """
@@ -91,6 +106,11 @@ class LayerTiles:
     def tile_bytes(self) -> int:
         """SRAM for the outputs of one tile; a part writes a partial sum."""
         return max(self.tile_units * self.unit_bytes, PARTIAL_BYTES if self.parts > 1 else 0)
+
+    @property
+    def sram_bytes(self) -> int:
+        """SRAM of one tile: outputs, and staged inputs at a multiple of 4 behind them."""
+        return -(-self.tile_bytes // 4) * 4 + self.stage_bytes if self.stage_bytes else self.tile_bytes
 
     def tile(self, index: int) -> Tile:
         """Tile 0 <= index < n_tiles of this layer."""
@@ -138,7 +158,8 @@ class TilePlan:
     commit_slots       1: one word; 2: alternating slots that check themselves
     commit_bytes       of one record
     tile_buffer_bytes  SRAM for the outputs of the largest tile
-    stage_bytes        SRAM for the largest inputs of a tile where NVM is not memory-mapped, else 0
+    is_staged          whether NVM is not memory-mapped, so that inputs of a tile are copied to SRAM first
+    stage_bytes        SRAM for the largest inputs of a tile where is_staged, else 0
     partial_bytes      NVM for partial sums: two slots, or 0 where no layer has parts
     written_bytes      NVM bytes written in one inference without a power loss, commits included
     activation_bytes   of these, bytes of values: the input and what ops compute
@@ -154,6 +175,7 @@ class TilePlan:
     commit_slots: int
     commit_bytes: int
     tile_buffer_bytes: int
+    is_staged: bool
     stage_bytes: int
     partial_bytes: int
     written_bytes: int
@@ -172,7 +194,7 @@ class TilePlan:
     @property
     def sram_bytes(self) -> int:
         """SRAM of the fullest tile: its outputs and staged inputs. No more than the planner was given."""
-        return max((layer.tile_bytes + layer.stage_bytes for layer in self.layers), default=0)
+        return max((layer.sram_bytes for layer in self.layers), default=0)
 
     @property
     def written_ratio(self) -> float:
@@ -281,7 +303,9 @@ class _Planner:
         self._staged = board.nvm.kind == "spi_fram"
         self._commit_slots = commit_slots
         self._commit_bytes = COMMIT_WORD_BYTES if commit_slots == 1 else COMMIT_SLOT_BYTES
+        self._commit = ONE_WORD if commit_slots == 1 else TWO_SLOTS
         self._model = None if budget is None else CostModel(board)
+        self._measured = Measured(board, board.costs) if budget is not None and board.costs is not None else None
 
     def plan(self) -> TilePlan:
         layers: list[LayerTiles] = []
@@ -289,13 +313,13 @@ class _Planner:
         for call in kernel_calls(self._graph, self._memory_plan):
             layers.append(self._layer(call, step))
             step += layers[-1].n_tiles
-        capture, publish = self._capture(), self._publish()
+        capture, publish = self._capture(layers), self._publish()
         values = capture.written_bytes + sum(layer.n_units * layer.unit_bytes for layer in layers)
         partial = sum(PARTIAL_BYTES * layer.n_units * (layer.parts - 1) for layer in layers)
         return TilePlan(
             board=self._board.name,
             budget=self._budget,
-            restore=self._model.restore() if self._model else None,
+            restore=(self._measured or self._model).restore() if self._model else None,
             cold_start=self._cold_start(),
             capture=capture,
             publish=publish,
@@ -303,6 +327,7 @@ class _Planner:
             commit_slots=self._commit_slots,
             commit_bytes=self._commit_bytes,
             tile_buffer_bytes=max((layer.tile_bytes for layer in layers), default=0),
+            is_staged=self._staged,
             stage_bytes=max((layer.stage_bytes for layer in layers), default=0),
             partial_bytes=2 * PARTIAL_BYTES if any(layer.parts > 1 for layer in layers) else 0,
             written_bytes=values + partial + publish.written_bytes + (step + 1) * self._commit_bytes,
@@ -310,7 +335,7 @@ class _Planner:
         )
 
     def _layer(self, call: Call, first_tile: int) -> LayerTiles:
-        options = [self._wholes(call), *([self._parts(call)] if call.has_parts else [])]
+        options = [*self._pixels(call), self._wholes(call), *([self._parts(call)] if call.has_parts else [])]
         picked: tuple[_Options, int] | None = None
         least: tuple[_Options, int] | None = None
         for option in options:
@@ -320,7 +345,8 @@ class _Planner:
             if cheapest is not None and (least is None or _charge(option, cheapest) < _charge(*least)):
                 least = option, cheapest
         chosen, index = picked or least or self._refuse(call, options)
-        parts = 1 if chosen is options[0] else -(-call.macs // int(chosen.part_macs[index]))
+        part_macs = int(chosen.part_macs[index])
+        parts = -(-call.macs // part_macs) if part_macs else 1
         return LayerTiles(
             value=call.op.output,
             operand=call.operand,
@@ -332,7 +358,7 @@ class _Planner:
             offset_bytes=call.offset_bytes,
             tile_units=int(chosen.tile_units[index]),
             parts=parts,
-            part_macs=int(chosen.part_macs[index]),
+            part_macs=part_macs,
             macs=call.macs,
             n_tiles=int(chosen.n_tiles[index]),
             stage_bytes=int(chosen.stage_bytes[index]),
@@ -340,23 +366,33 @@ class _Planner:
             least_cost=least[0].costs.at(least[1]) if least and least[0].costs else None,
         )
 
-    def _wholes(self, call: Call) -> _Options:
-        """Tiles of whole units, from one to as many as the SRAM holds."""
+    def _pixels(self, call: Call) -> list[_Options]:
+        """Tiles of whole pixels of a pooled convolution: others gather each of several windows again."""
+        channels = self._graph.types[call.op.output].shape[-1]
+        if not isinstance(call.op, ConvPoolI8) or min(call.n_units, self._sram_bytes) < channels:
+            return []
+        return [self._wholes(call, channels)]
+
+    def _wholes(self, call: Call, step: int = 1) -> _Options:
+        """Tiles of whole units, from `step` to as many as the SRAM holds, by so many."""
         most = max(1, min(call.n_units, self._sram_bytes // call.unit_bytes))
-        units = np.arange(1, most + 1, dtype=np.int64)
+        units = np.arange(step, most + 1, step, dtype=np.int64)
         done = work(self._graph, call, units)
-        return self._options(done, units, call.macs + 0 * units, -(-call.n_units // units))
+        measured = self._measured.tiles(self._graph, call, units) if self._measured else None
+        return self._options(done, units, call.macs + 0 * units, -(-call.n_units // units), measured)
 
     def _parts(self, call: Call) -> _Options:
         """Tiles of a part of one unit, from one product to all but one."""
         macs = np.arange(1, call.macs, dtype=np.int64)
         done = part_work(self._graph, call, macs)
-        return self._options(done, 1 + 0 * macs, macs, call.n_units * -(-call.macs // macs))
+        measured = self._measured.parts(self._graph, call, macs) if self._measured else None
+        return self._options(done, 1 + 0 * macs, macs, call.n_units * -(-call.macs // macs), measured)
 
-    def _options(self, done: Work, units: Ints, macs: Ints, n_tiles: Ints) -> _Options:
-        stage = done.stage_bytes if self._staged else 0 * units
-        costs = self._model.costs(done, commit_bytes=self._commit_bytes) if self._model else None
-        return _Options(units, macs, n_tiles, stage, done.write_bytes + stage, _effort(done), costs)
+    def _options(self, done: Work, units: Ints, macs: Ints, n_tiles: Ints, measured: Costs | None) -> _Options:
+        stage = done.stage_room_bytes if self._staged else 0 * units
+        sram = aligned(done.write_bytes) + stage if self._staged else done.write_bytes
+        costs = measured or (self._model.costs(done, self._commit) if self._model else None)
+        return _Options(units, macs, n_tiles, stage, sram, _effort(done), costs)
 
     def _refuse(self, call: Call, options: Sequence[_Options]) -> NoReturn:
         needed = min(int(option.sram_bytes.min()) for option in options)
@@ -371,22 +407,25 @@ class _Planner:
         )
 
     def _cold_start(self) -> FixedStep:
-        return self._fixed("cold start", self._graph.name, fixed_work(write_bytes=COLD_START_BYTES, compared=0))
+        done = fixed_work(write_bytes=COLD_START_BYTES, compared=0, writes=COLD_START_WRITES)
+        return self._fixed("cold start", self._graph.name, done, COLD_START)
 
-    def _capture(self) -> FixedStep:
+    def _capture(self, layers: Sequence[LayerTiles]) -> FixedStep:
         ports = self._graph.inputs
-        n_bytes = sum(self._graph.types[port.value].size_bytes for port in ports)
-        done = fixed_work(write_bytes=n_bytes, compared=0)
-        return self._fixed("capture", "input " + ", ".join(port.name for port in ports), done)
+        input_bytes = [self._graph.types[port.value].size_bytes for port in ports]
+        n_bytes = sum(input_bytes)
+        done = capture_work(input_bytes, max((layer.sram_bytes for layer in layers), default=1))
+        return self._fixed("capture", "input " + ", ".join(port.name for port in ports), done, capture_key(n_bytes))
 
     def _publish(self) -> FixedStep:
         ports = self._graph.outputs
         scores = sum(self._graph.types[port.value].size_bytes for port in ports)
         done = fixed_work(write_bytes=PUBLISH_BYTES, compared=scores)
-        return self._fixed("publish", "output " + ", ".join(port.name for port in ports), done)
+        return self._fixed("publish", "output " + ", ".join(port.name for port in ports), done, publish_key(scores))
 
-    def _fixed(self, name: str, loc: str, done: Work) -> FixedStep:
-        costs = self._model.costs(done, commit_bytes=self._commit_bytes) if self._model else None
+    def _fixed(self, name: str, loc: str, done: Work, key: str) -> FixedStep:
+        measured = self._measured.fixed(key) if self._measured else None
+        costs = measured or (self._model.costs(done, self._commit) if self._model else None)
         return FixedStep(name, loc, int(done.write_bytes[0]), costs.at(0) if costs else None)
 
 

@@ -8,6 +8,8 @@ inference is right if each tile reads only values that are complete. Three rules
 2. What an op writes is disjoint from everything that it reads, and from every value that is read later.
 3. Every value is complete when it is first read, and untouched until it is last read.
 
+4. Where inputs are copied to SRAM first, what each tile reads fits beside what it writes.
+
 Rules 2 and 3 are checked on an arena in which each byte has the label of the value and the byte that it holds.
 A violation is a bug of freeml, so it raises `InvalidTilesError` (an AssertionError), not an error for users.
 """
@@ -21,9 +23,10 @@ import numpy as np
 import numpy.typing as npt
 
 from freeml.ir.graph import Graph
-from freeml.ir.int_ops import AvgPoolI8, ConvI8, DenseI8, MaxPoolI8, SoftmaxI8
+from freeml.ir.int_ops import ConvI8, ConvPoolI8, DenseI8, SoftmaxI8
 from freeml.ir.ops import Concat, Op, Reshape
 from freeml.plan.memory import MemoryPlan
+from freeml.plan.reads import part_read, reads
 from freeml.plan.tiles import LayerTiles, TilePlan
 
 _Labels = npt.NDArray[np.int64]
@@ -56,6 +59,7 @@ def verify_tiles(graph: Graph, memory_plan: MemoryPlan, plan: TilePlan) -> TileP
             arena.check(name, where)
         for layer in own:
             _check_shape(graph, memory_plan, op, layer, where)
+            _check_stage(graph, op, layer, plan.is_staged, where)
         writes = _writes(own, memory_plan.arena_bytes, where)
         placed = _placed(graph, memory_plan, op, own, where)
         _check_cover(graph, memory_plan, op, writes, placed, where)
@@ -122,7 +126,7 @@ def _check_shape(graph: Graph, memory_plan: MemoryPlan, op: Op, layer: LayerTile
     """Units are those of the kernel, lie where the kernel writes, and are cut in a way it can compute."""
     out, at = graph.types[op.output], memory_plan.offset_bytes[op.output]
     unit, stride, operand = out.dtype.size_bytes, out.dtype.size_bytes, 0
-    if isinstance(op, MaxPoolI8 | AvgPoolI8 | SoftmaxI8):
+    if isinstance(op, SoftmaxI8):
         unit = stride = out.shape[-1]
     if isinstance(op, Concat):
         _rule(0 <= layer.operand < len(op.inputs), where, f"it has no operand {layer.operand} to copy")
@@ -132,7 +136,10 @@ def _check_shape(graph: Graph, memory_plan: MemoryPlan, op: Op, layer: LayerTile
     _rule(layer.operand == operand, where, f"it has no operand {layer.operand} to copy")
     found = (layer.unit_bytes, layer.unit_stride_bytes, layer.offset_bytes)
     _rule(found == (unit, stride, at), where, f"units (bytes, stride, offset) {found}, not {(unit, stride, at)}")
-    products = prod(graph.type_of(op.inputs[1]).shape[1:]) if isinstance(op, ConvI8 | DenseI8) else 0
+    products = prod(graph.type_of(op.inputs[1]).shape[1:]) if isinstance(op, ConvI8 | ConvPoolI8 | DenseI8) else 0
+    if isinstance(op, ConvPoolI8):
+        products *= prod(op.pool.kernel)
+        _rule(layer.parts == 1, where, "parts, for which a pooled convolution has no kernel")
     _rule(layer.macs == products, where, f"a unit of {layer.macs} products, not {products}")
     _rule(layer.tile_units >= 1 and layer.parts >= 1, where, "tiles without work")
     _rule(layer.parts == 1 or layer.tile_units == 1, where, "parts of a tile of several units")
@@ -140,6 +147,19 @@ def _check_shape(graph: Graph, memory_plan: MemoryPlan, op: Op, layer: LayerTile
     _rule(layer.parts == 1 or not depthwise, where, "parts, for which a depthwise convolution has no kernel")
     fits = layer.part_macs >= 1 and layer.parts <= 65_535
     _rule(layer.parts == 1 or fits, where, f"{layer.parts} parts of {layer.part_macs} products")
+
+
+def _check_stage(graph: Graph, op: Op, layer: LayerTiles, is_staged: bool, where: str) -> None:
+    """The copies of what a tile reads, each rounded up to 4 bytes, fit the room that the layer has for them."""
+    if not is_staged:
+        _rule(layer.stage_bytes == 0, where, f"{layer.stage_bytes} bytes for inputs that nobody copies")
+        return
+    found = (part_read(graph, op),) if layer.parts > 1 else reads(graph, op, layer.operand)
+    for tile in layer.tiles():
+        spans = [read.span(tile.first, tile.n) if read.extent_bytes else (0, tile.mac_n) for read in found]
+        needed = sum(-(-(end - begin) // 4) * 4 for begin, end in spans)
+        room = f"{layer.stage_bytes} bytes for inputs of a tile that takes {needed}"
+        _rule(needed <= layer.stage_bytes, where, room)
 
 
 def _writes(layers: list[LayerTiles], arena_bytes: int, where: str) -> npt.NDArray[np.int64]:

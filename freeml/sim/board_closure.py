@@ -22,7 +22,7 @@ import numpy as np
 from freeml.errors import ToolFailed
 from freeml.sim.engine import Engine, NvmWrite
 
-_CHUNK_INSTRUCTIONS = 20_000
+_CHUNK_INSTRUCTIONS = 4_000
 _MOST_CHUNKS = 1_000_000
 _COMMIT_RECORD = range(16, 32)  # FML_NVM_COMMIT of fml_runtime.h, up to the results
 _PUBLISHED = b"published"

@@ -1,16 +1,16 @@
 """Run a Cortex-M firmware instruction by instruction, and take its power away where wanted. Unicorn is the core.
 
-NVM keeps its bytes through a power loss; RAM comes back as garbage, other garbage each time. Instructions and NVM
-stores are counted in C (cortexm_hook.c). A firmware reports by semihosting (runtime_c/hal/cortexm). Memory outside the
-board's regions faults, and so does an unaligned access on ARMv6-M, which Unicorn alone would let pass. Not modelled:
-time. Unicorn executes instructions, it has no pipeline, no wait states and no buses.
+NVM keeps its bytes through a power loss; RAM comes back as garbage, other garbage each time. Instructions, cycles and
+NVM traffic are counted in C (cortexm_hook.c); peripherals and the SPI FRAM are modelled there, too (cortexm_devices.c).
+A firmware reports by calling fml_board_report. Memory outside the board's regions faults, and so do a register that no
+model knows, and an unaligned access on ARMv6-M, which Unicorn alone would let pass. Cycles: cortexm_cycles.py.
 """
 
 from __future__ import annotations
 
 import ctypes
-import tempfile
-from collections.abc import Mapping
+import gc
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,90 +22,77 @@ from unicorn import arm_const
 from freeml.board import Board
 from freeml.errors import BadBoard, ToolFailed
 from freeml.firmware.elf import read_firmware
-from freeml.firmware.host import build_host_library
-from freeml.ir.graph import Graph
-from freeml.ir.types import Array
 from freeml.memory_map import MemoryMap
+from freeml.sim.cortexm_bus import BoardDevices
+from freeml.sim.cortexm_cycles import REFILL_CYCLES, instruction_cycles
+from freeml.sim.cortexm_native import FAULTS, Watch, library
+from freeml.sim.cortexm_parts import part_of
+from freeml.sim.engine import MOST_INSTRUCTIONS, N_FILLS, PUBLISHED, Inference, NvmWrite, Taken
 
 # Unicorn has no Cortex-M0+; the M0 executes the same instructions.
 _MODELS = {
     "cortex-m0plus": arm_const.UC_CPU_ARM_CORTEX_M0,
+    "cortex-m3": arm_const.UC_CPU_ARM_CORTEX_M3,
     "cortex-m4": arm_const.UC_CPU_ARM_CORTEX_M4,
+    "cortex-m7": arm_const.UC_CPU_ARM_CORTEX_M7,
     "cortex-m33": arm_const.UC_CPU_ARM_CORTEX_M33,
 }
 _ALIGNED_ONLY = ("cortex-m0plus",)
-_PUBLISHED = 1
-_SEMIHOSTING = 7  # what Unicorn calls `bkpt 0xab`
-_EXIT_EXTENDED = 0x20
-N_FILLS = 8
-MOST_INSTRUCTIONS = 20_000_000_000  # of one inference: a network of a billion products
 _NOWHERE = 0xFFFF_FFFE
-
-
-class _Watch(ctypes.Structure):
-    """fml_watch_t."""
-
-    _fields_ = (
-        ("instructions", ctypes.c_uint64),
-        ("budget", ctypes.c_uint64),
-        ("nvm_stores", ctypes.c_uint64),
-        ("nvm_bytes", ctypes.c_uint64),
-        ("unaligned", ctypes.c_uint64),
-        ("unaligned_address", ctypes.c_uint64),
-        ("flash_base", ctypes.c_uint64),
-        ("flash_bytes", ctypes.c_uint64),
-        ("flash", ctypes.c_void_p),
-        ("known", ctypes.c_void_p),
-        ("stop", ctypes.c_void_p),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Inference:
-    """What the firmware reported, and what it took from the power-on or the report before."""
-
-    outputs: bytes
-    instructions: int
-    nvm_bytes_written: int
+_BLOCK = np.dtype([("n_bytes", "<u4"), ("instructions", "<u4"), ("cycles", "<u4")])
+_LOGGED = np.dtype([("offset", "<u4"), ("n_bytes", "<u4"), ("value", "<u8")])
+_MOST_LOGGED = 1 << 22
+_ASK = ctypes.CFUNCTYPE(ctypes.c_uint32, ctypes.c_uint64)
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A board between two instructions: registers, next instruction, RAM, NVM."""
+    """A board between two instructions: registers, next instruction, RAM, NVM, peripherals, what was counted."""
 
     core: Any
     pc: int
     ram: bytes
     nvm: bytes
+    watch: bytes
+    registers: bytes
+    base: Taken
+    reported: bool
 
 
 class CortexMEngine:
-    """A board with one firmware. Starts without power, with garbage in NVM.
+    """A board with one firmware: an Engine (freeml/sim/engine.py). Starts without power, with garbage in NVM.
 
     elf    a firmware of freeml
-    board  the board it was linked for, or its memory map
+    board  the board it was linked for, or its memory map, which leaves charge unknown
     seed   of the garbage
     Raises ToolFailed where the file is not such a firmware.
     """
 
     def __init__(self, elf: str | Path, board: Board | MemoryMap, *, seed: int = 0) -> None:
         memory = board.memory_map if isinstance(board, Board) else board
-        if memory is None:
-            raise BadBoard("freeml has no emulator for this board", hint="qemu_m0, qemu_m4 and qemu_m33 have one")
+        if memory is None or memory.core not in _MODELS:
+            raise BadBoard("freeml has no emulator for this board", hint="a board with [cpu] has one; try qemu_m4")
         self.memory = memory
+        self.core: str = memory.core
         self.firmware = read_firmware(Path(elf), memory)
+        self.symbols = self.firmware.symbols
         try:
-            self._inputs = self.firmware.symbols["fml_window_inputs"]
-            self._outputs = self.firmware.symbols["fml_window_outputs"]
+            self._inputs = self.symbols["fml_window_inputs"]
+            self._outputs = self.symbols["fml_window_outputs"]
+            self._report = self.symbols["fml_board_report"][0] & ~1
         except KeyError as error:
             raise ToolFailed(f"not a firmware of freeml: there is no {error}", where=Path(elf).name) from error
+        self._energy = board.energy if isinstance(board, Board) else None
+        self.basis = _basis(memory, self._energy is not None)
         rng = np.random.default_rng(seed)
         self._fills = [rng.bytes(memory.ram_bytes) for _ in range(N_FILLS)]
         self._boots = 0
         self._codes = bytes(self._inputs[1])
-        self._status: int | None = None
+        self._reported = False
         self._fault = ""
         self._limited = False
+        self._base = Taken(charge_pc=self._charge_pc(0, 0, 0, 0))
+        self._run_to: set[int] = set()
         self._make(rng)
 
     def _make(self, rng: np.random.Generator) -> None:
@@ -114,30 +101,61 @@ class CortexMEngine:
         uc.ctl_set_cpu_model(_MODELS[memory.core])
         uc.mem_map(memory.flash_base, memory.flash_bytes, unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC)
         uc.mem_map(memory.ram_base, memory.ram_bytes, unicorn.UC_PROT_READ | unicorn.UC_PROT_WRITE)
-        uc.mem_map(memory.nvm_base, memory.nvm_bytes, unicorn.UC_PROT_READ | unicorn.UC_PROT_WRITE)
         for address, content in self.firmware.segments:
             uc.mem_write(address, content)
-        uc.mem_write(memory.nvm_base, rng.bytes(memory.nvm_bytes))
-        uc.hook_add(unicorn.UC_HOOK_INTR, self._on_exception)
-        self._flash = np.frombuffer(uc.mem_read(memory.flash_base, memory.flash_bytes), dtype=np.uint8)
-        self._known = np.zeros(memory.flash_bytes // 2, dtype=np.uint64)
+        self._library = library()
+        self._watch = self._new_watch()
+        self._nvm_on_bus = memory.nvm_kind != "spi_fram"
+        self._hook(unicorn.UC_HOOK_BLOCK, self._library.fml_watch_block, (1, 0))
+        self._hook(unicorn.UC_HOOK_INTR, self._library.fml_watch_exception, (1, 0))
+        if self._nvm_on_bus:
+            uc.mem_map(memory.nvm_base, memory.nvm_bytes, unicorn.UC_PROT_READ | unicorn.UC_PROT_WRITE)
+            uc.mem_write(memory.nvm_base, rng.bytes(memory.nvm_bytes))
+            span = (memory.nvm_base, memory.nvm_base + memory.nvm_bytes - 1)
+            self._hook(unicorn.UC_HOOK_MEM_WRITE, self._library.fml_watch_nvm, span)
+            self._hook(unicorn.UC_HOOK_MEM_READ, self._library.fml_watch_nvm_read, span)
+        if memory.core in _ALIGNED_ONLY:
+            kinds = unicorn.UC_HOOK_MEM_READ | unicorn.UC_HOOK_MEM_WRITE
+            self._hook(kinds, self._library.fml_watch_alignment, (1, 0))
+        self.devices = (
+            None if self._nvm_on_bus else BoardDevices(part_of(memory, self.symbols), memory, rng, self._watch)
+        )
+        if self.devices:
+            self.devices.map(uc, _uclib(), self._library, ctypes.addressof(self._watch))
+        self._off = uc.context_save()
+        self._pc = self._reset
+
+    def _new_watch(self) -> Any:
+        memory = self.memory
+        self._flash = np.frombuffer(self._uc.mem_read(memory.flash_base, memory.flash_bytes), dtype=np.uint8)
+        self._known = np.zeros(memory.flash_bytes // 2, dtype=_BLOCK)
+        self._costs = np.zeros(memory.flash_bytes // 2, dtype=np.uint8)
         self._stack, self._reset = (int(word) for word in self._flash[:8].view("<u4"))
-        self._watch = _Watch(
+        cycles, flash, base = instruction_cycles(memory.core), self._flash, memory.flash_base
+
+        def ask(address: int) -> int:  # without self: an engine goes when it is dropped, not amid another's run
+            return cycles(flash[address - base : address - base + 4].tobytes())
+
+        self._ask = _ASK(ask)
+        return Watch(
+            report=self._report,
             flash_base=memory.flash_base,
             flash_bytes=memory.flash_bytes,
             flash=self._flash.ctypes.data,
             known=self._known.ctypes.data,
+            costs=self._costs.ctypes.data,
+            refill_cycles=REFILL_CYCLES[memory.core],
+            nvm_base=memory.nvm_base,
             stop=ctypes.cast(_uclib().uc_emu_stop, ctypes.c_void_p).value,
+            memory_write=ctypes.cast(_uclib().uc_mem_write, ctypes.c_void_p).value,
+            register_read=ctypes.cast(_uclib().uc_reg_read, ctypes.c_void_p).value,
+            register_write=ctypes.cast(_uclib().uc_reg_write, ctypes.c_void_p).value,
+            ask=ctypes.cast(self._ask, ctypes.c_void_p).value,
+            pc=arm_const.UC_ARM_REG_PC,
+            r0=arm_const.UC_ARM_REG_R0,
+            lr=arm_const.UC_ARM_REG_LR,
+            xpsr=arm_const.UC_ARM_REG_XPSR,
         )
-        self._library = _hook_library()
-        nvm = (memory.nvm_base, memory.nvm_base + memory.nvm_bytes - 1)
-        self._hook(unicorn.UC_HOOK_BLOCK, self._library.fml_watch_block, (1, 0))
-        self._hook(unicorn.UC_HOOK_MEM_WRITE, self._library.fml_watch_nvm, nvm)
-        if memory.core in _ALIGNED_ONLY:
-            kinds = unicorn.UC_HOOK_MEM_READ | unicorn.UC_HOOK_MEM_WRITE
-            self._hook(kinds, self._library.fml_watch_alignment, (1, 0))
-        self._off = uc.context_save()
-        self._pc = self._reset
 
     def _hook(self, kind: int, function: Any, span: tuple[int, int]) -> None:
         """Have Unicorn call a C function; a span (1, 0) means everywhere."""
@@ -154,19 +172,48 @@ class CortexMEngine:
         if status != 0:
             raise ToolFailed(f"the emulator takes no hook: error {status}", where=f"unicorn {unicorn.__version__}")
 
+    # --- what is seen from outside -----------------------------------------------------------------------------------
+
     @property
     def nvm(self) -> bytes:
         """What the firmware keeps in NVM."""
-        return bytes(self._uc.mem_read(self.memory.nvm_base, self.firmware.size.nvm_bytes))
+        n_bytes = self.firmware.size.nvm_bytes
+        if self.devices:
+            return bytes(self.devices.chip[:n_bytes])
+        return bytes(self._uc.mem_read(self.memory.nvm_base, n_bytes))
 
     @nvm.setter
     def nvm(self, content: bytes) -> None:
-        self._uc.mem_write(self.memory.nvm_base, content)
+        if self.devices:
+            self.devices.chip[: len(content)] = np.frombuffer(content, dtype=np.uint8)
+        else:
+            self._uc.mem_write(self.memory.nvm_base, content)
 
     @property
-    def nvm_stores(self) -> int:
-        """Stores to NVM since the last report or power-on."""
-        return int(self._watch.nvm_stores)
+    def taken(self) -> Taken:
+        """Since the last power-on or report. What a report itself takes is no part of it."""
+        return self._total(self._watch.at_report if self._reported else self._watch.total) - self._base
+
+    def _total(self, counts: Any) -> Taken:
+        traffic = (counts.nvm_bytes_read, counts.nvm_bytes_written, counts.nvm_commands)
+        return Taken(
+            instructions=counts.instructions,
+            cycles=counts.cycles,
+            nvm_bytes_written=counts.nvm_bytes_written,
+            nvm_bytes_read=counts.nvm_bytes_read,
+            charge_pc=self._charge_pc(counts.cycles, *traffic),
+        )
+
+    def _charge_pc(self, cycles: int, n_read: int, n_written: int, n_commands: int) -> float | None:
+        energy = self._energy
+        if energy is None:
+            return None
+        return energy.calibration.value * (
+            cycles * energy.cycle_pc.value
+            + n_read * energy.nvm_read_byte_pc.value
+            + n_written * energy.nvm_write_byte_pc.value
+            + n_commands * energy.nvm_command_pc.value
+        )
 
     def sense(self, codes: bytes) -> None:
         """What the sensors show from now on: int8 codes of all inputs, one after the other."""
@@ -174,6 +221,12 @@ class CortexMEngine:
             raise ValueError(f"the firmware's inputs have {self._inputs[1]} bytes, not {len(codes)}")
         self._codes = codes
         self._uc.mem_write(self._inputs[0], codes)
+
+    def outputs(self) -> bytes:
+        """The bytes of all outputs as last reported."""
+        return bytes(self._uc.mem_read(*self._outputs))
+
+    # --- power and execution -----------------------------------------------------------------------------------------
 
     def power_on(self, fill: int | None = None) -> None:
         """Power was off: RAM and registers hold nothing of before, NVM is as it was.
@@ -185,8 +238,12 @@ class CortexMEngine:
         self._boots += 1
         self._uc.mem_write(self._inputs[0], self._codes)
         self._uc.reg_write(arm_const.UC_ARM_REG_SP, self._stack)
-        self._pc = self._reset
-        self._watch.instructions = self._watch.nvm_stores = self._watch.nvm_bytes = 0
+        self._pc = self._reset & ~1
+        self._watch.next = self._pc
+        self._watch.return_to = 0
+        self._reported = False
+        self._library.fml_devices_reset(ctypes.byref(self._watch))
+        self._base = self._total(self._watch.total)
 
     def run(self, instructions: int = 0) -> bool:
         """Execute up to the next report, or so many instructions if that is not 0. Whether a result was published.
@@ -194,47 +251,95 @@ class CortexMEngine:
         A run with a limit takes twice the time, and the first one after one without, or the other way round, translates
         the firmware again. Raises ToolFailed where the firmware faults, or has no result in 20e9 instructions.
         """
-        self._status, self._fault = None, ""
-        if (instructions > 0) != self._limited:
-            # Blocks that were translated without a limit would not be counted.
-            self._limited = instructions > 0
+        self._execute(instructions)
+        if not self._reported and instructions == 0:
+            raise ToolFailed(f"no result after {self.taken.instructions:,} instructions", where=self.firmware.path.name)
+        return self._reported
+
+    def run_to(self, address: int) -> bool:
+        """Execute at least one instruction, until `address` is next or a result is published. Whether `address` is."""
+        address &= ~1
+        if address not in self._run_to:
+            self._run_to.add(address)
+            self._hook(unicorn.UC_HOOK_CODE, self._library.fml_watch_address, (address, address))
             self._uc.ctl_flush_tb()
-        self._watch.budget = self._watch.instructions + MOST_INSTRUCTIONS
+        watch = self._watch
+        watch.stop_at, watch.skip_once, watch.stopped = address, int(self._pc == address), 0
         try:
-            self._uc.emu_start(self._pc | 1, _NOWHERE, count=instructions)
-        except unicorn.UcError as error:
-            self._fault = self._fault or str(error)
-        if self._watch.unaligned:
-            self._fault = f"unaligned access to {self._watch.unaligned_address:#x}"
-        if self._fault or (self._status is not None and self._status != _PUBLISHED):
-            why = self._fault or f"it reported status {self._status}"
-            at = self._uc.reg_read(arm_const.UC_ARM_REG_PC)
-            raise ToolFailed(f"the firmware failed at {at:#x}: {why}", where=self.firmware.path.name)
-        if self._status is None:
-            self._pc = self._uc.reg_read(arm_const.UC_ARM_REG_PC)
-            if instructions == 0:
-                raise ToolFailed(
-                    f"no result after {self._watch.instructions:,} instructions", where=self.firmware.path.name
-                )
-            return False
-        return True
+            self._execute(0)
+        finally:
+            watch.stop_at = 0
+        if not self._reported and not watch.stopped:
+            raise ToolFailed(f"no result after {self.taken.instructions:,} instructions", where=self.firmware.path.name)
+        return bool(watch.stopped)
+
+    def logged_writes(self, instructions: int = 0) -> tuple[bool, Sequence[NvmWrite]]:
+        """`run`, and every write to NVM in it, in order; offsets count from the first byte of `nvm`."""
+        log = np.empty(_MOST_LOGGED, dtype=_LOGGED)
+        self._watch.log, self._watch.logged, self._watch.log_capacity = log.ctypes.data, 0, len(log)
+        try:
+            published = self.run(instructions)
+        finally:
+            self._watch.log = None
+        if self._watch.logged > len(log):
+            raise ToolFailed(f"more than {len(log):,} writes to NVM", where=self.firmware.path.name)
+        return published, [
+            NvmWrite(int(offset), (int(value) & ((1 << 8 * int(n_bytes)) - 1)).to_bytes(int(n_bytes), "little"))
+            for offset, n_bytes, value in log[: self._watch.logged]
+        ]
 
     def infer(self, codes: bytes) -> Inference:
         """One inference on these codes, from where the firmware is: after a power-on or a report."""
         self.sense(codes)
-        self._watch.instructions = self._watch.nvm_stores = self._watch.nvm_bytes = 0
         self.run()
-        return Inference(self.outputs(), int(self._watch.instructions), int(self._watch.nvm_bytes))
+        return Inference(self.outputs(), self.taken)
 
-    def outputs(self) -> bytes:
-        """The bytes of all outputs as last reported."""
-        return bytes(self._uc.mem_read(*self._outputs))
+    def _execute(self, instructions: int) -> None:
+        watch = self._watch
+        if self._reported:
+            self._base = self._total(watch.total)
+        self._reported, self._fault, watch.reported, watch.unaligned, watch.exception = False, "", 0, 0, 0
+        if (instructions > 0) != self._limited:
+            # Blocks that were translated without a limit would not be counted.
+            self._limited = instructions > 0
+            self._uc.ctl_flush_tb()
+        watch.budget = watch.total.instructions + MOST_INSTRUCTIONS
+        collecting = gc.isenabled()
+        gc.disable()  # closing another emulator while this one runs is not safe in Unicorn
+        try:
+            self._uc.emu_start(self._pc | 1, _NOWHERE, count=instructions)
+        except unicorn.UcError as error:
+            self._fault = str(error)
+        finally:
+            if collecting:
+                gc.enable()
+        self._pc = self._uc.reg_read(arm_const.UC_ARM_REG_PC) & ~1
+        self._raise_fault()
+        self._library.fml_watch_settle(ctypes.byref(watch), self._pc)
+        self._reported = bool(watch.reported)
+
+    def _raise_fault(self) -> None:
+        watch, devices = self._watch, self._watch.devices
+        if watch.exception:
+            self._fault = f"exception {watch.exception - 1}"
+        elif watch.unaligned:
+            self._fault = f"unaligned access to {watch.unaligned_address:#x}"
+        elif devices.fault:
+            self._fault = f"{FAULTS[devices.fault]}: {devices.fault_address:#x}"
+        elif watch.reported and (status := ctypes.c_int32(watch.status & 0xFFFF_FFFF).value) != PUBLISHED:
+            self._fault = f"it reported status {status}"
+        if self._fault:
+            raise ToolFailed(f"the firmware failed at {self._pc:#x}: {self._fault}", where=self.firmware.path.name)
+
+    # --- snapshots ---------------------------------------------------------------------------------------------------
 
     def snapshot(self) -> Snapshot:
         """The whole board as it is."""
         memory = self.memory
         ram = bytes(self._uc.mem_read(memory.ram_base, memory.ram_bytes))
-        return Snapshot(self._uc.context_save(), self._pc, ram, self.nvm)
+        registers = self.devices.registers if self.devices else b""
+        watch = bytes(self._watch)
+        return Snapshot(self._uc.context_save(), self._pc, ram, self.nvm, watch, registers, self._base, self._reported)
 
     def restore(self, snapshot: Snapshot) -> None:
         """The board as it was then."""
@@ -242,50 +347,18 @@ class CortexMEngine:
         self._pc = snapshot.pc
         self._uc.mem_write(self.memory.ram_base, snapshot.ram)
         self.nvm = snapshot.nvm
-
-    def _on_exception(self, uc: Any, number: int, _user: Any) -> None:
-        operation = uc.reg_read(arm_const.UC_ARM_REG_R0)
-        if number == _SEMIHOSTING and operation == _EXIT_EXTENDED:
-            block = uc.reg_read(arm_const.UC_ARM_REG_R1)
-            self._status = int.from_bytes(uc.mem_read(block + 4, 4), "little", signed=True)
-            # Unicorn is on the breakpoint still.
-            self._pc = uc.reg_read(arm_const.UC_ARM_REG_PC) + 2
-        else:
-            self._fault = f"exception {number}"
-        uc.emu_stop()
+        ctypes.memmove(ctypes.addressof(self._watch), snapshot.watch, len(snapshot.watch))
+        if self.devices:
+            self.devices.registers = snapshot.registers
+        self._base, self._reported = snapshot.base, snapshot.reported
 
 
-class EmulatedModel:
-    """The firmware in place of the host build: the same `run`, and what it took."""
-
-    def __init__(self, engine: CortexMEngine, graph: Graph) -> None:
-        self.engine = engine
-        self.graph = graph
-        self.inferences: list[Inference] = []
-
-    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Outputs (B, *shape) for int8 codes (B, *shape) by value name, in memory order, one inference each."""
-        types = [self.graph.types[port.value] for port in self.graph.outputs]
-        codes = self.codes(inputs)
-        results = [np.empty((len(codes), *t.shape), dtype=t.dtype.numpy) for t in types]
-        if not self.inferences and codes:
-            # The cold start and the first result are no part of what an inference takes.
-            self.engine.power_on()
-            self.engine.infer(codes[0])
-        for sample, sensed in enumerate(codes):
-            found = self.engine.infer(sensed)
-            self.inferences.append(found)
-            at = 0
-            for k, type_ in enumerate(types):
-                raw = found.outputs[at : at + type_.size_bytes]
-                results[k][sample] = np.frombuffer(raw, dtype=type_.dtype.numpy).reshape(type_.shape)
-                at += type_.size_bytes
-        return {port.value: array for port, array in zip(self.graph.outputs, results, strict=True)}
-
-    def codes(self, inputs: Mapping[str, Array]) -> list[bytes]:
-        """What the sensors show, sample by sample."""
-        arrays = [np.ascontiguousarray(inputs[port.value], dtype=np.int8) for port in self.graph.inputs]
-        return [b"".join(array[k].tobytes() for array in arrays) for k in range(len(arrays[0]))]
+def _basis(memory: MemoryMap, priced: bool) -> str:
+    cycles = f"cycles are of a table for {memory.core} without wait states"
+    if memory.nvm_kind == "spi_fram":
+        cycles += ", SPI bytes take the time of their bits"
+    charge = ", charge is the board file's figures for cycles and NVM bytes" if priced else ""
+    return f"{cycles}{charge}; nothing was compared with silicon"
 
 
 def _uclib() -> Any:
@@ -293,9 +366,3 @@ def _uclib() -> Any:
     from unicorn.unicorn_py3.unicorn import uclib
 
     return uclib
-
-
-def _hook_library() -> ctypes.CDLL:
-    source = Path(__file__).with_name("cortexm_hook.c")
-    with tempfile.TemporaryDirectory(prefix="freeml-hook-") as work:
-        return ctypes.CDLL(str(build_host_library([source], [], Path(work) / "cortexm_hook.so")))

@@ -17,7 +17,7 @@ PUBLISHED = 1  # fml_board_report's status of a new result
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a stretch of execution took; `a - b` is what lies between two readings.
+    """What a stretch of execution took; `a - b` is what lies between two readings, `a + b` both.
 
     cycles             of the core, by its cycle model: waits for memories included where the board's file has them
     nvm_bytes_written, nvm_bytes_read  activations and the commit record; not weights
@@ -30,15 +30,21 @@ class Taken:
     nvm_bytes_read: int = 0
     charge_pc: float | None = None
 
+    def __add__(self, other: Taken) -> Taken:
+        return self._plus(other, 1)
+
     def __sub__(self, other: Taken) -> Taken:
+        return self._plus(other, -1)
+
+    def _plus(self, other: Taken, sign: int) -> Taken:
         charge_pc = None
         if self.charge_pc is not None and other.charge_pc is not None:
-            charge_pc = self.charge_pc - other.charge_pc
+            charge_pc = self.charge_pc + sign * other.charge_pc
         return Taken(
-            instructions=self.instructions - other.instructions,
-            cycles=self.cycles - other.cycles,
-            nvm_bytes_written=self.nvm_bytes_written - other.nvm_bytes_written,
-            nvm_bytes_read=self.nvm_bytes_read - other.nvm_bytes_read,
+            instructions=self.instructions + sign * other.instructions,
+            cycles=self.cycles + sign * other.cycles,
+            nvm_bytes_written=self.nvm_bytes_written + sign * other.nvm_bytes_written,
+            nvm_bytes_read=self.nvm_bytes_read + sign * other.nvm_bytes_read,
             charge_pc=charge_pc,
         )
 

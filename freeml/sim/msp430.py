@@ -2,11 +2,13 @@
 
 The machine itself is C (`native/`), compiled at first use and kept in the cache folder. Cycles are those of TI's user's
 guide SLAU367P, checked against 13 measured timings; energy is charge per event, independent of the supply voltage,
-checked against 113 measured programs. What is not modelled is a fault, never a silent guess: LEA, DMA, COMP_E, other
-timers and serial modules, saturating and fractional multiplication.
+checked against 113 measured programs. What is not modelled is a fault, never a silent guess: LEA, timers but Timer_A0,
+serial modules but eUSCI_A0 as a UART, saturating and fractional multiplication, and what the files of DMA, COMP_E,
+ADC12_B and Timer_A0 name.
 
 Beyond the instruction tables these are assumptions: the cache replaces the least recently used of two ways, a write
-drops the line it hits and waits NWAITS cycles, UART bytes take no time. An FR5994 above 8 MHz without NWAITS sets
+drops the line it hits and waits NWAITS cycles, UART bytes take no time, DMA transfers lie between instructions, the
+comparator and its reference follow at once. An FR5994 above 8 MHz without NWAITS sets
 ACCTEIFG, runs with 15 wait states and ignores FRAM writes until the flag is cleared; an FR5969 resets.
 """
 
@@ -30,12 +32,14 @@ from freeml.sim.msp430_types import (
     NativeCharge,
     NativeCounters,
     NativeLimits,
+    NativeNvmWrite,
     Stop,
     StopReason,
 )
 
 NATIVE = Path(__file__).parent / "native"
-SOURCES = tuple(NATIVE / f"msp430x_{name}.c" for name in ("cpu", "device", "extended", "mpy32", "peripherals"))
+_FILES = ("adc", "comp", "cpu", "device", "dma", "extended", "mpy32", "peripherals", "timer", "uart")
+SOURCES = tuple(NATIVE / f"msp430x_{name}.c" for name in _FILES)
 
 Part = Literal["fr5994", "fr5969"]
 _PARTS: tuple[Part, ...] = ("fr5994", "fr5969")
@@ -86,12 +90,8 @@ class Msp430:
 
         After NVM_WRITE, RESET and FAULT the device stays stopped until `reset`.
         """
-        native = NativeLimits(
-            limits.cycles,
-            limits.instructions,
-            limits.nvm_writes,
-            NO_BREAKPOINT if limits.breakpoint is None else limits.breakpoint,
-        )
+        points = [NO_BREAKPOINT if at is None else at for at in (limits.breakpoint, limits.breakpoint_2)]
+        native = NativeLimits(limits.cycles, limits.instructions, limits.nvm_writes, (ctypes.c_uint32 * 2)(*points))
         reason = StopReason(self._library.fml_msp430_run(self._device, ctypes.byref(native)))
         if reason in _PC_OF_CAUSE:
             text = self._library.fml_msp430_fault_text(self._device).decode()
@@ -145,6 +145,42 @@ class Msp430:
             raise ValueError(f"image of {len(image)} bytes for {self.nvm_bytes} bytes of FRAM in {self.part}")
         self._library.fml_msp430_nvm_set(self._device, image)
 
+    def watch(self, address: int, n_bytes: int) -> None:
+        """Count the traffic of this part of FRAM apart, and log its writes while `logged_run` runs."""
+        self._library.fml_msp430_watch(self._device, address, n_bytes)
+
+    def logged_run(self, limits: Limits) -> tuple[Stop, list[tuple[int, bytes]]]:
+        """`run`, and each write to the watched part of FRAM that it did: address and bytes, in order."""
+        self._library.fml_msp430_log(self._device, 1)
+        stop = self.run(limits)
+        entries = ctypes.POINTER(NativeNvmWrite)()
+        n = self._library.fml_msp430_logged(self._device, ctypes.byref(entries))
+        writes = [(e.address, int(e.value).to_bytes(e.n_bytes, "little")) for e in entries[:n]]
+        self._library.fml_msp430_log(self._device, 0)
+        return stop, writes
+
+    def save(self) -> bytes:
+        """The whole device as it is, but for FRAM outside the watched part."""
+        out = ctypes.create_string_buffer(int(self._library.fml_msp430_state_bytes(self._device)))
+        self._library.fml_msp430_save(self._device, out)
+        return out.raw
+
+    def load(self, state: bytes) -> None:
+        """What `save` of this very device gave, with the same part watched. Raises ValueError for another length."""
+        if len(state) != self._library.fml_msp430_state_bytes(self._device):
+            raise ValueError(f"state of {len(state)} bytes of another device")
+        self._library.fml_msp430_load(self._device, state)
+
+    def uart_input(self, data: bytes, *, paced: bool = True) -> None:
+        """Bytes for eUSCI_A0 to receive, each when the one before was read: the sender heeds flow control.
+
+        They wait while the module is in reset, and through a power failure. Not paced, they arrive at once: those that
+        nobody read are lost, with UCOE. Raises ValueError where more than 4 KB wait, or where the module is in reset.
+        """
+        give = self._library.fml_msp430_uart_give if paced else self._library.fml_msp430_uart_force
+        if give(self._device, data, len(data)) != len(data):
+            raise ValueError("more than 4096 bytes wait at the UART" if paced else "eUSCI_A0 is in reset (UCSWRST)")
+
     def uart_output(self) -> bytes:
         """What eUSCI_A0 sent since the last call; more than 64 KB between two calls is a fault."""
         out = ctypes.create_string_buffer(_UART_BYTES)
@@ -152,17 +188,32 @@ class Msp430:
         return out.raw[:n_bytes]
 
     def set_supply_mv(self, supply_mv: int) -> None:
-        """What the ADC's battery monitor (channel 31, half the supply) and its reference AVCC see from now on."""
+        """The supply from now on: for the ADC's channel 31 (half of it) and its reference AVCC, for the comparator's
+        ladder, and for inputs that follow it. Comparator flags change at once; the CPU sees them when it runs.
+        """
         self._library.fml_msp430_set_supply_mv(self._device, supply_mv)
 
     def set_analog_mv(self, channel: int, input_mv: int) -> None:
-        """Voltage at an ADC input; a conversion of a channel that was never set is a fault. Raises ValueError."""
-        if not 0 <= channel < 32:
-            raise ValueError(f"ADC channel {channel} is not in 0..31")
-        self._library.fml_msp430_set_analog_mv(self._device, channel, input_mv)
+        """Voltage at an ADC input, 0 to 5 and 12 to 15 also the comparator's; to use one never set is a fault.
+
+        Raises ValueError for another channel.
+        """
+        self._library.fml_msp430_set_analog_mv(self._device, _channel(channel), input_mv)
+
+    def connect_supply(self, channel: int, per_mille: int) -> None:
+        """A divider from the supply to an ADC input, which follows `set_supply_mv` from now on. Raises ValueError."""
+        if not 1 <= per_mille <= 1000:
+            raise ValueError(f"a divider of {per_mille}/1000 is not in 1..1000")
+        self._library.fml_msp430_connect_supply(self._device, _channel(channel), per_mille)
 
     def _write(self, address: int, data: bytes) -> int:
         return int(self._library.fml_msp430_write(self._device, address, data, len(data)))
+
+
+def _channel(channel: int) -> int:
+    if not 0 <= channel < 32:
+        raise ValueError(f"ADC channel {channel} is not in 0..31")
+    return channel
 
 
 def charge_pc(counters: Counters, charge: ChargePerEvent) -> float:
@@ -194,9 +245,18 @@ def _library() -> ctypes.CDLL:
         "nvm_bytes": (size, [device]),
         "nvm_get": (None, [device, ctypes.c_char_p]),
         "nvm_set": (None, [device, ctypes.c_char_p]),
+        "watch": (None, [device, address, address]),
+        "log": (None, [device, ctypes.c_int]),
+        "logged": (size, [device, ctypes.c_void_p]),
+        "state_bytes": (size, [device]),
+        "save": (None, [device, ctypes.c_char_p]),
+        "load": (None, [device, ctypes.c_char_p]),
+        "uart_give": (size, [device, ctypes.c_char_p, size]),
+        "uart_force": (size, [device, ctypes.c_char_p, size]),
         "uart_take": (size, [device, ctypes.c_char_p, size]),
         "set_supply_mv": (None, [device, address]),
         "set_analog_mv": (None, [device, ctypes.c_int, address]),
+        "connect_supply": (None, [device, ctypes.c_int, address]),
     }
     for name, (result, arguments) in signatures.items():
         function = getattr(library, f"fml_msp430_{name}")

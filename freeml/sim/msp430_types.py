@@ -45,17 +45,22 @@ class Limits:
     instructions  from here on
     nvm_writes    power fails at the n-th FRAM write from here on, which does not take effect
     breakpoint    address of an instruction; one instruction is done before it is looked at
+    breakpoint_2  another one
     """
 
     cycles: int = 0
     instructions: int = 0
     nvm_writes: int = 0
     breakpoint: int | None = None
+    breakpoint_2: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """Events since reset; `a + b` adds the lives of one device. An access is one bus cycle of 8 or 16 bits."""
+    """Events since reset; `a + b` adds the lives of one device, `a - b` is what lies between.
+
+    An access is one bus cycle of 8 or 16 bits.
+    """
 
     instructions: int = 0
     cycles: int = 0
@@ -81,9 +86,14 @@ class Counters:
     push_pop_multiple: int = 0
     calla: int = 0
     reti: int = 0
+    nvm_bytes_read: int = 0
+    nvm_bytes_written: int = 0
 
     def __add__(self, other: Counters) -> Counters:
         return Counters(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Counters)))
+
+    def __sub__(self, other: Counters) -> Counters:
+        return Counters(*(getattr(self, f.name) - getattr(other, f.name) for f in fields(Counters)))
 
     @property
     def format_i(self) -> int:
@@ -113,7 +123,7 @@ class Counters:
 class ChargePerEvent:
     """Charge at the supply pin per event, in pC; whatever the supply voltage is (the core sits behind an LDO).
 
-    The figures belong to a board file; those of an FR5994 at 16 MHz with one wait state are `MEASURED_FR5994`.
+    The figures are in board files, section [charge]; msp430_charge.py reads them.
 
     line_fill_pc    on top of the word that misses, its wait cycle apart
     fram_write_pc   one write of up to 16 bits, its wait cycle apart
@@ -134,19 +144,10 @@ class ChargePerEvent:
     calibration: float = 1.0
 
 
-MEASURED_FR5994 = ChargePerEvent(
-    idle_cycle_pc=31.0,  # least squares over 113 measured programs, as are words, SRAM accesses, multiplication
-    fram_code_word_pc=66.05,  # 129.8 measured for straight-line code, less a quarter of a line fill and its wait
-    fram_data_word_pc=130,  # one benchmark
-    line_fill_pc=220,  # datasheet (120 uA/MHz at 25 % misses, 65 without FRAM); other estimates reach 300
-    wait_cycle_pc=35,  # four boards with 15 wait states
-    fram_write_pc=365,  # assumed: 400 with its wait; estimates from 220 to 450
-    sram_read_pc=95.9,
-    sram_write_pc=90.6,
-    multiplication_pc=76,
-    sleep_cycle_pc=15,  # datasheet: LPM0 takes 240 uA at 16 MHz
-)
-"""An MSP430FR5994 at 16 MHz, one wait state, 2.5 to 3.3 V; boards differ by factors of 0.92 to 1.10."""
+class NativeNvmWrite(ctypes.Structure):
+    """`fml_nvm_write_t`."""
+
+    _fields_ = [("address", ctypes.c_uint32), ("value", ctypes.c_uint16), ("n_bytes", ctypes.c_uint16)]
 
 
 class NativeCounters(ctypes.Structure):
@@ -168,5 +169,5 @@ class NativeLimits(ctypes.Structure):
         ("cycles", ctypes.c_uint64),
         ("instructions", ctypes.c_uint64),
         ("nvm_writes", ctypes.c_uint64),
-        ("breakpoint", ctypes.c_uint32),
+        ("breakpoint", ctypes.c_uint32 * 2),
     ]

@@ -11,6 +11,11 @@
  * Power may fail at any instant within. */
 void fml_hal_nvm_write(void *dst, const void *src, size_t n);
 
+/* Read n bytes of NVM into SRAM at dst: the only way in which the runtime looks at NVM. Where NVM hangs on a bus, src lies
+ * in the window of addresses that the linker script has for it, in which there is no memory: the driver subtracts its
+ * base. n may be 0. */
+void fml_hal_nvm_read(void *dst, const void *src, size_t n);
+
 /* All writes before are persistent before any write after. Nothing to do on FRAM behind a bus that keeps stores in
  * order; wait for write buffers, caches or the status register of a chip elsewhere. */
 void fml_hal_nvm_barrier(void);

@@ -2,9 +2,10 @@
  *
  * Common contract, which the comments below only add to:
  * - Tensors are int8, row-major, channel last: (H, W, C), C contiguous. No pointer needs an alignment beyond its
- *   type's.
- * - A kernel computes the output units [first, first + n). x (a, b) points to the whole input, y to where unit `first`
- *   goes. Any split of a layer into such calls, in any order, writes the same bytes. n may be 0.
+ *   type's, but for scratch, which begins at a multiple of 4, and weights that a variant has packed by words.
+ * - A kernel computes the output units [first, first + n). x (a, b) points to the whole input, of which only what these
+ *   units read need be there (fml_read_t); y to where unit `first` goes. Any split of a layer into such calls, in any
+ *   order, writes the same bytes. n may be 0.
  * - Kernels read their inputs and constants, and write y and scratch, nothing else. They keep no state.
  * - y and scratch overlap no other argument unless the comment allows "in place".
  * - Shapes and ranges were proved by the compiler (freeml.ir.verify): kernels check nothing and return nothing.
@@ -43,7 +44,8 @@ typedef struct {
     int8_t lo, hi;
 } fml_conv_t;
 
-/* Bytes of scratch of fml_conv_i8: one column, the taps of one pixel and one group. At most 65535. */
+/* Bytes of scratch of the portable fml_conv_i8: one column, the taps of one pixel and one group. At most 65535. That of a
+ * variant is in freeml/plan/cost.py, and the order of its weights w in freeml/codegen/packing.py. */
 #define FML_CONV_SCRATCH_BYTES(k_h, k_w, in_c, groups) \
     ((size_t)(k_h) * (size_t)(k_w) * ((size_t)(in_c) / (size_t)(groups)))
 
@@ -65,6 +67,28 @@ void fml_pointwise_i8(const fml_conv_t *l, const int8_t *x, int8_t *y, uint32_t 
  * o / (out_c / in_c). w [k_h][k_w][out_c]. */
 void fml_depthwise_i8(const fml_conv_t *l, const int8_t *x, int8_t *y, uint32_t first, uint32_t n);
 
+/* A convolution and the maximum over windows of its output, which do not overlap: unit = one output element, row-major
+ * over (pool_out_h, pool_out_w, out_c). Whole pixels are fastest, and runs of them. Tap (i, j) of output pixel (r, c) is
+ * the convolution's output pixel at row r * pool_stride_h + i - pool_pad_t, column c * pool_stride_w + j - pool_pad_l;
+ * every window has a tap inside. pool_stride is at least pool_k. run: pixels computed together where there are so many in
+ * a row; above 1 only with pool_stride_w == pool_k_w. */
+typedef struct {
+    fml_conv_t conv;
+    uint16_t pool_out_w;
+    uint16_t pool_k_h, pool_k_w;
+    uint16_t pool_stride_h, pool_stride_w;
+    uint16_t pool_pad_t, pool_pad_l;
+    uint16_t run;
+    uint16_t conv_scratch_bytes;
+} fml_conv_pool_t;
+
+/* Scratch: conv_scratch_bytes for fml_conv_i8, else 0, and run * pool_k_w * out_c bytes behind it. */
+void fml_conv_pool_i8(const fml_conv_pool_t *l, const int8_t *x, int8_t *y, int8_t *scratch, uint32_t first, uint32_t n);
+void fml_pointwise_pool_i8(const fml_conv_pool_t *l, const int8_t *x, int8_t *y, int8_t *scratch, uint32_t first,
+                           uint32_t n);
+void fml_depthwise_pool_i8(const fml_conv_pool_t *l, const int8_t *x, int8_t *y, int8_t *scratch, uint32_t first,
+                           uint32_t n);
+
 /* --- Fully connected: unit = one output element -------------------------------------------------------------------
  * y[o] = clamp(requant(bias[o] + sum_i x[i] * w[o][i], mult[o], shift[o]) + y_zp, lo, hi) */
 typedef struct {
@@ -83,8 +107,8 @@ void fml_dense_i8(const fml_dense_t *l, const int8_t *x, int8_t *y, uint32_t fir
 int32_t fml_dense_part_i8(const fml_dense_t *l, const int8_t *x, uint32_t element, uint32_t k0, uint32_t n);
 int8_t fml_dense_finish_i8(const fml_dense_t *l, uint32_t element, int32_t acc);
 
-/* --- Pooling: unit = one output pixel, all c channels -------------------------------------------------------------
- * Geometry as in convolutions. */
+/* --- Pooling: unit = one output element, row-major over (out_h, out_w, c) ------------------------------------------
+ * Geometry as in convolutions. Whole pixels are fastest; a tile may end within a pixel. */
 typedef struct {
     uint16_t in_h, in_w, c;
     uint16_t out_h, out_w;
@@ -101,7 +125,7 @@ typedef struct {
 } fml_pool_t;
 
 /* y = clamp(max over the taps inside the input, lo, hi), -128 being the maximum of none; input and output share scale
- * and zero point (x_zp and y_zp are not read). In place: the layer may write over its input, y = x + first * c, if
+ * and zero point (x_zp and y_zp are not read). In place: the layer may write over its input, y = x + first, if
  * pad_t == pad_l == 0, every window holds a tap inside the input, and units are computed in ascending order. */
 void fml_maxpool_i8(const fml_pool_t *l, const int8_t *x, int8_t *y, uint32_t first, uint32_t n);
 

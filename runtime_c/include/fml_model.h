@@ -15,4 +15,19 @@ typedef struct {
     uint32_t n_bytes;
 } fml_port_t;
 
+/* One operand of a layer, where NVM is no memory that a pointer can read: its place in the arena, and which bytes of it
+ * units [first, first + n) read. Units come in groups that read the same bytes. With g0 and g1 the groups of the first
+ * and the last of these units, that is
+ *   [max(0, g0 * step_bytes - lead_bytes), min(n_bytes, g1 * step_bytes - lead_bytes + extent_bytes))
+ * extent_bytes 0 says that the products of a unit are numbered as the bytes that they read: of a layer in parts,
+ * products [k0, k0 + n) read the bytes [g0 * step_bytes + k0, g0 * step_bytes + k0 + n). */
+typedef struct {
+    uint32_t offset_bytes;
+    uint32_t n_bytes;     /* of the whole value; 0: there is no such operand */
+    uint32_t group_units; /* at least 1 */
+    uint32_t step_bytes;
+    uint32_t lead_bytes;
+    uint32_t extent_bytes;
+} fml_read_t;
+
 #endif

@@ -70,19 +70,20 @@ typedef struct {
     uint32_t digest[2];
     uint32_t n_tiles;
     uint32_t arena_bytes;
-    uint32_t tile_bytes;    /* of the largest tile: tile_units * unit_bytes; a multiple of 4 */
+    uint32_t tile_bytes;    /* SRAM of the largest tile, a multiple of 4: tile_units * unit_bytes, and staged inputs */
     uint32_t scratch_bytes; /* of the kernel that needs most; may be 0 */
     uint32_t sram_bytes;    /* tile_bytes + scratch_bytes */
     uint32_t nvm_bytes;     /* FML_NVM_ARENA + arena_bytes */
     uint8_t commit_slots;   /* 1: NVM writes an aligned 16-bit word atomically. 2: it may tear any write */
     uint8_t result_kind;    /* FML_RESULT_... */
     uint16_t result_output; /* the output that gives the class */
-    /* Units [first, first + n) of a layer into y. Reads arena, writes y and scratch, calls kernels. Crash behaviour: pure.
-     * 0 only where every layer has parts. */
+    uint8_t is_staged;      /* NVM is no memory that a pointer can read: fml_stage.h */
+    /* Units [first, first + n) of a layer into y. Reads arena, writes scratch and the tile's SRAM at y, calls kernels.
+     * Crash behaviour: pure. 0 only where every layer has parts. */
     void (*compute)(uint16_t layer, const int8_t *arena, int8_t *y, int8_t *scratch, uint32_t first, uint32_t n);
-    /* Products [k0, k0 + n) of one output element, and its bias where k0 == 0: what a kernel ..._part_i8 returns. Pure. 0
-     * where no layer has parts. */
-    int32_t (*partial)(uint16_t layer, const int8_t *arena, uint32_t element, uint32_t k0, uint32_t n);
+    /* Products [k0, k0 + n) of one output element, and its bias where k0 == 0: what a kernel ..._part_i8 returns. tile:
+     * the tile's SRAM, for staged inputs. Pure. 0 where no layer has parts. */
+    int32_t (*partial)(uint16_t layer, const int8_t *arena, int8_t *tile, uint32_t element, uint32_t k0, uint32_t n);
     /* The output byte of the whole sum: what ..._finish_i8 returns. Pure. 0 where no layer has parts. */
     int8_t (*finish)(uint16_t layer, uint32_t element, int32_t acc);
 } fml_model_t;
@@ -129,8 +130,12 @@ fml_status_t fml_infer(fml_ram_t *ram);
  * Crash behaviour: pure. */
 fml_status_t fml_result(const fml_model_t *model, const void *nvm, fml_result_t *result);
 
-/* The bytes of an output, n_bytes of its port, between a step that returned FML_PUBLISHED and the next step; NULL at any
- * other time, since capturing the next input may write over them. */
+/* Bytes [first, first + n) of an output, no more than n_bytes of its port, between a step that returned FML_PUBLISHED and
+ * the next step; FML_NO_RESULT at any other time, since capturing the next input may write over them.
+ * Crash behaviour: pure. */
+fml_status_t fml_read_output(const fml_ram_t *ram, uint16_t output, uint32_t first, uint32_t n, void *dst);
+
+/* The same bytes where they lie, without a copy; NULL at any other time, and where a pointer cannot read NVM. */
 const int8_t *fml_output(const fml_ram_t *ram, uint16_t output);
 
 /* --- What lies in NVM: for tools and tests -------------------------------------------------------------------------- */

@@ -39,8 +39,8 @@ static inline void fml_walk_start(fml_walk_t *at, const uint16_t *dims, const ui
     for (uint8_t k = 4; k-- > 0;) {
         at->index[k] = first % at->dims[k];
         first /= at->dims[k];
-        at->a += (size_t)at->index[k] * at->a_strides[k];
-        at->b += (size_t)at->index[k] * at->b_strides[k];
+        at->a += (size_t)at->index[k] * (size_t)at->a_strides[k];
+        at->b += (size_t)at->index[k] * (size_t)at->b_strides[k];
     }
 }
 
@@ -53,13 +53,13 @@ static inline uint32_t fml_walk_run(const fml_walk_t *at, uint32_t n) {
 /* Past a run. */
 static inline void fml_walk_next(fml_walk_t *at, uint32_t run) {
     at->index[3] += run;
-    at->a += (size_t)run * at->a_strides[3];
-    at->b += (size_t)run * at->b_strides[3];
+    at->a += (size_t)run * (size_t)at->a_strides[3];
+    at->b += (size_t)run * (size_t)at->b_strides[3];
     for (uint8_t k = 3; k > 0 && at->index[k] == at->dims[k]; k--) {
         at->index[k] = 0;
         at->index[k - 1]++;
-        at->a += (size_t)at->a_strides[k - 1] - (size_t)at->dims[k] * at->a_strides[k];
-        at->b += (size_t)at->b_strides[k - 1] - (size_t)at->dims[k] * at->b_strides[k];
+        at->a += (size_t)at->a_strides[k - 1] - (size_t)at->dims[k] * (size_t)at->a_strides[k];
+        at->b += (size_t)at->b_strides[k - 1] - (size_t)at->dims[k] * (size_t)at->b_strides[k];
     }
 }
 

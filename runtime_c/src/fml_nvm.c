@@ -1,12 +1,5 @@
 #include "fml_nvm.h"
 
-void fml_nvm_read(void *to, const uint8_t *from, size_t n) {
-    uint8_t *bytes = to;
-    for (; n > 0; n--) {
-        *bytes++ = *from++;
-    }
-}
-
 void fml_nvm_write_rows(uint8_t *dst, uint32_t stride_bytes, const int8_t *src, uint32_t row_bytes, uint32_t n_rows) {
     uint32_t room = FML_NVM_CHUNK_BYTES;
     for (; n_rows > 0; n_rows--, dst += stride_bytes) {
@@ -39,14 +32,14 @@ static fml_identity_t identity_of(const fml_model_t *model) {
 static uint8_t is_mine(const fml_model_t *model, const uint8_t *nvm) {
     const fml_identity_t mine = identity_of(model);
     fml_identity_t found;
-    fml_nvm_read(&found, nvm + FML_NVM_IDENTITY, sizeof found);
+    fml_hal_nvm_read(&found, nvm + FML_NVM_IDENTITY, sizeof found);
     return found.digest[0] == mine.digest[0] && found.digest[1] == mine.digest[1] &&
            found.layout_version == mine.layout_version && found.magic == mine.magic;
 }
 
 static uint8_t one_slot(const uint8_t *nvm, fml_position_t *at) {
     uint16_t word;
-    fml_nvm_read(&word, nvm + FML_NVM_COMMIT, sizeof word);
+    fml_hal_nvm_read(&word, nvm + FML_NVM_COMMIT, sizeof word);
     at->step = word >> 1;
     at->newest = word & 1u;
     at->count = 0;
@@ -58,7 +51,7 @@ static uint8_t two_slots(const uint8_t *nvm, fml_position_t *at) {
     uint8_t found = 0;
     for (uint8_t slot = 0; slot < 2; slot++) {
         fml_commit_t commit;
-        fml_nvm_read(&commit, nvm + FML_NVM_COMMIT + slot * sizeof commit, sizeof commit);
+        fml_hal_nvm_read(&commit, nvm + FML_NVM_COMMIT + slot * sizeof commit, sizeof commit);
 #ifndef FML_TEST_BUG_CHECK_IGNORED
         if (commit.check != ~commit.word) {
             continue;
@@ -82,7 +75,7 @@ static uint8_t two_slots(const uint8_t *nvm, fml_position_t *at) {
 }
 
 static void record_at(const uint8_t *nvm, uint8_t slot, fml_record_t *record) {
-    fml_nvm_read(record, nvm + FML_NVM_RESULTS + slot * sizeof *record, sizeof *record);
+    fml_hal_nvm_read(record, nvm + FML_NVM_RESULTS + slot * sizeof *record, sizeof *record);
 }
 
 uint8_t fml_nvm_valid(const fml_model_t *model, const uint8_t *nvm, fml_position_t *at, fml_record_t *newest) {
@@ -139,7 +132,7 @@ void fml_nvm_cold_start(const fml_model_t *model, uint8_t *nvm, fml_position_t *
  * write, or with a CRC in place of the complement, one torn attempt can. */
 static void commit_to_slot(uint8_t *slot, uint32_t word) {
     fml_commit_t commit;
-    fml_nvm_read(&commit, slot, sizeof commit);
+    fml_hal_nvm_read(&commit, slot, sizeof commit);
 #ifndef FML_TEST_BUG_NO_ERASE
     fml_hal_nvm_write(slot + offsetof(fml_commit_t, check), &commit.word, sizeof commit.word);
     FML_BARRIER_BEFORE_COMMIT(); /* for the data of the step as well: a void slot commits nothing */

@@ -26,9 +26,6 @@ typedef struct {
     uint8_t count;  /* two slots: commits mod 4 */
 } fml_position_t;
 
-/* Bytes of NVM into an object, whatever their alignment. */
-void fml_nvm_read(void *to, const uint8_t *from, size_t n);
-
 /* Rows of row_bytes each, one after the other in src, stride_bytes apart in NVM. No more than FML_NVM_CHUNK_BYTES wait
  * for a barrier at any time; the last ones still do. */
 void fml_nvm_write_rows(uint8_t *dst, uint32_t stride_bytes, const int8_t *src, uint32_t row_bytes, uint32_t n_rows);

@@ -122,9 +122,9 @@ static void compute_part(const fml_ram_t *ram, const fml_layer_t *layer) {
 #endif
     int32_t sum = 0;
     if (ram->part > 0) {
-        fml_nvm_read(&sum, sums + from * sizeof sum, sizeof sum);
+        fml_hal_nvm_read(&sum, sums + from * sizeof sum, sizeof sum);
     }
-    sum += model->partial(ram->layer, arena_of(ram), ram->unit, k0, n);
+    sum += model->partial(ram->layer, arena_of(ram), ram->tile, ram->unit, k0, n);
     if (ram->part + 1u < layer->parts) {
         fml_hal_nvm_write(sums + to * sizeof sum, &sum, sizeof sum);
     } else {
@@ -166,17 +166,19 @@ static void tile(fml_ram_t *ram) {
     advance(ram);
 }
 
-/* Class and confidence of int8 scores: the first maximum, and how far the next one is behind. */
+/* Class and confidence of int8 scores: the first maximum, and how far the next one is behind. One score at a time: few
+ * models have so many that transfers of one byte would matter, and all would pay for a buffer. */
 static void best_of(const int8_t *scores, uint32_t n, fml_record_t *record) {
-    int8_t best = scores[0], second = -128;
-    record->class_index = 0;
-    for (uint16_t i = 1; i < n; i++) {
-        if (scores[i] > best) {
+    int8_t best = -128, second = -128;
+    for (uint16_t i = 0; i < n; i++) {
+        int8_t score;
+        fml_hal_nvm_read(&score, scores + i, sizeof score);
+        if (score > best) {
             second = best;
-            best = scores[i];
+            best = score;
             record->class_index = i;
-        } else if (scores[i] > second) {
-            second = scores[i];
+        } else if (score > second) {
+            second = score;
         }
     }
     record->confidence = (uint8_t)(best - second);
@@ -194,7 +196,7 @@ static void publish(fml_ram_t *ram) {
         best_of(output, port.n_bytes, &record);
     } else if (model->result_kind == FML_RESULT_INDEX) {
         int32_t index;
-        fml_nvm_read(&index, (const uint8_t *)output, sizeof index);
+        fml_hal_nvm_read(&index, output, sizeof index);
         record.class_index = (uint16_t)index;
         record.confidence = 255;
     }
@@ -249,6 +251,15 @@ fml_status_t fml_result(const fml_model_t *model, const void *nvm, fml_result_t 
     return FML_OK;
 }
 
+fml_status_t fml_read_output(const fml_ram_t *ram, uint16_t output, uint32_t first, uint32_t n, void *dst) {
+    if (!ram->published) {
+        return FML_NO_RESULT;
+    }
+    fml_hal_nvm_read(dst, arena_of(ram) + ram->model->outputs[output].offset_bytes + first, (size_t)n);
+    return FML_OK;
+}
+
 const int8_t *fml_output(const fml_ram_t *ram, uint16_t output) {
-    return ram->published ? arena_of(ram) + ram->model->outputs[output].offset_bytes : NULL;
+    const fml_model_t *model = ram->model;
+    return ram->published && !model->is_staged ? arena_of(ram) + model->outputs[output].offset_bytes : NULL;
 }

@@ -34,8 +34,9 @@ int main(int argc, char **argv) {
         if (fml_infer(&ram) != FML_PUBLISHED) {
             return 1;
         }
-        const int8_t *output = fml_output(&ram, model->result_output);
-        sum = sum * 31u + (uint8_t)output[0];
+        uint8_t code;
+        fml_read_output(&ram, model->result_output, 0, 1, &code);
+        sum = sum * 31u + code;
     }
     printf("%lu\n", (unsigned long)sum);
     return 0;

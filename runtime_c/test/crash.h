@@ -84,6 +84,7 @@ typedef struct {
     const int8_t *const *samples;
     uint32_t n_bytes;
     uint8_t *nvm, *shadow, *alternative; /* images */
+    uint8_t *window, *alternative_window; /* where the model sees the first and the last of these */
     uint8_t *is_input;                   /* per byte */
     uint32_t *allowed, epoch;            /* bytes that may be written: allowed[i] == epoch */
     uint64_t hash, input_hash, control_hash; /* of other bytes; inputs; commit record and results */

@@ -15,13 +15,17 @@
  * One computation per tile. Within a step only bytes of its write set differ from the committed image (each write is
  * checked). world_compute() runs a tile once more with its write set full of garbage: equal results mean that it does not
  * read what it writes. Then its result is that of the committed image alone, and `memoise` takes it from the first
- * run of the step. */
-#define _POSIX_C_SOURCE 199309L
+ * run of the step.
+ *
+ * NVM that no pointer can read. A staged model gets the address of a window in which nothing is mapped: a read past
+ * fml_hal_nvm_read() ends the program. Both images have a window; behind them, the explorer uses the images. */
+#define _DEFAULT_SOURCE /* clock_gettime, MAP_ANONYMOUS */
 #include "crash.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 crash_world_t world;
@@ -203,7 +207,7 @@ void world_start_image(void) {
 
 static void check_result(void) {
     fml_result_t result;
-    const fml_status_t status = fml_result(&world.model, world.nvm, &result);
+    const fml_status_t status = fml_result(&world.model, world.window, &result);
     const crash_position_t at = world_position();
     if (status == FML_OK ? !at.valid || result.sequence != at.sequence : at.valid && at.sequence != 0) {
         world_diverge("fml_result() does not give the newest published result");
@@ -260,7 +264,7 @@ static void write_unit(uint32_t addr, const uint8_t *bytes, uint32_t n) {
 
 void fml_hal_nvm_write(void *dst, const void *src, size_t n) {
     const uint8_t *from = src;
-    const uintptr_t offset = (uintptr_t)dst - (uintptr_t)world.nvm;
+    const uintptr_t offset = (uintptr_t)dst - (uintptr_t)world.window;
     if (offset > world.n_bytes || n > world.n_bytes - offset) {
         world_diverge("a write outside of the image");
     }
@@ -272,6 +276,19 @@ void fml_hal_nvm_write(void *dst, const void *src, size_t n) {
         addr += take;
         from += take;
         n -= take;
+    }
+}
+
+/* The second run of a tile reads the other image. */
+void fml_hal_nvm_read(void *dst, const void *src, size_t n) {
+    const uintptr_t offset = (uintptr_t)src - (uintptr_t)world.window;
+    const uintptr_t other = (uintptr_t)src - (uintptr_t)world.alternative_window;
+    if (offset <= world.n_bytes && n <= world.n_bytes - offset) {
+        memcpy(dst, world.nvm + offset, n);
+    } else if (other <= world.n_bytes && n <= world.n_bytes - other) {
+        memcpy(dst, world.alternative + other, n);
+    } else {
+        world_diverge("a read outside of the image");
     }
 }
 
@@ -313,7 +330,10 @@ static void world_compute(uint16_t layer, const int8_t *arena, int8_t *y, int8_t
             world.alternative[i] = (uint8_t)(world_random() >> 8);
         }
     }
-    model->compute(layer, (const int8_t *)world.alternative + FML_NVM_ARENA, world.other, scratch, first, n);
+    if (model->is_staged) { /* a read beside what was staged would show */
+        garbage(world.other, model->tile_bytes);
+    }
+    model->compute(layer, (const int8_t *)world.alternative_window + FML_NVM_ARENA, world.other, scratch, first, n);
     if (memcmp(world.other, y, n_bytes) != 0) {
         world_diverge("a tile reads what it writes, or what is not in NVM");
     }
@@ -381,7 +401,7 @@ static void after_commit(void) {
     if (writes - world.enter_writes > world.longest) {
         world.longest = writes - world.enter_writes;
     }
-    if (fml_boot(&world.fresh, &world.model, world.nvm, world.sram) != FML_OK || world.report->writes != writes) {
+    if (fml_boot(&world.fresh, &world.model, world.window, world.sram) != FML_OK || world.report->writes != writes) {
         world_diverge("a boot right after a commit starts cold");
     }
     const fml_ram_t *a = &world.ram, *b = &world.fresh;
@@ -415,7 +435,7 @@ void world_boot(void) {
     garbage(&world.ram, sizeof world.ram);
     garbage(world.sram, world.original->sram_bytes);
     check_result();
-    const fml_status_t status = fml_boot(&world.ram, &world.model, world.nvm, world.sram);
+    const fml_status_t status = fml_boot(&world.ram, &world.model, world.window, world.sram);
     if (status != (world.start.valid ? FML_OK : FML_COLD_START)) {
         world_diverge(world.start.valid ? "a cold start over a whole image" : "no cold start from a foreign image");
     }
@@ -430,6 +450,12 @@ void world_step(void) {
 }
 
 /* --- set-up --------------------------------------------------------------------------------------------------------- */
+
+/* Addresses for n bytes that nobody can read. */
+static uint8_t *reserved(size_t n) {
+    void *at = mmap(NULL, n, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return at == MAP_FAILED ? NULL : at;
+}
 
 int world_open(const fml_model_t *model, const crash_options_t *options, const int8_t *const samples[2],
                crash_report_t *report) {
@@ -458,6 +484,17 @@ int world_open(const fml_model_t *model, const crash_options_t *options, const i
         world_close();
         return 0;
     }
+    world.window = world.nvm;
+    world.alternative_window = world.alternative;
+    if (model->is_staged) {
+        world.window = reserved(world.n_bytes);
+        world.alternative_window = reserved(world.n_bytes);
+        if (world.window == NULL || world.alternative_window == NULL) {
+            snprintf(report->reason, sizeof report->reason, "out of addresses");
+            world_close();
+            return 0;
+        }
+    }
     for (uint16_t i = 0; i < model->n_inputs; i++) {
         memset(world.is_input + FML_NVM_ARENA + model->inputs[i].offset_bytes, 1, model->inputs[i].n_bytes);
     }
@@ -465,6 +502,12 @@ int world_open(const fml_model_t *model, const crash_options_t *options, const i
 }
 
 void world_close(void) {
+    if (world.original->is_staged && world.window != NULL) {
+        munmap(world.window, world.n_bytes);
+    }
+    if (world.original->is_staged && world.alternative_window != NULL) {
+        munmap(world.alternative_window, world.n_bytes);
+    }
     free(world.nvm);
     free(world.shadow);
     free(world.alternative);

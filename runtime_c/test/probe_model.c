@@ -5,6 +5,7 @@
 #include "fml_hal.h"
 #include "fml_kernels.h"
 #include "fml_runtime.h"
+#include "fml_stage.h"
 
 extern const fml_model_t probe_model;
 
@@ -29,6 +30,28 @@ static const int8_t sparse_w[8] = {50, -33, 71, 18, -64, 27, -90, 45};
 static const int32_t sparse_bias[5] = {10, -20, 30, 64, 5};
 
 static const fml_copy_t rows_of_sparse = {2, 2, 2, 2}, rows_of_parts = {2, 1, 1, 1};
+
+static const fml_layer_t layers[7] = {
+    {0, DENSE, 6, 4, 1, 1, 0, 0, 1},   {2, PARTS, 3, 1, 1, 1, 6, 2, 3},    {11, SPARSE, 5, 2, 1, 1, 0, 0, 1},
+    {14, DECISION, 1, 1, 1, 1, 0, 0, 1}, {15, ROWS, 2, 1, 2, 4, 0, 0, 1}, {17, ROWS + 2, 2, 2, 1, 4, 0, 0, 1},
+    {18, SCORES, 4, 2, 1, 1, 0, 0, 1},
+};
+
+#ifdef PROBE_STAGED /* NVM that no pointer can read */
+static const fml_read_t reads[7][2] = {
+    {{INPUT, 8, 6, 0, 0, 8}, {0, 0, 1, 0, 0, 0}},
+    {{DENSE, 6, 3, 0, 0, 0}, {0, 0, 1, 0, 0, 0}},
+    {{DENSE, 6, 5, 0, 0, 6}, {0, 0, 1, 0, 0, 0}},
+    {{0, 0, 1, 0, 0, 0}, {0, 0, 1, 0, 0, 0}},
+    {{SPARSE, 4, 1, 2, 0, 2}, {0, 0, 1, 0, 0, 0}},
+    {{PARTS, 2, 1, 1, 0, 1}, {0, 0, 1, 0, 0, 0}},
+#ifdef FML_TEST_BUG_SHORT_RANGE
+    {{ROWS, 16, 4, 0, 0, 16}, {0, 0, 1, 0, 0, 0}},
+#else
+    {{ROWS, 17, 4, 0, 0, 17}, {0, 0, 1, 0, 0, 0}}, /* as far as the decision */
+#endif
+};
+#endif
 
 static int8_t byte_of(int32_t v) {
     return (int8_t)(v < -128 ? -128 : v > 127 ? 127 : v);
@@ -60,6 +83,14 @@ static int8_t decide(void) {
 
 static void compute(uint16_t layer, const int8_t *arena, int8_t *y, int8_t *scratch, uint32_t first, uint32_t n) {
     (void)scratch;
+#ifdef PROBE_STAGED
+    const int8_t *x[2];
+    fml_stage(&layers[layer], reads[layer], arena, y, first, n, x);
+#ifdef FML_TEST_BUG_READS_BY_POINTER
+    if (layer != 5)
+#endif
+        arena = (const int8_t *)((uintptr_t)x[0] - reads[layer][0].offset_bytes);
+#endif
     switch (layer) {
     case 0:
         fml_dense_i8(&dense, arena + INPUT, y, first, n);
@@ -97,9 +128,15 @@ static void compute(uint16_t layer, const int8_t *arena, int8_t *y, int8_t *scra
     }
 }
 
-static int32_t partial(uint16_t layer, const int8_t *arena, uint32_t element, uint32_t k0, uint32_t n) {
+static int32_t partial(uint16_t layer, const int8_t *arena, int8_t *tile, uint32_t element, uint32_t k0, uint32_t n) {
+#ifdef PROBE_STAGED
+    const int8_t *x = fml_stage_part(reads[layer], arena, tile, element, k0, n);
+#else
+    const int8_t *x = arena + DENSE;
     (void)layer;
-    return fml_dense_part_i8(&parts, arena + DENSE, element, k0, n);
+    (void)tile;
+#endif
+    return fml_dense_part_i8(&parts, x, element, k0, n);
 }
 
 static int8_t finish(uint16_t layer, uint32_t element, int32_t acc) {
@@ -107,11 +144,6 @@ static int8_t finish(uint16_t layer, uint32_t element, int32_t acc) {
     return fml_dense_finish_i8(&parts, element, acc);
 }
 
-static const fml_layer_t layers[7] = {
-    {0, DENSE, 6, 4, 1, 1, 0, 0, 1},   {2, PARTS, 3, 1, 1, 1, 6, 2, 3},    {11, SPARSE, 5, 2, 1, 1, 0, 0, 1},
-    {14, DECISION, 1, 1, 1, 1, 0, 0, 1}, {15, ROWS, 2, 1, 2, 4, 0, 0, 1}, {17, ROWS + 2, 2, 2, 1, 4, 0, 0, 1},
-    {18, SCORES, 4, 2, 1, 1, 0, 0, 1},
-};
 static const fml_port_t inputs[1] = {{INPUT, 8}};
 static const fml_port_t outputs[1] = {{SCORES, 4}};
 
@@ -121,6 +153,12 @@ static const fml_port_t outputs[1] = {{SCORES, 4}};
 #ifdef FML_TEST_BUG_ONE_SLOT /* the board's NVM tears words, and nobody told the compiler */
 #undef PROBE_COMMIT_SLOTS
 #define PROBE_COMMIT_SLOTS 1
+#endif
+
+#ifdef PROBE_STAGED
+#define PROBE_SRAM_BYTES 24 /* of the scores: 2, rounded up, and 17, rounded up */
+#else
+#define PROBE_SRAM_BYTES 8
 #endif
 
 const fml_model_t probe_model = {
@@ -134,13 +172,14 @@ const fml_model_t probe_model = {
     .digest = {0x12345678u, 0x9abcdef0u},
     .n_tiles = 20,
     .arena_bytes = ARENA_BYTES,
-    .tile_bytes = 8,
+    .tile_bytes = PROBE_SRAM_BYTES,
     .scratch_bytes = 0,
-    .sram_bytes = 8,
+    .sram_bytes = PROBE_SRAM_BYTES,
     .nvm_bytes = FML_NVM_ARENA + ARENA_BYTES,
     .commit_slots = PROBE_COMMIT_SLOTS,
     .result_kind = FML_RESULT_SCORES,
     .result_output = 0,
+    .is_staged = PROBE_SRAM_BYTES != 8,
     .compute = compute,
     .partial = partial,
     .finish = finish,

@@ -52,7 +52,19 @@ def test_version_is_the_packages() -> None:
 
 
 def test_commands_are_listed_in_the_order_of_use() -> None:
-    wanted = ["demo", "inspect", "analyze", "compile", "verify", "build", "boards", "data", "doctor"]
+    wanted = [
+        "demo",
+        "inspect",
+        "analyze",
+        "compile",
+        "verify",
+        "build",
+        "profile",
+        "flash",
+        "boards",
+        "data",
+        "doctor",
+    ]
     assert list(cli.commands) == wanted
 
 

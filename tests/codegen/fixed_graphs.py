@@ -55,7 +55,7 @@ def tiny_residual() -> Graph:
 
 
 def every_kernel() -> Graph:
-    """Each kernel of runtime_c, with two inputs and three outputs."""
+    """Each kernel of runtime_c, with two inputs and four outputs."""
     b = Fixed()
     x, side = b.input(6, 6, 2), b.input(6, 6, 4)
     x = b.conv(x, 4)  # conv
@@ -69,7 +69,9 @@ def every_kernel() -> Graph:
     x = b.concat(2, b.lut(x), x)
     mean = b.flatten(b.global_average(x))
     logits = b.dense(mean, 5)
-    return named(b.graph(b.softmax(logits), b.argmax(logits), x), "every_kernel")
+    pool = Window(kernel=(2, 2), stride=(2, 2), pad=(0, 1, 1, 0))
+    pooled = [b.conv_pool(side, 3, pool), b.conv_pool(side, 5, pool, k=1), b.conv_pool(side, 8, pool, groups=4)]
+    return named(b.graph(b.softmax(logits), b.argmax(logits), x, b.concat(2, *pooled)), "every_kernel")
 
 
 def named(graph: Graph, name: str) -> Graph:

@@ -25,9 +25,13 @@ from freeml.plan.verify_tiles import verify_tiles
 HEADER = ["/* made by a test */"]
 
 
-def program_of(graph: Graph, *, tile_bytes: int = 4096) -> Program:
+def program_of(graph: Graph, *, tile_bytes: int = 4096, is_staged: bool = False) -> Program:
+    """is_staged: for NVM that no pointer can read."""
+    board = load_board("host")
+    if is_staged:
+        board = board.model_copy(update={"nvm": board.nvm.model_copy(update={"kind": "spi_fram"})})
     plan = verify_plan(graph, plan_memory(graph, in_place=False))
-    tiles = plan_tiles(graph, plan, load_board("host"), sram_tile_bytes=tile_bytes)
+    tiles = plan_tiles(graph, plan, board, sram_tile_bytes=tile_bytes)
     return generate(graph, plan, verify_tiles(graph, plan, tiles), header=HEADER)
 
 
@@ -52,9 +56,11 @@ def includes(folder: Path) -> list[Path]:
     return [folder, folder / "runtime", folder / "hal"]
 
 
-def load(graph: Graph, folder: Path, *, optimise: str = "-O0", tile_bytes: int = 4096) -> HostModel:
+def load(
+    graph: Graph, folder: Path, *, optimise: str = "-O0", tile_bytes: int = 4096, is_staged: bool = False
+) -> HostModel:
     """Build the model for this machine with all warnings as errors."""
-    program = program_of(graph, tile_bytes=tile_bytes)
+    program = program_of(graph, tile_bytes=tile_bytes, is_staged=is_staged)
     write(files_of(program), folder)
     everything = [folder / f"{graph.name}.c", *sources(folder)]
     library = build_host_library(everything, includes(folder), folder / "model.so", optimise=optimise)
@@ -64,6 +70,7 @@ def load(graph: Graph, folder: Path, *, optimise: str = "-O0", tile_bytes: int =
         nvm_bytes=program.nvm_bytes,
         sram_bytes=program.sram_bytes,
         arena_offset_bytes=program.nvm_bytes - program.arena_bytes,
+        is_staged=is_staged,
     )
 
 
@@ -72,13 +79,21 @@ def computes(graph: Graph) -> bool:
     return any(not isinstance(op, Reshape) for op in graph.ops)
 
 
-def check(graph: Graph, folder: Path, *, n_samples: int = 3, optimise: str = "-O0", tile_bytes: int = 4096) -> None:
+def check(
+    graph: Graph,
+    folder: Path,
+    *,
+    n_samples: int = 3,
+    optimise: str = "-O0",
+    tile_bytes: int = 4096,
+    is_staged: bool = False,
+) -> None:
     """The C and the interpreter give the same bytes for random codes, with tiles of at most tile_bytes."""
     graph = schedule(graph, in_place=False)
     rng = np.random.default_rng(1)
     inputs = {
         p.value: rng.integers(-128, 128, (n_samples, *graph.types[p.value].shape), dtype=np.int8) for p in graph.inputs
     }
-    found = load(graph, folder, optimise=optimise, tile_bytes=tile_bytes).run(inputs)
+    found = load(graph, folder, optimise=optimise, tile_bytes=tile_bytes, is_staged=is_staged).run(inputs)
     for name, expected in interpret(graph, inputs).items():
         np.testing.assert_array_equal(found[name], expected, err_msg=name)

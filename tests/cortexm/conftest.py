@@ -10,7 +10,10 @@ import pytest
 
 from benchmarks.power_loss.models import source
 from freeml import CompileOptions, compile_model
+from freeml.firmware.build import Build, build_firmware
 from freeml.firmware.output import Output, read_output
+from freeml.sim.board import OnBoard, engine_for
+from freeml.sim.emulated import EmulatedModel
 
 CORES = {"qemu_m0": "cortex-m0plus", "qemu_m4": "cortex-m4", "qemu_m33": "cortex-m33"}
 TOOLCHAINS = [
@@ -21,6 +24,24 @@ TOOLCHAINS = [
     ),
 ]
 Compiled = Callable[..., Output]
+_BUILT: dict[tuple[Path, str], Build] = {}
+
+
+def firmware_of(output: Output, toolchain: str = "zig") -> Build:
+    """The firmware of a folder; of one that nobody changes, built once."""
+    if output.folder.name == "copy":
+        return build_firmware(output, output.folder.with_suffix(".elf"), toolchain)
+    key = (output.folder, toolchain)
+    if key not in _BUILT:
+        _BUILT[key] = build_firmware(output, output.folder.parent / f"{output.folder.name}-{toolchain}.elf", toolchain)
+    return _BUILT[key]
+
+
+def on_board(output: Output, toolchain: str = "zig") -> OnBoard:
+    """OnBoard.start with such a firmware."""
+    built = firmware_of(output, toolchain)
+    engine = engine_for(output, built.firmware.path, built.memory)
+    return OnBoard(output, EmulatedModel(engine, output.graph), built.memory.core, built.compiler.version)
 
 
 @pytest.fixture(scope="session")

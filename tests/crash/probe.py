@@ -14,6 +14,7 @@ KERNELS = [ROOT / "kernels" / "portable" / f"{name}.c" for name in ("fml_dense_i
 RUNTIME = sorted((ROOT / "src").glob("*.c"))
 PROBE = [ROOT / "test" / "probe_model.c", *RUNTIME, *KERNELS]
 ONE_SLOT = "PROBE_COMMIT_SLOTS=1"
+STAGED = "PROBE_STAGED"  # its NVM is no memory that a pointer can read
 
 
 @functools.cache

@@ -8,7 +8,7 @@ import pytest
 
 from freeml.sim.crash import BEHAVIOURS, STARTS, Behaviour, Start
 
-from .probe import ONE_SLOT, rig
+from .probe import ONE_SLOT, STAGED, rig
 
 # What an NVM guarantees, and the commit record that follows from it.
 NVMS: list[tuple[tuple[str, ...], Behaviour, int]] = [
@@ -19,6 +19,9 @@ NVMS: list[tuple[tuple[str, ...], Behaviour, int]] = [
     ((ONE_SLOT,), "atomic", 2),
     ((ONE_SLOT,), "atomic", 4),
     ((ONE_SLOT,), "unordered", 2),
+    ((STAGED,), "torn", 1),
+    ((STAGED,), "unordered", 1),
+    ((STAGED, ONE_SLOT), "atomic", 2),
 ]
 
 
@@ -37,7 +40,9 @@ def test_any_power_losses_give_the_uninterrupted_answers(
 
 
 @pytest.mark.parametrize("start", STARTS)
-@pytest.mark.parametrize(("defines", "behaviour"), [((), "torn"), ((ONE_SLOT,), "atomic"), ((), "unordered")])
+@pytest.mark.parametrize(
+    ("defines", "behaviour"), [((), "torn"), ((ONE_SLOT,), "atomic"), ((), "unordered"), ((STAGED,), "torn")]
+)
 def test_power_cut_during_the_very_first_boot_on_blank_garbage_foreign_or_damaged_nvm(
     defines: tuple[str, ...], behaviour: Behaviour, start: Start
 ) -> None:
@@ -85,6 +90,14 @@ def test_computing_a_tile_once_finds_the_same_images() -> None:
     for behaviour in BEHAVIOURS:
         slow, fast = (rig().explore("all", behaviour, memoise=memoise) for memoise in (False, True))
         assert (slow.closed, slow.images, slow.writes) == (fast.closed, fast.images, fast.writes)
+
+
+@pytest.mark.parametrize("behaviour", BEHAVIOURS)
+def test_staging_changes_no_image_and_no_write(behaviour: Behaviour) -> None:
+    by_pointer, staged = (rig(*defines).explore("all", behaviour) for defines in ((), (STAGED,)))
+    assert (staged.closed, staged.commits, staged.segments) == (True, by_pointer.commits, by_pointer.segments)
+    if behaviour != "torn":  # which garbage a torn byte becomes is drawn by lot
+        assert (staged.images, staged.writes) == (by_pointer.images, by_pointer.writes)
 
 
 def test_time_that_is_up_is_reported_and_nothing_is_claimed() -> None:

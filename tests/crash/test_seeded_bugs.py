@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 from freeml.sim.crash import Behaviour, CrashReport
 
-from .probe import ONE_SLOT, rig
+from .probe import ONE_SLOT, STAGED, rig
 
 
 def found(bug: str, behaviour: Behaviour, *defines: str, reproducible: bool = True, **options: Any) -> CrashReport:
@@ -86,6 +90,27 @@ def test_a_store_to_nvm_past_the_hal_is_found() -> None:
     assert "past fml_hal_nvm_write" in found("PAST_THE_HAL", "atomic").reason
 
 
+def test_a_range_that_is_a_byte_short_is_found() -> None:
+    found("SHORT_RANGE", "atomic", STAGED, reproducible=False)  # what lies behind it in RAM is garbage of no schedule
+
+
+def test_nvm_read_through_a_pointer_ends_the_program() -> None:
+    """Where NVM hangs on a bus, its addresses have no memory: not in the explorer either."""
+    explore = "from tests.crash.probe import rig; print(rig(*{defines}).explore('none', 'torn').closed)"
+    ran = []
+    for defines in ((STAGED,), (STAGED, "FML_TEST_BUG_READS_BY_POINTER")):
+        command = [sys.executable, "-c", explore.format(defines=defines)]
+        root = Path(__file__).resolve().parents[2]
+        ran.append(subprocess.run(command, cwd=root, capture_output=True, text=True, check=False))
+    assert (ran[0].returncode, ran[0].stdout) == (0, "True\n"), ran[0].stderr
+    assert -ran[1].returncode in (signal.SIGSEGV, signal.SIGBUS)
+
+
 def test_bugs_are_found_with_one_commit_slot_too() -> None:
     for bug in ("COMMIT_FIRST", "IN_PLACE", "DECIDE_AGAIN", "PUBLISH_FIRST", "EARLY_CAPTURE"):
         found(bug, "atomic", ONE_SLOT, unit_bytes=2)
+
+
+def test_bugs_are_found_in_a_staged_model_too() -> None:
+    for bug in ("COMMIT_FIRST", "IN_PLACE", "DECIDE_AGAIN", "PUBLISH_FIRST", "EARLY_CAPTURE", "CHECK_IGNORED"):
+        found(bug, "torn", STAGED)

@@ -32,6 +32,9 @@ def _element(op: Op, a: list[np.ndarray], at: tuple[int, ...], out: tuple[int, .
     match op:
         case q.ConvI8():
             return _conv(op, a, at)
+        case q.ConvPoolI8():
+            positions = _inside(op.pool, op.window.out_size(*a[0].shape[:2]), at)
+            return max(_conv(op, a, (r, c, at[2])) for r, c in positions)
         case q.DenseI8():
             acc = a[2][at[0]] + sum(a[0][k] * a[1][at[0], k] for k in range(a[0].size))
             return clamp(requant(acc, a[3][at[0]], a[4][at[0]]) + op.y_zp, op.lo, op.hi)
@@ -71,7 +74,7 @@ def _inside(w: Window, shape: tuple[int, ...], at: tuple[int, ...]) -> list[tupl
     return [(r, c) for _, _, r, c in _taps(w, at) if 0 <= r < shape[0] and 0 <= c < shape[1]]
 
 
-def _conv(op: q.ConvI8, a: list[np.ndarray], at: tuple[int, ...]) -> int:
+def _conv(op: q.ConvI8 | q.ConvPoolI8, a: list[np.ndarray], at: tuple[int, ...]) -> int:
     x, weight, bias, mult, shift = a
     o, per_group = at[2], weight.shape[3]
     first = o // (weight.shape[0] // op.groups) * per_group

@@ -95,6 +95,24 @@ def test_convolution_is_the_documented_sum_for_any_window_and_grouping(data: st.
 
 @MANY
 @given(st.data())
+def test_a_pooled_convolution_is_the_largest_of_its_window(data: st.DataObject) -> None:
+    x = data.draw(images())
+    window, hw = data.draw(windows(*x.shape[:2], pool=False))
+    kernel = tuple(data.draw(st.integers(1, min(3, n))) for n in hw)
+    stride = tuple(k + data.draw(st.integers(0, 1)) for k in kernel)
+    pool = Window(kernel=kernel, stride=stride, pad=tuple(data.draw(st.integers(0, k - 1)) for k in (*kernel, *kernel)))
+    groups = data.draw(st.sampled_from((1, x.shape[2])))
+    weight = _codes(data.draw, (groups, *window.kernel, x.shape[2] // groups))
+    bias = np.array([data.draw(st.integers(-20_000, 20_000)) for _ in range(groups)], np.int32)
+    mult, shift = data.draw(requant_tables(groups, 2_000 * weight[0].size))
+    zeros = {"x_zp": data.draw(CODE), "y_zp": data.draw(CODE)}
+    fields = {"window": window, "pool": pool, "groups": groups, **zeros, **data.draw(bounds())}
+    op = q.ConvPoolI8(**BASE, inputs=("x", "w", "b", "m", "s"), **fields)
+    check(op, [x, weight, bias, mult, shift], (*pool.out_size(*hw), groups))
+
+
+@MANY
+@given(st.data())
 def test_dense_is_the_documented_sum(data: st.DataObject) -> None:
     n_in, n_out = data.draw(st.integers(1, 40)), data.draw(st.integers(1, 4))
     x, weight = _codes(data.draw, (n_in,)), _codes(data.draw, (n_out, n_in))

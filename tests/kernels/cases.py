@@ -216,6 +216,56 @@ def depthwise(c: Choices) -> Case:
     return _conv_case(c, "fml_depthwise_i8", window, geometry, groups, groups, groups * pick(c, (1, 1, 2, 3)))
 
 
+def _pooled(c: Choices, case: Case) -> Case:
+    """The same convolution with a maximum over windows of its output, which may touch, lie apart or overhang."""
+    out_h, out_w, channels = (case.fields[name] for name in ("out_h", "out_w", "out_c"))
+    kernel = c.between(1, min(3, out_h)), c.between(1, min(3, out_w))
+    stride = kernel[0] + pick(c, (0, 0, 1)), kernel[1] + pick(c, (0, 0, 1))
+    before, after = ((c.between(0, kernel[0] - 1), c.between(0, kernel[1] - 1)) for _ in range(2))
+    pad = (*before, *after)
+    pool = Window(kernel=kernel, stride=stride, pad=pad)
+    shape = (*pool.out_size(out_h, out_w), channels)
+    whole = case.expected.view(np.int8).reshape(1, out_h, out_w, channels)
+    op = MaxPoolI8(**_NAMES, window=pool, lo=-128, hi=127)
+    run = c.between(1, shape[1]) if stride[1] == kernel[1] else 1
+    conv_scratch = case.scratch_bytes or 0
+    fields = {
+        **{
+            f"pool_{name}_{axis}": getattr(pool, long)[k]
+            for name, long in (("k", "kernel"), ("stride", "stride"))
+            for k, axis in enumerate("hw")
+        },
+        "pool_out_w": shape[1],
+        "pool_pad_t": pad[0],
+        "pool_pad_l": pad[1],
+        "run": run,
+        "conv_scratch_bytes": conv_scratch,
+    }
+    return Case(
+        kernel=case.kernel.replace("_i8", "_pool_i8"),
+        descriptor="fml_conv_pool_t",
+        fields={**case.fields, **fields},
+        consts=case.consts,
+        inputs=case.inputs,
+        n_units=math.prod(shape),
+        unit_bytes=1,
+        expected=_answer(op, [whole], shape),
+        scratch_bytes=conv_scratch + run * kernel[1] * channels,
+    )
+
+
+def conv_pool(c: Choices) -> Case:
+    return _pooled(c, conv(c))
+
+
+def pointwise_pool(c: Choices) -> Case:
+    return _pooled(c, pointwise(c))
+
+
+def depthwise_pool(c: Choices) -> Case:
+    return _pooled(c, depthwise(c))
+
+
 def dense(c: Choices) -> Case:
     n_in, n_out = pick(c, (c.between(1, 40), c.between(1, 400))), c.between(1, 23)
     consts = _weights_and_requant(c, (n_out, n_in))
@@ -248,8 +298,8 @@ def _pool_case(
         fields={**geometry, **fields},
         consts=consts,
         inputs=(x,),
-        n_units=out_shape[0] * out_shape[1],
-        unit_bytes=channels,
+        n_units=math.prod(out_shape),
+        unit_bytes=1,
         expected=expected,
         in_place=(0,) if in_place else (),
     )
@@ -389,8 +439,11 @@ GENERATORS: dict[str, Callable[[Choices], Case]] = {
     f"fml_{generator.__name__}_i8": generator
     for generator in (
         conv,
+        conv_pool,
         pointwise,
+        pointwise_pool,
         depthwise,
+        depthwise_pool,
         dense,
         maxpool,
         avgpool,

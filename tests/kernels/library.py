@@ -5,17 +5,25 @@ from __future__ import annotations
 import ctypes
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from freeml.codegen.emit import kernel_file
+from freeml.codegen.layers import called_kernels
+from freeml.codegen.packing import pack
+from freeml.plan.cost import conv_scratch_bytes
+
 RUNTIME = Path(__file__).resolve().parents[2] / "runtime_c"
 INCLUDE = RUNTIME / "include"
 SOURCES = sorted((RUNTIME / "kernels" / "portable").glob("*.c"))
 PARTS = [path for path in SOURCES if path.stem.endswith("_part_i8")]
+VARIANTS = ("portable", "armv6m", "armv7em")  # what runs on this machine
+DOT_PRODUCTS = ("fml_conv_i8", "fml_pointwise_i8", "fml_dense_i8")
+POOLED_DOT_PRODUCTS = ("fml_conv_pool_i8", "fml_pointwise_pool_i8")
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -26,17 +34,18 @@ _SCALARS = {
     "uint16_t": ctypes.c_uint16,
     "int32_t": ctypes.c_int32,
     "uint32_t": ctypes.c_uint32,
-    "fml_weights_t": ctypes.c_void_p,
 }
 _GUARD = 17  # odd: nothing may rely on the alignment of int8 data
 _POISON = 0xA5
 
 
-def _parse_descriptors(header: str) -> dict[str, type[ctypes.Structure]]:
-    """Structures of the header, so that this file cannot disagree with it."""
+def parse_descriptors(pointer: Any = ctypes.c_void_p) -> dict[str, type[ctypes.Structure]]:
+    """Structures of the header, so that this file cannot disagree with it; pointers are of the type given."""
+    header = (INCLUDE / "fml_kernels.h").read_text()
+    scalars = {**_SCALARS, "fml_weights_t": pointer}
     text = re.sub(r"/\*.*?\*/", "", header, flags=re.DOTALL)
     numbers = dict(re.findall(r"#define (\w+) (\d+)", text))
-    found = {}
+    found: dict[str, type[ctypes.Structure]] = {}
     for body, name in re.findall(r"typedef struct \{(.*?)\} (\w+);", text, flags=re.DOTALL):
         fields: list[tuple[str, Any]] = []
         for declaration in filter(None, (part.strip() for part in body.split(";"))):
@@ -45,15 +54,16 @@ def _parse_descriptors(header: str) -> dict[str, type[ctypes.Structure]]:
             for declarator in match[2].split(","):
                 part = re.fullmatch(r"\s*(\*?)(\w+)(?:\[(\w+)\])?\s*", declarator)
                 assert part, declarator
-                kind: Any = ctypes.c_void_p if part[1] else _SCALARS[match[1]]
+                kind: Any = pointer if part[1] else {**scalars, **found}[match[1]]
                 if part[3]:
                     kind = kind * int(numbers.get(part[3], part[3]) or 0)
                 fields.append((part[2], kind))
-        found[name] = type(name, (ctypes.Structure,), {"_fields_": fields})
+        inner = [field for field, kind in fields if kind in found.values()]  # its fields are those of the whole
+        found[name] = type(name, (ctypes.Structure,), {"_anonymous_": inner, "_fields_": fields})
     return found
 
 
-DESCRIPTORS = _parse_descriptors((INCLUDE / "fml_kernels.h").read_text())
+DESCRIPTORS = parse_descriptors()
 
 
 @dataclass(frozen=True)
@@ -93,6 +103,44 @@ class Case:
     def y_offset(self, first: int) -> int:
         """Where unit `first` goes, in bytes from the start of the output."""
         return first * self.unit_bytes
+
+
+def sources_of(variant: str) -> list[Path]:
+    """All kernels as a firmware with this variant has them."""
+    return [kernel_file(path.stem, variant) for path in SOURCES]
+
+
+def includes_of(variant: str) -> list[Path]:
+    """Folders of headers; those of the variant come first."""
+    return [RUNTIME / "kernels" / variant, INCLUDE]
+
+
+def own_kernels(variant: str) -> list[str]:
+    """The kernels whose code depends on the variant, by their own file, one they call, or a header."""
+    folder = RUNTIME / "kernels" / variant
+    headers = {path.name for path in folder.glob("*.h")}
+    found = []
+    for path in SOURCES:
+        files = [kernel_file(name, variant) for name in (path.stem, *called_kernels(path.stem, variant))]
+        own = any(file.parent == folder or any(f'"{h}"' in file.read_text() for h in headers) for file in files)
+        if own and path not in PARTS:
+            found.append(path.stem)
+    return found
+
+
+def for_variant(case: Case, variant: str) -> Case:
+    """The same layer with weights and scratch as the variant wants them."""
+    if case.kernel not in (*DOT_PRODUCTS, *POOLED_DOT_PRODUCTS):
+        return case
+    weight, groups, fields = case.consts["w"], case.fields.get("groups", 1), case.fields
+    scratch = case.scratch_bytes
+    if case.kernel in ("fml_conv_i8", "fml_conv_pool_i8"):
+        before = fields.get("conv_scratch_bytes", scratch) or 0
+        own = conv_scratch_bytes(weight.shape[1] * weight.shape[2], weight.shape[3], variant)
+        scratch = (scratch or 0) - before + own
+        fields = {**fields, "conv_scratch_bytes": own} if case.kernel == "fml_conv_pool_i8" else fields
+    consts = {**case.consts, "w": pack(variant, weight, groups)}
+    return replace(case, consts=consts, fields=fields, scratch_bytes=scratch, alive=[])
 
 
 def blank(n_bytes: int) -> Bytes:

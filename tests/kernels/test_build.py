@@ -17,7 +17,7 @@ from freeml.firmware.toolchain import Compiler, find_host_compiler, find_zig
 from freeml.ir.interpret_int import requantise
 
 from .cases import GENERATORS, Seeded, splits
-from .library import INCLUDE, SOURCES
+from .library import INCLUDE, SOURCES, VARIANTS, for_variant, includes_of, own_kernels, sources_of
 from .record import recording
 
 HERE = Path(__file__).parent
@@ -26,7 +26,12 @@ TARGETS = {
     "msp430": ("-target", "msp430-freestanding-eabi", "-mcpu=msp430+hwmultf5"),
     "cortex_m0": ("-target", "thumb-freestanding-eabi", "-mcpu=cortex_m0"),
     "cortex_m4": ("-target", "thumb-freestanding-eabi", "-mcpu=cortex_m4"),
+    "cortex_m7": ("-target", "thumb-freestanding-eabi", "-mcpu=cortex_m7"),
+    "cortex_m33": ("-target", "thumb-freestanding-eabi", "-mcpu=cortex_m33+dsp"),
 }
+BUILDS = [("portable", "msp430"), ("portable", "cortex_m0"), ("portable", "cortex_m4"), ("armv6m", "cortex_m0")]
+BUILDS += [("armv7em", "cortex_m4"), ("armv7em", "cortex_m7"), ("armv7em", "cortex_m33")]
+every_variant = pytest.mark.parametrize("variant", VARIANTS)
 M4_BYTES_OF_A_SMALL_CNN = 2048  # conv, maxpool and dense together; the promise to users is 6 kB for the whole runtime
 SANITIZED_CASES_PER_KERNEL = 120
 
@@ -37,9 +42,11 @@ def _zig() -> Compiler:
     return zig
 
 
-def _object(compiler: Compiler, source: Path, flags: tuple[str, ...], folder: Path) -> ELFFile:
+def _object(
+    compiler: Compiler, source: Path, flags: tuple[str, ...], folder: Path, variant: str = "portable"
+) -> ELFFile:
     out = folder / f"{source.stem}.o"
-    compiler.compile([source], [INCLUDE], out, ["-c", "-ffreestanding", *flags], shared=False)
+    compiler.compile([source], includes_of(variant), out, ["-c", "-ffreestanding", *flags], shared=False)
     return ELFFile(io.BytesIO(out.read_bytes()))
 
 
@@ -47,30 +54,32 @@ def _bytes_in(elf: ELFFile, *prefixes: str) -> int:
     return sum(section["sh_size"] for section in elf.iter_sections() if section.name.startswith(prefixes))
 
 
-def _sanitized_replay(folder: Path) -> Path:
+def _sanitized_replay(folder: Path, variant: str = "portable") -> Path:
     # zig comes without the runtime of AddressSanitizer
     sanitize = ("undefined",) if find_host_compiler().kind == "zig" else ("address", "undefined")
-    sources = [*SOURCES, HERE / "replay.c"]
-    return build_host_program(sources, [INCLUDE], folder / "replay", sanitize=sanitize, optimise="-O1")
+    sources = [*sources_of(variant), HERE / "replay.c"]
+    return build_host_program(sources, includes_of(variant), folder / "replay", sanitize=sanitize, optimise="-O1")
 
 
-def test_recorded_cases_replay_clean_under_sanitizers(tmp_path: Path) -> None:
-    program = _sanitized_replay(tmp_path)
+@every_variant
+def test_recorded_cases_replay_clean_under_sanitizers(variant: str, tmp_path: Path) -> None:
+    program = _sanitized_replay(tmp_path, variant)
     calls = []
-    for generator in GENERATORS.values():
+    for kernel in own_kernels(variant):
         for seed in range(SANITIZED_CASES_PER_KERNEL):
             choices = Seeded(seed)
-            case = generator(choices)
-            calls.append((case, splits(choices, case.n_units)))
+            case = GENERATORS[kernel](choices)
+            calls.append((for_variant(case, variant), splits(choices, case.n_units)))
     (tmp_path / "cases").write_bytes(recording(calls))
     done = subprocess.run([program, tmp_path / "cases"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[:2000]
     assert done.stdout == f"{len(calls)} cases\n"
 
 
-def test_the_sanitizer_run_finds_a_fault_in_a_descriptor(tmp_path: Path) -> None:
-    program = _sanitized_replay(tmp_path)
-    conv, dense = GENERATORS["fml_conv_i8"](Seeded(0)), GENERATORS["fml_dense_i8"](Seeded(0))
+@every_variant
+def test_the_sanitizer_run_finds_a_fault_in_a_descriptor(variant: str, tmp_path: Path) -> None:
+    program = _sanitized_replay(tmp_path, variant)
+    conv, dense = (for_variant(GENERATORS[name](Seeded(0)), variant) for name in ("fml_conv_i8", "fml_dense_i8"))
     faults = {"shift exponent": replace(dense, consts={**dense.consts, "shift": dense.consts["shift"] * 0})}
     if find_host_compiler().kind != "zig":
         faults["heap-buffer-overflow"] = replace(conv, scratch_bytes=(conv.scratch_bytes or 0) - 1)
@@ -104,11 +113,15 @@ def test_requantisation_in_32_bits_equals_the_64_bit_formula(tmp_path: Path) -> 
     assert ((expected > -128) & (expected < 127)).sum() > 100_000
 
 
-@pytest.mark.parametrize("target", sorted(TARGETS))
+@pytest.mark.parametrize(("variant", "target"), BUILDS)
 @pytest.mark.parametrize("optimise", ["-Os", "-O2"])
-def test_kernels_compile_without_warnings_and_hold_no_state(target: str, optimise: str, tmp_path: Path) -> None:
-    for source in SOURCES:
-        elf = _object(_zig(), source, (*TARGETS[target], optimise), tmp_path)
+def test_kernels_compile_without_warnings_and_hold_no_state(
+    variant: str, target: str, optimise: str, tmp_path: Path
+) -> None:
+    for source in sources_of(variant):
+        if variant != "portable" and source in SOURCES:
+            continue
+        elf = _object(_zig(), source, (*TARGETS[target], optimise), tmp_path, variant)
         assert _bytes_in(elf, ".text") > 0, source.name
         assert _bytes_in(elf, ".data", ".bss") == 0, source.name
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,15 +15,35 @@ from hypothesis import strategies as st
 from freeml.firmware.host import build_host_library
 
 from .cases import GENERATORS, Drawn, Seeded, cases_of, splits
-from .library import INCLUDE, PARTS, SOURCES, Kernels
+from .library import (
+    DOT_PRODUCTS,
+    PARTS,
+    SOURCES,
+    VARIANTS,
+    Kernels,
+    for_variant,
+    includes_of,
+    own_kernels,
+    sources_of,
+)
 
-quick = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-every_kernel = pytest.mark.parametrize("kernel", sorted(GENERATORS))
+quick = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+every_kernel = pytest.mark.parametrize(
+    ("variant", "kernel"), [(variant, kernel) for variant in VARIANTS for kernel in own_kernels(variant)]
+)
+every_variant = pytest.mark.parametrize("variant", VARIANTS)
 
 
-@pytest.fixture(scope="session")
-def kernels(tmp_path_factory: pytest.TempPathFactory) -> Kernels:
-    return Kernels(build_host_library(SOURCES, [INCLUDE], tmp_path_factory.mktemp("kernels") / "kernels.so"))
+@functools.cache
+def kernels_of(variant: str) -> Kernels:
+    with tempfile.TemporaryDirectory() as work:
+        return Kernels(build_host_library(sources_of(variant), includes_of(variant), Path(work) / "kernels.so"))
+
+
+def test_the_portable_kernels_are_all_there_are_and_variants_replace_the_dot_products() -> None:
+    assert own_kernels("portable") == sorted(GENERATORS)
+    for variant in VARIANTS[1:]:
+        assert set(own_kernels(variant)) >= set(DOT_PRODUCTS)
 
 
 def test_every_kernel_has_a_test_and_a_file_of_its_name() -> None:
@@ -30,38 +53,41 @@ def test_every_kernel_has_a_test_and_a_file_of_its_name() -> None:
 @every_kernel
 @quick
 @given(st.data())
-def test_kernel_equals_the_interpreter(kernels: Kernels, kernel: str, data: Any) -> None:
-    case = data.draw(cases_of(kernel))
-    assert np.array_equal(kernels.run(case, [(0, case.n_units)]), case.expected)
+def test_kernel_equals_the_interpreter(variant: str, kernel: str, data: Any) -> None:
+    case = for_variant(data.draw(cases_of(kernel)), variant)
+    assert np.array_equal(kernels_of(variant).run(case, [(0, case.n_units)]), case.expected)
 
 
 @every_kernel
 @quick
 @given(st.data())
-def test_any_split_into_tiles_gives_the_whole_layer(kernels: Kernels, kernel: str, data: Any) -> None:
-    case = data.draw(cases_of(kernel))
+def test_any_split_into_tiles_gives_the_whole_layer(variant: str, kernel: str, data: Any) -> None:
+    case = for_variant(data.draw(cases_of(kernel)), variant)
     tiles = splits(Drawn(data.draw), case.n_units)
-    assert np.array_equal(kernels.run(case, tiles), case.expected)
+    assert np.array_equal(kernels_of(variant).run(case, tiles), case.expected)
 
 
-@pytest.mark.parametrize("kernel", ["fml_conv_i8", "fml_pointwise_i8", "fml_dense_i8"])
+@every_variant
+@pytest.mark.parametrize("kernel", DOT_PRODUCTS)
 @quick
 @given(st.data())
-def test_parts_of_every_dot_product_add_up_to_the_whole_layer(kernels: Kernels, kernel: str, data: Any) -> None:
+def test_parts_of_every_dot_product_add_up_to_the_whole_layer(variant: str, kernel: str, data: Any) -> None:
     case = data.draw(cases_of(kernel))
     n_products = case.consts["w"].size // case.consts["w"].shape[0]
     part_products = data.draw(st.integers(1, n_products + 1))
-    assert np.array_equal(kernels.run_parts(case, n_products, part_products), case.expected)
+    parts = kernels_of(variant).run_parts(for_variant(case, variant), n_products, part_products)
+    assert np.array_equal(parts, case.expected)
 
 
+@every_variant
 @pytest.mark.parametrize("kernel", ["fml_add_i8", "fml_lut_i8", "fml_maxpool_i8", "fml_mul_i8", "fml_softmax_i8"])
 @quick
 @given(st.data())
-def test_in_place_gives_the_same_where_it_is_allowed(kernels: Kernels, kernel: str, data: Any) -> None:
+def test_in_place_gives_the_same_where_it_is_allowed(variant: str, kernel: str, data: Any) -> None:
     case = data.draw(cases_of(kernel))
     tiles = sorted(splits(Drawn(data.draw), case.n_units))
     for operand in case.in_place:
-        assert np.array_equal(kernels.run(case, tiles, in_place=operand), case.expected)
+        assert np.array_equal(kernels_of(variant).run(case, tiles, in_place=operand), case.expected)
 
 
 def test_in_place_cases_are_not_rare() -> None:

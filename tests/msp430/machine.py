@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from freeml.board import load_board
 from freeml.sim.msp430 import Msp430
+from freeml.sim.msp430_charge import charge_of
 from tests.msp430.assembler import program
+
+_CHARGE = charge_of(load_board("msp430fr5994"))
+assert _CHARGE is not None
+MEASURED_FR5994 = _CHARGE.per_event
 
 START = 0x4000
 DATA = 0x1C80  # in SRAM

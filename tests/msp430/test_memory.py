@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from freeml.sim.msp430 import Limits, Msp430, StopReason, charge_pc
-from freeml.sim.msp430_types import MEASURED_FR5994, Counters
+from freeml.sim.msp430_types import Counters
 from tests.msp430.assembler import program
-from tests.msp430.machine import DATA, HALT, ONE_WAIT_16_MHZ, START, boot, read_word, write_words
+from tests.msp430.machine import DATA, HALT, MEASURED_FR5994, ONE_WAIT_16_MHZ, START, boot, read_word, write_words
 
 STOP_WATCHDOG = "mov #0x5A80, &0x15C"
 FRAM = 0x8000

@@ -75,6 +75,14 @@ class Builder:
         h, w, c = self.shape(x)
         return self.add_op(q.MaxPoolI8, (x,), (*window.out_size(h, w), c), window=window, lo=-120, hi=120)
 
+    def conv_pool(self, x: str, n_out: int, pool: Window, k: int = 3, groups: int = 1, stride: int = 1) -> str:
+        h, w, c = self.shape(x)
+        window = Window(kernel=(k, k), stride=(stride, stride), pad=(k // 2,) * 4)
+        consts = (self.random(n_out, k, k, c // groups), *self._requant(n_out))
+        shape = (*pool.out_size(*window.out_size(h, w)), n_out)
+        fields = {"window": window, "groups": groups, "pool": pool, "x_zp": 3, "y_zp": 3, "lo": -128, "hi": 127}
+        return self.add_op(q.ConvPoolI8, (x, *consts), shape, **fields)
+
     def pool2(self, x: str) -> str:
         return self.maxpool(x, Window(kernel=(2, 2), stride=(2, 2)))
 
@@ -169,6 +177,15 @@ def _conv(b: Builder, draw: st.DrawFn, x: str, values: list[str]) -> str:
     return b.conv(x, draw(st.integers(1, 4)), k)
 
 
+def _conv_pool(b: Builder, draw: st.DrawFn, x: str, values: list[str]) -> str:
+    h, w, c = b.shape(x)
+    groups, k = draw(st.sampled_from((1, c))), draw(st.sampled_from((1, 3)))
+    kernel = (draw(st.integers(1, min(3, h))), draw(st.integers(1, min(3, w))))
+    stride = tuple(n + draw(st.integers(0, 1)) for n in kernel)
+    pad = tuple(draw(st.integers(0, kernel[axis % 2] - 1)) for axis in range(4))
+    return b.conv_pool(x, groups * draw(st.integers(1, 3)), Window(kernel=kernel, stride=stride, pad=pad), k, groups)
+
+
 def _maxpool(b: Builder, draw: st.DrawFn, x: str, values: list[str]) -> str | None:
     h, w, _ = b.shape(x)
     kernel = draw(st.tuples(st.integers(1, min(3, h)), st.integers(1, min(3, w))))
@@ -243,6 +260,7 @@ _ADD_ONE = {
     "concat": _concat,
     "concat again": _concat,
     "conv": _conv,
+    "conv pool": _conv_pool,
     "dense": _dense,
     "lut": _lut,
     "lut again": _lut,

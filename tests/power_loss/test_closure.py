@@ -23,7 +23,7 @@ def test_the_digits_network_survives_any_losses_at_any_writes(nvm: str, tmp_path
     closure = cut_power(compiled("digits", tmp_path, nvm), "all", limit_s=100)
     assert closure["divergences"] == 0, f"{closure['reason']}: losses after writes {closure['schedule']}"
     assert closure["closed"]
-    assert closure["images"] > 1_000
+    assert closure["images"] > 500
     assert all(layer["closed"] for layer in closure["per_layer"])
 
 

@@ -6,6 +6,7 @@ position counts: the planner's worst case over all positions must never be below
 
 from __future__ import annotations
 
+from collections import Counter
 from math import prod
 
 from freeml.board import Board
@@ -57,30 +58,39 @@ def _compute(graph: Graph, board: Board, op: f.Op, layer: LayerTiles, tile: Tile
     x = graph.type_of(op.inputs[layer.operand])
     if layer.parts > 1:
         price = c.mac.value if isinstance(op, q.DenseI8) else c.depthwise_mac.value
-        window = c.window.value if isinstance(op, q.ConvI8) else 0.0
+        window = c.window.value + c.located.value if isinstance(op, q.ConvI8) else 0.0
         last = c.output.value if tile.is_last_part else 0.0
         return tile.mac_n * price + window + last, tile.mac_n, tile.mac_n
-    if isinstance(op, q.ConvI8):
+    if isinstance(op, q.ConvI8 | q.ConvPoolI8):
         weight = graph.consts[op.inputs[1]].shape
         products, channels = prod(weight[1:]), out.shape[2]
+        outputs = prod(op.pool.kernel) if isinstance(op, q.ConvPoolI8) else 1  # of the convolution, for each unit
         depthwise = op.groups > 1 and op.groups == x.shape[2]
         pointwise = op.window.kernel == (1, 1) == op.window.stride and not any(op.window.pad) and op.groups == 1
         per_group = channels // (1 if depthwise else op.groups)
-        windows = len({unit // per_group for unit in units})
+        windows = len({unit // per_group for unit in units}) * outputs
         gathered = 0 if depthwise or pointwise else windows * products
-        macs = len(units) * products
-        spent = macs * (c.depthwise_mac.value if depthwise else c.mac.value)
-        spent += len(units) * c.output.value + windows * c.window.value + gathered * c.gathered_byte.value
+        macs = len(units) * products * outputs
+        spent = macs * c.depthwise_mac.value if depthwise else 0.0
+        if not depthwise:
+            shared = _in_quads(units, per_group) * outputs * products
+            spent += shared * c.shared_mac.value + (macs - shared) * c.mac.value
+        spent += len(units) * outputs * c.output.value + windows * c.window.value + gathered * c.gathered_byte.value
+        spent += c.located.value
+        if isinstance(op, q.ConvPoolI8):
+            spent += windows * c.pool_tap.value + len(units) * outputs * c.pool_byte.value
         return spent, gathered or macs, macs
     if isinstance(op, q.DenseI8):
         macs = len(units) * x.n_elems
-        return macs * c.mac.value + len(units) * c.output.value, macs, macs
+        shared = _in_quads(units, out.n_elems) * x.n_elems
+        return shared * c.shared_mac.value + (macs - shared) * c.mac.value + len(units) * c.output.value, macs, macs
     if isinstance(op, q.MaxPoolI8 | q.AvgPoolI8):
-        taps = len(units) * prod(op.window.kernel)
-        spent = len(units) * c.window.value + taps * (c.pool_tap.value + x.shape[2] * c.pool_byte.value)
-        if isinstance(op, q.AvgPoolI8):
-            spent += len(units) * x.shape[2] * c.output.value
-        return spent, taps * x.shape[2], 0
+        windows, taps = len({unit // x.shape[2] for unit in units}), prod(op.window.kernel)
+        average = isinstance(op, q.AvgPoolI8)
+        tap = c.averaged_byte.value if average else c.pool_byte.value
+        spent = windows * (c.window.value + taps * c.pool_tap.value) + len(units) * taps * tap
+        spent += c.located.value + (len(units) * c.output.value if average else 0)
+        return spent, len(units) * taps, 0
     elems = tile.n * layer.unit_bytes
     simple = {
         q.AddI8: c.added,
@@ -91,8 +101,15 @@ def _compute(graph: Graph, board: Board, op: f.Op, layer: LayerTiles, tile: Tile
         f.Transpose: c.transposed,
     }
     if type(op) in simple:
-        return elems * simple[type(op)].value, 0, 0
+        located = 0 if isinstance(op, q.LutI8 | q.SoftmaxI8) else c.located.value
+        return elems * simple[type(op)].value + located, 0, 0
     if isinstance(op, f.ArgMax):
         return tile.n * x.shape[-1] * c.compared.value, tile.n * x.shape[-1], 0
     assert isinstance(op, f.Concat)
     return tile.n * c.copied_row.value + elems * c.copied_byte.value, elems, 0
+
+
+def _in_quads(units: range, width: int) -> int:
+    """How many units belong to four of a run of `width`, from a multiple of 4 on, that are all of this tile."""
+    quads = Counter((unit // width, unit % width // 4) for unit in units)
+    return sum(n for n in quads.values() if n == 4)

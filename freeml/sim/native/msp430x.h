@@ -16,7 +16,7 @@ typedef enum {
     FML_STOP_CYCLES,       /* the cycle limit is reached (the instruction that crosses it is complete) */
     FML_STOP_INSTRUCTIONS, /* so many instructions are done */
     FML_STOP_NVM_WRITE,    /* power fails at the n-th FRAM write, which does not take effect: reset before going on */
-    FML_STOP_BREAKPOINT,   /* the instruction at the breakpoint is next */
+    FML_STOP_BREAKPOINT,   /* the instruction at a breakpoint is next */
     FML_STOP_CPU_OFF,      /* CPUOFF, and nothing can wake the CPU */
     FML_STOP_RESET,        /* the firmware or its watchdog asked for a reset: cause in fault_text */
     FML_STOP_FAULT         /* something no sound firmware does: fault_text, fault_pc */
@@ -48,6 +48,8 @@ typedef struct {
     uint64_t push_pop_multiple; /* PUSHM POPM */
     uint64_t calla;
     uint64_t reti;              /* the rest of `instructions` is Format I */
+    uint64_t nvm_bytes_read;    /* of the watched part of FRAM, data only */
+    uint64_t nvm_bytes_written;
 } fml_counters_t;
 
 /* Picocoulombs per event at the supply pin, which do not depend on the voltage (the core sits behind an LDO). */
@@ -65,11 +67,18 @@ typedef struct {
     double calibration;        /* one factor per board */
 } fml_charge_t;
 
+/* One bus write to the watched part of FRAM. */
+typedef struct {
+    uint32_t address;
+    uint16_t value;
+    uint16_t n_bytes; /* 1 or 2 */
+} fml_nvm_write_t;
+
 typedef struct {
     uint64_t cycles;       /* absolute, as in the counters; 0: no limit */
     uint64_t instructions; /* from here on; 0: no limit */
     uint64_t nvm_writes;   /* cut at the n-th FRAM write from here on; 0: never */
-    uint32_t breakpoint;   /* 20-bit address, or FML_NO_BREAKPOINT */
+    uint32_t breakpoint[2]; /* 20-bit addresses, or FML_NO_BREAKPOINT */
 } fml_limits_t;
 
 #define FML_NO_BREAKPOINT UINT32_C(0xFFFFFFFF)
@@ -99,10 +108,30 @@ size_t fml_msp430_nvm_bytes(const fml_msp430_t *m);
 void fml_msp430_nvm_get(const fml_msp430_t *m, uint8_t *out);
 void fml_msp430_nvm_set(fml_msp430_t *m, const uint8_t *data);
 
+/* The part of FRAM whose traffic is counted apart and, while logging, listed write by write. */
+void fml_msp430_watch(fml_msp430_t *m, uint32_t address, uint32_t n_bytes);
+/* Forgets the list; logs from now on, or no more. */
+void fml_msp430_log(fml_msp430_t *m, int on);
+/* The list so far; valid until the device runs on. */
+size_t fml_msp430_logged(const fml_msp430_t *m, const fml_nvm_write_t **out);
+
+/* Everything between two instructions but FRAM outside the watched part: for a later load into the same device. */
+size_t fml_msp430_state_bytes(const fml_msp430_t *m);
+void fml_msp430_save(const fml_msp430_t *m, uint8_t *out);
+void fml_msp430_load(fml_msp430_t *m, const uint8_t *data);
+
 /* What the eUSCI_A0 sent since the last call: copies up to n_bytes and forgets them. */
 size_t fml_msp430_uart_take(fml_msp430_t *m, uint8_t *out, size_t n_bytes);
 
+/* Bytes that arrive at the eUSCI_A0 from now on, each as soon as the one before it was read. Returns how many there was
+ * room for. */
+size_t fml_msp430_uart_give(fml_msp430_t *m, const uint8_t *data, size_t n_bytes);
+/* Bytes that arrive now, read or not: the last one stays, with UCOE. Returns 0 where the module is in reset. */
+size_t fml_msp430_uart_force(fml_msp430_t *m, const uint8_t *data, size_t n_bytes);
+
 void fml_msp430_set_supply_mv(fml_msp430_t *m, uint32_t supply_mv);
 void fml_msp430_set_analog_mv(fml_msp430_t *m, int channel, uint32_t input_mv);
+/* From now on the input is a part of the supply, in 1/1000; 0: what was set last. */
+void fml_msp430_connect_supply(fml_msp430_t *m, int channel, uint32_t per_mille);
 
 #endif

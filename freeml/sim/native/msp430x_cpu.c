@@ -267,6 +267,7 @@ static int service(fml_msp430_t *m) {
         const uint32_t gie = m->r[SR] & SR_GIE;
         if (m->stop == FML_STOP_NONE) {
             fml_io_update(m);
+            fml_timer_count(m);
         }
         if (m->stop != FML_STOP_NONE) {
             return 1;
@@ -280,6 +281,9 @@ static int service(fml_msp430_t *m) {
             m->attention = 1;
             m->stop = FML_STOP_INSTRUCTIONS;
             return 1;
+        }
+        if ((m->dma.waiting || m->dma.active >= 0) && fml_dma_step(m)) {
+            continue;
         }
         if (gie && fml_io_pending(m, 0)) {
             if (m->gie_before || m->r[SR] & SR_CPUOFF) {
@@ -302,7 +306,7 @@ static int service(fml_msp430_t *m) {
 }
 
 fml_stop_t fml_msp430_run(fml_msp430_t *m, const fml_limits_t *limits) {
-    const uint32_t breakpoint = limits->breakpoint;
+    const uint32_t breakpoint = limits->breakpoint[0], other = limits->breakpoint[1];
     if (m->needs_reset) {
         return m->stop;
     }
@@ -320,7 +324,7 @@ fml_stop_t fml_msp430_run(fml_msp430_t *m, const fml_limits_t *limits) {
                 return m->stop;
             }
         }
-        if (FML_UNLIKELY(m->r[PC] == breakpoint)) {
+        if (FML_UNLIKELY(m->r[PC] == breakpoint) || FML_UNLIKELY(m->r[PC] == other)) {
             m->stop = FML_STOP_BREAKPOINT;
             return m->stop;
         }

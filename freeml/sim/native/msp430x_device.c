@@ -41,6 +41,7 @@ fml_msp430_t *fml_msp430_create(int part) {
 }
 
 void fml_msp430_destroy(fml_msp430_t *m) {
+    free(m->log);
     free(m);
 }
 
@@ -86,6 +87,10 @@ void fml_msp430_reset(fml_msp430_t *m, uint64_t garbage_seed) {
     m->r[SP] &= ~UINT32_C(1);
     m->r[SR] = m->r[CG] = 0;
     fml_io_reset(m);
+    for (address = DMA_LOW; address < DMA_HIGH; address++) { /* addresses and sizes are undefined */
+        m->mem[address] = (uint8_t)next_random(&state);
+    }
+    fml_dma_reset(m);
     m->instruction_pc = 0xFFFE;
     m->r[PC] = load(m, 0xFFFE, 0) & 0xFFFE;
     m->n.cycles += 4;
@@ -193,18 +198,61 @@ void fml_msp430_nvm_set(fml_msp430_t *m, const uint8_t *data) {
     memset(m->way, 0xFF, sizeof m->way);
 }
 
+void fml_msp430_watch(fml_msp430_t *m, uint32_t address, uint32_t n_bytes) {
+    m->watch_low = address;
+    m->watch_bytes = n_bytes;
+}
+
+void fml_msp430_log(fml_msp430_t *m, int on) {
+    m->logging = on;
+    m->log_n = 0;
+}
+
+void fml_log_write(fml_msp430_t *m, uint32_t address, uint32_t value, uint32_t n_bytes) {
+    if (m->log_n == m->log_capacity) {
+        const size_t capacity = m->log_capacity ? 2 * m->log_capacity : 1024;
+        fml_nvm_write_t *grown = realloc(m->log, capacity * sizeof *grown);
+        if (!grown) {
+            fml_fault(m, "no memory of the host for the log of writes, at", address);
+            return;
+        }
+        m->log = grown;
+        m->log_capacity = capacity;
+    }
+    m->log[m->log_n].address = address;
+    m->log[m->log_n].value = (uint16_t)(n_bytes == 1 ? value & 0xFF : value);
+    m->log[m->log_n++].n_bytes = (uint16_t)n_bytes;
+}
+
+size_t fml_msp430_logged(const fml_msp430_t *m, const fml_nvm_write_t **out) {
+    *out = m->log;
+    return m->log_n;
+}
+
+/* The fields up to those of the host, then I/O and SRAM, then the watched part of FRAM. */
+enum { LOW_BYTES = 0x4000 };
+static const size_t FIELD_BYTES = offsetof(fml_msp430_t, watch_low);
+
+size_t fml_msp430_state_bytes(const fml_msp430_t *m) {
+    return FIELD_BYTES + LOW_BYTES + m->watch_bytes;
+}
+
+void fml_msp430_save(const fml_msp430_t *m, uint8_t *out) {
+    memcpy(out, m, FIELD_BYTES);
+    memcpy(out + FIELD_BYTES, m->mem, LOW_BYTES);
+    memcpy(out + FIELD_BYTES + LOW_BYTES, m->mem + m->watch_low, m->watch_bytes);
+}
+
+void fml_msp430_load(fml_msp430_t *m, const uint8_t *data) {
+    memcpy(m, data, FIELD_BYTES);
+    memcpy(m->mem, data + FIELD_BYTES, LOW_BYTES);
+    memcpy(m->mem + m->watch_low, data + FIELD_BYTES + LOW_BYTES, m->watch_bytes);
+}
+
 size_t fml_msp430_uart_take(fml_msp430_t *m, uint8_t *out, size_t n_bytes) {
     const size_t n = n_bytes < m->uart_n ? n_bytes : m->uart_n;
     memcpy(out, m->uart, n);
     memmove(m->uart, m->uart + n, m->uart_n - n);
     m->uart_n -= n;
     return n;
-}
-
-void fml_msp430_set_supply_mv(fml_msp430_t *m, uint32_t supply_mv) {
-    m->supply_mv = supply_mv;
-}
-
-void fml_msp430_set_analog_mv(fml_msp430_t *m, int channel, uint32_t input_mv) {
-    m->analog_mv[channel & (N_CHANNELS - 1)] = input_mv;
 }

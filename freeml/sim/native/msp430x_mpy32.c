@@ -75,6 +75,9 @@ static void multiply(fml_msp430_t *m, uint64_t cycle) {
         p->ready[i] = from + latency[i] > high ? from + latency[i] : high;
     }
     m->n.multiplications += (wide1 ? 2u : 1u) * (wide2 ? 2u : 1u);
+    if (FML_UNLIKELY(m->dma.listening >> DMA_BY_MPY32 & 1)) {
+        fml_dma_trigger(m, DMA_BY_MPY32);
+    }
 }
 
 uint32_t fml_mpy32_read(fml_msp430_t *m, uint32_t offset, uint64_t cycle) {

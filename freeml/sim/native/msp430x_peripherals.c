@@ -1,4 +1,4 @@
-/* Peripheral registers: FRAM controller, clocks, watchdog, Timer_A0, eUSCI_A0 transmitter, ADC12_B, MPY32.
+/* The bus of the peripherals, and those without a file of their own: FRAM controller, clocks, watchdog.
  *
  * Ports, SFR, PMM, SYS, REF, RAMCTL, MPU and the rest of CS are registers that keep what is written. Every other module
  * is a fault, so that no firmware waits for hardware that is not there. Events have the cycle at which they happen. */
@@ -8,16 +8,11 @@
 
 enum {
     SFRIE1 = 0x100, SFRIFG1 = 0x102, PMMCTL0 = 0x120, PM5CTL0 = 0x130, FRCTL0 = 0x140, GCCTL0 = 0x144, GCCTL1 = 0x146,
-    WDTCTL = 0x15C, CSCTL0 = 0x160, CSCTL1 = 0x162, CSCTL2 = 0x164, CSCTL3 = 0x166, REFCTL0 = 0x1B0, TA0CTL = 0x340,
-    TA0CCTL0 = 0x342, TA0CCTL1 = 0x344, TA0CCTL2 = 0x346, TA0R = 0x350, TA0CCR0 = 0x352, TA0EX0 = 0x360, TA0IV = 0x36E,
-    MPY32 = 0x4C0, UCA0CTLW0 = 0x5C0, UCA0STATW = 0x5CA, UCA0TXBUF = 0x5CE, UCA0IE = 0x5DA, UCA0IFG = 0x5DC,
-    ADC12CTL0 = 0x800, ADC12CTL1 = 0x802, ADC12CTL3 = 0x806, ADC12IFGR0 = 0x80C, ADC12IER0 = 0x812, ADC12IV = 0x818,
-    ADC12MCTL0 = 0x820, ADC12MEM0 = 0x860
+    WDTCTL = 0x15C, CSCTL0 = 0x160, CSCTL1 = 0x162, CSCTL2 = 0x164, CSCTL3 = 0x166, REFCTL0 = 0x1B0
 };
-enum { VECTOR_WATCHDOG = 0xFFF2, VECTOR_ADC12 = 0xFFEC, VECTOR_TIMER_CCR0 = 0xFFEA, VECTOR_TIMER = 0xFFE8 };
-enum { ACLK_HZ = 32768, VLO_HZ = 9400, ADC_HZ = 4800000 }; /* ACLK from a crystal; VLO and MODCLK as typical */
-enum { ACCESS_ERROR = 8, TIMER_IFG = 1, TIMER_IE = 2, CCR_IFG = 1, CCR_IE = 0x10, WATCHDOG_HELD = 0x80,
-       WATCHDOG_INTERVAL = 0x10, ADC_BUSY = 1 };
+enum { VECTOR_WATCHDOG = 0xFFF2 };
+enum { ACLK_HZ = 32768, VLO_HZ = 9400 }; /* ACLK from a crystal; VLO and MODCLK as typical */
+enum { ACCESS_ERROR = 8, WATCHDOG_HELD = 0x80, WATCHDOG_INTERVAL = 0x10 };
 
 typedef struct {
     uint16_t first, end;
@@ -27,12 +22,16 @@ typedef struct {
 static const range_t PRESENT[] = {
     {0x100, 0x106}, {0x120, 0x122}, {0x12A, 0x12C}, {0x130, 0x132}, {0x140, 0x148}, {0x158, 0x15A}, {0x15C, 0x15E},
     {0x160, 0x16E}, {0x180, 0x1A0}, {0x1B0, 0x1B2}, {0x200, 0x280}, {0x320, 0x340}, {0x340, 0x348}, {0x350, 0x358},
-    {0x360, 0x362}, {0x36E, 0x370}, {0x4C0, 0x4EE}, {0x5A0, 0x5B0}, {0x5C0, 0x5E0}, {0x800, 0x880}};
+    {0x360, 0x362}, {0x36E, 0x370}, {0x4C0, 0x4EE}, {0x5A0, 0x5B0}, {0x5C0, 0x5E0}, {0x800, 0x880},
+    {0x8C0, 0x8C8}, {0x8CC, 0x8D0}};
 
 static int present(const fml_msp430_t *m, uint32_t address) {
     size_t i;
     if (address < 0x20) {
         return m->part == FML_PART_FR5994 && address >= 0x0A; /* TinyRAM */
+    }
+    if (address >= DMA_LOW && address < DMA_HIGH) {
+        return fml_dma_has(m, address);
     }
     for (i = 0; i < sizeof PRESENT / sizeof PRESENT[0]; i++) {
         if (address >= PRESENT[i].first && address < PRESENT[i].end) {
@@ -44,7 +43,7 @@ static int present(const fml_msp430_t *m, uint32_t address) {
 
 /* Clocks ---------------------------------------------------------------------------------------------------------- */
 
-static uint32_t clock_hz(const fml_msp430_t *m, uint32_t select, uint32_t divider) {
+uint32_t fml_clock_hz(const fml_msp430_t *m, uint32_t select, uint32_t divider) {
     static const uint32_t slow[8] = {1000000, 2670000, 3500000, 4000000, 5330000, 7000000, 8000000, 8000000};
     static const uint32_t fast[8] = {1000000, 5330000, 7000000, 8000000, 16000000, 21000000, 24000000, 24000000};
     const uint32_t dco = raw16(m, CSCTL1);
@@ -53,13 +52,13 @@ static uint32_t clock_hz(const fml_msp430_t *m, uint32_t select, uint32_t divide
     case 0: hz = ACLK_HZ; break;
     case 1: hz = VLO_HZ; break;
     case 3: hz = (dco & 0x40 ? fast : slow)[dco >> 1 & 7]; break;
-    case 4: hz = ADC_HZ; break;
+    case 4: hz = MODCLK_HZ; break;
     default: hz = 8000000; break; /* crystal HFXT: 8 MHz assumed */
     }
     return hz >> (divider > 5 ? 5 : divider);
 }
 
-static uint64_t cycles_of(const fml_msp430_t *m, uint64_t ticks, uint64_t hz) {
+uint64_t fml_cycles_of(const fml_msp430_t *m, uint64_t ticks, uint64_t hz) {
     return (ticks * m->mclk_hz + hz - 1) / hz;
 }
 
@@ -89,77 +88,13 @@ static void update_fram(fml_msp430_t *m) {
     m->fram_waits = waits;
 }
 
-/* Timer_A0 -------------------------------------------------------------------------------------------------------- */
-
-static uint64_t timer_hz(const fml_msp430_t *m) {
-    const uint32_t control = raw16(m, TA0CTL), select = control >> 8 & 3;
-    const uint32_t hz = select == 1 ? clock_hz(m, raw16(m, CSCTL2) >> 8 & 7, raw16(m, CSCTL3) >> 8 & 7) : m->smclk_hz;
-    return hz >> (control >> 6 & 3);
-}
-
-static uint64_t timer_divider(const fml_msp430_t *m) {
-    return (raw16(m, TA0EX0) & 7) + 1;
-}
-
-static uint32_t timer_mode(const fml_msp430_t *m) {
-    const uint32_t mode = raw16(m, TA0CTL) >> 4 & 3;
-    return mode == 1 && !raw16(m, TA0CCR0) ? 0 : mode; /* up mode to 0 stands still */
-}
-
-static uint64_t ticks_to_cycles(const fml_msp430_t *m, uint64_t ticks) {
-    return cycles_of(m, ticks * timer_divider(m), timer_hz(m));
-}
-
-/* The next tick at which a flag is set: CCR0 reached, or back to 0. */
-static void timer_schedule(fml_msp430_t *m) {
-    const uint32_t count = raw16(m, TA0R), top = raw16(m, TA0CCR0), mode = timer_mode(m);
-    m->timer_event = NEVER;
-    if (mode) {
-        const uint32_t to_zero = mode == 1 ? 1 : 0x10000 - count;
-        m->timer_target = m->timer_counted + (count < top ? top - count : to_zero);
-        m->timer_event = m->timer_base_cycle + ticks_to_cycles(m, m->timer_target);
-    }
-}
-
-/* Count up to the present cycle: from flag to flag, then the rest. */
-static void timer_update(fml_msp430_t *m) {
-    const uint32_t top = raw16(m, TA0CCR0);
-    uint64_t ticks;
-    if (!timer_mode(m)) {
-        return;
-    }
-    while (m->timer_event <= m->n.cycles) {
-        const uint32_t next = raw16(m, TA0R) < top ? top : 0;
-        if (next) {
-            m->mem[TA0CCTL0] |= CCR_IFG;
-        } else {
-            m->mem[TA0CTL] |= TIMER_IFG;
-        }
-        put16(m, TA0R, next);
-        m->timer_counted = m->timer_target;
-        timer_schedule(m);
-    }
-    ticks = (m->n.cycles - m->timer_base_cycle) * timer_hz(m) / ((uint64_t)m->mclk_hz * timer_divider(m));
-    if (ticks > m->timer_counted) {
-        put16(m, TA0R, (uint32_t)(raw16(m, TA0R) + (ticks - m->timer_counted)));
-        m->timer_counted = ticks;
-    }
-}
-
-/* A register was written: the count restarts its tick. */
-static void timer_restart(fml_msp430_t *m) {
-    m->timer_base_cycle = m->n.cycles;
-    m->timer_counted = 0;
-    timer_schedule(m);
-}
-
 /* Watchdog -------------------------------------------------------------------------------------------------------- */
 
 static void watchdog_start(fml_msp430_t *m) {
     static const uint8_t log2_ticks[8] = {31, 27, 23, 19, 15, 13, 9, 6};
     const uint32_t control = m->mem[WDTCTL], select = control >> 5 & 3;
     const uint32_t hz = select == 0 ? m->smclk_hz : select == 1 ? ACLK_HZ : VLO_HZ;
-    m->watchdog_period = cycles_of(m, UINT64_C(1) << log2_ticks[control & 7], hz);
+    m->watchdog_period = fml_cycles_of(m, UINT64_C(1) << log2_ticks[control & 7], hz);
     m->watchdog_event = control & WATCHDOG_HELD ? NEVER : m->n.cycles + m->watchdog_period;
 }
 
@@ -178,8 +113,8 @@ static void update_clocks(fml_msp430_t *m) {
     const uint32_t select = raw16(m, CSCTL2), divide = raw16(m, CSCTL3);
     const uint64_t left = m->watchdog_event == NEVER ? NEVER : m->watchdog_event - m->n.cycles;
     const uint64_t old_period = m->watchdog_period;
-    m->mclk_hz = clock_hz(m, select & 7, divide & 7);
-    m->smclk_hz = clock_hz(m, select >> 4 & 7, divide >> 4 & 7);
+    m->mclk_hz = fml_clock_hz(m, select & 7, divide & 7);
+    m->smclk_hz = fml_clock_hz(m, select >> 4 & 7, divide >> 4 & 7);
     if (m->mclk_hz == 0 || m->mclk_hz > 24000000) {
         fml_fault(m, "MCLK out of range in CSCTL1", raw16(m, CSCTL1));
         m->mclk_hz = 16000000;
@@ -188,43 +123,8 @@ static void update_clocks(fml_msp430_t *m) {
     if (left != NEVER && old_period) { /* the part already counted stays counted */
         m->watchdog_event = m->n.cycles + (uint64_t)((double)left / (double)old_period * (double)m->watchdog_period);
     }
-    timer_restart(m);
+    fml_timer_restart(m);
     update_fram(m);
-}
-
-/* ADC12_B: single conversions of MEM0, on software start ------------------------------------------------------------ */
-
-static void adc_start(fml_msp430_t *m) {
-    static const uint16_t sample_clocks[16] = {4, 8, 16, 32, 64, 96, 128, 192, 256, 384, 512, 512, 512, 512, 512, 512};
-    const uint32_t control = raw16(m, ADC12CTL0);
-    if ((control & 0x13) == 0x13 && m->adc_event == NEVER) {
-        const uint32_t shape = raw16(m, ADC12CTL1);
-        if (shape & 6 || raw16(m, ADC12CTL3) & 31 || (shape & 0x200) == 0 || shape & 0x1C00) {
-            fml_fault(m, "ADC12 is modelled for single conversions into MEM0 with SHP and ADC12SC only, ADC12CTL1", shape);
-            return;
-        }
-        m->adc_event = m->n.cycles + cycles_of(m, sample_clocks[control >> 8 & 15] + 15u, ADC_HZ);
-        m->mem[ADC12CTL1] |= ADC_BUSY;
-    }
-    m->mem[ADC12CTL0] &= 0xFE;
-}
-
-static void adc_finish(fml_msp430_t *m) {
-    static const uint16_t reference_mv[4] = {1200, 2000, 2500, 2500};
-    const uint32_t memory = raw16(m, ADC12MCTL0), channel = memory & 31, reference = memory >> 8 & 15;
-    const int is_supply = channel == 31 && raw16(m, ADC12CTL3) & 0x40;
-    const uint32_t input = is_supply ? m->supply_mv / 2 : m->analog_mv[channel];
-    const uint32_t full = reference == 0 ? m->supply_mv : reference_mv[raw16(m, REFCTL0) >> 4 & 3];
-    uint32_t code;
-    m->adc_event = NEVER;
-    m->mem[ADC12CTL1] &= 0xFE;
-    if (reference > 1 || input == NO_LINE || (reference == 1 && !(m->mem[REFCTL0] & 1))) {
-        fml_fault(m, "ADC12 conversion of an unconnected channel or without reference, ADC12MCTL0", memory);
-        return;
-    }
-    code = full ? input * 4096 / full : 0;
-    put16(m, ADC12MEM0, code > 4095 ? 4095 : code);
-    m->mem[ADC12IFGR0] |= 1;
 }
 
 /* Bus ------------------------------------------------------------------------------------------------------------- */
@@ -234,23 +134,24 @@ static uint64_t access_cycle(const fml_msp430_t *m) {
 }
 
 static uint32_t read16(fml_msp430_t *m, uint32_t slot) {
-    uint32_t value = raw16(m, slot);
+    const uint32_t value = raw16(m, slot);
+    if (slot >= TIMER_LOW && slot < TIMER_HIGH) {
+        return fml_timer_read(m, slot);
+    } else if (slot >= UART_LOW && slot < UART_HIGH) {
+        return fml_uart_read(m, slot);
+    } else if (slot >= DMA_LOW && slot < DMA_HIGH) {
+        return fml_dma_read(m, slot);
+    } else if (slot >= ADC12_LOW && slot < ADC12_HIGH) {
+        return fml_adc_read(m, slot);
+    } else if (slot >= COMP_LOW && slot < COMP_HIGH) {
+        return fml_comparator_read(m, slot);
+    }
     switch (slot) {
     case FRCTL0: return 0x9600 | (value & 0xFF);
     case WDTCTL: return 0x6900 | (value & 0xFF);
     case PMMCTL0:
     case CSCTL0: return 0x9600 | (value & 0xFF);
-    case UCA0STATW: return 0;
-    case TA0R: fml_io_update(m); return raw16(m, slot);
-    case TA0IV:
-        value = m->mem[TA0CTL] & TIMER_IE && m->mem[TA0CTL] & TIMER_IFG ? 0x0E : 0;
-        m->mem[TA0CTL] &= (uint8_t)(value ? ~TIMER_IFG : 0xFF);
-        return value;
-    case ADC12MEM0: m->mem[ADC12IFGR0] &= 0xFE; return value;
-    case ADC12IV:
-        value = m->mem[ADC12IFGR0] & m->mem[ADC12IER0] & 1 ? 0x0C : 0;
-        m->mem[ADC12IFGR0] &= (uint8_t)(value ? 0xFE : 0xFF);
-        return value;
+    case REFCTL0: return value & 1 ? value | 0x1000 : value; /* the reference is ready at once (assumed) */
     default: return value;
     }
 }
@@ -259,20 +160,40 @@ uint32_t fml_io_read(fml_msp430_t *m, uint32_t address, uint32_t is_byte) {
     const uint32_t slot = address & ~UINT32_C(1);
     uint32_t value;
     m->n.io_reads++;
-    if (!present(m, address)) {
+    if (slot >= MPY32_LOW && slot < MPY32_HIGH) {
+        value = fml_mpy32_read(m, slot - MPY32_LOW, access_cycle(m));
+    } else if (!present(m, address)) {
         fml_fault(m, "read of peripheral register that is not modelled", address);
         return 0;
+    } else {
+        if (m->stop == FML_STOP_NONE) {
+            fml_io_update(m);
+        }
+        value = read16(m, slot);
     }
-    if (m->stop == FML_STOP_NONE) {
-        fml_io_update(m);
-    }
-    value = slot >= MPY32 && slot < MPY32 + 0x30 ? fml_mpy32_read(m, slot - MPY32, access_cycle(m)) : read16(m, slot);
     return is_byte ? (address & 1 ? value >> 8 : value & 0xFF) : value;
 }
 
 /* What a write changes beyond the stored register. */
-static void written(fml_msp430_t *m, uint32_t slot) {
+static void written(fml_msp430_t *m, uint32_t slot, uint32_t old, uint32_t is_byte) {
     const uint32_t value = raw16(m, slot);
+    m->attention = 1;
+    if (slot >= TIMER_LOW && slot < TIMER_HIGH) {
+        fml_timer_written(m, slot, old);
+        return;
+    } else if (slot >= UART_LOW && slot < UART_HIGH) {
+        fml_uart_written(m, slot, old);
+        return;
+    } else if (slot >= DMA_LOW && slot < DMA_HIGH) {
+        fml_dma_written(m, slot, old, is_byte);
+        return;
+    } else if (slot >= ADC12_LOW && slot < ADC12_HIGH) {
+        fml_adc_written(m, slot);
+        return;
+    } else if (slot >= COMP_LOW && slot < COMP_HIGH) {
+        fml_comparator_written(m, slot, old);
+        return;
+    }
     switch (slot) {
     case PMMCTL0:
         if (value & 0x0C) {
@@ -285,55 +206,16 @@ static void written(fml_msp430_t *m, uint32_t slot) {
     case CSCTL1:
     case CSCTL2:
     case CSCTL3: update_clocks(m); break;
-    case TA0CTL:
-        if (value & 4) {
-            put16(m, TA0R, 0);
-            m->mem[TA0CTL] = (uint8_t)(value & 0xFB);
-        }
-        if ((value >> 4 & 3) == 3 || (value >> 8 & 1) == (value >> 9 & 1)) {
-            if (value >> 4 & 3) {
-                fml_fault(m, "Timer_A0 is modelled for up and continuous mode from ACLK or SMCLK, TA0CTL", value);
-                return;
-            }
-        }
-        timer_restart(m);
-        break;
-    case TA0R:
-    case TA0CCR0:
-    case TA0EX0: timer_restart(m); break;
-    case TA0CCTL0:
-    case TA0CCTL1:
-    case TA0CCTL2:
-        if (value & 0x100 || (slot != TA0CCTL0 && value & CCR_IE)) {
-            fml_fault(m, "Timer_A0 is modelled for compare of CCR0 only, register", slot);
-        }
-        break;
-    case UCA0TXBUF:
-        if (!(raw16(m, UCA0CTLW0) & 1)) {
-            if (m->uart_n < UART_BYTES) {
-                m->uart[m->uart_n++] = (uint8_t)value;
-            } else {
-                fml_fault(m, "more UART output than the host took, bytes", UART_BYTES);
-            }
-        }
-        break;
-    case UCA0IE:
-        if (value) {
-            fml_fault(m, "eUSCI_A0 interrupts are not modelled, UCA0IE", value);
-        }
-        break;
-    case UCA0IFG: put16(m, UCA0IFG, 2); break; /* always ready to send */
-    case ADC12CTL0: adc_start(m); break;
+    case REFCTL0: fml_comparator_update(m); break;
     default: break;
     }
-    m->attention = 1;
 }
 
 void fml_io_write(fml_msp430_t *m, uint32_t address, uint32_t value, uint32_t is_byte) {
-    const uint32_t slot = address & ~UINT32_C(1);
+    const uint32_t slot = address & ~UINT32_C(1), old = raw16(m, slot);
     m->n.io_writes++;
-    if (slot >= MPY32 && slot < MPY32 + 0x30) {
-        fml_mpy32_write(m, address - MPY32, value, is_byte, access_cycle(m));
+    if (slot >= MPY32_LOW && slot < MPY32_HIGH) {
+        fml_mpy32_write(m, address - MPY32_LOW, value, is_byte, access_cycle(m));
         return;
     }
     if (!present(m, address)) {
@@ -344,6 +226,7 @@ void fml_io_write(fml_msp430_t *m, uint32_t address, uint32_t value, uint32_t is
         return;
     }
     fml_io_update(m);
+    fml_timer_count(m);
     if (slot == WDTCTL) {
         watchdog_write(m, value, is_byte);
         m->attention = 1;
@@ -368,15 +251,17 @@ void fml_io_write(fml_msp430_t *m, uint32_t address, uint32_t value, uint32_t is
     } else {
         put16(m, slot, value);
     }
-    written(m, slot);
+    written(m, slot, old, is_byte);
 }
 
 /* Events and interrupts --------------------------------------------------------------------------------------------- */
 
 void fml_io_update(fml_msp430_t *m) {
-    timer_update(m);
+    if (m->timer_event <= m->n.cycles) {
+        fml_timer_events(m);
+    }
     if (m->adc_event <= m->n.cycles) {
-        adc_finish(m);
+        fml_adc_finish(m);
     }
     while (m->watchdog_event <= m->n.cycles) {
         if (!(m->mem[WDTCTL] & WATCHDOG_INTERVAL)) {
@@ -393,28 +278,39 @@ static uint64_t earlier(uint64_t a, uint64_t b) {
     return a < b ? a : b;
 }
 
-/* Asleep, only what can wake the CPU or reset it counts, and SMCLK stands still with SCG1. */
+/* Asleep, only what can wake the CPU or reset it counts, and what triggers a DMA transfer before that; SMCLK stands still
+ * with SCG1. */
 uint64_t fml_io_next(const fml_msp430_t *m, int sleeping) {
-    const int no_smclk = sleeping && m->r[SR] & SR_SCG1;
-    const int timer_wakes = m->mem[TA0CCTL0] & CCR_IE || m->mem[TA0CTL] & TIMER_IE;
-    const int watchdog_matters = m->mem[SFRIE1] & 1 || !(m->mem[WDTCTL] & WATCHDOG_INTERVAL);
+    int no_smclk, by_dma, timer_runs, timer_moves, watchdog_matters, adc_moves;
     uint64_t next = NEVER;
-    if (!sleeping || (timer_wakes && !(no_smclk && (raw16(m, TA0CTL) >> 8 & 3) == 2))) {
+    if (!sleeping) {
+        return earlier(m->timer_event, earlier(m->watchdog_event, m->adc_event));
+    }
+    no_smclk = m->r[SR] & SR_SCG1;
+    by_dma = fml_dma_wakes(m);
+    timer_runs = !(no_smclk && fml_timer_uses_smclk(m));
+    timer_moves = fml_dma_listens(m, DMA_BY_TA0CCR0) || fml_dma_listens(m, DMA_BY_TA0CCR2);
+    watchdog_matters = m->mem[SFRIE1] & 1 || !(m->mem[WDTCTL] & WATCHDOG_INTERVAL);
+    adc_moves = fml_dma_listens(m, DMA_BY_ADC12);
+    if (watchdog_matters && !(no_smclk && !(m->mem[WDTCTL] & 0x60))) {
+        next = m->watchdog_event;
+    }
+    if (timer_runs && (fml_timer_wakes(m) || (timer_moves && by_dma))) {
         next = earlier(next, m->timer_event);
     }
-    if (!sleeping || (watchdog_matters && !(no_smclk && !(m->mem[WDTCTL] & 0x60)))) {
-        next = earlier(next, m->watchdog_event);
-    }
-    if (!sleeping || m->mem[ADC12IER0] & 1) {
+    if (fml_adc_wakes(m) || (adc_moves && by_dma)) {
         next = earlier(next, m->adc_event);
     }
-    return next;
+    if (next != NEVER && timer_moves && timer_runs) {
+        next = earlier(next, m->timer_event);
+    }
+    return next != NEVER && adc_moves ? earlier(next, m->adc_event) : next;
 }
 
 /* Clocks that stood still while the CPU slept start again where they were. */
 void fml_io_slept(fml_msp430_t *m, uint64_t cycles) {
     if (m->r[SR] & SR_SCG1) {
-        if ((raw16(m, TA0CTL) >> 8 & 3) == 2 && m->timer_event != NEVER) {
+        if (fml_timer_uses_smclk(m) && m->timer_event != NEVER) {
             m->timer_base_cycle += cycles;
             m->timer_event += cycles;
         }
@@ -424,19 +320,17 @@ void fml_io_slept(fml_msp430_t *m, uint64_t cycles) {
     }
 }
 
+/* In the order of priority. */
 uint32_t fml_io_pending(fml_msp430_t *m, int acknowledge) {
-    if (m->mem[SFRIE1] & m->mem[SFRIFG1] & 1) {
+    uint32_t vector = fml_comparator_pending(m);
+    if (!vector && m->mem[SFRIE1] & m->mem[SFRIFG1] & 1) {
         m->mem[SFRIFG1] &= (uint8_t)(acknowledge ? 0xFE : 0xFF);
         return VECTOR_WATCHDOG;
     }
-    if (m->mem[ADC12IER0] & m->mem[ADC12IFGR0] & 1) {
-        return VECTOR_ADC12;
-    }
-    if (m->mem[TA0CCTL0] & CCR_IE && m->mem[TA0CCTL0] & CCR_IFG) {
-        m->mem[TA0CCTL0] &= (uint8_t)(acknowledge ? ~CCR_IFG : 0xFF);
-        return VECTOR_TIMER_CCR0;
-    }
-    return m->mem[TA0CTL] & TIMER_IE && m->mem[TA0CTL] & TIMER_IFG ? VECTOR_TIMER : 0;
+    vector = vector ? vector : fml_uart_pending(m);
+    vector = vector ? vector : fml_adc_pending(m);
+    vector = vector ? vector : fml_timer_pending(m, acknowledge);
+    return vector ? vector : fml_dma_pending(m);
 }
 
 void fml_io_reset(fml_msp430_t *m) {
@@ -450,8 +344,9 @@ void fml_io_reset(fml_msp430_t *m) {
     put16(m, CSCTL1, 0x000C);
     put16(m, CSCTL2, 0x0033);
     put16(m, CSCTL3, 0x0333);
-    put16(m, UCA0CTLW0, 1);                     /* UCSWRST */
-    put16(m, UCA0IFG, 2);
+    fml_uart_reset(m);
+    fml_adc_reset(m);
+    m->captured_unread = 0;
     m->timer_base_cycle = m->timer_counted = 0;
     m->timer_event = m->adc_event = m->watchdog_event = NEVER;
     m->fram_waits = m->fram_blocked = 0;

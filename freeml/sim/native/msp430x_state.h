@@ -19,7 +19,12 @@
 enum { SR_C = 1, SR_Z = 2, SR_N = 4, SR_GIE = 8, SR_CPUOFF = 0x10, SR_SCG0 = 0x40, SR_SCG1 = 0x80, SR_V = 0x100 };
 enum { SR_MASK = 0x1FF, PC = 0, SP = 1, SR = 2, CG = 3 };
 enum { REGION_NONE = 0, REGION_IO, REGION_SRAM, REGION_FRAM, REGION_ROM };
-enum { ADDRESS_MASK = 0xFFFFF, MEMORY_BYTES = 0x100000, IO_BYTES = 0x1000, UART_BYTES = 0x10000, N_CHANNELS = 32 };
+enum { ADDRESS_MASK = 0xFFFFF, MEMORY_BYTES = 0x100000, IO_BYTES = 0x1000, UART_BYTES = 0x10000, UART_IN_BYTES = 0x1000, N_CHANNELS = 32 };
+
+/* Registers of modules with a file of their own: first address, first beyond. */
+enum { TIMER_LOW = 0x340, TIMER_HIGH = 0x370, MPY32_LOW = 0x4C0, MPY32_HIGH = 0x4F0, DMA_LOW = 0x500, DMA_HIGH = 0x570,
+       UART_LOW = 0x5C0, UART_HIGH = 0x5E0, ADC12_LOW = 0x800, ADC12_HIGH = 0x880, COMP_LOW = 0x8C0, COMP_HIGH = 0x8D0 };
+enum { MODCLK_HZ = 4800000 }; /* typical */
 
 #define NO_LINE UINT32_C(0xFFFFFFFF)
 #define NEVER UINT64_MAX
@@ -34,6 +39,20 @@ typedef struct {
     unsigned mode, op1_bits, op2_bits; /* mode: 0 MPY, 1 MPYS, 2 MAC, 3 MACS; bits: 8, 16, 24 or 32 */
     unsigned delayed_write;            /* MPYDLY32 and MPYDLYWRTEN of MPY32CTL0 */
 } fml_mpy32_t;
+
+/* DMA. Of each channel what SLAU367P calls T_SourceAdd, T_DestAdd and T_Size; bits of `waiting` are channels, those of
+ * `listening` triggers. In a burst the CPU has `cpu_cycles` to its credit and runs since cycle `released` (or NEVER). */
+enum { N_DMA_CHANNELS = 6 };
+enum { DMA_BY_TA0CCR0 = 1, DMA_BY_TA0CCR2 = 2, DMA_BY_UCA0RX = 14, DMA_BY_UCA0TX = 15, DMA_BY_ADC12 = 26,
+       DMA_BY_MPY32 = 29 };
+typedef struct {
+    uint32_t source[N_DMA_CHANNELS], target[N_DMA_CHANNELS];
+    uint16_t size[N_DMA_CHANNELS];
+    uint32_t waiting, listening, latest, moved;
+    int32_t active; /* channel whose transfer or block is under way, or -1 */
+    int64_t cpu_cycles;
+    uint64_t released;
+} fml_dma_t;
 
 struct fml_msp430 {
     uint32_t r[16];
@@ -57,11 +76,24 @@ struct fml_msp430 {
     uint32_t fram_low, fram_high, sram_high;
     uint32_t mclk_hz, smclk_hz;
     fml_mpy32_t mpy;
+    fml_dma_t dma;
     uint64_t timer_base_cycle, timer_counted, timer_target; /* Timer_A0, ticks since base: in TA0R; at the next flag */
+    uint32_t timer_next;      /* count at the next flag */
+    uint32_t captured_unread; /* bit per capture register */
+    uint32_t uart_unread;     /* UCA0RXBUF holds a byte that nobody read */
+    uint32_t adc_unread;      /* ADC12MEM0 likewise */
     uint64_t timer_event, watchdog_event, adc_event;
     uint64_t watchdog_period;
     uint32_t supply_mv;
     uint32_t analog_mv[N_CHANNELS]; /* NO_LINE: nothing connected */
+    uint32_t supply_per_mille[N_CHANNELS]; /* 0: the input does not follow the supply */
+    /* From here on: no part of a saved state. */
+    uint32_t watch_low, watch_bytes;
+    int logging;
+    fml_nvm_write_t *log;
+    size_t log_n, log_capacity;
+    uint8_t uart_in[UART_IN_BYTES];
+    size_t uart_in_n, uart_in_at;
     uint8_t uart[UART_BYTES];
     size_t uart_n;
     uint8_t region[MEMORY_BYTES >> 8];
@@ -76,6 +108,48 @@ void fml_io_update(fml_msp430_t *m);     /* bring timers, watchdog and converter
 uint64_t fml_io_next(const fml_msp430_t *m, int sleeping); /* cycle of the next event, or NEVER */
 uint32_t fml_io_pending(fml_msp430_t *m, int acknowledge); /* vector address of the highest enabled interrupt, or 0 */
 void fml_io_slept(fml_msp430_t *m, uint64_t cycles);
+uint32_t fml_clock_hz(const fml_msp430_t *m, uint32_t select, uint32_t divider);
+uint64_t fml_cycles_of(const fml_msp430_t *m, uint64_t ticks, uint64_t hz);
+
+/* One file each: registers with side effects (`old` is the value before the write), events, interrupts. */
+void fml_timer_events(fml_msp430_t *m);
+void fml_timer_count(fml_msp430_t *m);
+void fml_timer_restart(fml_msp430_t *m);
+uint32_t fml_timer_read(fml_msp430_t *m, uint32_t slot);
+void fml_timer_written(fml_msp430_t *m, uint32_t slot, uint32_t old);
+void fml_timer_served(fml_msp430_t *m, uint32_t block);
+uint32_t fml_timer_pending(fml_msp430_t *m, int acknowledge);
+int fml_timer_wakes(const fml_msp430_t *m);
+int fml_timer_uses_smclk(const fml_msp430_t *m);
+
+uint32_t fml_uart_read(fml_msp430_t *m, uint32_t slot);
+void fml_uart_written(fml_msp430_t *m, uint32_t slot, uint32_t old);
+void fml_uart_served(fml_msp430_t *m, int is_receiver);
+uint32_t fml_uart_pending(const fml_msp430_t *m);
+void fml_uart_reset(fml_msp430_t *m);
+
+void fml_adc_reset(fml_msp430_t *m);
+void fml_adc_finish(fml_msp430_t *m);
+uint32_t fml_adc_read(fml_msp430_t *m, uint32_t slot);
+void fml_adc_written(fml_msp430_t *m, uint32_t slot);
+uint32_t fml_adc_pending(const fml_msp430_t *m);
+int fml_adc_wakes(const fml_msp430_t *m);
+
+uint32_t fml_analog_mv(const fml_msp430_t *m, uint32_t channel); /* at an ADC input, or NO_LINE */
+uint32_t fml_comparator_read(fml_msp430_t *m, uint32_t slot);
+void fml_comparator_written(fml_msp430_t *m, uint32_t slot, uint32_t old);
+void fml_comparator_update(fml_msp430_t *m);
+uint32_t fml_comparator_pending(const fml_msp430_t *m);
+
+int fml_dma_has(const fml_msp430_t *m, uint32_t address);
+uint32_t fml_dma_read(fml_msp430_t *m, uint32_t slot);
+void fml_dma_written(fml_msp430_t *m, uint32_t slot, uint32_t old, uint32_t is_byte);
+void fml_dma_trigger(fml_msp430_t *m, uint32_t trigger);
+int fml_dma_step(fml_msp430_t *m); /* one transfer, or what precedes it; 0: it is the CPU's turn */
+int fml_dma_listens(const fml_msp430_t *m, uint32_t trigger);
+int fml_dma_wakes(const fml_msp430_t *m); /* an enabled channel interrupts when it is done */
+uint32_t fml_dma_pending(const fml_msp430_t *m);
+void fml_dma_reset(fml_msp430_t *m);
 
 /* msp430x_mpy32.c */
 uint32_t fml_mpy32_read(fml_msp430_t *m, uint32_t offset, uint64_t cycle);
@@ -85,6 +159,7 @@ void fml_mpy32_write(fml_msp430_t *m, uint32_t offset, uint32_t value, uint32_t 
 FML_COLD void fml_fault(fml_msp430_t *m, const char *what, uint32_t value);
 FML_COLD void fml_request_reset(fml_msp430_t *m, const char *cause);
 void fml_schedule(fml_msp430_t *m);
+FML_COLD void fml_log_write(fml_msp430_t *m, uint32_t address, uint32_t value, uint32_t n_bytes);
 
 /* msp430x_extended.c */
 void fml_step_extended(fml_msp430_t *m, uint32_t extension);
@@ -137,6 +212,7 @@ FML_INLINE uint32_t load(fml_msp430_t *m, uint32_t address, uint32_t is_byte) {
     case REGION_SRAM: m->n.sram_reads++; break;
     case REGION_FRAM:
         m->n.fram_data_reads++;
+        m->n.nvm_bytes_read += address - m->watch_low < m->watch_bytes ? 2 - is_byte : 0;
         cache_read(m, address);
         break;
     case REGION_IO: return fml_io_read(m, address, is_byte);
@@ -167,6 +243,12 @@ FML_INLINE void store(fml_msp430_t *m, uint32_t address, uint32_t value, uint32_
         m->n.fram_bytes_written += 2 - is_byte;
         m->n.wait_cycles += m->fram_waits;
         m->n.cycles += m->fram_waits;
+        if (address - m->watch_low < m->watch_bytes) {
+            m->n.nvm_bytes_written += 2 - is_byte;
+            if (FML_UNLIKELY(m->logging)) {
+                fml_log_write(m, address, value, 2 - is_byte);
+            }
+        }
         if (way[0] == address >> 3) { /* a write drops the line from the cache (assumed) */
             way[0] = way[1];
             way[1] = NO_LINE;

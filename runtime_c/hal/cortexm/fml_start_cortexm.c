@@ -7,7 +7,7 @@ extern uint32_t fml_stack_top[], fml_data_load[], fml_data_start[], fml_data_end
 int main(void);
 void fml_reset(void);
 
-static void fault(void) {
+void fml_board_fault(void) {
     for (;;) {
         fml_board_report(FML_BOARD_FAULT);
     }
@@ -21,7 +21,9 @@ typedef struct {
 
 __attribute__((used, section(".vectors"))) const fml_vectors_t fml_vectors = {
     fml_stack_top,
-    {fml_reset, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault},
+    {fml_reset, fml_board_fault, fml_board_fault, fml_board_fault, fml_board_fault, fml_board_fault, fml_board_fault,
+     fml_board_fault, fml_board_fault, fml_board_fault, fml_board_fault, fml_board_fault, fml_board_fault, fml_board_fault,
+     fml_board_fault},
 };
 
 void fml_reset(void) {
@@ -33,5 +35,5 @@ void fml_reset(void) {
         *to++ = 0;
     }
     main();
-    fault();
+    fml_board_fault();
 }

@@ -8,6 +8,7 @@
 /* What a board's hardware would hold; freeml's own code keeps no state. */
 static const int8_t *const *samples;
 static uint32_t energy = UINT32_MAX;
+static uintptr_t distance; /* from the window to the NVM */
 
 void fml_host_set_inputs(const int8_t *const *inputs) {
     samples = inputs;
@@ -17,7 +18,12 @@ void fml_host_set_energy_uj(uint32_t energy_uj) {
     energy = energy_uj;
 }
 
+void fml_host_set_window(const void *window, void *nvm) {
+    distance = (uintptr_t)nvm - (uintptr_t)window;
+}
+
 void fml_hal_nvm_write(void *dst, const void *src, size_t n) {
+    dst = (void *)((uintptr_t)dst + distance);
     if (n == 2 && ((uintptr_t)dst & 1u) == 0) {
         uint16_t word;
         memcpy(&word, src, sizeof word);
@@ -37,6 +43,10 @@ void fml_hal_nvm_write(void *dst, const void *src, size_t n) {
     for (; n > 0; n--) {
         *to++ = *from++;
     }
+}
+
+void fml_hal_nvm_read(void *dst, const void *src, size_t n) {
+    memcpy(dst, (const void *)((uintptr_t)src + distance), n);
 }
 
 void fml_hal_nvm_barrier(void) {

@@ -11,4 +11,8 @@ void fml_host_set_inputs(const int8_t *const *inputs);
 /* What the energy meter shows from now on. */
 void fml_host_set_energy_uj(uint32_t energy_uj);
 
+/* Play NVM that no pointer can read: the runtime is given `window`, addresses that nobody may read, for the memory at
+ * nvm. Twice the same address: NVM is where the runtime is told. */
+void fml_host_set_window(const void *window, void *nvm);
+
 #endif

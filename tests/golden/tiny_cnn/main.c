@@ -23,20 +23,30 @@ static int read_inputs(void)
     return 1;
 }
 
+/* The bytes of all outputs to standard output. */
+static int write_outputs(const fml_ram_t *ram)
+{
+    int8_t bytes[64];
+    for (uint16_t i = 0; i < tiny_cnn_model.n_outputs; i++) {
+        const uint32_t n_bytes = tiny_cnn_model.outputs[i].n_bytes;
+        for (uint32_t first = 0, n; first < n_bytes; first += n) {
+            n = n_bytes - first < sizeof bytes ? n_bytes - first : (uint32_t)sizeof bytes;
+            if (fml_read_output(ram, i, first, n, bytes) != FML_OK || fwrite(bytes, 1, n, stdout) != n) {
+                return 0;
+            }
+        }
+    }
+    return 1;
+}
+
 int main(void)
 {
     fml_ram_t ram;
     fml_host_set_inputs(inputs);
     fml_boot(&ram, &tiny_cnn_model, nvm.bytes, sram.bytes);
     while (read_inputs()) {
-        if (fml_infer(&ram) != FML_PUBLISHED) {
+        if (fml_infer(&ram) != FML_PUBLISHED || !write_outputs(&ram)) {
             return 1;
-        }
-        for (uint16_t i = 0; i < tiny_cnn_model.n_outputs; i++) {
-            const size_t n_bytes = tiny_cnn_model.outputs[i].n_bytes;
-            if (fwrite(fml_output(&ram, i), 1, n_bytes, stdout) != n_bytes) {
-                return 1;
-            }
         }
     }
     return 0;

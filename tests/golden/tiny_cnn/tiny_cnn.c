@@ -78,7 +78,7 @@ static const fml_layer_t tiny_cnn_layers[3] = {
     /* v0: /ConvI8 */
     {.first_tile = 0u, .out_offset_bytes = 0u, .n_units = 108u, .tile_units = 108u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u},
     /* v1: /MaxPoolI8 */
-    {.first_tile = 1u, .out_offset_bytes = 108u, .n_units = 9u, .tile_units = 9u, .unit_bytes = 3u, .unit_stride_bytes = 3u, .products = 0u, .part_products = 0u, .parts = 1u},
+    {.first_tile = 1u, .out_offset_bytes = 108u, .n_units = 27u, .tile_units = 27u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u},
     /* v3: /DenseI8 */
     {.first_tile = 2u, .out_offset_bytes = 0u, .n_units = 4u, .tile_units = 4u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u},
 };
@@ -117,7 +117,7 @@ const fml_model_t tiny_cnn_model = {
     .n_outputs = 1u,
     .n_layers = 3u,
     .layout_version = FML_LAYOUT_VERSION,
-    .digest = {0x4dd45aefu, 0x876a7b6eu},
+    .digest = {0xbe26f41au, 0x460a9e6du},
     .n_tiles = 3u,
     .arena_bytes = TINY_CNN_ARENA_BYTES,
     .tile_bytes = TINY_CNN_TILE_BYTES,

@@ -191,7 +191,7 @@ static const fml_layer_t tiny_residual_layers[12] = {
     /* v4: /PadI8 */
     {.first_tile = 4u, .out_offset_bytes = 100u, .n_units = 50u, .tile_units = 50u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u},
     /* v5: /MaxPoolI8 */
-    {.first_tile = 5u, .out_offset_bytes = 0u, .n_units = 4u, .tile_units = 4u, .unit_bytes = 2u, .unit_stride_bytes = 2u, .products = 0u, .part_products = 0u, .parts = 1u},
+    {.first_tile = 5u, .out_offset_bytes = 0u, .n_units = 8u, .tile_units = 8u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u},
     /* v6: /PadI8 */
     {.first_tile = 6u, .out_offset_bytes = 150u, .n_units = 50u, .tile_units = 50u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u},
     /* v7: /Concat */
@@ -199,7 +199,7 @@ static const fml_layer_t tiny_residual_layers[12] = {
     /* v7: /Concat */
     {.first_tile = 8u, .out_offset_bytes = 2u, .n_units = 25u, .tile_units = 25u, .unit_bytes = 2u, .unit_stride_bytes = 4u, .products = 0u, .part_products = 0u, .parts = 1u},
     /* v8: /AvgPoolI8 */
-    {.first_tile = 9u, .out_offset_bytes = 100u, .n_units = 1u, .tile_units = 1u, .unit_bytes = 4u, .unit_stride_bytes = 4u, .products = 0u, .part_products = 0u, .parts = 1u},
+    {.first_tile = 9u, .out_offset_bytes = 100u, .n_units = 4u, .tile_units = 4u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u},
     /* v10: /DenseI8 */
     {.first_tile = 10u, .out_offset_bytes = 0u, .n_units = 3u, .tile_units = 3u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u},
     /* v11: /SoftmaxI8 */
@@ -267,7 +267,7 @@ const fml_model_t tiny_residual_model = {
     .n_outputs = 1u,
     .n_layers = 12u,
     .layout_version = FML_LAYOUT_VERSION,
-    .digest = {0x6dd21183u, 0xb20d10d1u},
+    .digest = {0xf99628d1u, 0x7890a9a4u},
     .n_tiles = 12u,
     .arena_bytes = TINY_RESIDUAL_ARENA_BYTES,
     .tile_bytes = TINY_RESIDUAL_TILE_BYTES,

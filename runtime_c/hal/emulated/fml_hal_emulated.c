@@ -1,4 +1,5 @@
-/* The board interface of a Cortex-M whose NVM is on the bus. */
+/* The board interface of a Cortex-M whose NVM is on the bus, for emulators: without a debugger the breakpoint in the report
+ * is a fault. */
 #include "fml_hal_cortexm.h"
 
 void fml_hal_nvm_write(void *dst, const void *src, size_t n) {
@@ -25,22 +26,26 @@ void fml_hal_nvm_write(void *dst, const void *src, size_t n) {
     }
 }
 
-void fml_hal_nvm_barrier(void) {
-    __asm__ volatile("dsb" ::: "memory"); /* stores have left the write buffer */
+void fml_hal_nvm_read(void *dst, const void *src, size_t n) {
+    const uint8_t *from = src;
+    uint8_t *to = dst;
+    for (; n > 0; n--) {
+        *to++ = *from++;
+    }
 }
 
-int fml_hal_sample(uint16_t input, uint32_t first, uint32_t n, int8_t *dst) {
-    const volatile int8_t *from = fml_board_inputs[input] + first;
-    for (uint32_t i = 0; i < n; i++) {
-        dst[i] = from[i];
-    }
-    return 0;
+void fml_hal_nvm_barrier(void) {
+    __asm__ volatile("dsb" ::: "memory"); /* stores have left the write buffer */
 }
 
 uint32_t fml_hal_energy_uj(void) {
     return UINT32_MAX; /* an emulated board has no capacitor: power goes when the emulator takes it */
 }
 
+void fml_board_start(void) {
+}
+
+/* Semihosting's SYS_EXIT_EXTENDED with the status. QEMU ends with it as exit code; who goes on gets the next report. */
 void fml_board_report(int status) {
     const uint32_t block[2] = {0x20026u, (uint32_t)status}; /* ADP_Stopped_ApplicationExit */
     register uint32_t operation __asm__("r0") = 0x20u;      /* SYS_EXIT_EXTENDED */

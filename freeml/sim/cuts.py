@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from freeml.errors import ToolFailed
-from freeml.sim.cortexm import MOST_INSTRUCTIONS, N_FILLS, CortexMEngine
+from freeml.sim.engine import N_FILLS, Engine
 
 MODES = ("none", "linear", "random", "every")
 """What --power-loss of `freeml verify --engine board` takes; random with a seed."""
@@ -24,6 +24,7 @@ _LINEAR_STEPS = 256
 _RANDOM_CYCLES = 64
 _SHORTEST_CYCLE = 16
 _SNAPSHOTS = 256
+_PATIENCE = 100  # a firmware that needs so many times an inference to answer after a loss never will
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +50,10 @@ class CutReport:
 
 @dataclass(slots=True)
 class _Found:
-    """A report in the making."""
+    """A report in the making. longest: instructions after which an answer is overdue."""
 
     deadline: float
+    longest: int = 0
     cuts: int = 0
     images: set[bytes] = field(default_factory=set)
     schedule: Sequence[int] = ()
@@ -63,7 +65,7 @@ class _Found:
         self.reason = "the time limit was reached"
         return True
 
-    def note(self, engine: CortexMEngine) -> bytes:
+    def note(self, engine: Engine) -> bytes:
         """Count a loss; returns what stands for the NVM it left."""
         image = hashlib.blake2b(engine.nvm, digest_size=16).digest()
         self.cuts += 1
@@ -72,7 +74,7 @@ class _Found:
 
 
 def cut_power(
-    engine: CortexMEngine,
+    engine: Engine,
     samples: Sequence[tuple[bytes, bytes]],
     mode: str,
     *,
@@ -117,7 +119,7 @@ def cut_power(
 
 
 def _in_one_inference(
-    engine: CortexMEngine,
+    engine: Engine,
     cold: bytes,
     codes: bytes,
     expected: bytes,
@@ -128,7 +130,9 @@ def _in_one_inference(
     """Losses of one inference, until it reports; after the schedule power stays."""
     engine.nvm = cold
     engine.power_on()
-    cycles = _cycles(kind, engine.infer(codes).instructions, rng)
+    length = engine.infer(codes).taken.instructions
+    found.longest = _PATIENCE * length
+    cycles = _cycles(kind, length, rng)
     engine.nvm = cold
     lived: list[int] = []
     for instructions in cycles:
@@ -153,12 +157,13 @@ def _cycles(kind: str, length: int, rng: np.random.Generator) -> Sequence[int]:
 
 
 def _everywhere(
-    engine: CortexMEngine, cold: bytes, codes: bytes, expected: bytes, most_cuts: int | None, found: _Found
+    engine: Engine, cold: bytes, codes: bytes, expected: bytes, most_cuts: int | None, found: _Found
 ) -> None:
     """One loss after n instructions, n = 1, 2, ... of one inference, each followed by power that stays."""
     engine.nvm = cold
     engine.power_on()
-    length = engine.infer(codes).instructions
+    length = engine.infer(codes).taken.instructions
+    found.longest = _PATIENCE * length
     step = math.ceil(length / _SNAPSHOTS)
     engine.nvm = cold
     engine.power_on()
@@ -193,12 +198,12 @@ def _spread(length: int, most: int | None) -> Iterator[int]:
         yield k * stride % length + 1
 
 
-def _reports(
-    engine: CortexMEngine, expected: bytes, lived: Sequence[int], found: _Found, instructions: int = 0
-) -> bool:
+def _reports(engine: Engine, expected: bytes, lived: Sequence[int], found: _Found, instructions: int = 0) -> bool:
     """Run so far, or to the end where 0; whether a report came. What is wrong goes to `found`."""
     try:
-        if not engine.run(instructions or MOST_INSTRUCTIONS):
+        if not engine.run(instructions or found.longest):
+            if instructions == 0:
+                found.schedule, found.reason = list(lived), f"no result after {found.longest:,} instructions"
             return False
     except ToolFailed as error:
         found.schedule, found.reason = list(lived), error.what

@@ -1,0 +1,1 @@
+"""Kernel variants on emulated boards against the bars of other toolchains."""

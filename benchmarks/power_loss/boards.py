@@ -1,0 +1,72 @@
+"""Power losses on emulated boards: python -m benchmarks.power_loss.boards [NETWORK ..] [--boards ..] [--json]
+
+"all": every reachable NVM image of one inference is booted, which stands for any number of losses at any instruction.
+"every": one loss after each single instruction of one inference, each followed by power that stays; digits alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.power_loss.models import source
+from freeml import CompileOptions, compile_model
+from freeml.errors import ToolMissing
+from freeml.firmware.build import Toolchain
+from freeml.firmware.check import random_dataset
+from freeml.firmware.output import read_output
+from freeml.sim.board import OnBoard
+
+BOARDS = ("msp430fr5994", "qemu_m4", "qemu_m0", "nucleo_l476rg")
+TOOLCHAINS: tuple[Toolchain, ...] = ("zig", "gcc")
+
+
+def rows(networks: Sequence[str], boards: Sequence[str], limit_s: float) -> Iterator[dict[str, Any]]:
+    """One row for each network, board, compiler at hand and mode."""
+    with tempfile.TemporaryDirectory() as work:
+        for network in networks:
+            model, data = source(network, Path(work))
+            for board in boards:
+                out = Path(work) / f"{network}-{board}"
+                compile_model(model, out, data=data, options=CompileOptions(name=network, board=board, samples=1))
+                output = read_output(out)
+                for toolchain in TOOLCHAINS:
+                    for mode in ("all", "every") if network == "digits" else ("all",):
+                        told = {"network": network, "board": board, "toolchain": toolchain, "mode": mode}
+                        try:
+                            emulated = OnBoard.start(output, toolchain)
+                        except ToolMissing:
+                            continue
+                        dataset = random_dataset(output.graph, 1, 0)
+                        found = emulated.cut_power(dataset, mode, limit_s=limit_s)
+                        kept = ("closed", "images", "divergences", "reason", "seconds")
+                        cuts = found.get("cuts", found["images"])
+                        yield {**told, "cuts": cuts, **{key: found[key] for key in kept}}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("networks", nargs="*", default=["digits", "tiny_cnn", "har"])
+    parser.add_argument("--boards", nargs="+", default=BOARDS)
+    parser.add_argument("--limit-s", type=float, default=600.0)
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    if args.json:
+        print(json.dumps(list(rows(args.networks, args.boards, args.limit_s))))
+        return
+    names = ("network", "board", "compiler", "mode", "closed", "cuts", "NVM images", "divergences", "seconds")
+    print("{:9} {:13} {:8} {:6} {:6} {:>9} {:>10} {:>11} {:>7}".format(*names))
+    for r in rows(args.networks, args.boards, args.limit_s):
+        head = f"{r['network']:9} {r['board']:13} {r['toolchain']:8} {r['mode']:6} {r['closed']!s:6}"
+        print(
+            f"{head} {r['cuts']:9,} {r['images']:10,} {r['divergences']:11} {r['seconds']:7.1f} {r['reason']}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""What a board's firmware takes of each memory, before anything is written: it is built as `freeml build` builds it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from freeml.errors import ToolMissing
+from freeml.firmware.build import Toolchain, find_cross_compiler, link_firmware, object_flags
+from freeml.firmware.elf import FirmwareSize, read_firmware
+from freeml.firmware.size import measure
+from freeml.memory_map import MemoryMap
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Sizes of the linked firmware, an upper bound of its stack, and the compiler."""
+
+    size: FirmwareSize
+    stack_bytes: int
+    compiler: str
+
+
+def measure_firmware(
+    files: Mapping[str, str | bytes], name: str, memory: MemoryMap, toolchain: Toolchain = "auto"
+) -> Measured | None:
+    """Build the firmware of a folder's files; None where this machine has no compiler for the board.
+
+    Raises ToolFailed, and DoesNotFit where a memory is too small.
+    """
+    try:
+        compiler = find_cross_compiler(toolchain, memory)
+    except ToolMissing:
+        return None
+    with tempfile.TemporaryDirectory(prefix="freeml-measure-") as work:
+        root = Path(work) / "out"
+        for path, content in files.items():
+            target = root / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content.encode() if isinstance(content, str) else content)
+        elf = link_firmware(compiler, root, name, memory, Path(work) / "firmware.elf")
+        sources = [root / f"{name}.c", *sorted((root / "runtime").glob("*.c"))]
+        frames = measure(compiler, sources, [root, root / "runtime"], object_flags(compiler, memory))
+        return Measured(read_firmware(elf, memory).size, frames.stack_bytes, compiler.version)

@@ -1,0 +1,302 @@
+"""Measure what each step of a firmware takes on its emulated board, and make of it the cost table of the planner.
+
+Every step ends in a call of fml_nvm_commit: what lies between two such calls is one step, with the commit before it. A
+layer is measured with tiles of several sizes, each a firmware of its own, because its cost at any size is wanted; the
+line through the worst tiles is moved up until nothing measured lies above it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from freeml import __version__
+from freeml.board import Board
+from freeml.codegen.emit import write_folder
+from freeml.cost_table import CostTable, LayerCost, StepCost
+from freeml.errors import BadBoard, BadData, BadOutput, ToolFailed
+from freeml.firmware.build import Toolchain
+from freeml.firmware.output import Output
+from freeml.ir.graph import Graph
+from freeml.pipeline import c_files
+from freeml.plan.cost import costs
+from freeml.plan.energy import Costs, budget_of
+from freeml.plan.energy_work import Call, kernel_calls
+from freeml.plan.measured import COLD_START, PARTS, Measured, capture_key, publish_key, signature
+from freeml.plan.memory import MemoryPlan, plan_memory
+from freeml.plan.tiles import MAX_WORD_TILES, LayerTiles, TilePlan, plan_tiles, sram_for_tiles
+from freeml.sim.board import start_engine
+from freeml.sim.engine import Engine, Taken
+
+_STEP_END = "fml_nvm_commit"
+_MOST_BOOTS = 8
+_SIZES = (1, 2, 4)  # tiles of the plan's size, of half of it, and of a quarter
+_AGAIN = "compile the model again"
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of one inference, as measured."""
+
+    index: int
+    taken: Taken
+
+
+def measure_steps(engine: Engine, codes: bytes, n_tiles: int) -> tuple[list[Step], Taken]:
+    """All steps of one inference, 0 .. n_tiles + 1, of a board that has published before; and what follows the last.
+
+    The commit counted with a step is the one before it: they are all alike. After the last step comes its own commit,
+    and the report. Raises ToolFailed where the firmware makes other steps than the plan has.
+    """
+    end = engine.symbols[_STEP_END][0]
+    engine.sense(codes)
+    engine.power_on()
+    engine.run()
+    before = Taken(charge_pc=0.0)  # counts begin anew after a report
+    steps: list[Step] = []
+    while engine.run_to(end):
+        now = engine.taken
+        steps.append(Step(len(steps), now - before))
+        before = now
+    if len(steps) != n_tiles + 2:
+        raise ToolFailed(f"the firmware makes {len(steps)} steps, its plan has {n_tiles + 2}")
+    return steps, engine.taken - before
+
+
+def measure_boots(engine: Engine, codes: bytes) -> list[Taken]:
+    """Boots amid an inference, at each of its first steps: boot and step, less the step with the commit before it."""
+    end = engine.symbols[_STEP_END][0]
+    engine.sense(codes)
+    engine.power_on()
+    engine.run()
+    engine.run_to(end)
+    boots: list[Taken] = []
+    for _ in range(_MOST_BOOTS):
+        before = engine.taken
+        if not engine.run_to(end):
+            break
+        alone = engine.taken - before
+        engine.power_on()
+        if not engine.run_to(end):
+            break
+        boots.append(engine.taken - alone)
+    return boots
+
+
+def measure_cold_start(engine: Engine, codes: bytes) -> Taken:
+    """What a boot on garbage in NVM takes beyond one between two inferences."""
+    engine.sense(codes)
+    engine.power_on()
+    engine.run()
+    cold = engine.taken
+    engine.power_on()
+    engine.run()
+    return cold - engine.taken
+
+
+def resized(plan: TilePlan, divisor: int) -> TilePlan | None:
+    """The same plan with smaller tiles; None where there would be too many for its commit record."""
+    layers: list[LayerTiles] = []
+    step = 1
+    for layer in plan.layers:
+        if layer.parts > 1:
+            part_macs = -(-layer.part_macs // divisor)
+            parts = -(-layer.macs // part_macs)
+            n_tiles = layer.n_units * parts
+            layers.append(replace(layer, first_tile=step, part_macs=part_macs, parts=parts, n_tiles=n_tiles))
+        else:
+            units = -(-layer.tile_units // divisor)
+            n_tiles = -(-layer.n_units // units)
+            layers.append(replace(layer, first_tile=step, tile_units=units, n_tiles=n_tiles))
+        step += n_tiles
+    if plan.commit_slots == 1 and step - 1 > MAX_WORD_TILES:
+        return None
+    return replace(plan, layers=tuple(layers))
+
+
+def fit(sizes: Sequence[int], worst: Sequence[float]) -> tuple[float, float]:
+    """(fixed, unit) of the line of least squares through the worst costs by size, moved up to lie above them all.
+
+    With a single size, all of it is fixed cost per tile of that size: a larger tile is priced in proportion.
+    """
+    x, y = np.asarray(sizes, dtype=float), np.asarray(worst, dtype=float)
+    if len(set(sizes)) < 2:
+        return 0.0, float(np.max(y / x))
+    unit = max(0.0, float(np.polyfit(x, y, 1)[0]))
+    return float(np.max(y - unit * x)), unit
+
+
+def profile_output(
+    output: Output, board: Board, toolchain: Toolchain = "auto", progress: Progress = lambda _: None
+) -> CostTable:
+    """Measure a compiled folder. Raises BadBoard for a board without firmware or energy model, and as a build does."""
+    if board.memory_map is None or board.energy is None or board.clock_hz is None:
+        raise BadBoard(f"{board.name} has no firmware to measure", hint="freeml boards lists those that have one")
+    graph = output.graph
+    plan = plan_memory(graph, in_place=False)
+    tiles = plan_of(output, plan, board)
+    codes = random_codes(graph)
+    found = _Found(graph, {(call.op.output, call.operand): call for call in kernel_calls(graph, plan)})
+    basis = compiler = ""
+    for divisor in _SIZES:
+        smaller = resized(tiles, divisor)
+        if smaller is None or (divisor > 1 and smaller.n_tiles == tiles.n_tiles):
+            continue
+        progress(f"run {smaller.n_tiles:,} tiles, 1/{divisor} of the planned size")
+        engine, compiler = _engine(output, plan, smaller, board, toolchain)
+        basis = engine.basis
+        found.add(engine, codes, smaller)
+    return CostTable(
+        freeml=__version__,
+        board=board.name,
+        model=graph.name,
+        compiler=compiler,
+        clock_hz=board.clock_hz.value,
+        basis=basis,
+        boot=_most(found.boots),
+        fixed={name: _most(taken) for name, taken in sorted(found.fixed.items())},
+        layers=tuple(_line(name, sizes) for name, sizes in found.layers.items()),
+    )
+
+
+def plan_of(output: Output, plan: MemoryPlan, board: Board) -> TilePlan:
+    """The tiles that a folder was compiled with. Raises BadOutput where its manifest is of another layout."""
+    graph, manifest = output.graph, output.manifest
+    stack_bytes = board.code.stack_bytes.value if board.code else 0
+    scratch = costs(graph, board.kernels).scratch_bytes
+    sram = sram_for_tiles(board, stack_bytes=stack_bytes, scratch_bytes=scratch)
+    planned = plan_tiles(graph, plan, board, manifest["options"]["capacitor_uf"], sram_tile_bytes=sram)
+    layers: list[LayerTiles] = []
+    for layer, known in zip(planned.layers, manifest["tiles"]["layers"], strict=True):
+        if (layer.value, layer.operand) != (known["value"], known["operand"]):
+            raise BadOutput("its plan is of another version of freeml", where=str(output.folder), hint=_AGAIN)
+        names = ("first_tile", "n_tiles", "tile_units", "parts", "part_macs")
+        layers.append(replace(layer, **{name: known[name] for name in names}))
+    return replace(planned, layers=tuple(layers), commit_slots=manifest["tiles"]["commit_slots"])
+
+
+def random_codes(graph: Graph, seed: int = 1) -> bytes:
+    """One sample, over the whole range of codes."""
+    n_bytes = sum(graph.types[port.value].size_bytes for port in graph.inputs)
+    return np.random.default_rng(seed).bytes(n_bytes)
+
+
+def _engine(
+    output: Output, plan: MemoryPlan, tiles: TilePlan, board: Board, toolchain: Toolchain
+) -> tuple[Engine, str]:
+    """A board with the folder's network cut into these tiles, and the compiler of its firmware."""
+    _, files = c_files(output.graph, plan, tiles, board, header=())
+    with tempfile.TemporaryDirectory(prefix="freeml-profile-") as work:
+        folder = Path(work) / "out"
+        write_folder(folder, files)
+        made = replace(output, folder=folder)
+        return start_engine(made, toolchain)
+
+
+@dataclass
+class _Found:
+    """Everything measured so far: by signature the cost of tiles by size, steps of one size by name, boots."""
+
+    graph: Graph
+    calls: Mapping[tuple[str, int], Call]
+    layers: dict[str, list[tuple[int, Taken]]] = field(default_factory=dict)
+    fixed: dict[str, list[Taken]] = field(default_factory=dict)
+    boots: list[Taken] = field(default_factory=list)
+
+    def add(self, engine: Engine, codes: bytes, tiles: TilePlan) -> None:
+        """Measure one firmware."""
+        cold = measure_cold_start(engine, codes)
+        steps, last = measure_steps(engine, codes, tiles.n_tiles)
+        # What follows the last step has a commit in it: with it a boot and a step are never more than their sum here.
+        self.boots += [boot + last for boot in measure_boots(engine, codes)]
+        capture, publish = steps[0].taken, steps[-1].taken
+        types = self.graph.types
+        read, written = (
+            sum(types[port.value].size_bytes for port in ports) for ports in (self.graph.inputs, self.graph.outputs)
+        )
+        names = (COLD_START, capture_key(read), publish_key(written))
+        for name, taken in zip(names, (cold, capture, publish), strict=True):
+            self.fixed.setdefault(name, []).append(taken)
+        for layer in tiles.layers:
+            call = self.calls[layer.value, layer.operand]
+            key = signature(self.graph, call) + (PARTS if layer.parts > 1 else "")
+            for index, tile in enumerate(layer.tiles()):
+                size = tile.mac_n if layer.parts > 1 else tile.n
+                self.layers.setdefault(key, []).append((size, steps[layer.first_tile + index].taken))
+
+
+def _most(taken: Iterable[Taken]) -> StepCost:
+    both = list(taken)
+    return StepCost(
+        cycles=max(0, *(one.cycles for one in both)),
+        charge_pc=max(0.0, *(one.charge_pc or 0.0 for one in both)),
+    )
+
+
+def _line(name: str, measured: Sequence[tuple[int, Taken]]) -> LayerCost:
+    """The line above everything measured of a layer."""
+    sizes = sorted({size for size, _ in measured})
+    cycles = [max(taken.cycles for size, taken in measured if size == one) for one in sizes]
+    charge = [max(taken.charge_pc or 0.0 for size, taken in measured if size == one) for one in sizes]
+    fixed_cycles, unit_cycles = fit(sizes, cycles)
+    fixed_pc, unit_pc = fit(sizes, charge)
+    return LayerCost(
+        signature=name,
+        fixed_cycles=fixed_cycles,
+        unit_cycles=unit_cycles,
+        fixed_pc=fixed_pc,
+        unit_pc=unit_pc,
+        sizes=tuple(sizes),
+    )
+
+
+def check_measured(output: Output, board: Board, table: CostTable, capacitor_uf: float | None = None) -> dict[str, Any]:
+    """Progress with measured costs: every step of the folder's plan against one charge of the capacitor.
+
+    Keys: fits, capacitor_uf, usable_uj, and steps, each with loc, n_units, tile_units, cycles, unit_cycles, uj of its
+    worst case with boot, and share of what is usable.
+    """
+    graph, priced = output.graph, Measured(board, table)
+    plan = plan_memory(graph, in_place=False)
+    tiles = plan_of(output, plan, board)
+    budget = tiles.budget if capacitor_uf is None else budget_of(board, capacitor_uf)
+    assert budget is not None
+    steps: list[dict[str, Any]] = []
+
+    def judge(loc: str, costs: Costs | None, n_units: int = 0, tile_units: int = 0, unit_cycles: float = 0.0) -> None:
+        if costs is None:
+            raise BadData(f"{loc} was not measured", hint="profile this very folder")
+        cost = costs.at(0)
+        drain_pc = cost.charge_pc + float(budget.leakage_pc(cost.time_us))
+        steps.append(
+            {
+                "loc": loc,
+                "n_units": n_units,
+                "tile_units": tile_units,
+                "cycles": cost.cycles,
+                "unit_cycles": unit_cycles,
+                "uj": budget.energy_uj(cost.charge_pc),
+                "share": drain_pc / budget.usable_pc,
+            }
+        )
+
+    for name in table.fixed:
+        judge(name, priced.fixed(name))
+    for call, layer in zip(kernel_calls(graph, plan), tiles.layers, strict=True):
+        size = np.array([layer.part_macs if layer.parts > 1 else layer.tile_units])
+        of = priced.parts if layer.parts > 1 else priced.tiles
+        key = signature(graph, call) + (PARTS if layer.parts > 1 else "")
+        unit_cycles = table.by_signature[key].unit_cycles if key in table.by_signature else 0.0
+        judge(layer.loc, of(graph, call, size), layer.n_units, int(size[0]), unit_cycles)
+    return {
+        "fits": all(step["share"] <= 1 for step in steps),
+        "capacitor_uf": budget.capacitance_uf,
+        "usable_uj": budget.energy_uj(budget.usable_pc),
+        "steps": steps,
+    }

@@ -1,0 +1,50 @@
+"""What events cost on an MSP430 board: [charge] of its file, for the emulator and for a compiled folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from freeml.board import Board
+from freeml.errors import BadOutput
+from freeml.sim.msp430_types import ChargePerEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """Charge per event, and what the figures rest on, in words for reports."""
+
+    per_event: ChargePerEvent
+    basis: str
+
+
+def charge_of(board: Board) -> Charge | None:
+    """Charge per event of a board; None where its file has none."""
+    if board.charge is None:
+        return None
+    figures = {name: getattr(board.charge, name) for name in type(board.charge).model_fields}
+    calibration = board.energy.calibration.value if board.energy else 1.0
+    kinds = [figure.source.split()[0].rstrip(":,") for figure in figures.values()]
+    counted = ", ".join(f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds)))
+    return Charge(
+        ChargePerEvent(**{name: figure.value for name, figure in figures.items()}, calibration=calibration),
+        f"charge: events by [charge] of the board's file ({counted}), at any supply voltage",
+    )
+
+
+def charge_entry(board: Board) -> dict[str, Any] | None:
+    """The same as an entry of a manifest."""
+    charge = charge_of(board)
+    return None if charge is None else {**asdict(charge.per_event), "basis": charge.basis}
+
+
+def charge_from(entry: Mapping[str, Any] | None) -> Charge | None:
+    """Back from the manifest. Raises BadOutput where the entry is damaged."""
+    if entry is None:
+        return None
+    figures = {name: value for name, value in entry.items() if name != "basis"}
+    try:
+        return Charge(ChargePerEvent(**figures), str(entry["basis"]))
+    except (TypeError, KeyError) as error:
+        raise BadOutput(f"the folder is damaged: charge: {error}", hint="compile the model again") from error

@@ -1,0 +1,72 @@
+"""A firmware on its emulated board, sample by sample: what `pio run -t upload` and `pio test` show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from freeml.errors import ToolFailed
+from freeml.firmware.check import random_dataset
+from freeml.firmware.elf import read_firmware
+from freeml.firmware.output import Output
+from freeml.ir.interpret import encode_inputs, interpret
+from freeml.memory_map import MemoryMap
+from freeml.sim.board import engine_for
+
+_SHOWN_SAMPLES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One sample: whether its answer is the interpreter's, and what there is to say of it."""
+
+    passed: bool
+    line: str
+
+
+def run_samples(output: Output, elf: Path, memory: MemoryMap) -> Iterator[Verdict]:
+    """Three random samples on a firmware as it is flashed. Raises ToolFailed where it faults."""
+    graph = output.graph
+    inputs = encode_inputs(graph, random_dataset(graph, _SHOWN_SAMPLES).real_inputs())
+    expected = interpret(graph, inputs)
+    engine = engine_for(output, elf, memory)
+    engine.power_on()
+    for k in range(_SHOWN_SAMPLES):
+        found = engine.infer(b"".join(inputs[port.value][k].tobytes() for port in graph.inputs))
+        right = found.outputs == b"".join(expected[port.value][k].tobytes() for port in graph.outputs)
+        said = "right" if right else "not what the interpreter says"
+        taken = f"{found.taken.instructions:,} instructions, {found.taken.nvm_bytes_written:,} NVM bytes written"
+        yield Verdict(right, f"sample {k}: {_shown(found.outputs)}: {said}; {taken}")
+
+
+def run_selftest(output: Output, elf: Path, memory: MemoryMap) -> Iterator[Verdict]:
+    """A firmware with its self-test, which brings samples and compares by itself. Raises ToolFailed without.
+
+    A board that reported a failure is not run any further: the samples after it are skipped.
+    """
+    symbols = read_firmware(elf, memory).symbols
+    try:
+        samples = symbols["fml_selftest_inputs"][1] // symbols["fml_window_inputs"][1]
+    except KeyError as error:
+        raise ToolFailed(f"the firmware has no self-test: there is no {error}", where=elf.name) from error
+    engine = engine_for(output, elf, memory)
+    engine.power_on()
+    failed = False
+    for k in range(samples):
+        if failed:
+            yield Verdict(False, f"sample {k}: SKIP after a failure")
+            continue
+        try:
+            engine.run()
+        except ToolFailed as error:
+            failed = True
+            yield Verdict(False, f"sample {k}: FAIL {error.what}")
+        else:
+            yield Verdict(True, f"sample {k}: PASS {_shown(engine.outputs())}")
+
+
+def _shown(outputs: bytes, most: int = 5) -> str:
+    """The first bytes of the answer, as int8."""
+    values = [str(byte - 256 if byte > 127 else byte) for byte in outputs[:most]]
+    return f"outputs {' '.join(values)}{' ...' if len(outputs) > most else ''}"

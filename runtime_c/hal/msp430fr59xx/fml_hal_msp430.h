@@ -1,0 +1,43 @@
+/* What an MSP430FR58xx/59xx firmware adds to fml_hal.h: where samples come from and where results go. */
+#ifndef FML_HAL_MSP430_H
+#define FML_HAL_MSP430_H
+
+/* FML_SENSOR is one of these.
+ * WINDOW: fml_board_inputs, which DMA, an interrupt or an emulator fills.
+ * REPLAY: samples in firmware/samples.h, one after the other as results come.
+ * UART:   asks "freeml sample input=0 first=0 n=64\n" on eUSCI_A0 and waits for so many bytes, for as long as it takes. */
+#define FML_SENSOR_WINDOW 0
+#define FML_SENSOR_REPLAY 1
+#define FML_SENSOR_UART 2
+
+#include "fml_board.h"
+#include "fml_hal.h"
+#include "fml_runtime.h"
+
+/* GCC's large model takes an object in a section of one's own for one beyond 64 KB, and every access for a long one. */
+#if defined(__MSP430X_LARGE__) && !defined(__clang__)
+#define FML_SECTION(name) __attribute__((section(name), lower))
+#else
+#define FML_SECTION(name) __attribute__((section(name)))
+#endif
+
+/* The sample window, which the generated main.c defines: the codes of each input, in memory order. It lies in SRAM that
+ * start-up does not touch. */
+extern const volatile int8_t *const fml_board_inputs[];
+
+/* The newest result: of the generated main.c. */
+fml_status_t fml_board_result(fml_result_t *result);
+
+/* After each inference, with its status; an emulator or debugger waits at this function's first instruction. With
+ * FML_REPORT_UART the result is a line, "freeml seq=1 class=7 confidence=203 depth=1\n". */
+void fml_board_report(int status);
+
+/* eUSCI_A0, 115200 8N1, on P2.0 and P2.1: the USB serial port of the LaunchPads. Ready after the first call of
+ * fml_uart_start(); a call while it runs changes nothing. */
+void fml_uart_start(void);
+void fml_uart_text(const char *text);
+void fml_uart_number(uint32_t number);
+uint8_t fml_uart_byte(void);  /* waits */
+void fml_uart_forget(void);   /* drops what came unasked */
+
+#endif

@@ -1,0 +1,8 @@
+#include "fml_largest.h" /* first: that of the variant */
+
+#include "fml_conv_pool.h"
+
+void fml_conv_pool_i8(const fml_conv_pool_t *l, const int8_t *x, int8_t *y, int8_t *scratch, uint32_t first,
+                      uint32_t n) {
+    fml_pool_units(l, fml_conv_i8, x, y, scratch, first, n);
+}

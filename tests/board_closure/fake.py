@@ -1,0 +1,79 @@
+"""A board of a few bytes, with firmware written in Python: one generator that yields its writes to NVM."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from freeml.sim.engine import Inference, NvmWrite, Taken
+
+NVM_BYTES = 48
+COMMIT = 16
+Firmware = Callable[["FakeBoard"], Iterator[NvmWrite]]
+
+
+class FakeBoard:
+    """An Engine whose firmware changes NVM only by what it yields; it ends by setting `answer`."""
+
+    core = "fake"
+    basis = "nothing"
+    symbols: Mapping[str, tuple[int, int]] = {}
+
+    def __init__(self, firmware: Firmware, writes_in_a_run: int = 1) -> None:
+        self.firmware = firmware
+        self.writes_in_a_run = writes_in_a_run
+        self.memory = bytearray(b"\xa5" * NVM_BYTES)
+        self.codes = b""
+        self.fill = 0
+        self.answer = b""
+        self.running: Iterator[NvmWrite] = iter(())
+
+    @property
+    def nvm(self) -> bytes:
+        return bytes(self.memory)
+
+    @nvm.setter
+    def nvm(self, content: bytes) -> None:
+        self.memory[:] = content
+
+    def byte(self, offset: int) -> int:
+        return self.memory[offset]
+
+    @property
+    def taken(self) -> Taken:
+        return Taken()
+
+    def sense(self, codes: bytes) -> None:
+        self.codes = codes
+
+    def power_on(self, fill: int | None = None) -> None:
+        self.fill = fill or 0
+        self.running = self.firmware(self)
+
+    def logged_writes(self, instructions: int = 0) -> tuple[bool, Sequence[NvmWrite]]:  # noqa: ARG002
+        log: list[NvmWrite] = []
+        for _ in range(self.writes_in_a_run):
+            write = next(self.running, None)
+            if write is None:
+                return True, log
+            self.memory[write.offset_bytes : write.offset_bytes + len(write.data)] = write.data
+            log.append(write)
+        return False, log
+
+    def outputs(self) -> bytes:
+        return self.answer
+
+    def run(self, instructions: int = 0) -> bool:
+        raise NotImplementedError
+
+    def run_to(self, address: int) -> bool:
+        raise NotImplementedError
+
+    def infer(self, codes: bytes) -> Inference:
+        raise NotImplementedError
+
+    def snapshot(self) -> Any:
+        raise NotImplementedError
+
+    def restore(self, snapshot: Any) -> None:
+        raise NotImplementedError

@@ -1,0 +1,171 @@
+"""Convolutions and max pools in one op: when, what it computes, and that no capacitor is refused because of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from plan_graphs import Builder, int8_graphs, tiny_cnn
+
+from freeml.board import load_board
+from freeml.ir import int_ops as q
+from freeml.ir.graph import Graph
+from freeml.ir.interpret import interpret
+from freeml.ir.ops import Window
+from freeml.ir.store import from_bytes, to_bytes
+from freeml.ir.text import parse, to_text
+from freeml.ir.verify import InvalidGraphError, verify
+from freeml.pipeline import plan_graph
+from freeml.plan.cost import costs
+from freeml.plan.fuse import fuse, fused, fusible
+from freeml.plan.memory import plan_memory
+from freeml.plan.progress import smallest_capacitor_uf
+from freeml.plan.reads import reads
+from freeml.plan.tiles import plan_tiles, sram_for_tiles
+
+HOST, MSP430 = load_board("host"), load_board("msp430fr5994")
+QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+def pairs(graph: Graph) -> list[str]:
+    return [pool.output for _, pool in fusible(graph)]
+
+
+def joined(graph: Graph) -> Graph:
+    """All pairs joined, whether that pays or not."""
+    for conv, pool in list(fusible(graph)):
+        graph = fused(graph, conv, pool)
+    return graph
+
+
+def same_bytes(a: Graph, b: Graph) -> bool:
+    rng = np.random.default_rng(0)
+    inputs = {p.value: rng.integers(-128, 128, (2, *a.types[p.value].shape), dtype=np.int8) for p in a.inputs}
+    left, right = interpret(a, inputs), interpret(b, inputs)
+    return all(np.array_equal(left[name], right[name]) for name in left)
+
+
+def one_pair(pool: Window, *, n_out: int = 3, groups: int = 1, k: int = 3) -> Graph:
+    b = Builder()
+    return b.graph(b.maxpool(b.conv(b.input(7, 8, 3), n_out, k, groups=groups), pool))
+
+
+@QUICK
+@given(int8_graphs(max_ops=8))
+def test_joining_changes_no_byte_of_any_output(graph: Graph) -> None:
+    assert same_bytes(verify(joined(graph)), graph)
+
+
+@QUICK
+@given(st.data())
+def test_joining_changes_no_byte_for_any_kind_of_convolution_and_any_windows_apart(data: st.DataObject) -> None:
+    groups, k = data.draw(st.sampled_from(((1, 1), (1, 3), (3, 3)))), data.draw(st.integers(1, 3))
+    kernel = data.draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
+    stride = tuple(n + data.draw(st.integers(0, 2)) for n in kernel)
+    pad = tuple(data.draw(st.integers(0, kernel[axis % 2] - 1)) for axis in range(4))
+    graph = one_pair(Window(kernel=kernel, stride=stride, pad=pad), groups=groups[0], k=groups[1] if k > 1 else 1)
+    assert len(pairs(graph)) == 1
+    assert same_bytes(verify(joined(graph)), graph)
+
+
+def test_windows_that_overlap_or_skip_rows_stay_apart() -> None:
+    assert pairs(one_pair(Window(kernel=(2, 2), stride=(2, 2))))
+    assert not pairs(one_pair(Window(kernel=(3, 2), stride=(2, 2))))
+    assert not pairs(one_pair(Window(kernel=(2, 2), stride=(2, 1))))
+    assert not pairs(one_pair(Window(kernel=(2, 2), stride=(3, 3), dilation=(2, 1))))
+
+
+def test_a_convolution_that_somebody_else_reads_stays_apart() -> None:
+    b = Builder()
+    x = b.conv(b.input(4, 4, 2), 2)
+    assert not pairs(b.graph(b.pool2(x), b.lut(x)))
+    b = Builder()
+    x = b.conv(b.input(4, 4, 2), 2)
+    assert not pairs(b.graph(b.pool2(x), x))
+
+
+def test_a_joined_op_names_both_nodes_and_counts_only_outputs_that_are_needed() -> None:
+    graph = one_pair(Window(kernel=(2, 3), stride=(2, 3)))
+    (op,) = joined(graph).ops
+    assert isinstance(op, q.ConvPoolI8)
+    assert op.loc == "/ConvI8 + /MaxPoolI8"
+    assert (op.lo, op.hi) == (-120, 120)
+    assert costs(graph).macs == 7 * 8 * 3 * 27
+    assert costs(joined(graph)).macs == 6 * 6 * 3 * 27
+
+
+def test_a_joined_graph_survives_text_and_bytes() -> None:
+    graph = joined(tiny_cnn())
+    assert to_text(parse(to_text(graph), graph.consts)) == to_text(graph)
+    assert from_bytes(to_bytes(graph), where="test").digest == graph.digest
+
+
+def test_the_verifier_refuses_windows_that_overlap() -> None:
+    b = Builder()
+    x = b.input(6, 6, 2)
+    b.conv_pool(x, 2, Window(kernel=(3, 3), stride=(2, 2)))
+    with pytest.raises(InvalidGraphError, match="overlap"):
+        b.graph("v0")
+
+
+def test_where_nothing_has_a_price_bytes_written_decide() -> None:
+    graph, plan, tiles = plan_graph(tiny_cnn(), HOST, None)
+    assert [type(op).__name__ for op in graph.ops] == ["ConvPoolI8", "ConvPoolI8", "Reshape", "DenseI8"]
+    alone = plan_memory(tiny_cnn(), in_place=False)
+    apart = plan_tiles(tiny_cnn(), alone, HOST, sram_tile_bytes=4096)
+    assert plan.arena_bytes == 768
+    assert alone.arena_bytes == 2560
+    assert apart.activation_bytes - tiles.activation_bytes == 16 * 16 * 8 + 8 * 8 * 16
+
+
+def smallest_uf(graph: Graph) -> float:
+    """Of a graph as it is."""
+    sram = sram_for_tiles(MSP430, stack_bytes=512, scratch_bytes=costs(graph, MSP430.kernels).scratch_bytes)
+    found = smallest_capacitor_uf(graph, plan_memory(graph, in_place=False), MSP430, sram_tile_bytes=sram)
+    assert found is not None
+    return found
+
+
+def test_every_capacitor_that_did_before_still_does() -> None:
+    """A joined op needs a larger smallest tile: with a smaller capacitor the pair stays apart."""
+    graph = tiny_cnn()
+    alone, together = smallest_uf(graph), smallest_uf(joined(graph))
+    assert alone < together
+    kinds = {}
+    for capacitor_uf in (alone, 1.2 * alone, together / 1.1, 1_000 * together):
+        made, _, tiles = plan_graph(graph, MSP430, capacitor_uf)
+        kinds[capacitor_uf] = sum(isinstance(op, q.ConvPoolI8) for op in made.ops)
+        assert tiles.budget is not None
+        assert all(layer.cost is not None and tiles.budget.covers_one(layer.cost) for layer in tiles.layers)
+    assert kinds[alone] == 0
+    assert kinds[1_000 * together] == 2
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(int8_graphs(max_ops=6), st.sampled_from((1.0, 1.1, 1.5, 3.0, 100.0)))
+def test_no_network_is_refused_because_of_joining(graph: Graph, factor: float) -> None:
+    if not any(True for _ in fusible(graph)):
+        return
+    plan_graph(graph, MSP430, smallest_uf(graph) * factor)
+
+
+def test_the_same_network_is_joined_the_same_way() -> None:
+    assert fuse(tiny_cnn(), MSP430, 500.0).digest == fuse(tiny_cnn(), MSP430, 500.0).digest
+
+
+def test_joined_layers_stage_the_rows_of_all_their_windows() -> None:
+    b = Builder()
+    x = b.input(9, 7, 4)
+    pooled = b.conv_pool(x, 2, Window(kernel=(2, 2), stride=(2, 2)))
+    graph = b.graph(pooled)
+    (read,) = reads(graph, graph.producers[pooled], 0)
+    row_units, row_bytes = 3 * 2, 7 * 4
+    spans = [read.span(row * row_units, row_units) for row in range(4)]
+    # a 3 x 3 convolution with a border of 1 under a 2 x 2 pool reads four rows, less the border
+    assert spans == [
+        (0, 3 * row_bytes),
+        (row_bytes, 5 * row_bytes),
+        (3 * row_bytes, 7 * row_bytes),
+        (5 * row_bytes, 9 * row_bytes),
+    ]

@@ -1,0 +1,54 @@
+"""Networks whose convolutions and max pools are one op: power losses, names, and where a difference begins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.power_loss.models import compiled
+from freeml import CompileOptions, compile_model
+from freeml.firmware.check import random_dataset, verify_output
+from freeml.firmware.output import Output, read_output
+from freeml.sim.power_loss import cut_power
+
+DIGITS = Path(__file__).resolve().parents[2] / "examples" / "digits" / "digits.onnx"
+
+
+def small_tiles(nvm: str, folder: Path) -> Output:
+    """Digits for a capacitor that gives each tile a few pooled pixels."""
+    options = CompileOptions(board="msp430fr5994", capacitor_uf=20.0, samples=1, nvm=nvm)
+    result = compile_model(DIGITS, folder / "out", data="digits", options=options)
+    pooled = [layer for layer in result.tiles.layers if layer.value in _pooled(read_output(folder / "out"))]
+    assert max(layer.n_tiles for layer in pooled) > 4
+    return read_output(folder / "out")
+
+
+def _pooled(output: Output) -> list[str]:
+    return [row["value"] for row in output.manifest["layers"] if row["op"] == "ConvPoolI8"]
+
+
+@pytest.mark.parametrize("nvm", ["atomic", "torn"])
+def test_pooled_convolutions_in_small_tiles_survive_any_losses(nvm: str, tmp_path: Path) -> None:
+    closure = cut_power(small_tiles(nvm, tmp_path), "all", limit_s=100)
+    assert (closure["closed"], closure["divergences"]) == (True, 0), closure["reason"]
+
+
+def test_the_manifest_names_both_nodes(tmp_path: Path) -> None:
+    layers = compiled("tiny_cnn", tmp_path).manifest["layers"]
+    assert [(row["op"], row["loc"]) for row in layers[:2]] == [
+        ("ConvPoolI8", "tiny_cnn.onnx:conv1 + pool1"),
+        ("ConvPoolI8", "tiny_cnn.onnx:conv2 + pool2"),
+    ]
+
+
+def test_a_difference_that_begins_in_a_pooled_convolution_is_found_there(tmp_path: Path) -> None:
+    output = compiled("tiny_cnn", tmp_path)
+    assert verify_output(output, random_dataset(output.graph, 5)).mismatches == 0
+    header = output.folder / "runtime" / "fml_conv_pool.h"
+    text = header.read_text()
+    assert text.count("*to = -128;") == 1
+    header.write_text(text.replace("*to = -128;", "*to = 0;"))
+    broken = verify_output(read_output(output.folder), random_dataset(output.graph, 5))
+    assert broken.mismatches > 0
+    assert "conv1 + pool1" in broken.first_mismatch

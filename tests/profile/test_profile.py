@@ -1,0 +1,169 @@
+"""Measured costs: they add up, nothing measured lies above them, and plans made with them make progress."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from freeml import CompileOptions, compile_model
+from freeml.board import load_board
+from freeml.cli import main
+from freeml.cost_table import CostTable, read_cost_table
+from freeml.errors import BadData, DoesNotFit
+from freeml.firmware.output import Output, read_output
+from freeml.plan.energy_work import kernel_calls
+from freeml.plan.measured import Measured
+from freeml.plan.memory import plan_memory
+from freeml.plan.verify_tiles import verify_tiles
+from freeml.profile import fit, measure_steps, plan_of, profile_output, random_codes, resized
+from freeml.sim.board import start_engine
+
+ROOT = Path(__file__).resolve().parents[2]
+DIGITS = ROOT / "examples" / "digits" / "digits.onnx"
+BOARDS = ["msp430fr5994", "qemu_m4"]
+
+
+@dataclass(frozen=True)
+class Profiled:
+    output: Output
+    table: CostTable
+    path: Path
+
+
+@pytest.fixture(scope="module")
+def profiled(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Profiled]:
+    work = tmp_path_factory.mktemp("profile")
+    made = {}
+    for name in BOARDS:
+        options = CompileOptions(board=name, samples=1, capacitor_uf=47)
+        compile_model(DIGITS, work / name, data="digits", options=options)
+        output = read_output(work / name)
+        table = profile_output(output, load_board(name), "zig")
+        path = work / f"{name}.json"
+        path.write_text(json.dumps(table.model_dump(mode="json")))
+        made[name] = Profiled(output, table, path)
+    return made
+
+
+@given(st.lists(st.tuples(st.integers(1, 500), st.floats(0, 1e6)), min_size=1, max_size=20))
+def test_no_measured_cost_lies_above_the_line(points: list[tuple[int, float]]) -> None:
+    sizes, worst = zip(*points, strict=True)
+    fixed, unit = fit(sizes, worst)
+    assert unit >= 0
+    for size, cost in points:
+        assert fixed + unit * size >= cost - 1e-6 * max(1.0, cost)
+
+
+def test_a_single_size_is_priced_in_proportion() -> None:
+    assert fit([10], [500.0]) == (0.0, 50.0)
+    assert fit([10, 10], [500.0, 700.0]) == (0.0, 70.0)
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_steps_add_up_to_the_inference(board: str, profiled: Mapping[str, Profiled]) -> None:
+    output = profiled[board].output
+    engine, _ = start_engine(output, "zig")
+    codes = random_codes(output.graph)
+    steps, last = measure_steps(engine, codes, output.manifest["tiles"]["n_tiles"])
+    whole = engine.infer(codes).taken
+    for count in ("instructions", "cycles", "nvm_bytes_written", "nvm_bytes_read"):
+        assert sum(getattr(step.taken, count) for step in steps) + getattr(last, count) == getattr(whole, count)
+
+
+@pytest.mark.parametrize("board", BOARDS)
+@pytest.mark.parametrize("divisor", [1, 2, 3, 4, 1000])
+def test_smaller_tiles_still_compute_every_unit_once(
+    board: str, divisor: int, profiled: Mapping[str, Profiled]
+) -> None:
+    output = profiled[board].output
+    plan = plan_memory(output.graph, in_place=False)
+    tiles = resized(plan_of(output, plan, load_board(board)), divisor)
+    assert tiles is not None
+    verify_tiles(output.graph, plan, tiles)
+
+
+@pytest.mark.parametrize("board", BOARDS)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_no_step_takes_more_than_the_table_says(board: str, seed: int, profiled: Mapping[str, Profiled]) -> None:
+    """Other samples than those that were profiled differ little: MSP430's shifts depend on the data."""
+    output, table = profiled[board].output, profiled[board].table
+    graph, target = output.graph, load_board(board)
+    plan = plan_memory(graph, in_place=False)
+    tiles = plan_of(output, plan, target)
+    engine, _ = start_engine(output, "zig")
+    steps, _ = measure_steps(engine, random_codes(graph, seed), tiles.n_tiles)
+    priced = Measured(target, table)
+    for call, layer in zip(kernel_calls(graph, plan), tiles.layers, strict=True):
+        costs = priced.tiles(graph, call, np.array([layer.tile_units]))
+        assert costs is not None
+        allowed = costs.at(0).cycles - table.boot.cycles
+        worst = max(steps[layer.first_tile + k].taken.cycles for k in range(layer.n_tiles))
+        assert worst <= allowed * 1.02
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_a_plan_with_measured_costs_gives_the_same_answers(
+    board: str, profiled: Mapping[str, Profiled], tmp_path: Path
+) -> None:
+    options = CompileOptions(board=board, samples=1, capacitor_uf=20, profile=profiled[board].path)
+    made = compile_model(DIGITS, tmp_path / "out", data="digits", options=options)
+    assert made.tiles.budget is not None
+    assert all(made.tiles.budget.covers_one(layer.cost) for layer in made.tiles.layers if layer.cost)
+    assert main(["verify", str(tmp_path / "out"), "--engine", "board", "--samples", "3"]) == 0
+
+
+def test_measured_costs_decide_what_is_refused(profiled: Mapping[str, Profiled], tmp_path: Path) -> None:
+    """A table that is ten times dearer asks for a larger capacitor."""
+    found = json.loads(profiled["msp430fr5994"].path.read_text())
+    dear = tmp_path / "dear.json"
+    for step in (found["boot"], *found["fixed"].values()):
+        step["charge_pc"] *= 200
+    dear.write_text(json.dumps(found))
+    options = CompileOptions(board="msp430fr5994", samples=1, capacitor_uf=10, profile=dear)
+    with pytest.raises(DoesNotFit, match="uJ"):
+        compile_model(DIGITS, None, data="digits", options=options)
+    options = CompileOptions(board="msp430fr5994", samples=1, capacitor_uf=10)
+    compile_model(DIGITS, None, data="digits", options=options)
+
+
+def test_the_command_proves_progress_or_fails(
+    profiled: Mapping[str, Profiled], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(profiled["msp430fr5994"].output.folder)
+    to = str(tmp_path / "costs.json")
+    assert main(["profile", out, "--to", to, "--toolchain", "zig", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["fits"]
+    assert 0 < max(step["share"] for step in found["steps"]) <= 1
+    assert read_cost_table(to).by_signature.keys() == profiled["msp430fr5994"].table.by_signature.keys()
+    assert main(["profile", out, "--to", to, "--toolchain", "zig", "--capacitor", "1uF"]) == 1
+    assert "not every step fits" in capsys.readouterr().out
+
+
+def test_costs_of_another_board_are_refused(profiled: Mapping[str, Profiled]) -> None:
+    options = CompileOptions(board="msp430fr5994", samples=1, profile=profiled["qemu_m4"].path)
+    with pytest.raises(BadData, match="measured on qemu_m4"):
+        compile_model(DIGITS, None, data="digits", options=options)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [("", "not a cost table"), ("[]", "valid dictionary"), ("{}", "Field required"), ('{"boot": 1}', "Field required")],
+)
+def test_a_damaged_cost_table_is_told(content: str, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "costs.json"
+    path.write_text(content)
+    with pytest.raises(BadData, match=says):
+        read_cost_table(path)
+
+
+def test_a_missing_cost_table_is_told(tmp_path: Path) -> None:
+    with pytest.raises(BadData, match="no such file"):
+        read_cost_table(tmp_path / "none.json")
