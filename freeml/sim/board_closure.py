@@ -90,7 +90,8 @@ class _Search:
                 self.add(bytes(current))
                 self.writes += 1
                 current[at : at + len(data)] = data
-                beyond |= committed and at not in _COMMIT_RECORD
+                # What the last commit is of shows only in what follows: a tile's data, or the report.
+                beyond = committed and at not in _COMMIT_RECORD
                 committed |= at in _COMMIT_RECORD
             if published or beyond:
                 break

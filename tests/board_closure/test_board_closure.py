@@ -89,6 +89,23 @@ def test_firmware_that_reads_no_byte_it_writes_closes(writes_in_a_run: int) -> N
     assert report.images > 4 * N_STEPS
 
 
+@pytest.mark.parametrize("writes_in_a_run", range(1, 14))
+def test_the_next_inference_is_no_part_of_this_one(writes_in_a_run: int) -> None:
+    """Where a run ends between the publication and its report, the image in between is not taken for a state to boot."""
+
+    def numbers_its_answers(board: FakeBoard) -> Iterator[NvmWrite]:
+        for write in counts_up(board):
+            if write == NvmWrite(COMMIT, bytes([N_STEPS])):
+                yield write
+                yield NvmWrite(44, bytes([board.byte(44) + 1 & 0xFF]))
+            else:
+                yield write
+
+    report = explored(FakeBoard(numbers_its_answers, writes_in_a_run))
+    assert (report.divergences, report.reason) == (0, "")
+    assert report.images < 200
+
+
 @pytest.mark.parametrize("firmware", [doubles_in_place, commits_first, trusts_ram])
 @pytest.mark.parametrize("writes_in_a_run", [1, 7])
 def test_firmware_that_is_wrong_after_some_loss_is_found(firmware: object, writes_in_a_run: int) -> None:
