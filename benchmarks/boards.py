@@ -56,7 +56,7 @@ def row(
     if memory.is_msp430 and network == "kws":
         samples = min(samples, SAMPLES_OF_KWS_ON_MSP430)
     on_board = OnBoard.start(output, toolchain)
-    dataset = load(data, "test", limit=samples) if data else random_dataset(output.graph, samples, 0)
+    dataset = load(data, "all", limit=samples) if data else random_dataset(output.graph, samples, 0)
     checked = verify_output(output, dataset, model=on_board.model)
     taken = on_board.taken()
     kept = ("compiler", "instructions", "cycles", "nvm_bytes_written", "charge_nc")

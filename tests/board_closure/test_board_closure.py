@@ -91,7 +91,7 @@ def test_firmware_that_reads_no_byte_it_writes_closes(writes_in_a_run: int) -> N
 
 @pytest.mark.parametrize("writes_in_a_run", range(1, 14))
 def test_the_next_inference_is_no_part_of_this_one(writes_in_a_run: int) -> None:
-    """Where a run ends between the publication and its report, the image in between is not taken for a state to boot."""
+    """Where a run ends between publication and report, the image in between is not taken for a state to boot."""
 
     def numbers_its_answers(board: FakeBoard) -> Iterator[NvmWrite]:
         for write in counts_up(board):
