@@ -54,6 +54,16 @@ def tiny_residual() -> Graph:
     return named(b.graph(b.softmax(b.dense(b.flatten(mean), 3))), "tiny_residual")
 
 
+def tiny_packings() -> Graph:
+    """Every order of weights that a variant may want: odd numbers of rows and products, groups, one channel each."""
+    b = Fixed()
+    x = b.conv(b.input(4, 4, 3), 5)  # 27 products: no multiple of a word
+    x = b.conv(x, 5, groups=5, stride=2)
+    x = b.conv(x, 6, k=1)
+    x = b.conv(x, 4, groups=2)
+    return named(b.graph(b.dense(b.flatten(x), 3)), "tiny_packings")
+
+
 def every_kernel() -> Graph:
     """Each kernel of runtime_c, with two inputs and four outputs."""
     b = Fixed()

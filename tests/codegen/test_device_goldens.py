@@ -1,0 +1,110 @@
+"""Golden files of two boards: what the host's goldens cannot show, from far weights to the board's main."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import fixed_graphs
+import pytest
+
+from freeml.board import Board, load_board
+from freeml.ir.graph import Graph
+from freeml.ir.int_ops import DenseI8
+from freeml.pipeline import c_files
+from freeml.plan.energy_work import PARTIAL_BYTES
+from freeml.plan.memory import plan_memory
+from freeml.plan.schedule import schedule
+from freeml.plan.tiles import LayerTiles, TilePlan, plan_tiles
+from freeml.plan.verify import verify_plan
+from freeml.plan.verify_tiles import verify_tiles
+from freeml.resources import resource
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden"
+BOARDS = ("msp430fr5994", "nucleo_l476rg")
+GRAPHS = {
+    "tiny_cnn": fixed_graphs.tiny_cnn,
+    "tiny_residual": fixed_graphs.tiny_residual,
+    "tiny_packings": fixed_graphs.tiny_packings,
+}
+HEADER = ["/* made by a test */"]
+PARTS = 3
+
+
+def in_parts(layer: LayerTiles, first_tile: int, graph: Graph) -> LayerTiles:
+    """A dense layer with its dot products cut into parts, any other as it is; tiles of the smallest kind."""
+    if any(op.output == layer.value and isinstance(op, DenseI8) for op in graph.ops):
+        part_macs = -(-layer.macs // PARTS)
+        return replace(
+            layer,
+            first_tile=first_tile,
+            tile_units=1,
+            parts=PARTS,
+            part_macs=part_macs,
+            n_tiles=layer.n_units * PARTS,
+        )
+    return replace(layer, first_tile=first_tile)
+
+
+def planned_in_parts(tiles: TilePlan, graph: Graph) -> TilePlan:
+    layers: list[LayerTiles] = []
+    step = 1
+    for layer in tiles.layers:
+        layers.append(in_parts(layer, step, graph))
+        step += layers[-1].n_tiles
+    sums_bytes = 2 * PARTIAL_BYTES
+    written_bytes = sum(PARTIAL_BYTES * layer.n_units * (layer.parts - 1) for layer in layers)
+    commits_bytes = tiles.commit_bytes * (step - 1 - tiles.n_tiles)
+    return replace(
+        tiles,
+        layers=tuple(layers),
+        partial_bytes=sums_bytes,
+        written_bytes=tiles.written_bytes + written_bytes + commits_bytes,
+    )
+
+
+def generated(graph: Graph, board: Board) -> dict[str, str]:
+    """All files of a board's folder but those that are copied as they are, and those that the host's goldens show."""
+    graph = schedule(graph, in_place=False)
+    plan = verify_plan(graph, plan_memory(graph, in_place=False))
+    tiles = plan_tiles(graph, plan, board, sram_tile_bytes=1024)
+    if graph.name == "tiny_packings":
+        tiles = planned_in_parts(tiles, graph)
+    _, files = c_files(graph, plan, verify_tiles(graph, plan, tiles), board, header=HEADER)
+    plain = (*resource("runtime_c").rglob("*.[ch]"), *resource("templates").rglob("*.py"))
+    known = {path.read_text() for path in plain}
+    return {
+        name: text
+        for name, text in files.items()
+        if isinstance(text, str) and text not in known and name not in ("main.c", "Makefile")
+    }
+
+
+@pytest.mark.parametrize("kind", sorted(GRAPHS))
+@pytest.mark.parametrize("board", BOARDS)
+def test_a_boards_files_are_what_was_reviewed(board: str, kind: str, update_golden: bool) -> None:
+    files = generated(GRAPHS[kind](), load_board(board))
+    folder = GOLDEN / board / kind
+    if update_golden:
+        for old in folder.rglob("*"):
+            if old.is_file():
+                old.unlink()
+        for name, text in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text)
+    kept = {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
+    assert sorted(kept) == sorted(files), "golden files are missing: look at the output, then run with --update-golden"
+    for name, text in files.items():
+        assert text == kept[name], f"{name} changed: look at the difference, then run with --update-golden"
+
+
+def test_the_boards_goldens_show_what_the_hosts_cannot() -> None:
+    """Far tables and their addresses in the link script, staged reads, parts, packed weights, mains are in them."""
+    far, staged = (generated(fixed_graphs.tiny_packings(), load_board(board)) for board in BOARDS)
+    assert "FML_FAR_BEGIN(" in far["tiny_packings_weights.h"]
+    assert ".far." in far["firmware/link.ld"]
+    assert "_reads[" in staged["tiny_packings.c"]
+    for files in (far, staged):
+        assert "tiny_packings_partial(" in files["tiny_packings.c"]
+        assert "fml_board_report" in files["firmware/main.c"] or "fml_step" in files["firmware/main.c"]
+    assert far["tiny_packings_weights.h"] != staged["tiny_packings_weights.h"]

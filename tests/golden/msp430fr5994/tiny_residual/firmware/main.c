@@ -1,0 +1,46 @@
+/* made by a test */
+/* Firmware: infer on what the sensor gives, for ever; report each result. */
+#include "fml_hal_msp430.h"
+#include "tiny_residual.h"
+
+static tiny_residual_nvm_t nvm FML_SECTION(".nvm");
+static union {
+    int8_t bytes[TINY_RESIDUAL_SRAM_BYTES];
+    uint32_t align;
+} sram FML_SECTION(".noinit");
+
+/* What is outside sees: codes of all inputs, and of the outputs from one report to the next, one after the other. */
+struct {
+    volatile int8_t input_0[32];
+} fml_window_inputs FML_SECTION(".window");
+struct {
+    volatile int8_t output_0[3];
+} fml_window_outputs FML_SECTION(".window");
+
+const volatile int8_t *const fml_board_inputs[1] = {
+    fml_window_inputs.input_0,
+};
+static volatile int8_t *const outputs[1] = {
+    fml_window_outputs.output_0,
+};
+
+fml_status_t fml_board_result(fml_result_t *result)
+{
+    return fml_result(&tiny_residual_model, nvm.bytes, result);
+}
+
+int main(void)
+{
+    fml_ram_t ram;
+    fml_boot(&ram, &tiny_residual_model, nvm.bytes, sram.bytes);
+    for (;;) {
+        const fml_status_t status = fml_infer(&ram);
+        for (uint16_t i = 0; status == FML_PUBLISHED && i < tiny_residual_model.n_outputs; i++) {
+            const int8_t *from = fml_output(&ram, i);
+            for (uint16_t k = 0; k < tiny_residual_model.outputs[i].n_bytes; k++) {
+                outputs[i][k] = from[k];
+            }
+        }
+        fml_board_report(status);
+    }
+}
