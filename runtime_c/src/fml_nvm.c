@@ -52,11 +52,9 @@ static uint8_t two_slots(const uint8_t *nvm, fml_position_t *at) {
     for (uint8_t slot = 0; slot < 2; slot++) {
         fml_commit_t commit;
         fml_hal_nvm_read(&commit, nvm + FML_NVM_COMMIT + slot * sizeof commit, sizeof commit);
-#ifndef FML_TEST_BUG_CHECK_IGNORED
         if (commit.check != ~commit.word) {
             continue;
         }
-#endif
         const uint8_t count = (commit.word >> 1) & 3u;
         if ((count & 1u) != slot) {
             return 0;
@@ -86,27 +84,18 @@ uint8_t fml_nvm_valid(const fml_model_t *model, const uint8_t *nvm, fml_position
         return 0;
     }
     record_at(nvm, at->newest, newest);
-#ifdef FML_TEST_BUG_CRC_IGNORED
-    return 1;
-#else
     return newest->crc == fml_crc16(newest, offsetof(fml_record_t, crc));
-#endif
 }
 
 /* An identity that is not mine stays until the rest is right: torn again and again, it could become mine at any write. One
  * that is mine, over a damaged rest, goes first. */
 void fml_nvm_cold_start(const fml_model_t *model, uint8_t *nvm, fml_position_t *at, fml_record_t *newest) {
     const fml_identity_t mine = identity_of(model);
-#ifdef FML_TEST_BUG_COLD_ORDER
-    fml_hal_nvm_write(nvm + FML_NVM_IDENTITY, &mine, sizeof mine);
-    FML_BARRIER();
-#else
     if (is_mine(model, nvm)) {
         const fml_identity_t nobody = {{0, 0}, 0, 0};
         fml_hal_nvm_write(nvm + FML_NVM_IDENTITY, &nobody, sizeof nobody);
         FML_BARRIER();
     }
-#endif
     newest->sequence = 0;
     newest->class_index = 0;
     newest->confidence = newest->depth = 0;
@@ -133,12 +122,10 @@ void fml_nvm_cold_start(const fml_model_t *model, uint8_t *nvm, fml_position_t *
 static void commit_to_slot(uint8_t *slot, uint32_t word) {
     fml_commit_t commit;
     fml_hal_nvm_read(&commit, slot, sizeof commit);
-#ifndef FML_TEST_BUG_NO_ERASE
     fml_hal_nvm_write(slot + offsetof(fml_commit_t, check), &commit.word, sizeof commit.word);
-    FML_BARRIER_BEFORE_COMMIT(); /* for the data of the step as well: a void slot commits nothing */
-#endif
+    FML_BARRIER(); /* for the data of the step as well: a void slot commits nothing */
     fml_hal_nvm_write(slot, &word, sizeof word);
-    FML_BARRIER_BEFORE_COMMIT();
+    FML_BARRIER();
     commit.check = ~word;
     fml_hal_nvm_write(slot + offsetof(fml_commit_t, check), &commit.check, sizeof commit.check);
 }
@@ -153,7 +140,7 @@ void fml_nvm_commit(const fml_model_t *model, uint8_t *nvm, fml_position_t *at) 
     if (model->commit_slots == 1) {
         const uint16_t word = (uint16_t)(at->step << 1 | at->newest);
         at->count = 0;
-        FML_BARRIER_BEFORE_COMMIT();
+        FML_BARRIER();
         fml_hal_nvm_write(nvm + FML_NVM_COMMIT, &word, sizeof word);
     } else {
         at->count = (at->count + 1u) & 3u;

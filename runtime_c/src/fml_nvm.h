@@ -12,13 +12,6 @@
 #define FML_BARRIER() fml_hal_nvm_barrier()
 #endif
 
-/* FML_TEST_BUG_...: mistakes that the crash explorer has to find. Never for a device. */
-#ifdef FML_TEST_BUG_NO_BARRIER
-#define FML_BARRIER_BEFORE_COMMIT() ((void)0)
-#else
-#define FML_BARRIER_BEFORE_COMMIT() FML_BARRIER()
-#endif
-
 /* A commit record as read. */
 typedef struct {
     uint32_t step;

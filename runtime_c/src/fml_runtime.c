@@ -70,11 +70,7 @@ fml_status_t fml_boot(fml_ram_t *ram, const fml_model_t *model, void *nvm, void 
         status = FML_COLD_START;
     }
     ram->step = at.step;
-#ifdef FML_TEST_BUG_TRUST_RAM
-    ram->newest &= 1u;
-#else
     ram->newest = at.newest;
-#endif
     ram->count = at.count;
     ram->sequence = newest.sequence;
     locate(ram);
@@ -87,9 +83,6 @@ static int8_t *arena_of(const fml_ram_t *ram) {
 
 static fml_status_t capture(fml_ram_t *ram) {
     const fml_model_t *model = ram->model;
-#ifdef FML_TEST_BUG_EARLY_CAPTURE
-    commit(ram, 1, ram->newest);
-#endif
     for (uint16_t i = 0; i < model->n_inputs; i++) {
         const fml_port_t port = model->inputs[i];
         uint8_t *to = ram->nvm + FML_NVM_ARENA + port.offset_bytes;
@@ -115,11 +108,7 @@ static void compute_part(const fml_ram_t *ram, const fml_layer_t *layer) {
     const uint32_t k0 = ram->part * layer->part_products, left = layer->products - k0;
     const uint32_t n = left < layer->part_products ? left : layer->part_products;
     uint8_t *sums = ram->nvm + FML_NVM_SUMS;
-#ifdef FML_TEST_BUG_IN_PLACE
-    const uint8_t from = 0, to = 0;
-#else
     const uint8_t from = (ram->step - 1) & 1u, to = (uint8_t)(1u - from);
-#endif
     int32_t sum = 0;
     if (ram->part > 0) {
         fml_hal_nvm_read(&sum, sums + from * sizeof sum, sizeof sum);
@@ -146,23 +135,12 @@ static void compute_units(const fml_ram_t *ram, const fml_layer_t *layer) {
 
 static void tile(fml_ram_t *ram) {
     const fml_layer_t *layer = &ram->model->layers[ram->layer];
-#ifdef FML_TEST_BUG_COMMIT_FIRST
-    fml_ram_t before = *ram;
-    commit(ram, ram->step + 1, ram->newest);
-    if (layer->parts > 1) {
-        compute_part(&before, layer);
-    } else {
-        compute_units(&before, layer);
-    }
-    FML_BARRIER();
-#else
     if (layer->parts > 1) {
         compute_part(ram, layer);
     } else {
         compute_units(ram, layer);
     }
     commit(ram, ram->step + 1, ram->newest);
-#endif
     advance(ram);
 }
 
@@ -204,14 +182,8 @@ static void publish(fml_ram_t *ram) {
     record.sequence = ram->sequence + 1 == 0 ? 1 : ram->sequence + 1;
     record.crc = fml_crc16(&record, offsetof(fml_record_t, crc));
     record.unused = 0;
-#ifdef FML_TEST_BUG_PUBLISH_FIRST
-    commit(ram, 0, slot);
-    fml_hal_nvm_write(ram->nvm + FML_NVM_RESULTS + slot * sizeof record, &record, sizeof record);
-    FML_BARRIER();
-#else
     fml_hal_nvm_write(ram->nvm + FML_NVM_RESULTS + slot * sizeof record, &record, sizeof record);
     commit(ram, 0, slot);
-#endif
     ram->sequence = record.sequence;
     ram->published = 1;
     locate(ram);

@@ -1,7 +1,5 @@
 /* A model with one layer of each kind that crash safety has to deal with, small enough to explore in an instant: dense,
- * partial sums, sparse (CSR), a decision by energy, two copies that interleave, scores that depend on the decision.
- *
- * FML_TEST_BUG_...: mistakes in what generated code and kernels promise. */
+ * partial sums, sparse (CSR), a decision by energy, two copies that interleave, scores that depend on the decision. */
 #include "fml_hal.h"
 #include "fml_kernels.h"
 #include "fml_runtime.h"
@@ -45,11 +43,7 @@ static const fml_read_t reads[7][2] = {
     {{0, 0, 1, 0, 0, 0}, {0, 0, 1, 0, 0, 0}},
     {{SPARSE, 4, 1, 2, 0, 2}, {0, 0, 1, 0, 0, 0}},
     {{PARTS, 2, 1, 1, 0, 1}, {0, 0, 1, 0, 0, 0}},
-#ifdef FML_TEST_BUG_SHORT_RANGE
-    {{ROWS, 16, 4, 0, 0, 16}, {0, 0, 1, 0, 0, 0}},
-#else
     {{ROWS, 17, 4, 0, 0, 17}, {0, 0, 1, 0, 0, 0}}, /* as far as the decision */
-#endif
 };
 #endif
 
@@ -61,18 +55,9 @@ static void sparse(const int8_t *arena, int8_t *y, uint32_t first, uint32_t n) {
     const int8_t *x = arena + DENSE;
     for (uint32_t row = first; row < first + n; row++) {
         int32_t acc = sparse_bias[row] * 64;
-#ifdef FML_TEST_BUG_STALE_INDEX
-        /* the walk goes on where NVM says it was, which no commit covers */
-        uint8_t k = row == 0 ? 0 : (uint8_t)arena[SPARE];
-        for (uint8_t end = (uint8_t)(k + sparse_row[row + 1] - sparse_row[row]); k < end && k < 8; k++) {
-            acc += x[sparse_col[k]] * sparse_w[k];
-        }
-        fml_hal_nvm_write((int8_t *)(uintptr_t)arena + SPARE, &k, 1);
-#else
         for (uint8_t k = sparse_row[row]; k < sparse_row[row + 1]; k++) {
             acc += x[sparse_col[k]] * sparse_w[k];
         }
-#endif
         *y++ = byte_of(acc / 64);
     }
 }
@@ -86,10 +71,7 @@ static void compute(uint16_t layer, const int8_t *arena, int8_t *y, int8_t *scra
 #ifdef PROBE_STAGED
     const int8_t *x[2];
     fml_stage(&layers[layer], reads[layer], arena, y, first, n, x);
-#ifdef FML_TEST_BUG_READS_BY_POINTER
-    if (layer != 5)
-#endif
-        arena = (const int8_t *)((uintptr_t)x[0] - reads[layer][0].offset_bytes);
+    arena = (const int8_t *)((uintptr_t)x[0] - reads[layer][0].offset_bytes);
 #endif
     switch (layer) {
     case 0:
@@ -106,24 +88,14 @@ static void compute(uint16_t layer, const int8_t *arena, int8_t *y, int8_t *scra
         break;
     case 5:
         fml_copy_i8(&rows_of_parts, arena + PARTS, y, first, n);
-#ifdef FML_TEST_BUG_PAST_THE_HAL
-        *(int8_t *)(uintptr_t)(arena + SPARE) = (int8_t)(arena[SPARE] + 1);
-#endif
         break;
     default: { /* scores */
-#ifdef FML_TEST_BUG_DECIDE_AGAIN
-        const int8_t deep = decide();
-#else
         const int8_t deep = arena[DECISION];
-#endif
         static const uint8_t from[4] = {ROWS, ROWS + 1, ROWS + 4, ROWS + 5};
         for (uint32_t i = first; i < first + n; i++) {
             const int32_t shallow = arena[from[i]];
             *y++ = byte_of(deep ? shallow + arena[ROWS + 2] - arena[ROWS + 6] * (int32_t)i : shallow);
         }
-#ifdef FML_TEST_BUG_READS_WHAT_IT_WRITES
-        y[-1] = byte_of(y[-1] + arena[SCORES + first]);
-#endif
     }
     }
 }
@@ -149,10 +121,6 @@ static const fml_port_t outputs[1] = {{SCORES, 4}};
 
 #ifndef PROBE_COMMIT_SLOTS
 #define PROBE_COMMIT_SLOTS 2
-#endif
-#ifdef FML_TEST_BUG_ONE_SLOT /* the board's NVM tears words, and nobody told the compiler */
-#undef PROBE_COMMIT_SLOTS
-#define PROBE_COMMIT_SLOTS 1
 #endif
 
 #ifdef PROBE_STAGED

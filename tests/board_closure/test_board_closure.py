@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.mutants.mutant import table
 from freeml import CompileOptions, compile_model
 from freeml.firmware.output import Output, read_output
 from freeml.ir.interpret import interpret
@@ -183,7 +184,6 @@ def test_every_reachable_image_of_a_firmware_gives_the_same_answer(board: str, d
 @pytest.mark.parametrize("board", BOARDS)
 def test_a_runtime_that_commits_before_its_data_is_caught(board: str, digits: dict[str, Path], tmp_path: Path) -> None:
     output = read_output(shutil.copytree(digits[board], tmp_path / "out"))
-    runtime = output.folder / "runtime" / "fml_runtime.c"
-    runtime.write_text("#define FML_TEST_BUG_COMMIT_FIRST\n" + runtime.read_text())
+    table()["commit-before-data"].apply_to(output.folder / "runtime" / "fml_runtime.c")
     report = closed(output, limit_s=120)
     assert (report.closed, report.divergences) == (False, 1)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.mutants.mutant import table
 from tests.cli.runner import freeml, refused
 from tests.cortexm.conftest import Compiled
 
@@ -69,8 +70,7 @@ def test_verify_takes_the_power_from_the_board(mode: str, compiled: Compiled) ->
 
 def test_a_firmware_that_loses_its_answer_makes_verify_fail(copied: Compiled) -> None:
     output = copied("digits", "qemu_m4", 6)
-    runtime = output.folder / "runtime" / "fml_runtime.c"
-    runtime.write_text("#define FML_TEST_BUG_COMMIT_FIRST\n" + runtime.read_text())
+    table()["commit-before-data"].apply_to(output.folder / "runtime" / "fml_runtime.c")
     ran = freeml("verify", output.folder, "--engine", "board", "--samples", 2, "--power-loss", "random:1", "--json")
     assert ran.code == 1
     assert ran.json["mismatches"] == 0

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from benchmarks.mutants.mutant import table
 from freeml.firmware.output import Output
 from freeml.ir.interpret import interpret
 from freeml.sim.cortexm import CortexMEngine
@@ -64,8 +65,7 @@ def test_losses_again_and_again_change_no_answer(board: str, mode: str, compiled
 def test_a_runtime_that_commits_before_its_data_is_caught(mode: str, copied: Compiled) -> None:
     """The checker is no rubber stamp: a seeded bug of runtime_c."""
     output = copied("digits", "qemu_m4", SMALL_UF)
-    runtime = output.folder / "runtime" / "fml_runtime.c"
-    runtime.write_text("#define FML_TEST_BUG_COMMIT_FIRST\n" + runtime.read_text())
+    table()["commit-before-data"].apply_to(output.folder / "runtime" / "fml_runtime.c")
     engine, samples = rig(output)
     report = cut_power(engine, samples, mode, limit_s=60)
     assert (report.divergences, report.closed) == (1, False)
@@ -75,8 +75,7 @@ def test_a_runtime_that_commits_before_its_data_is_caught(mode: str, copied: Com
 
 def test_a_reported_schedule_is_enough_to_see_the_error_again(copied: Compiled) -> None:
     output = copied("digits", "qemu_m4", SMALL_UF)
-    runtime = output.folder / "runtime" / "fml_runtime.c"
-    runtime.write_text("#define FML_TEST_BUG_COMMIT_FIRST\n" + runtime.read_text())
+    table()["commit-before-data"].apply_to(output.folder / "runtime" / "fml_runtime.c")
     engine, samples = rig(output)
     codes, expected = samples[0]
     (cut,) = (int(n) for n in cut_power(engine, samples, "every", limit_s=60).schedule.split(","))

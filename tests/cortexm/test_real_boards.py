@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.mutants.mutant import table
 from freeml.board import load_board
 from freeml.codegen.samples import samples_header
 from freeml.errors import ToolFailed
@@ -351,8 +352,7 @@ def test_a_loss_leaves_the_bytes_that_were_written_before_it(compiled: Compiled)
 
 def test_a_runtime_that_commits_before_its_data_is_caught(copied: Compiled) -> None:
     output = copied("digits", L476)
-    runtime = output.folder / "runtime" / "fml_runtime.c"
-    runtime.write_text("#define FML_TEST_BUG_COMMIT_FIRST\n" + runtime.read_text())
+    table()["commit-before-data"].apply_to(output.folder / "runtime" / "fml_runtime.c")
     engine = started(output)
     _, codes, answers = samples_of(output, 2)
     report = cut_power(engine, list(zip(codes, answers, strict=True)), "every", limit_s=60)

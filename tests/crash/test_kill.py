@@ -9,7 +9,7 @@ from pathlib import Path
 
 from freeml.firmware.host import build_host_program
 
-from .probe import INCLUDE, PROBE, ROOT
+from .probe import ROOT, include_dirs, probe
 
 KILLS = 200
 PERIOD = 48  # sample and energy reading repeat after so many results
@@ -20,8 +20,8 @@ def _results(text: str) -> list[tuple[int, ...]]:
 
 
 def test_a_process_killed_at_random_moments_gives_the_same_answers(tmp_path: Path) -> None:
-    sources = [*PROBE, ROOT / "test" / "kill_main.c", ROOT / "hal" / "host" / "fml_hal_host.c"]
-    program = build_host_program(sources, INCLUDE, tmp_path / "kill")
+    sources = [*probe(), ROOT / "test" / "kill_main.c", ROOT / "hal" / "host" / "fml_hal_host.c"]
+    program = build_host_program(sources, include_dirs(), tmp_path / "kill")
     whole = subprocess.run([program, tmp_path / "whole", str(PERIOD)], capture_output=True, text=True, check=True)
     expected = {sequence % PERIOD: answer for sequence, *answer in _results(whole.stdout)}
     assert len(expected) == PERIOD

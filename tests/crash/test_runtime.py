@@ -12,7 +12,7 @@ from freeml.errors import BadOutput
 from freeml.firmware.toolchain import find_host_compiler, find_zig
 from freeml.sim.crash import parse_schedule
 
-from .probe import INCLUDE, RUNTIME
+from .probe import include_dirs, runtime
 
 TARGETS = {
     "msp430": ("-target", "msp430-freestanding-eabi", "-mcpu=msp430+hwmultf5"),
@@ -26,9 +26,9 @@ MOST_STAGE_BYTES = {"msp430": 1024, "cortex_m0": 384}  # on top, where a pointer
 def test_the_runtime_compiles_without_warnings_holds_no_state_and_stays_small(target: str, tmp_path: Path) -> None:
     zig, code, stage = find_zig(), 0, 0
     assert zig is not None
-    for source in RUNTIME:
+    for source in runtime():
         out = tmp_path / f"{source.stem}.o"
-        zig.compile([source], INCLUDE, out, ["-c", "-ffreestanding", "-Os", *TARGETS[target]], shared=False)
+        zig.compile([source], include_dirs(), out, ["-c", "-ffreestanding", "-Os", *TARGETS[target]], shared=False)
         for section in ELFFile(io.BytesIO(out.read_bytes())).iter_sections():
             n_bytes = section["sh_size"] if section.name.startswith(".text") else 0
             code, stage = (code, stage + n_bytes) if source.stem == "fml_stage" else (code + n_bytes, stage)
@@ -40,7 +40,7 @@ def test_the_runtime_compiles_without_warnings_holds_no_state_and_stays_small(ta
 @pytest.mark.parametrize("flags", [[], ["-DFML_NO_COMMIT"]])
 def test_the_runtime_compiles_for_this_machine_with_and_without_commits(flags: list[str], tmp_path: Path) -> None:
     compiler = find_host_compiler()
-    compiler.compile(RUNTIME, INCLUDE, tmp_path / "runtime.so", [*flags, "-O2", *compiler.host_flags])
+    compiler.compile(runtime(), include_dirs(), tmp_path / "runtime.so", [*flags, "-O2", *compiler.host_flags])
 
 
 def test_a_schedule_is_read_as_it_is_printed() -> None:

@@ -1,4 +1,4 @@
-"""The checker is checked: mistakes seeded at compile time must be found, each by a test that names it."""
+"""The checker is checked: mistakes of benchmarks/mutants must be found, each by a test that names it."""
 
 from __future__ import annotations
 
@@ -8,16 +8,26 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from freeml.sim.crash import Behaviour, CrashReport
 
 from .probe import ONE_SLOT, STAGED, rig
 
+OF_ANY_MODEL = [
+    "commit-before-data",
+    "sum-in-place",
+    "a-decision-taken-again",
+    "result-published-before-it-is-written",
+    "input-committed-before-it-is-captured",
+]
 
-def found(bug: str, behaviour: Behaviour, *defines: str, reproducible: bool = True, **options: Any) -> CrashReport:
-    """Explore with a bug; its schedule alone must show it again, and the model without the bug must close."""
-    with_bug = rig(f"FML_TEST_BUG_{bug}", *defines)
+
+def found(mutant: str, behaviour: Behaviour, *defines: str, reproducible: bool = True, **options: Any) -> CrashReport:
+    """Explore with a mistake; its schedule alone must show it again."""
+    with_bug = rig(*defines, mutant=mutant)
     report = with_bug.explore("all", behaviour, **options)
-    assert report.divergences == 1, f"{bug} was not found"
+    assert report.divergences == 1, f"{mutant} was not found"
     assert not report.closed
     if reproducible:
         again = with_bug.explore(report.schedule, behaviour, **options)
@@ -26,91 +36,95 @@ def found(bug: str, behaviour: Behaviour, *defines: str, reproducible: bool = Tr
 
 
 def test_one_commit_slot_on_nvm_that_tears_words_is_found() -> None:
-    found("ONE_SLOT", "torn")
+    assert rig(ONE_SLOT).explore("all", "torn").divergences == 1
 
 
 def test_data_written_after_its_commit_is_found() -> None:
-    found("COMMIT_FIRST", "atomic")
+    found("commit-before-data", "atomic")
 
 
 def test_a_sum_accumulated_in_place_is_found() -> None:
-    assert "write set" in found("IN_PLACE", "atomic").reason
-    found("IN_PLACE", "atomic", any_write=True)
+    assert "write set" in found("sum-in-place", "atomic").reason
+    found("sum-in-place", "atomic", any_write=True)
 
 
 def test_a_position_in_sparse_weights_kept_without_commit_is_found() -> None:
-    assert "write set" in found("STALE_INDEX", "atomic").reason
-    found("STALE_INDEX", "atomic", any_write=True)
+    assert "write set" in found("a-position-kept-without-commit", "atomic").reason
+    found("a-position-kept-without-commit", "atomic", any_write=True)
 
 
 def test_a_decision_taken_again_after_a_reboot_is_found() -> None:
-    found("DECIDE_AGAIN", "atomic")
+    found("a-decision-taken-again", "atomic")
 
 
 def test_a_restore_that_trusts_ram_is_found() -> None:
-    found("TRUST_RAM", "atomic", reproducible=False)  # what RAM holds after a reboot is not part of a schedule
+    # what RAM holds after a reboot is not part of a schedule
+    found("ram-trusted-after-a-reboot", "atomic", reproducible=False)
 
 
 def test_a_missing_barrier_before_the_commit_is_found_on_unordered_nvm() -> None:
-    found("NO_BARRIER", "unordered")
-    found("NO_BARRIER", "unordered", ONE_SLOT, unit_bytes=2)
-    assert rig("FML_TEST_BUG_NO_BARRIER").explore("all", "atomic").closed, "on ordered NVM it does no harm"
+    two, one = "no-barrier-in-a-commit-to-two-slots", "no-barrier-before-a-commit-to-one-slot"
+    found(two, "unordered")
+    found(one, "unordered", ONE_SLOT, unit_bytes=2)
+    assert rig(mutant=two).explore("all", "atomic").closed, "on ordered NVM it does no harm"
+    assert rig(ONE_SLOT, mutant=one).explore("all", "atomic", unit_bytes=2).closed
 
 
 def test_a_result_published_before_it_is_written_is_found() -> None:
-    found("PUBLISH_FIRST", "atomic")
+    found("result-published-before-it-is-written", "atomic")
 
 
 def test_an_input_committed_before_it_is_captured_is_found() -> None:
-    found("EARLY_CAPTURE", "atomic")
+    found("input-committed-before-it-is-captured", "atomic")
 
 
 def test_a_damaged_result_that_is_believed_is_found() -> None:
-    found("CRC_IGNORED", "atomic", start="damaged")
+    found("crc-of-a-result-ignored", "atomic", start="damaged")
 
 
 def test_an_identity_written_before_the_image_is_whole_is_found() -> None:
     # what stands in NVM instead is garbage of the explorer's, which no schedule names
-    found("COLD_ORDER", "atomic", start="other-digest", reproducible=False)
+    found("identity-written-before-the-image-is-whole", "atomic", start="other-digest", reproducible=False)
 
 
 def test_a_commit_record_whose_check_is_ignored_is_found() -> None:
-    found("CHECK_IGNORED", "torn")
+    found("check-of-a-commit-slot-ignored", "torn")
 
 
 def test_a_commit_slot_overwritten_without_being_erased_is_found() -> None:
-    found("NO_ERASE", "torn", max_torn=1)
+    found("commit-slot-not-erased", "torn", max_torn=1)
 
 
 def test_a_tile_that_reads_what_it_writes_is_found() -> None:
-    found("READS_WHAT_IT_WRITES", "atomic")
+    found("a-tile-that-reads-what-it-writes", "atomic")
 
 
 def test_a_store_to_nvm_past_the_hal_is_found() -> None:
-    assert "past fml_hal_nvm_write" in found("PAST_THE_HAL", "atomic").reason
+    assert "past fml_hal_nvm_write" in found("a-store-to-nvm-past-the-hal", "atomic").reason
 
 
 def test_a_range_that_is_a_byte_short_is_found() -> None:
-    found("SHORT_RANGE", "atomic", STAGED, reproducible=False)  # what lies behind it in RAM is garbage of no schedule
+    # what lies behind it in RAM is garbage of no schedule
+    found("a-range-a-byte-short", "atomic", STAGED, reproducible=False)
 
 
 def test_nvm_read_through_a_pointer_ends_the_program() -> None:
     """Where NVM hangs on a bus, its addresses have no memory: not in the explorer either."""
-    explore = "from tests.crash.probe import rig; print(rig(*{defines}).explore('none', 'torn').closed)"
+    explore = "from tests.crash.probe import rig; print(rig({}).explore('none', 'torn').closed)"
     ran = []
-    for defines in ((STAGED,), (STAGED, "FML_TEST_BUG_READS_BY_POINTER")):
-        command = [sys.executable, "-c", explore.format(defines=defines)]
+    for arguments in (f"'{STAGED}'", f"'{STAGED}', mutant='nvm-read-through-a-pointer'"):
+        command = [sys.executable, "-c", explore.format(arguments)]
         root = Path(__file__).resolve().parents[2]
         ran.append(subprocess.run(command, cwd=root, capture_output=True, text=True, check=False))
     assert (ran[0].returncode, ran[0].stdout) == (0, "True\n"), ran[0].stderr
     assert -ran[1].returncode in (signal.SIGSEGV, signal.SIGBUS)
 
 
-def test_bugs_are_found_with_one_commit_slot_too() -> None:
-    for bug in ("COMMIT_FIRST", "IN_PLACE", "DECIDE_AGAIN", "PUBLISH_FIRST", "EARLY_CAPTURE"):
-        found(bug, "atomic", ONE_SLOT, unit_bytes=2)
+@pytest.mark.parametrize("mutant", OF_ANY_MODEL)
+def test_mistakes_are_found_with_one_commit_slot_too(mutant: str) -> None:
+    found(mutant, "atomic", ONE_SLOT, unit_bytes=2)
 
 
-def test_bugs_are_found_in_a_staged_model_too() -> None:
-    for bug in ("COMMIT_FIRST", "IN_PLACE", "DECIDE_AGAIN", "PUBLISH_FIRST", "EARLY_CAPTURE", "CHECK_IGNORED"):
-        found(bug, "torn", STAGED)
+@pytest.mark.parametrize("mutant", [*OF_ANY_MODEL, "check-of-a-commit-slot-ignored"])
+def test_mistakes_are_found_in_a_staged_model_too(mutant: str) -> None:
+    found(mutant, "torn", STAGED)

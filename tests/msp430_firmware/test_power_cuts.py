@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.mutants.mutant import table
 from freeml.sim.cuts import cut_power
 from tests.msp430_firmware.conftest import TOOLCHAINS, Compiled
 from tests.msp430_firmware.machine import rig, samples
@@ -36,8 +37,7 @@ def test_losses_again_and_again_change_no_answer(mode: str, compiled: Compiled, 
 @pytest.mark.parametrize("mode", ["random:1", "every"])
 def test_a_runtime_that_commits_before_its_data_is_caught(mode: str, copied: Compiled, tmp_path: Path) -> None:
     output = copied("digits")
-    runtime = output.folder / "runtime" / "fml_runtime.c"
-    runtime.write_text("#define FML_TEST_BUG_COMMIT_FIRST\n" + runtime.read_text())
+    table()["commit-before-data"].apply_to(output.folder / "runtime" / "fml_runtime.c")
     engine, _ = rig(output, tmp_path)
     report = cut_power(engine, samples(output, 4), mode, limit_s=60)
     assert report.divergences == 1
