@@ -5,6 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Write n bytes to NVM: the only way in which freeml changes persistent memory. Stores happen in ascending order, none
  * is merged, delayed or left out by the compiler (volatile). An aligned write of two bytes is one store: where the model
  * has one commit slot, the NVM must make that store atomic. src lies in SRAM and does not overlap dst. n may be 0.
@@ -28,5 +32,9 @@ int fml_hal_sample(uint16_t input, uint32_t first, uint32_t n, int8_t *dst);
 /* Energy that the capacitor can still give, in microjoules. Only decisions ask, and a decision is committed before it is
  * acted upon: two readings may differ as they like. */
 uint32_t fml_hal_energy_uj(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -21,6 +21,10 @@
 
 #include "fml_far.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* --- Convolutions: unit = one output element, row-major over (out_h, out_w, out_c) --------------------------------
  * Whole pixels are fastest; a tile may end within a pixel.
  * acc = bias[o] + sum over taps and channels of x * w, a tap in the padding contributing x_zp * w
@@ -214,5 +218,9 @@ typedef struct {
 
 /* y, row-major over out_dims, is x[sum of i_k * x_strides[k]]. Unit = one output element. */
 void fml_transpose_i8(const fml_transpose_t *l, const int8_t *x, int8_t *y, uint32_t first, uint32_t n);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -17,6 +17,10 @@
 
 #include "fml_model.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef int fml_status_t;
 
 #define FML_OK 0
@@ -170,5 +174,9 @@ FML_STATIC_ASSERT(sizeof(fml_record_t) == 12, record_has_no_holes);
 
 /* CRC-16/CCITT-FALSE: polynomial 0x1021, start 0xffff. */
 uint16_t fml_crc16(const void *data, size_t n);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -5,6 +5,10 @@
 #include "fml_hal.h"
 #include "fml_runtime.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* FML_NO_COMMIT: a build that cannot survive a power loss, to measure what surviving one costs. Never for a device. */
 #ifdef FML_NO_COMMIT
 #define FML_BARRIER() ((void)0)
@@ -33,5 +37,9 @@ void fml_nvm_cold_start(const fml_model_t *model, uint8_t *nvm, fml_position_t *
 /* What was written before is persistent, then the commit record says *at, then that is persistent. *at: as it shall be,
  * but for the count, which this increments. */
 void fml_nvm_commit(const fml_model_t *model, uint8_t *nvm, fml_position_t *at);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -6,6 +6,10 @@
 #include "fml_hal.h"
 #include "fml_runtime.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* The sample window, which the generated main.c defines: where the codes of each input are put, in memory order, by what
  * samples it: a DMA channel, or an emulator before it starts the core. It lies in RAM that start-up does not touch. */
 extern const volatile int8_t *const fml_board_inputs[];
@@ -27,5 +31,9 @@ __attribute__((noinline)) void fml_board_report(int status);
 
 /* Report FML_BOARD_FAULT, again and again. */
 __attribute__((noreturn)) void fml_board_fault(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

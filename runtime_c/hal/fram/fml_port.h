@@ -6,6 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define FML_UART_BAUD 115200u
 
 /* Clocks, pins, SPI in mode 0 with its most significant bit first, UART with 8N1. */
@@ -25,5 +29,9 @@ void fml_port_drain(void);
 
 /* Voltage of the capacitor, measured through the divider by two of the board file's wiring. */
 uint32_t fml_port_capacitor_mv(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

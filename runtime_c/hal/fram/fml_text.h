@@ -4,7 +4,15 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 void fml_text_put(const char *text);
 void fml_text_number(uint32_t value);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

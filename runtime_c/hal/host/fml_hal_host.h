@@ -4,6 +4,10 @@
 
 #include "fml_hal.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* The codes of each input, in memory order, that the next captures take; NULL: there is no sample. They must stay where
  * they are. */
 void fml_host_set_inputs(const int8_t *const *inputs);
@@ -14,5 +18,9 @@ void fml_host_set_energy_uj(uint32_t energy_uj);
 /* Play NVM that no pointer can read: the runtime is given `window`, addresses that nobody may read, for the memory at
  * nvm. Twice the same address: NVM is where the runtime is told. */
 void fml_host_set_window(const void *window, void *nvm);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

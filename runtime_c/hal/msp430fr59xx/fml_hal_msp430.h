@@ -14,6 +14,10 @@
 #include "fml_hal.h"
 #include "fml_runtime.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* GCC's large model takes an object in a section of one's own for one beyond 64 KB, and every access for a long one. */
 #if defined(__MSP430X_LARGE__) && !defined(__clang__)
 #define FML_SECTION(name) __attribute__((section(name), lower))
@@ -39,5 +43,9 @@ void fml_uart_text(const char *text);
 void fml_uart_number(uint32_t number);
 uint8_t fml_uart_byte(void);  /* waits */
 void fml_uart_forget(void);   /* drops what came unasked */
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

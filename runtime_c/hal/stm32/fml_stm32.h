@@ -5,6 +5,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define FML_REGISTER(address) (*(volatile uint32_t *)(uintptr_t)(address))
 #define FML_BYTE_REGISTER(address) (*(volatile uint8_t *)(uintptr_t)(address))
 
@@ -27,5 +31,9 @@ void fml_stm32_function(uint32_t gpio, uint32_t pin, uint32_t function);
 void fml_stm32_output(uint32_t gpio, uint32_t pin);
 
 void fml_stm32_uart_start(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

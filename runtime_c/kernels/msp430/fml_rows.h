@@ -4,6 +4,10 @@
 
 #include "fml_mpy.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* What the routine reads, at offsets it knows; the first six fields are those of fml_mpy_asm.h. */
 typedef struct {
     int16_t lo, hi, zp;         /* bounds without the zero point */
@@ -22,5 +26,9 @@ void fml_rows_start(fml_rows_t *rows, const fml_dense_t *l, uint16_t first, uint
 
 /* Row by row, from x to y. */
 void fml_rows_run(fml_rows_t *rows, const int8_t *x, int8_t *y);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -4,6 +4,10 @@
 
 #include "fml_runtime.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* What the caller provides: NVM that keeps its bytes without power, and SRAM for one tile. */
 #define TINY_RESIDUAL_NVM_BYTES 264u
 #define TINY_RESIDUAL_SRAM_BYTES 70u
@@ -32,5 +36,9 @@ typedef union {
 
 /* For fml_boot() and all that follows: see fml_runtime.h. */
 extern const fml_model_t tiny_residual_model;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
