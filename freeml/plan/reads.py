@@ -14,7 +14,8 @@ outermost axis. A broadcast operand, and that of a Dense or Transpose, is read w
 Of a layer in parts, whose products are numbered as the bytes they read (Dense, pointwise convolution), `extent_bytes`
 is 0: products [k0, k0 + n) of a unit are bytes [g * step_bytes + k0, g * step_bytes + k0 + n).
 
-The planner's worst case (energy_work.py) and the generated table both come from here.
+The planner's worst case (energy_work.py), its verifier and the generated table all come from here. What the kernels
+themselves read is found in tests/kernels/test_spans.py.
 """
 
 from __future__ import annotations

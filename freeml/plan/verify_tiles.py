@@ -1,4 +1,8 @@
-"""The verifier of tile plans: replays every tile against the memory plan, byte by byte, without the planner's code.
+"""The verifier of tile plans: replays every tile against the memory plan, byte by byte.
+
+It shares with the planner what a range of units reads (plan/reads.py, for rule 4) and where the tiles of a layer begin
+(LayerTiles.tiles), and nothing else of its code. That reads.py is right is no rule here but a test: what kernels touch
+is found by taking memory away from them (tests/kernels/test_spans.py).
 
 A tile may be run any number of times, by itself or after a part of itself, if it reads nothing that it writes; and the
 inference is right if each tile reads only values that are complete. Three rules say so:

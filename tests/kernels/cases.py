@@ -3,52 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable
+from dataclasses import fields as fields_of
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from hypothesis import strategies as st
 
-from freeml.ir.int_ops import AddI8, AvgPoolI8, ConvI8, DenseI8, LutI8, MaxPoolI8, MulI8, PadI8, SoftmaxI8
+from freeml.ir.int_ops import (
+    AddI8,
+    AvgPoolI8,
+    ConvI8,
+    ConvPoolI8,
+    DenseI8,
+    LutI8,
+    MaxPoolI8,
+    MulI8,
+    PadI8,
+    SoftmaxI8,
+)
 from freeml.ir.interpret_int import run_int_op
 from freeml.ir.ops import ArgMax, Concat, Op, Transpose, Window
 from freeml.ir.types import DType, TensorType
 
+from .choices import Choices, Codes, Drawn, codes_of, pick, rng_of
 from .library import Case, blank
-
-T = TypeVar("T")
-Codes = npt.NDArray[np.int8]
-
-
-class Choices(Protocol):
-    """Where a generator takes its numbers from."""
-
-    def between(self, low: int, high: int) -> int: ...
-
-
-class Seeded:
-    """Choices from a seed, for cases that are recorded."""
-
-    def __init__(self, seed: int) -> None:
-        self._rng = np.random.default_rng(seed)
-
-    def between(self, low: int, high: int) -> int:
-        return int(self._rng.integers(low, high, endpoint=True))
-
-
-class Drawn:
-    """Choices that hypothesis makes, and shrinks."""
-
-    def __init__(self, draw: Callable[[st.SearchStrategy[int]], int]) -> None:
-        self._draw = draw
-
-    def between(self, low: int, high: int) -> int:
-        return self._draw(st.integers(low, high))
-
-
-def pick(c: Choices, options: Sequence[T]) -> T:
-    return options[c.between(0, len(options) - 1)]
 
 
 def cases_of(kernel: str) -> st.SearchStrategy[Case]:
@@ -61,31 +41,12 @@ def cases_of(kernel: str) -> st.SearchStrategy[Case]:
     return strategy()
 
 
-def splits(c: Choices, n_units: int) -> list[tuple[int, int]]:
-    """(first, n) tiles that cover a layer, empty ones among them, in any order."""
-    cuts = sorted(c.between(0, n_units) for _ in range(c.between(0, 4)))
-    tiles = [(a, b - a) for a, b in zip([0, *cuts], [*cuts, n_units], strict=True)]
-    return tiles if c.between(0, 1) else tiles[::-1]
-
-
 # --- parts -----------------------------------------------------------------------------------------------------------
-
-
-def _rng(c: Choices) -> np.random.Generator:
-    return np.random.default_rng(c.between(0, 2**32 - 1))
-
-
-def _codes(c: Choices, *shape: int, low: int = -128) -> Codes:
-    """int8 codes: any, or extreme ones only, which reach the largest sums."""
-    rng = _rng(c)
-    if c.between(0, 3) == 0:
-        return rng.choice(np.array([low, 127], np.int8), size=shape)
-    return rng.integers(low, 127, size=shape, dtype=np.int8, endpoint=True)
 
 
 def _requant(c: Choices, n: int, acc_bits: int) -> dict[str, npt.NDArray[Any]]:
     """Multipliers and shifts: such that results use the range of int8, or any legal ones."""
-    rng = _rng(c)
+    rng = rng_of(c)
     if c.between(0, 3) == 0:
         return {
             "mult": rng.choice(np.array([0, 1, 2, 32768, 65534, 65535], np.uint16), size=n),
@@ -103,15 +64,15 @@ def _weights_and_requant(c: Choices, shape: tuple[int, ...]) -> dict[str, npt.ND
     n_out, per_out = shape[0], math.prod(shape[1:])
     if c.between(0, 3) == 0:
         # one weight per channel and a scale of one: the accumulator itself is seen
-        rng, w = _rng(c), np.zeros((n_out, per_out), np.int8)
+        rng, w = rng_of(c), np.zeros((n_out, per_out), np.int8)
         w[np.arange(n_out), rng.integers(0, per_out, n_out)] = rng.choice(np.array([-1, 1], np.int8), n_out)
         bias = rng.integers(-9, 9, n_out, dtype=np.int32)
         scale: dict[str, Any] = {"mult": np.full(n_out, 16384, np.uint16), "shift": np.full(n_out, 14, np.uint8)}
         return {"w": w.reshape(shape), "bias": bias, **scale}
     bias_bits = pick(c, (0, 8, 16, 24, 30))
-    bias = _rng(c).integers(-(2**bias_bits), 2**bias_bits, size=n_out, dtype=np.int32, endpoint=True)
+    bias = rng_of(c).integers(-(2**bias_bits), 2**bias_bits, size=n_out, dtype=np.int32, endpoint=True)
     acc_bits = max(bias_bits, 12 + per_out.bit_length() // 2)
-    return {"w": _codes(c, *shape, low=-127), "bias": bias, **_requant(c, n_out, acc_bits)}
+    return {"w": codes_of(c, *shape, low=-127), "bias": bias, **_requant(c, n_out, acc_bits)}
 
 
 def _zp(c: Choices) -> int:
@@ -176,7 +137,7 @@ def _conv_case(
 ) -> Case:
     shape = (out_c, *window.kernel, in_c // groups)
     consts = _weights_and_requant(c, shape)
-    x = _codes(c, geometry["in_h"], geometry["in_w"], in_c)
+    x = codes_of(c, geometry["in_h"], geometry["in_w"], in_c)
     store: dict[str, Any] = {"x_zp": _zp(c), "y_zp": _zp(c), **_bounds(c)}
     op = ConvI8(**_NAMES, window=window, groups=groups, **store)
     out_shape = (geometry["out_h"], geometry["out_w"], out_c)
@@ -193,6 +154,8 @@ def _conv_case(
         unit_bytes=1,
         expected=expected,
         scratch_bytes=math.prod(shape[1:]) if kernel == "fml_conv_i8" else None,
+        op=op,
+        out_shape=out_shape,
     )
 
 
@@ -227,6 +190,8 @@ def _pooled(c: Choices, case: Case) -> Case:
     shape = (*pool.out_size(out_h, out_w), channels)
     whole = case.expected.view(np.int8).reshape(1, out_h, out_w, channels)
     op = MaxPoolI8(**_NAMES, window=pool, lo=-128, hi=127)
+    conv = case.op
+    assert isinstance(conv, ConvI8)
     run = c.between(1, shape[1]) if stride[1] == kernel[1] else 1
     conv_scratch = case.scratch_bytes or 0
     fields = {
@@ -251,6 +216,8 @@ def _pooled(c: Choices, case: Case) -> Case:
         unit_bytes=1,
         expected=_answer(op, [whole], shape),
         scratch_bytes=conv_scratch + run * kernel[1] * channels,
+        op=ConvPoolI8(**{f.name: getattr(conv, f.name) for f in fields_of(conv)}, pool=pool),
+        out_shape=shape,
     )
 
 
@@ -269,11 +236,12 @@ def depthwise_pool(c: Choices) -> Case:
 def dense(c: Choices) -> Case:
     n_in, n_out = pick(c, (c.between(1, 40), c.between(1, 400))), c.between(1, 23)
     consts = _weights_and_requant(c, (n_out, n_in))
-    x = _codes(c, n_in)
+    x = codes_of(c, n_in)
     store: dict[str, Any] = {"y_zp": _zp(c), **_bounds(c)}
-    expected = _answer(DenseI8(**_NAMES, **store), [x[None], *consts.values()], (n_out,))
+    op = DenseI8(**_NAMES, **store)
+    expected = _answer(op, [x[None], *consts.values()], (n_out,))
     fields = {"n_in": n_in, "n_out": n_out, **store}
-    return Case("fml_dense_i8", "fml_dense_t", fields, consts, (x,), n_out, 1, expected)
+    return Case("fml_dense_i8", "fml_dense_t", fields, consts, (x,), n_out, 1, expected, op=op, out_shape=(n_out,))
 
 
 def _pool_case(
@@ -288,7 +256,7 @@ def _pool_case(
 ) -> Case:
     window = op.window
     channels = pick(c, (c.between(1, 5), c.between(1, 40)))
-    x = _codes(c, geometry["in_h"], geometry["in_w"], channels)
+    x = codes_of(c, geometry["in_h"], geometry["in_w"], channels)
     out_shape = (geometry["out_h"], geometry["out_w"], channels)
     expected = _answer(op, [x[None], *consts.values()], out_shape)
     geometry = {**geometry, "c": channels, "pad_b": window.pad[2], "pad_r": window.pad[3]}
@@ -302,6 +270,8 @@ def _pool_case(
         unit_bytes=1,
         expected=expected,
         in_place=(0,) if in_place else (),
+        op=op,
+        out_shape=out_shape,
     )
 
 
@@ -338,14 +308,17 @@ def _operands(c: Choices) -> tuple[dict[str, Any], Codes, Codes, tuple[int, ...]
         strides = [0 if size == 1 else math.prod(shape[k + 1 :]) for k, size in enumerate(shape)]
         fields[f"{name}_strides"] = tuple([0] * (4 - rank) + strides)
     whole = tuple(i for i, shape in enumerate(shapes) if shape == out)
-    return fields, _codes(c, *shapes[0]), _codes(c, *shapes[1]), out, whole
+    return fields, codes_of(c, *shapes[0]), codes_of(c, *shapes[1]), out, whole
 
 
 def _binary_case(kernel: str, op: Op, parts: tuple[Any, ...], fields: dict[str, int]) -> Case:
     geometry, a, b, out, whole = parts
     expected = _answer(op, [a[None], b[None]], out)
     descriptor = kernel.replace("_i8", "_t")
-    return Case(kernel, descriptor, {**geometry, **fields}, {}, (a, b), math.prod(out), 1, expected, in_place=whole)
+    fields = {**geometry, **fields}
+    return Case(
+        kernel, descriptor, fields, {}, (a, b), math.prod(out), 1, expected, in_place=whole, op=op, out_shape=out
+    )
 
 
 def add(c: Choices) -> Case:
@@ -368,42 +341,58 @@ def mul(c: Choices) -> Case:
 
 
 def lut(c: Choices) -> Case:
-    x, table = _codes(c, c.between(1, 60)), _codes(c, 256)
-    expected = _answer(LutI8(**_NAMES), [x[None], table], x.shape)
-    return Case("fml_lut_i8", None, {}, {"table": table}, (x,), x.size, 1, expected, in_place=(0,))
+    x, table = codes_of(c, c.between(1, 60)), codes_of(c, 256)
+    op = LutI8(**_NAMES)
+    expected = _answer(op, [x[None], table], x.shape)
+    consts = {"table": table}
+    return Case("fml_lut_i8", None, {}, consts, (x,), x.size, 1, expected, in_place=(0,), op=op, out_shape=x.shape)
 
 
 def softmax(c: Choices) -> Case:
     n_rows, n = c.between(1, 4), pick(c, (c.between(1, 12), c.between(1, 300)))
-    x = _codes(c, n_rows, n)
+    x = codes_of(c, n_rows, n)
     step = pick(c, (0.0, 0.001, 0.02, 0.3, 5.0))
     table = np.rint(pick(c, (1, 255, 65535)) * np.exp(-step * np.arange(256))).astype(np.uint16)
-    expected = _answer(SoftmaxI8(**_NAMES), [x[None], table], x.shape)
+    op, consts, whole = SoftmaxI8(**_NAMES), {"exp_table": table}, (0,)
+    expected = _answer(op, [x[None], table], x.shape)
+    shape = x.shape
     return Case(
-        "fml_softmax_i8", "fml_softmax_t", {"n": n}, {"exp_table": table}, (x,), n_rows, n, expected, in_place=(0,)
+        "fml_softmax_i8",
+        "fml_softmax_t",
+        {"n": n},
+        consts,
+        (x,),
+        n_rows,
+        n,
+        expected,
+        in_place=whole,
+        op=op,
+        out_shape=shape,
     )
 
 
 def argmax(c: Choices) -> Case:
     n_rows, n, last = c.between(1, 4), c.between(1, 40), bool(c.between(0, 1))
-    x = _codes(c, n_rows, n) // np.int8(pick(c, (1, 64)))  # few values: many ties
-    expected = _answer(ArgMax(**_NAMES, last=last), [x[None]], (n_rows, 1), DType.I32)
-    return Case("fml_argmax_i8", "fml_argmax_t", {"n": n, "last": int(last)}, {}, (x,), n_rows, 4, expected)
+    x = codes_of(c, n_rows, n) // np.int8(pick(c, (1, 64)))  # few values: many ties
+    op, shape = ArgMax(**_NAMES, last=last), (n_rows, 1)
+    expected = _answer(op, [x[None]], shape, DType.I32)
+    fields = {"n": n, "last": int(last)}
+    return Case("fml_argmax_i8", "fml_argmax_t", fields, {}, (x,), n_rows, 4, expected, op=op, out_shape=shape)
 
 
 def copy(c: Choices) -> Case:
     """One input of a concatenation; the bytes of the others must stay as they are."""
     n_rows, widths = c.between(1, 5), [c.between(1, 9) for _ in range(c.between(1, 3))]
     which = c.between(0, len(widths) - 1)
-    parts = [_codes(c, n_rows, width) for width in widths]
-    whole = run_int_op(Concat(**_NAMES, axis=1), [p[None] for p in parts], TensorType((n_rows, sum(widths)), DType.I8))[
-        0
-    ]
+    parts = [codes_of(c, n_rows, width) for width in widths]
+    op, shape = Concat(**_NAMES, axis=1), (n_rows, sum(widths))
+    whole = run_int_op(op, [p[None] for p in parts], TensorType(shape, DType.I8))[0]
     start, row, stride = sum(widths[:which]), widths[which], sum(widths)
     area = np.ascontiguousarray(whole).view(np.uint8).reshape(-1)[start : start + (n_rows - 1) * stride + row]
     expected = np.where(np.arange(area.size) % stride < row, area, blank(area.size))
     fields = {"n_rows": n_rows, "row_bytes": row, "x_stride_bytes": row, "y_stride_bytes": stride}
-    return Case("fml_copy_i8", "fml_copy_t", fields, {}, (parts[which],), n_rows, stride, expected)
+    inputs = (parts[which],)
+    return Case("fml_copy_i8", "fml_copy_t", fields, {}, inputs, n_rows, stride, expected, op=op, out_shape=shape)
 
 
 def pad(c: Choices) -> Case:
@@ -411,8 +400,9 @@ def pad(c: Choices) -> Case:
     shape = tuple(c.between(1, 5) for _ in range(rank))
     before, after = tuple(c.between(0, 3) for _ in shape), tuple(c.between(0, 3) for _ in shape)
     out = tuple(b + n + a for b, n, a in zip(before, shape, after, strict=True))
-    x, value = _codes(c, *shape), c.between(-128, 127)
-    expected = _answer(PadI8(**_NAMES, before=before, after=after, value=value), [x[None]], out)
+    x, value = codes_of(c, *shape), c.between(-128, 127)
+    op = PadI8(**_NAMES, before=before, after=after, value=value)
+    expected = _answer(op, [x[None]], out)
     lead = 4 - rank
     fields = {
         "in_dims": (1,) * lead + shape,
@@ -420,19 +410,20 @@ def pad(c: Choices) -> Case:
         "out_dims": (1,) * lead + out,
         "value": value,
     }
-    return Case("fml_pad_i8", "fml_pad_t", fields, {}, (x,), math.prod(out), 1, expected)
+    return Case("fml_pad_i8", "fml_pad_t", fields, {}, (x,), math.prod(out), 1, expected, op=op, out_shape=out)
 
 
 def transpose(c: Choices) -> Case:
     rank = c.between(1, 6)
     shape = tuple(c.between(1, 4) for _ in range(rank))
-    order = tuple(int(axis) for axis in _rng(c).permutation(rank))
-    x, out = _codes(c, *shape), tuple(shape[axis] for axis in order)
-    expected = _answer(Transpose(**_NAMES, order=order), [x[None]], out)
+    order = tuple(int(axis) for axis in rng_of(c).permutation(rank))
+    x, out = codes_of(c, *shape), tuple(shape[axis] for axis in order)
+    op = Transpose(**_NAMES, order=order)
+    expected = _answer(op, [x[None]], out)
     strides = [math.prod(shape[k + 1 :]) for k in range(rank)]
     spare = (0,) * (6 - rank)
     fields = {"rank": rank, "out_dims": out + spare, "x_strides": tuple(strides[axis] for axis in order) + spare}
-    return Case("fml_transpose_i8", "fml_transpose_t", fields, {}, (x,), x.size, 1, expected)
+    return Case("fml_transpose_i8", "fml_transpose_t", fields, {}, (x,), x.size, 1, expected, op=op, out_shape=out)
 
 
 GENERATORS: dict[str, Callable[[Choices], Case]] = {

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from freeml.codegen.emit import kernel_file
 from freeml.codegen.layers import called_kernels
 from freeml.codegen.packing import pack
+from freeml.ir.ops import Op
 from freeml.plan.cost import conv_scratch_bytes
 
 RUNTIME = Path(__file__).resolve().parents[2] / "runtime_c"
@@ -75,6 +76,7 @@ class Case:
     n_units       units of the whole layer
     unit_bytes    from one unit to the next in the output; expected is the whole area
     in_place      operands that y may coincide with
+    op, out_shape  what the layer is to the compiler; of all that cases.py makes
     """
 
     kernel: str
@@ -88,6 +90,8 @@ class Case:
     scratch_bytes: int | None = None
     in_place: tuple[int, ...] = ()
     alive: list[Any] = field(default_factory=list, repr=False, compare=False)
+    op: Op | None = None
+    out_shape: tuple[int, ...] = ()
 
     def argument(self) -> Any:
         """What the kernel takes first: a pointer to the descriptor, or the constant."""

@@ -16,7 +16,8 @@ from freeml.firmware.host import build_host_library, build_host_program
 from freeml.firmware.toolchain import Compiler, find_host_compiler, find_zig
 from freeml.ir.interpret_int import requantise
 
-from .cases import GENERATORS, Seeded, splits
+from .cases import GENERATORS
+from .choices import Seeded, splits
 from .library import INCLUDE, SOURCES, VARIANTS, for_variant, includes_of, own_kernels, sources_of
 from .record import recording
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from freeml.firmware.host import build_host_library
 
-from .cases import GENERATORS, Drawn, Seeded, cases_of, splits
+from .cases import GENERATORS, cases_of
+from .choices import Drawn, Seeded, splits
 from .library import (
     DOT_PRODUCTS,
     PARTS,

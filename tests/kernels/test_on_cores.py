@@ -21,7 +21,8 @@ from unicorn import arm_const
 
 from freeml.firmware.toolchain import find_zig
 
-from .cases import GENERATORS, Seeded, splits
+from .cases import GENERATORS
+from .choices import Seeded, splits
 from .library import Bytes, Case, blank, for_variant, includes_of, parse_descriptors, sources_of
 
 DESCRIPTORS = parse_descriptors(ctypes.c_uint32)

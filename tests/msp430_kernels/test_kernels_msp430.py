@@ -12,7 +12,8 @@ import numpy.typing as npt
 import pytest
 
 from freeml.firmware.host import build_host_library
-from tests.kernels.cases import GENERATORS, Seeded, splits
+from tests.kernels.cases import GENERATORS
+from tests.kernels.choices import Seeded, splits
 from tests.kernels.library import INCLUDE, Case, Kernels
 
 from . import layers
