@@ -24,12 +24,13 @@ from freeml.firmware.build import Toolchain
 from freeml.firmware.output import Output
 from freeml.ir.graph import Graph
 from freeml.pipeline import c_files
-from freeml.plan.cost import costs
 from freeml.plan.energy import Costs, budget_of
 from freeml.plan.energy_work import Call, kernel_calls
 from freeml.plan.measured import COLD_START, PARTS, Measured, capture_key, publish_key, signature
 from freeml.plan.memory import MemoryPlan, plan_memory
-from freeml.plan.tiles import MAX_WORD_TILES, LayerTiles, TilePlan, plan_tiles, sram_for_tiles
+from freeml.plan.tiles import MAX_WORD_TILES, Cut, TilePlan, recut_tiles
+from freeml.plan.verify import verify_plan
+from freeml.plan.verify_tiles import verify_tiles
 from freeml.sim.board import start_engine
 from freeml.sim.engine import Engine, Taken
 
@@ -100,24 +101,17 @@ def measure_cold_start(engine: Engine, codes: bytes) -> Taken:
     return cold - engine.taken
 
 
-def resized(plan: TilePlan, divisor: int) -> TilePlan | None:
+def resized(graph: Graph, memory_plan: MemoryPlan, board: Board, plan: TilePlan, divisor: int) -> TilePlan | None:
     """The same plan with smaller tiles; None where there would be too many for its commit record."""
-    layers: list[LayerTiles] = []
-    step = 1
-    for layer in plan.layers:
-        if layer.parts > 1:
-            part_macs = -(-layer.part_macs // divisor)
-            parts = -(-layer.macs // part_macs)
-            n_tiles = layer.n_units * parts
-            layers.append(replace(layer, first_tile=step, part_macs=part_macs, parts=parts, n_tiles=n_tiles))
-        else:
-            units = -(-layer.tile_units // divisor)
-            n_tiles = -(-layer.n_units // units)
-            layers.append(replace(layer, first_tile=step, tile_units=units, n_tiles=n_tiles))
-        step += n_tiles
-    if plan.commit_slots == 1 and step - 1 > MAX_WORD_TILES:
+    cuts = [
+        Cut(1, -(-layer.part_macs // divisor)) if layer.parts > 1 else Cut(-(-layer.tile_units // divisor))
+        for layer in plan.layers
+    ]
+    capacitor_uf = None if plan.budget is None else plan.budget.capacitance_uf
+    made = recut_tiles(graph, memory_plan, board, cuts, capacitor_uf, commit_slots=plan.commit_slots)
+    if plan.commit_slots == 1 and made.n_tiles > MAX_WORD_TILES:
         return None
-    return replace(plan, layers=tuple(layers))
+    return verify_tiles(graph, memory_plan, made)
 
 
 def fit(sizes: Sequence[int], worst: Sequence[float]) -> tuple[float, float]:
@@ -139,13 +133,13 @@ def profile_output(
     if board.memory_map is None or board.energy is None or board.clock_hz is None:
         raise BadBoard(f"{board.name} has no firmware to measure", hint="freeml boards lists those that have one")
     graph = output.graph
-    plan = plan_memory(graph, in_place=False)
+    plan = verify_plan(graph, plan_memory(graph, in_place=False))
     tiles = plan_of(output, plan, board)
     codes = random_codes(graph)
     found = _Found(graph, {(call.op.output, call.operand): call for call in kernel_calls(graph, plan)})
     basis = compiler = ""
     for divisor in _SIZES:
-        smaller = resized(tiles, divisor)
+        smaller = resized(graph, plan, board, tiles, divisor)
         if smaller is None or (divisor > 1 and smaller.n_tiles == tiles.n_tiles):
             continue
         progress(f"run {smaller.n_tiles:,} tiles, 1/{divisor} of the planned size")
@@ -168,17 +162,20 @@ def profile_output(
 def plan_of(output: Output, plan: MemoryPlan, board: Board) -> TilePlan:
     """The tiles that a folder was compiled with. Raises BadOutput where its manifest is of another layout."""
     graph, manifest = output.graph, output.manifest
-    stack_bytes = board.code.stack_bytes.value if board.code else 0
-    scratch = costs(graph, board.kernels).scratch_bytes
-    sram = sram_for_tiles(board, stack_bytes=stack_bytes, scratch_bytes=scratch)
-    planned = plan_tiles(graph, plan, board, manifest["options"]["capacitor_uf"], sram_tile_bytes=sram)
-    layers: list[LayerTiles] = []
-    for layer, known in zip(planned.layers, manifest["tiles"]["layers"], strict=True):
-        if (layer.value, layer.operand) != (known["value"], known["operand"]):
-            raise BadOutput("its plan is of another version of freeml", where=str(output.folder), hint=_AGAIN)
-        names = ("first_tile", "n_tiles", "tile_units", "parts", "part_macs")
-        layers.append(replace(layer, **{name: known[name] for name in names}))
-    return replace(planned, layers=tuple(layers), commit_slots=manifest["tiles"]["commit_slots"])
+    known = manifest["tiles"]["layers"]
+    cuts = [Cut(layer["tile_units"], layer["part_macs"] if layer["parts"] > 1 else 0) for layer in known]
+    another = BadOutput("its plan is of another version of freeml", where=str(output.folder), hint=_AGAIN)
+    capacitor_uf, commit_slots = manifest["options"]["capacitor_uf"], manifest["tiles"]["commit_slots"]
+    try:
+        made = recut_tiles(graph, plan, board, cuts, capacitor_uf, commit_slots=commit_slots)
+    except ValueError as error:
+        raise another from error
+    names = ("value", "operand", "first_tile", "n_tiles")
+    if any(getattr(layer, name) != one[name] for layer, one in zip(made.layers, known, strict=True) for name in names):
+        raise another
+    if any(plan.offset_bytes[one["value"]] != one["value_offset_bytes"] for one in known):
+        raise another
+    return verify_tiles(graph, plan, made)
 
 
 def random_codes(graph: Graph, seed: int = 1) -> bytes:
@@ -263,7 +260,7 @@ def check_measured(output: Output, board: Board, table: CostTable, capacitor_uf:
     worst case with boot, and share of what is usable.
     """
     graph, priced = output.graph, Measured(board, table)
-    plan = plan_memory(graph, in_place=False)
+    plan = verify_plan(graph, plan_memory(graph, in_place=False))
     tiles = plan_of(output, plan, board)
     budget = tiles.budget if capacitor_uf is None else budget_of(board, capacitor_uf)
     assert budget is not None

@@ -126,9 +126,22 @@ class LayerTiles:
             is_last_part=part == self.parts - 1,
         )
 
+    @property
+    def cut(self) -> Cut:
+        """What `recut_tiles` makes the same tiles of."""
+        return Cut(self.tile_units, self.part_macs if self.parts > 1 else 0)
+
     def tiles(self) -> Iterator[Tile]:
         """All tiles, in order."""
         return map(self.tile, range(self.n_tiles))
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """How one kernel call is cut: tiles of so many units, or, where that is not 0, parts of so many products of one."""
+
+    tile_units: int
+    part_macs: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +245,24 @@ def plan_tiles(
     return _Planner(graph, memory_plan, board, budget, sram_tile_bytes, commit_slots=2).plan()
 
 
+def recut_tiles(
+    graph: Graph,
+    memory_plan: MemoryPlan,
+    board: Board,
+    cuts: Sequence[Cut],
+    capacitor: float | None = None,
+    *,
+    commit_slots: int,
+) -> TilePlan:
+    """A plan whose calls are cut as said, one cut for each call in order: buffers and costs follow.
+
+    Nothing is chosen, nothing refused: `verify_tiles` says whether it is a plan, `check_progress` whether it will do.
+    Raises ValueError where there are more or fewer cuts than calls.
+    """
+    budget = budget_of(board, capacitor)
+    return _Planner(graph, memory_plan, board, budget, HOST_TILE_BYTES, commit_slots=commit_slots).plan(cuts)
+
+
 def sram_for_tiles(board: Board, *, stack_bytes: int, scratch_bytes: int) -> int:
     """SRAM left for tiles beside stack and scratch memory; where the board has no limit, a buffer of moderate size."""
     figure = board.memory.sram_bytes
@@ -307,11 +338,12 @@ class _Planner:
         self._model = None if budget is None else CostModel(board)
         self._measured = Measured(board, board.costs) if budget is not None and board.costs is not None else None
 
-    def plan(self) -> TilePlan:
+    def plan(self, cuts: Sequence[Cut] | None = None) -> TilePlan:
         layers: list[LayerTiles] = []
         step = 1
-        for call in kernel_calls(self._graph, self._memory_plan):
-            layers.append(self._layer(call, step))
+        calls = list(kernel_calls(self._graph, self._memory_plan))
+        for call, cut in zip(calls, cuts or (None,) * len(calls), strict=True):
+            layers.append(self._layer(call, step) if cut is None else self._recut(call, step, cut))
             step += layers[-1].n_tiles
         capture, publish = self._capture(layers), self._publish()
         values = capture.written_bytes + sum(layer.n_units * layer.unit_bytes for layer in layers)
@@ -335,16 +367,33 @@ class _Planner:
         )
 
     def _layer(self, call: Call, first_tile: int) -> LayerTiles:
-        options = [*self._pixels(call), self._wholes(call), *([self._parts(call)] if call.has_parts else [])]
-        picked: tuple[_Options, int] | None = None
-        least: tuple[_Options, int] | None = None
-        for option in options:
-            best, cheapest = option.best(self._sram_bytes, self._budget), option.cheapest(self._sram_bytes)
-            if picked is None and best is not None:
-                picked = option, best
-            if cheapest is not None and (least is None or _charge(option, cheapest) < _charge(*least)):
-                least = option, cheapest
-        chosen, index = picked or least or self._refuse(call, options)
+        options = self._ways(call)
+        best = ((option, option.best(self._sram_bytes, self._budget)) for option in options)
+        picked = next(((option, index) for option, index in best if index is not None), None)
+        least = self._least(options)
+        return self._made(call, first_tile, picked or least or self._refuse(call, options), least)
+
+    def _recut(self, call: Call, first_tile: int, cut: Cut) -> LayerTiles:
+        size = np.array([cut.part_macs or cut.tile_units], dtype=np.int64)
+        option = self._parts(call, size) if cut.part_macs else self._units(call, size)
+        return self._made(call, first_tile, (option, 0), self._least(self._ways(call)))
+
+    def _ways(self, call: Call) -> list[_Options]:
+        """All ways to cut a call, those that make the fewest tiles first."""
+        options = [*self._pixels(call), self._wholes(call)]
+        if call.has_parts:
+            options.append(self._parts(call, np.arange(1, call.macs, dtype=np.int64)))  # one product to all but one
+        return options
+
+    def _least(self, options: Sequence[_Options]) -> tuple[_Options, int] | None:
+        """The cheapest tile that there could be."""
+        found = [(option, index) for option in options if (index := option.cheapest(self._sram_bytes)) is not None]
+        return min(found, key=lambda choice: _charge(*choice), default=None)
+
+    def _made(
+        self, call: Call, first_tile: int, choice: tuple[_Options, int], least: tuple[_Options, int] | None
+    ) -> LayerTiles:
+        chosen, index = choice
         part_macs = int(chosen.part_macs[index])
         parts = -(-call.macs // part_macs) if part_macs else 1
         return LayerTiles(
@@ -376,14 +425,16 @@ class _Planner:
     def _wholes(self, call: Call, step: int = 1) -> _Options:
         """Tiles of whole units, from `step` to as many as the SRAM holds, by so many."""
         most = max(1, min(call.n_units, self._sram_bytes // call.unit_bytes))
-        units = np.arange(step, most + 1, step, dtype=np.int64)
+        return self._units(call, np.arange(step, most + 1, step, dtype=np.int64))
+
+    def _units(self, call: Call, units: Ints) -> _Options:
+        """Tiles of so many units."""
         done = work(self._graph, call, units)
         measured = self._measured.tiles(self._graph, call, units) if self._measured else None
         return self._options(done, units, call.macs + 0 * units, -(-call.n_units // units), measured)
 
-    def _parts(self, call: Call) -> _Options:
-        """Tiles of a part of one unit, from one product to all but one."""
-        macs = np.arange(1, call.macs, dtype=np.int64)
+    def _parts(self, call: Call, macs: Ints) -> _Options:
+        """Tiles of a part of one unit, of so many products."""
         done = part_work(self._graph, call, macs)
         measured = self._measured.parts(self._graph, call, macs) if self._measured else None
         return self._options(done, 1 + 0 * macs, macs, call.n_units * -(-call.macs // macs), measured)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import fixed_graphs
@@ -12,10 +11,9 @@ from freeml.board import Board, load_board
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import DenseI8
 from freeml.pipeline import c_files
-from freeml.plan.energy_work import PARTIAL_BYTES
-from freeml.plan.memory import plan_memory
+from freeml.plan.memory import MemoryPlan, plan_memory
 from freeml.plan.schedule import schedule
-from freeml.plan.tiles import LayerTiles, TilePlan, plan_tiles
+from freeml.plan.tiles import Cut, TilePlan, plan_tiles, recut_tiles
 from freeml.plan.verify import verify_plan
 from freeml.plan.verify_tiles import verify_tiles
 from freeml.resources import resource
@@ -31,36 +29,11 @@ HEADER = ["/* made by a test */"]
 PARTS = 3
 
 
-def in_parts(layer: LayerTiles, first_tile: int, graph: Graph) -> LayerTiles:
-    """A dense layer with its dot products cut into parts, any other as it is; tiles of the smallest kind."""
-    if any(op.output == layer.value and isinstance(op, DenseI8) for op in graph.ops):
-        part_macs = -(-layer.macs // PARTS)
-        return replace(
-            layer,
-            first_tile=first_tile,
-            tile_units=1,
-            parts=PARTS,
-            part_macs=part_macs,
-            n_tiles=layer.n_units * PARTS,
-        )
-    return replace(layer, first_tile=first_tile)
-
-
-def planned_in_parts(tiles: TilePlan, graph: Graph) -> TilePlan:
-    layers: list[LayerTiles] = []
-    step = 1
-    for layer in tiles.layers:
-        layers.append(in_parts(layer, step, graph))
-        step += layers[-1].n_tiles
-    sums_bytes = 2 * PARTIAL_BYTES
-    written_bytes = sum(PARTIAL_BYTES * layer.n_units * (layer.parts - 1) for layer in layers)
-    commits_bytes = tiles.commit_bytes * (step - 1 - tiles.n_tiles)
-    return replace(
-        tiles,
-        layers=tuple(layers),
-        partial_bytes=sums_bytes,
-        written_bytes=tiles.written_bytes + written_bytes + commits_bytes,
-    )
+def in_parts(tiles: TilePlan, graph: Graph, memory: MemoryPlan, board: Board) -> TilePlan:
+    """The same plan with every dot product of a dense layer cut into parts."""
+    dense = {op.output for op in graph.ops if isinstance(op, DenseI8)}
+    cuts = [Cut(1, -(-layer.macs // PARTS)) if layer.value in dense else layer.cut for layer in tiles.layers]
+    return recut_tiles(graph, memory, board, cuts, commit_slots=tiles.commit_slots)
 
 
 def generated(graph: Graph, board: Board) -> dict[str, str]:
@@ -69,7 +42,7 @@ def generated(graph: Graph, board: Board) -> dict[str, str]:
     plan = verify_plan(graph, plan_memory(graph, in_place=False))
     tiles = plan_tiles(graph, plan, board, sram_tile_bytes=1024)
     if graph.name == "tiny_packings":
-        tiles = planned_in_parts(tiles, graph)
+        tiles = in_parts(tiles, graph, plan, board)
     _, files = c_files(graph, plan, verify_tiles(graph, plan, tiles), board, header=HEADER)
     plain = (*resource("runtime_c").rglob("*.[ch]"), *resource("templates").rglob("*.py"))
     known = {path.read_text() for path in plain}

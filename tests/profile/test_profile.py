@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from freeml import CompileOptions, compile_model
 from freeml.board import load_board
 from freeml.cli import main
 from freeml.cost_table import CostTable, read_cost_table
-from freeml.errors import BadData, DoesNotFit
+from freeml.errors import BadData, BadOutput, DoesNotFit
 from freeml.firmware.output import Output, read_output
 from freeml.plan.energy_work import kernel_calls
 from freeml.plan.measured import Measured
@@ -84,7 +84,8 @@ def test_smaller_tiles_still_compute_every_unit_once(
 ) -> None:
     output = profiled[board].output
     plan = plan_memory(output.graph, in_place=False)
-    tiles = resized(plan_of(output, plan, load_board(board)), divisor)
+    target = load_board(board)
+    tiles = resized(output.graph, plan, target, plan_of(output, plan, target), divisor)
     assert tiles is not None
     verify_tiles(output.graph, plan, tiles)
 
@@ -117,6 +118,48 @@ def test_a_plan_with_measured_costs_gives_the_same_answers(
     assert made.tiles.budget is not None
     assert all(made.tiles.budget.covers_one(layer.cost) for layer in made.tiles.layers if layer.cost)
     assert main(["verify", str(tmp_path / "out"), "--engine", "board", "--samples", "3"]) == 0
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_a_plan_is_read_back_as_it_was_made(board: str, profiled: Mapping[str, Profiled]) -> None:
+    """With measured costs tiles are others than without; whoever reads the folder gets the ones that it has."""
+    options = CompileOptions(board=board, samples=1, capacitor_uf=20, profile=profiled[board].path)
+    made = compile_model(DIGITS, None, data="digits", options=options)
+    output = replace(profiled[board].output, graph=made.graph, manifest=json.loads(json.dumps(dict(made.manifest))))
+    memory = plan_memory(made.graph, in_place=False)
+    target = load_board(board).with_costs(read_cost_table(profiled[board].path))
+    assert plan_of(output, memory, target) == made.tiles
+    alike = plan_of(output, memory, load_board(board))  # another price list, the same tiles and buffers
+    assert [layer.cut for layer in alike.layers] == [layer.cut for layer in made.tiles.layers]
+    assert alike.sram_bytes == made.tiles.sram_bytes
+    assert alike.stage_bytes == made.tiles.stage_bytes
+
+
+def test_a_staged_plan_with_measured_costs_is_profiled_within_its_buffer(tmp_path: Path) -> None:
+    """nucleo_l476rg copies what a tile reads: larger tiles than with the board's own figures need larger buffers."""
+    options = CompileOptions(board="nucleo_l476rg", samples=1, name="digits")
+    compile_model(DIGITS, tmp_path / "first", data="digits", options=options)
+    assert main(["profile", str(tmp_path / "first"), "--toolchain", "zig"]) == 0
+    measured = replace(options, capacitor_uf=12, profile=tmp_path / "first" / "profile.json")
+    compile_model(DIGITS, tmp_path / "out", data="digits", options=measured)
+    output, target = read_output(tmp_path / "out"), load_board("nucleo_l476rg")
+    tiles = plan_of(output, plan_memory(output.graph, in_place=False), target)
+    assert tiles.sram_bytes == output.manifest["memory"]["tile_bytes"]
+    assert main(["profile", str(tmp_path / "out"), "--toolchain", "zig"]) in (0, 1)
+
+
+def test_a_plan_of_another_layout_is_refused(profiled: Mapping[str, Profiled]) -> None:
+    output = profiled["msp430fr5994"].output
+    memory = plan_memory(output.graph, in_place=False)
+    for change in ({"first_tile": 99}, {"value": "%nothing"}, {"value_offset_bytes": 4096}):
+        manifest = json.loads(json.dumps(dict(output.manifest)))
+        manifest["tiles"]["layers"][-1] |= change
+        with pytest.raises(BadOutput, match="another version"):
+            plan_of(replace(output, manifest=manifest), memory, load_board("msp430fr5994"))
+    manifest = json.loads(json.dumps(dict(output.manifest)))
+    del manifest["tiles"]["layers"][-1]
+    with pytest.raises(BadOutput, match="another version"):
+        plan_of(replace(output, manifest=manifest), memory, load_board("msp430fr5994"))
 
 
 def test_measured_costs_decide_what_is_refused(profiled: Mapping[str, Profiled], tmp_path: Path) -> None:
