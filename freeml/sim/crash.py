@@ -22,12 +22,23 @@ from freeml.errors import BadOutput
 from freeml.firmware.host import build_host_library
 from freeml.firmware.toolchain import find_host_compiler
 from freeml.resources import resource
+from freeml.sim import foreign
 
 Behaviour = Literal["atomic", "torn", "unordered"]
-Start = Literal["zeros", "ones", "garbage", "other-digest", "other-version", "one-bit", "damaged"]
+Start = Literal["zeros", "ones", "garbage", "other-digest", "other-version", "older-layout", "other-magic", "damaged"]
 
 BEHAVIOURS: tuple[Behaviour, ...] = ("atomic", "torn", "unordered")
-STARTS: tuple[Start, ...] = ("zeros", "ones", "garbage", "other-digest", "other-version", "one-bit", "damaged")
+STARTS: tuple[Start, ...] = (
+    "zeros",
+    "ones",
+    "garbage",
+    "other-digest",
+    "other-version",
+    "older-layout",
+    "other-magic",
+    "damaged",
+)
+_BLANK = ("zeros", "ones", "garbage")  # the others: an image
 _MODES = ("none", "linear", "log", "commit", "random", "schedule")
 _NO_LOSS = 2**32 - 1
 _NO_LIMIT = 2**64 - 1
@@ -91,6 +102,7 @@ class _COptions(ctypes.Structure):
         ("seed", ctypes.c_uint32),
         ("limit_s", ctypes.c_double),
         ("stop_progress", ctypes.c_uint64),
+        ("image", ctypes.c_char_p),
     )
 
 
@@ -145,6 +157,9 @@ class _CModel(ctypes.Structure):
         ("n_inputs", ctypes.c_uint16),
         ("n_outputs", ctypes.c_uint16),
         ("n_layers", ctypes.c_uint16),
+        ("layout_version", ctypes.c_uint16),
+        *((name, ctypes.c_uint32) for name in ("digest_0", "digest_1", "n_tiles", "arena_bytes", "tile_bytes")),
+        *((name, ctypes.c_uint32) for name in ("scratch_bytes", "sram_bytes", "nvm_bytes")),
     )
 
 
@@ -161,7 +176,7 @@ class CrashRig:
         behaviour: Behaviour = "atomic",
         *,
         unit_bytes: int = 1,
-        start: Start = "zeros",
+        start: Start | bytes = "zeros",
         n_inferences: int = 2,
         branches: int | None = None,
         memoise: bool = False,
@@ -178,6 +193,9 @@ class CrashRig:
 
         mode         "all": every reachable image. "none", "linear", "log", "commit", "random:SEED", or a schedule such
                      as "12,8": one run until all results are out
+        start        what lies in NVM at the first boot: blank, garbage, an image that this model left amid an inference
+                     and that was changed (foreign.py), or any image; a cold start is demanded, with the answers of a
+                     blank NVM
         unit_bytes   what the NVM writes at once; torn NVM always has 1
         branches     captures from which both samples are followed; the others follow the first. Default: all
         memoise      compute a tile once per committed image; crash_world.c says why that is enough
@@ -188,19 +206,19 @@ class CrashRig:
                      those of another start in dead bytes alone
         samples      two, int8 codes of all inputs one after the other; default: random ones
         """
-        n_bytes = sum(self._model.inputs[i].n_bytes for i in range(self._model.n_inputs))
-        if samples is None:
-            rng = np.random.default_rng(seed)
-            samples = [rng.integers(-128, 128, n_bytes, dtype=np.int8) for _ in range(2)]
-        flat = [np.ascontiguousarray(sample, dtype=np.int8).reshape(-1) for sample in samples]
-        assert [sample.size for sample in flat] == [n_bytes, n_bytes], "two samples of the inputs' size"
         kind, _, number = mode.partition(":")
         if kind == "random" and number:
             seed = int(number)
+        flat = self._two_samples(samples, seed)
+        if isinstance(start, str) and start not in _BLANK:
+            image = self._foreign(start, flat, seed)
+        else:
+            image = start if isinstance(start, bytes) else b""
+        assert len(image) in (0, self.nvm_bytes), "an image of this model's size"
         options = _COptions(
             behaviour=BEHAVIOURS.index(behaviour),
             unit_bytes=1 if behaviour == "torn" else unit_bytes,
-            start=STARTS.index(start),
+            start=STARTS.index(start) if start in _BLANK else len(_BLANK),
             memoise=memoise,
             any_write=any_write,
             adversary=adversary,
@@ -210,6 +228,7 @@ class CrashRig:
             seed=seed,
             limit_s=limit_s,
             stop_progress=_NO_LIMIT if up_to is None else up_to,
+            image=image,
         )
         pointers = (ctypes.c_void_p * 2)(*(sample.ctypes.data for sample in flat))
         report = _CReport()
@@ -223,6 +242,41 @@ class CrashRig:
             array = (_CLoss * max(len(losses), 1))(*losses)
             self._library.crash_walk(model, settings, pointers, c_mode, array, len(losses), result)
         return _report(mode, behaviour, report, layers if kind == "all" else (), layer_names)
+
+    @property
+    def nvm_bytes(self) -> int:
+        """The size of an image."""
+        return int(self._model.nvm_bytes)
+
+    def images(
+        self, n_inferences: int = 1, *, samples: Sequence[npt.NDArray[np.int8]] | None = None, seed: int = 1
+    ) -> list[bytes]:
+        """The image at each commit of a run without losses, beginning with that of the cold start."""
+        flat = self._two_samples(samples, seed)
+        options = _COptions(unit_bytes=1, n_inferences=n_inferences, seed=seed, stop_progress=_NO_LIMIT)
+        pointers = (ctypes.c_void_p * 2)(*(sample.ctypes.data for sample in flat))
+        room = n_inferences * (self._model.n_tiles + 8) + 1
+        images, report = ctypes.create_string_buffer(room * self.nvm_bytes), _CReport()
+        model, settings, result = ctypes.byref(self._model), ctypes.byref(options), ctypes.byref(report)
+        self._library.crash_images(model, settings, pointers, images, ctypes.c_uint32(room), result)
+        assert report.closed, report.reason.decode("ascii", "replace")
+        assert report.commits <= room, "a run commits each step once"
+        return [images.raw[i * self.nvm_bytes : (i + 1) * self.nvm_bytes] for i in range(report.commits)]
+
+    def _foreign(self, start: str, samples: Sequence[npt.NDArray[np.int8]], seed: int) -> bytes:
+        """An image of this model amid its second inference, changed."""
+        images = self.images(2, samples=samples, seed=seed)
+        whole = images[3 * len(images) // 4]
+        return {**foreign.of_others(whole), **foreign.damaged(whole)}[start]
+
+    def _two_samples(self, samples: Sequence[npt.NDArray[np.int8]] | None, seed: int) -> list[npt.NDArray[np.int8]]:
+        n_bytes = sum(self._model.inputs[i].n_bytes for i in range(self._model.n_inputs))
+        if samples is None:
+            rng = np.random.default_rng(seed)
+            samples = [rng.integers(-128, 128, n_bytes, dtype=np.int8) for _ in range(2)]
+        flat = [np.ascontiguousarray(sample, dtype=np.int8).reshape(-1) for sample in samples]
+        assert [sample.size for sample in flat] == [n_bytes, n_bytes], "two samples of the inputs' size"
+        return flat
 
 
 def _report(

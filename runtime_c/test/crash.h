@@ -13,7 +13,7 @@
 #include "fml_runtime.h"
 
 enum { CRASH_ATOMIC = 0, CRASH_TORN = 1, CRASH_UNORDERED = 2 };
-enum { CRASH_BLANK_00, CRASH_BLANK_FF, CRASH_GARBAGE, CRASH_DIGEST, CRASH_VERSION, CRASH_BIT, CRASH_DAMAGED, CRASH_STARTS };
+enum { CRASH_BLANK_00, CRASH_BLANK_FF, CRASH_GARBAGE, CRASH_IMAGE };
 
 typedef struct {
     uint8_t behaviour;   /* CRASH_ATOMIC, ... */
@@ -28,6 +28,7 @@ typedef struct {
     uint32_t seed;
     double limit_s;
     uint64_t stop_progress; /* closure: commits beyond this are not entered; UINT64_MAX: all */
+    const uint8_t *image;   /* CRASH_IMAGE: nvm_bytes that somebody left */
 } crash_options_t;
 
 typedef struct {
@@ -47,6 +48,11 @@ typedef struct {
 /* samples: two, each all inputs one after the other. layers: [n_layers + 2]. */
 void crash_closure(const fml_model_t *model, const crash_options_t *options, const int8_t *const samples[2],
                    crash_report_t *report, crash_layer_t *layers);
+
+/* The image at each commit of a run from a blank NVM without losses, cold start first, one after the other: `room` of them.
+ * report->commits: how many there are. */
+void crash_images(const fml_model_t *model, const crash_options_t *options, const int8_t *const samples[2], uint8_t *images,
+                  uint32_t room, crash_report_t *report);
 
 enum { CRASH_NONE, CRASH_LINEAR, CRASH_LOG, CRASH_COMMIT, CRASH_RANDOM, CRASH_SCHEDULE };
 
@@ -87,7 +93,7 @@ typedef struct {
     uint8_t *window, *alternative_window; /* where the model sees the first and the last of these */
     uint8_t *is_input;                   /* per byte */
     uint32_t *allowed, epoch;            /* bytes that may be written: allowed[i] == epoch */
-    uint64_t hash, input_hash, control_hash; /* of other bytes; inputs; commit record and results */
+    uint64_t hash, input_hash;           /* of other bytes; of inputs */
     int8_t *sram, *memo, *other;
     uint8_t memo_valid;
     fml_ram_t ram, fresh;
@@ -113,7 +119,7 @@ extern crash_world_t world;
 int world_open(const fml_model_t *model, const crash_options_t *options, const int8_t *const samples[2],
                crash_report_t *report);
 void world_close(void);
-void world_start_image(void);
+void world_start_image(uint8_t start);
 void world_set(uint32_t addr, const uint8_t *bytes, uint32_t n); /* keeps hash and shadow */
 void world_rehash(void);
 uint64_t world_key(const crash_position_t *at); /* of the image, without the bytes that are dead there */
@@ -144,8 +150,8 @@ typedef struct {
 int crash_set_add(crash_set_t *set, uint64_t key); /* 1 if new */
 int crash_set_has(const crash_set_t *set, uint64_t key);
 
-/* Every run without losses, for each sequence of samples and readings: its commit images become the legal ones. Returns 0
- * if one diverges. */
+/* Every run without losses, for each sequence of samples and readings: its commit images become the legal ones. What these
+ * runs publish must be what runs from a blank NVM publish. Returns 0 if one diverges. */
 int crash_legal_open(void);
 void crash_legal_close(void);
 uint8_t crash_branches(void); /* may the step that begins now see the other sample, too? */

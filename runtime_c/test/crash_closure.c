@@ -34,7 +34,7 @@ typedef struct {
 
 typedef struct entry {
     struct entry *next;
-    uint64_t hash, input_hash, control_hash, writes; /* writes and answers on the way here, without losses */
+    uint64_t hash, input_hash, writes; /* writes and answers on the way here, without losses */
     uint32_t choices;
     uint8_t n_choices;
     uint8_t image[];
@@ -84,16 +84,23 @@ static void push(const item_t *item) {
     }
 }
 
+/* How many bytes a loss may still turn into garbage before the next commit. Of a cold start two are followed at most: the
+ * whole control block may be torn there, and no commit record that could be mistaken for another stands in it. */
+static uint8_t most_torn(void) {
+    const uint8_t most = world.options->max_torn;
+    return world.start.valid || (most > 0 && most < 2) ? most : 2;
+}
+
 /* Whether a loss may leave this image, and none did before: then it is to be booted. */
 static int is_new(uint64_t key, uint8_t torn) {
     const crash_position_t at = world.now;
     const uint8_t ended = at.valid && !(world.start.valid && at.progress == world.start.progress);
-    for (uint8_t less = 0; less < torn && world.options->max_torn > 0; less++) {
+    for (uint8_t less = 0; less < torn && most_torn() > 0; less++) {
         if (crash_set_has(&closure.visited, key ^ less * 0x9e3779b97f4a7c15u)) {
             return 0; /* it was there with more garbage to come */
         }
     }
-    return !ended && crash_set_add(&closure.visited, key ^ (world.options->max_torn > 0 ? torn * 0x9e3779b97f4a7c15u : 0));
+    return !ended && crash_set_add(&closure.visited, key ^ (most_torn() > 0 ? torn * 0x9e3779b97f4a7c15u : 0));
 }
 
 static void push_image(uint32_t node, uint8_t fault, uint8_t detail) {
@@ -134,7 +141,7 @@ static void consider(uint32_t addr, const uint8_t *bytes, uint32_t n, uint8_t fa
 
 static void before(uint32_t addr, const uint8_t *bytes, uint32_t n) {
     (void)n;
-    const uint8_t most = world.options->max_torn;
+    const uint8_t most = most_torn();
     if (world.options->behaviour != CRASH_TORN || (most > 0 && closure.items[closure.item].torn >= most)) {
         return;
     }
@@ -217,7 +224,6 @@ static void restore(uint32_t node) {
     memcpy(world.shadow, closure.entry->image, world.n_bytes);
     world.hash = closure.entry->hash;
     world.input_hash = closure.entry->input_hash;
-    world.control_hash = closure.entry->control_hash;
     for (uint32_t i = node; i != 0; i = closure.nodes[i].parent) {
         closure.chain = grown(closure.chain, n, &closure.chain_room, sizeof *closure.chain);
         closure.chain[n++] = i;
@@ -235,7 +241,6 @@ static void add_entry(uint64_t writes, uint32_t choices, uint8_t n_choices) {
     }
     entry->hash = world.hash;
     entry->input_hash = world.input_hash;
-    entry->control_hash = world.control_hash;
     entry->writes = writes;
     entry->choices = choices;
     entry->n_choices = n_choices;
@@ -331,7 +336,7 @@ void crash_closure(const fml_model_t *model, const crash_options_t *options, con
         world.after = after;
         world.diverged = describe;
         closure.nodes = grown(NULL, 0, &closure.nodes_room, sizeof *closure.nodes);
-        world_start_image();
+        world_start_image(options->start);
         const crash_position_t at = world_position();
         crash_set_add(&closure.visited, world_key(&at));
         report->images = 1;

@@ -1,4 +1,4 @@
-/* What runs without losses look like: the commit images that any run may have. */
+/* What runs without losses look like: the commit images that any run may have, and what they publish. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +8,17 @@
 enum { MAX_CHOICES = 24 };
 
 static crash_set_t legal;
+
+static struct {
+    uint64_t *hashes; /* of what was published, in the order of the runs */
+    uint32_t n, room, next;
+    uint8_t is_check;
+} answers;
+
+static struct {
+    uint8_t *to;
+    uint32_t room, n;
+} images;
 
 static void insert(uint64_t *keys, uint64_t room, uint64_t key) {
     uint64_t i = key & (room - 1);
@@ -61,6 +72,52 @@ static uint8_t known(uint64_t key) {
     return (uint8_t)crash_set_has(&legal, key);
 }
 
+static uint8_t accept(uint64_t key) {
+    (void)key;
+    return 1;
+}
+
+static uint8_t keep(uint64_t key) {
+    (void)key;
+    if (images.n < images.room) {
+        memcpy(images.to + (size_t)images.n * world.n_bytes, world.nvm, world.n_bytes);
+    }
+    images.n++;
+    return 1;
+}
+
+static uint64_t hash_of(uint64_t hash, const uint8_t *bytes, uint32_t n) {
+    for (uint32_t i = 0; i < n; i++) {
+        hash = (hash ^ bytes[i]) * 0x100000001b3u;
+    }
+    return hash;
+}
+
+/* The newest result and all outputs: of a run from a blank NVM they are noted, of others compared. */
+static void published(void) {
+    const fml_model_t *model = world.original;
+    const crash_position_t at = world_position();
+    uint64_t hash = hash_of(0xcbf29ce484222325u, world.nvm + FML_NVM_RESULTS + at.newest * sizeof(fml_record_t),
+                            (uint32_t)offsetof(fml_record_t, crc));
+    for (uint16_t i = 0; i < model->n_outputs; i++) {
+        hash = hash_of(hash, world.nvm + FML_NVM_ARENA + model->outputs[i].offset_bytes, model->outputs[i].n_bytes);
+    }
+    if (answers.is_check) {
+        if (answers.next >= answers.n || answers.hashes[answers.next++] != hash) {
+            world_diverge("another answer than from a blank NVM");
+        }
+        return;
+    }
+    if (answers.n == answers.room) {
+        answers.room = answers.room > 0 ? 2 * answers.room : 64;
+        answers.hashes = realloc(answers.hashes, answers.room * sizeof *answers.hashes);
+        if (answers.hashes == NULL) {
+            abort();
+        }
+    }
+    answers.hashes[answers.n++] = hash;
+}
+
 static void ignore_before(uint32_t addr, const uint8_t *bytes, uint32_t n) {
     (void)addr;
     (void)bytes;
@@ -83,11 +140,14 @@ uint8_t crash_branches(void) {
 
 /* One run with the given answers of sensor and meter; those beyond are zero. A run without losses sees one reading of the
  * meter in each inference. Returns how many answers were asked for. */
-static uint8_t one_run(const uint8_t *choices, uint8_t n_choices) {
+static uint8_t one_run(uint8_t start, const uint8_t *choices, uint8_t n_choices) {
     uint8_t i = 0, energy_known = 0, energy = 0;
     uint32_t sequence = 0;
-    world_start_image();
+    world_start_image(start);
     world_enter();
+    if (world.start.valid) {
+        world_diverge("the image to start from is this model's, and whole");
+    }
     world_boot();
     while (1) {
         world_enter();
@@ -102,6 +162,9 @@ static uint8_t one_run(const uint8_t *choices, uint8_t n_choices) {
         world.asked = 0;
         world.choice = (uint8_t)(answer | (energy_known ? energy : answer) << 1);
         world_step();
+        if (world_position().sequence != sequence) {
+            published();
+        }
         if (world.asked & 2 && !energy_known) {
             energy_known = 1;
             energy = answer;
@@ -112,19 +175,11 @@ static uint8_t one_run(const uint8_t *choices, uint8_t n_choices) {
     }
 }
 
-int crash_legal_open(void) {
-    uint8_t choices[MAX_CHOICES] = {0};
-    volatile uint8_t n = 0;
-    world.legal = learn;
-    world.before = ignore_before;
-    world.after = ignore_after;
-    world.diverged = no_schedule;
-    memset(&legal, 0, sizeof legal);
-    if (setjmp(world.exit) != 0) {
-        return 0;
-    }
-    while (1) {
-        const uint8_t asked = one_run(choices, n);
+/* One run for each sequence of answers. */
+static void all_runs(uint8_t start) {
+    uint8_t choices[MAX_CHOICES] = {0}, n = 0;
+    do {
+        const uint8_t asked = one_run(start, choices, n);
         if (asked > MAX_CHOICES) {
             abort();
         }
@@ -132,19 +187,60 @@ int crash_legal_open(void) {
         while (n > 0 && choices[n - 1]) { /* the next answers, in binary */
             choices[--n] = 0;
         }
-        if (n == 0) {
-            break;
+        if (n > 0) {
+            choices[n - 1] = 1;
         }
-        choices[n - 1] = 1;
+    } while (n > 0);
+}
+
+static void open_runs(uint8_t (*judge)(uint64_t key)) {
+    world.legal = judge;
+    world.before = ignore_before;
+    world.after = ignore_after;
+    world.diverged = no_schedule;
+    memset(&legal, 0, sizeof legal);
+    memset(&answers, 0, sizeof answers);
+}
+
+int crash_legal_open(void) {
+    open_runs(accept);
+    if (setjmp(world.exit) != 0) {
+        return 0;
     }
+    if (world.options->start != CRASH_BLANK_00) {
+        all_runs(CRASH_BLANK_00);
+        answers.is_check = 1;
+    }
+    world.legal = learn;
+    all_runs(world.options->start);
     world.report->commits = legal.n;
     world.legal = known;
     return 1;
 }
 
+void crash_images(const fml_model_t *model, const crash_options_t *options, const int8_t *const samples[2], uint8_t *to,
+                  uint32_t room, crash_report_t *report) {
+    if (!world_open(model, options, samples, report)) {
+        return;
+    }
+    open_runs(keep);
+    images.to = to;
+    images.room = room;
+    images.n = 0;
+    if (setjmp(world.exit) == 0) {
+        one_run(CRASH_BLANK_00, NULL, 0);
+        report->commits = images.n;
+        report->closed = 1;
+    }
+    crash_legal_close();
+    world_close();
+}
+
 void crash_legal_close(void) {
     free(legal.keys);
+    free(answers.hashes);
     memset(&legal, 0, sizeof legal);
+    memset(&answers, 0, sizeof answers);
 }
 
 /* "12", "12:01" (answers), "12~5a" (garbage), "12-3" (the third last write is missing); the last one without a loss: "end". */

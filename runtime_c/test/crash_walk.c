@@ -127,7 +127,7 @@ void crash_walk(const fml_model_t *model, const crash_options_t *options, const 
         world.after = after;
         world.diverged = describe;
         report->writes = report->boots = 0;
-        world_start_image();
+        world_start_image(options->start);
         while (report->divergences == 0) {
             if (report->boots > MOST_BOOTS || world_seconds() - start > options->limit_s) {
                 snprintf(report->reason, sizeof report->reason, "no end: time or boots are up");

@@ -7,7 +7,7 @@
  * Dead bytes. While the commit record says "waiting for an input", no step reads the bytes of the inputs before the
  * capture has written all of them and committed: two images that differ in these bytes alone have the same future. They
  * are left out of the hash in that state and filled with new garbage at every boot in it, so that a step which did read
- * them would show. In the same way results and commit record are dead while the identity is not the model's.
+ * them would show. Nothing else is dead: the image of another model is booted as that model left it.
  *
  * RAM. world_step() compares the RAM that a step leaves with the RAM of a boot from the same image. As they are equal at
  * every commit, a run that goes on is the same as a run that boots there, and exploring from commit to commit covers both.
@@ -74,13 +74,11 @@ static void garbage(void *to, size_t n) {
 /* --- the image ------------------------------------------------------------------------------------------------------ */
 
 static uint64_t *part_of(uint32_t addr) {
-    return addr >= FML_NVM_COMMIT && addr < FML_NVM_SUMS ? &world.control_hash
-           : world.is_input[addr]                        ? &world.input_hash
-                                                         : &world.hash;
+    return world.is_input[addr] ? &world.input_hash : &world.hash;
 }
 
 void world_rehash(void) {
-    world.hash = world.input_hash = world.control_hash = 0;
+    world.hash = world.input_hash = 0;
     for (uint32_t i = 0; i < world.n_bytes; i++) {
         *part_of(i) ^= mix(i, world.nvm[i]);
     }
@@ -105,10 +103,7 @@ static uint8_t is_mine(void) {
 }
 
 uint64_t world_key(const crash_position_t *at) {
-    if (!at->valid && !is_mine()) {
-        return world.hash ^ world.input_hash;
-    }
-    return world.hash ^ world.control_hash ^ (at->valid && at->step == 0 ? 0 : world.input_hash);
+    return world.hash ^ (at->valid && at->step == 0 ? 0 : world.input_hash);
 }
 
 uint64_t world_key_with(uint32_t addr, const uint8_t *bytes, uint32_t n) {
@@ -171,33 +166,16 @@ static void check_shadow(void) {
     }
 }
 
-void world_start_image(void) {
-    fml_identity_t identity = {{world.original->digest[0], world.original->digest[1]}, 0, FML_MAGIC};
-    const uint8_t start = world.options->start;
+void world_start_image(uint8_t start) {
     world.random = world.options->seed * 2654435761u + 88172645u;
     world.random += world.random == 0;
-    identity.layout_version = world.original->layout_version;
     memset(world.nvm, start == CRASH_BLANK_FF ? 0xff : 0, world.n_bytes);
-    if (start >= CRASH_GARBAGE) {
+    if (start == CRASH_GARBAGE) {
         for (uint32_t i = 0; i < world.n_bytes; i++) {
             world.nvm[i] = (uint8_t)(world_random() >> 8);
         }
-    }
-    if (start >= CRASH_DIGEST) { /* another model's image, complete and in the middle of an inference */
-        fml_record_t record = {7, 3, 9, 1, 0, 0};
-        const uint32_t word = 1u << 3 | 1; /* of two slots: step 1; of one: step 4 */
-        const fml_commit_t commits[2] = {{word, ~word}, {0, 0}};
-        record.crc = fml_crc16(&record, offsetof(fml_record_t, crc));
-        memcpy(world.nvm + FML_NVM_COMMIT, commits, sizeof commits);
-        memcpy(world.nvm + FML_NVM_RESULTS, &record, sizeof record);
-        memcpy(world.nvm + FML_NVM_RESULTS + sizeof record, &record, sizeof record);
-        identity.digest[1] ^= start == CRASH_DIGEST ? 0xffffffffu : start == CRASH_BIT ? 1u << 17 : 0;
-        identity.layout_version = (uint16_t)(identity.layout_version + (start == CRASH_VERSION));
-        memcpy(world.nvm + FML_NVM_IDENTITY, &identity, sizeof identity);
-        if (start == CRASH_DAMAGED) { /* ours, but both results damaged */
-            world.nvm[FML_NVM_RESULTS + 4] ^= 1;
-            world.nvm[FML_NVM_RESULTS + sizeof record + 4] ^= 1;
-        }
+    } else if (start == CRASH_IMAGE) {
+        memcpy(world.nvm, world.options->image, world.n_bytes);
     }
     memcpy(world.shadow, world.nvm, world.n_bytes);
     world_rehash();
@@ -429,8 +407,6 @@ void world_boot(void) {
             const fml_port_t port = world.original->inputs[i];
             kill(FML_NVM_ARENA + port.offset_bytes, port.n_bytes);
         }
-    } else if (!is_mine()) {
-        kill(FML_NVM_COMMIT, FML_NVM_SUMS - FML_NVM_COMMIT);
     }
     garbage(&world.ram, sizeof world.ram);
     garbage(world.sram, world.original->sram_bytes);

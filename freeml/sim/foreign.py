@@ -1,0 +1,67 @@
+"""NVM images that a firmware may find and must not believe: other models', other layouts', damaged ones.
+
+All are made from an image that a run of some model left, at whatever commit: what follows the identity is whole and
+means something, to somebody else. Offsets and records are those of `fml_runtime.h`.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+
+IDENTITY_BYTES = 12
+_VERSION, _MAGIC = 8, 10
+_COMMIT, _COMMIT_BYTES = 16, 16
+_RESULTS, _RECORD_BYTES = 32, 12
+
+
+def _flipped(image: bytes, *bits: int) -> bytes:
+    changed = bytearray(image)
+    for bit in bits:
+        changed[bit // 8] ^= 1 << bit % 8
+    return bytes(changed)
+
+
+def _patched(image: bytes, at: int, piece: bytes) -> bytes:
+    return image[:at] + piece + image[at + len(piece) :]
+
+
+def _version(image: bytes, change: Callable[[int], int]) -> bytes:
+    version = struct.unpack_from("<H", image, _VERSION)[0]
+    return _patched(image, _VERSION, struct.pack("<H", change(version) & 0xFFFF))
+
+
+def of_others(image: bytes) -> dict[str, bytes]:
+    """The image with another identity: one part of it at a time is wrong, and each way is worth a test of its own."""
+    return {
+        "other-digest": _patched(image, 0, bytes(byte ^ 0xA5 for byte in image[:8])),
+        "other-digest-0": _patched(image, 0, bytes(byte ^ 0xFF for byte in image[:4])),
+        "other-digest-1": _patched(image, 4, bytes(byte ^ 0xFF for byte in image[4:8])),
+        "other-version": _version(image, lambda version: version + 1),
+        "older-layout": _version(image, lambda version: version - 1),
+        "other-magic": _patched(image, _MAGIC, bytes(byte ^ 0xFF for byte in image[_MAGIC : _MAGIC + 2])),
+        "no-identity": _patched(image, 0, bytes(IDENTITY_BYTES)),
+    }
+
+
+def of_one_bit(image: bytes) -> dict[str, bytes]:
+    """Every image whose identity differs in one bit."""
+    return {f"one-bit-{bit}": _flipped(image, bit) for bit in range(8 * IDENTITY_BYTES)}
+
+
+def damaged(image: bytes) -> dict[str, bytes]:
+    """The image with its own identity and a control block that no run leaves."""
+    records = [8 * (_RESULTS + k * _RECORD_BYTES) for k in range(2)]
+    return {
+        "damaged": _flipped(image, *(first + 32 for first in records)),
+        "damaged-sequence": _flipped(image, *(first + 7 for first in records)),
+        "damaged-crc": _flipped(image, *(first + 64 for first in records)),
+        "no-results": _patched(image, _RESULTS, bytes(2 * _RECORD_BYTES)),
+        "all-results-ff": _patched(image, _RESULTS, b"\xff" * 2 * _RECORD_BYTES),
+        "all-commits-ff": _patched(image, _COMMIT, b"\xff" * _COMMIT_BYTES),
+    }
+
+
+def fitted(image: bytes, n_bytes: int) -> bytes:
+    """What a model with n_bytes of NVM finds where one with another size left its image."""
+    return (image + b"\x5a" * n_bytes)[:n_bytes]
