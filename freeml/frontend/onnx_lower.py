@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -130,6 +131,7 @@ class Lowering:
         self.n_elems = 0
         self.n_constants = 0
         self.initialisers = {tensor.name: tensor for tensor in self.graph.initializer}
+        self.common_scales = qdq.common_scales(self.graph.node, self.initialisers)
 
     def run(self) -> GraphBuilder:
         """Inputs, nodes, outputs. Raises UnsupportedOp and BadModel."""
@@ -153,7 +155,15 @@ class Lowering:
         check_size(spec.shape, f"{self.where}:{spec.name}")
         self._count(spec.shape, f"{self.where}:{spec.name}")
         view = self.builder.input(spec.name, spec.shape, channels_first=channels_first, dtype=spec.dtype)
-        self.values[spec.name] = Tensor(view, np.dtype(spec.dtype), is_input=True)
+        tensor = Tensor(view, np.dtype(spec.dtype), is_input=True)
+        self.values[spec.name] = self._in_common_scale(spec.name, tensor, f"{self.where}:{spec.name}")
+
+    def _in_common_scale(self, name: str, result: Operand, loc: str) -> Operand:
+        """A result that several QuantizeLinear read in different scales gets one that all of them fit in."""
+        quant = self.common_scales.get(name)
+        if quant is None or not isinstance(result, Tensor) or not result.is_float:
+            return result
+        return replace(result, view=self.builder.annotate(result.view, quant, loc))
 
     def _count(self, shape: tuple[int, ...], where: str) -> None:
         self.n_elems += math.prod(shape)
@@ -208,7 +218,7 @@ class Lowering:
                 self._count(result.shape, node.loc)
             else:
                 self._count_constant(result, node.loc)
-            self.values[name] = result
+            self.values[name] = self._in_common_scale(name, result, node.loc)
         self.absent.update(dict.fromkeys(node.proto.output[len(results) :], node))
 
     def _results(self, node: Node, args: list[Operand | None]) -> Sequence[Operand]:

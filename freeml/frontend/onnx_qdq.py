@@ -8,9 +8,12 @@ integers behind a DequantizeLinear become their exact product, with the scales b
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
+import onnx
+from onnx import numpy_helper
 
 from freeml.frontend.builder import GraphBuilder
 from freeml.frontend.onnx_lower_math import binary_op
@@ -18,6 +21,39 @@ from freeml.frontend.onnx_nodes import Args, Known, Node, Operand, Tensor
 from freeml.ir.types import Quant
 
 _HINT = "quantise with int8 or uint8 activations and weights, one scale per activation"
+
+
+def common_scales(nodes: Iterable[onnx.NodeProto], constants: Mapping[str, onnx.TensorProto]) -> dict[str, Quant]:
+    """For tensors that are quantised more than once, in different scales: one that spans the ranges of all.
+
+    The first scale alone would clamp what is read in a wider one. `constants`: initialisers by name.
+    """
+    found: dict[str, set[Quant]] = {}
+    for node in nodes:
+        if node.op_type == "QuantizeLinear" and node.input and (quant := _declared(node, constants)) is not None:
+            found.setdefault(node.input[0], set()).add(quant)
+    return {name: _spanning(quants) for name, quants in found.items() if len(quants) > 1}
+
+
+def _declared(node: onnx.NodeProto, constants: Mapping[str, onnx.TensorProto]) -> Quant | None:
+    """Scale and zero point of a QuantizeLinear, where both are single numbers of the file; `quantize` checks them."""
+    given = [constants.get(name) for name in node.input[1:3]]
+    if any(tensor is None or math.prod(tensor.dims) != 1 or tensor.external_data for tensor in given) or not given:
+        return None
+    try:
+        scale, *zeros = (numpy_helper.to_array(tensor).reshape(-1)[0] for tensor in given if tensor is not None)
+        zero = zeros[0] if zeros else np.uint8(0)
+        return Quant(float(scale), int(zero) - (128 if zero.dtype == np.uint8 else 0))
+    except (ValueError, TypeError, IndexError):
+        return None
+
+
+def _spanning(quants: Iterable[Quant]) -> Quant:
+    ranges = [quant.range() for quant in quants]
+    low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
+    widest = next((quant for quant in quants if quant.range() == (low, high)), None)
+    scale = (high - low) / 255
+    return widest or Quant(scale, max(-128, min(127, round(-128 - low / scale))))
 
 
 def quantize(g: GraphBuilder, node: Node, args: Args) -> Operand:

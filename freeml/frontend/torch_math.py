@@ -15,6 +15,9 @@ from freeml.ir.types import Array
 
 Rule = Callable[[Node], Value]
 
+# From here on softplus is the identity to the last bit of a float32, so that switching over to it changes nothing.
+_SMOOTH = 20.0
+
 
 def _unary(fn: str, *params: float) -> Rule:
     return lambda node: node.builder.unary(node.view(), fn, params, loc=node.loc)
@@ -67,9 +70,12 @@ def _elu(node: Node) -> View:
 
 
 def _softplus(node: Node) -> View:
-    if node.number("beta", 1) != 1:
-        raise node.refuse("beta other than 1 is not supported")
-    return node.builder.unary(node.view(), "softplus", loc=node.loc)
+    beta, threshold = node.number("beta", 1), node.number("threshold", 20)
+    if beta == 0:
+        raise node.refuse("beta = 0")
+    if beta == 1 and threshold >= _SMOOTH:
+        return node.builder.unary(node.view(), "softplus", loc=node.loc)
+    return node.builder.unary(node.view(), "softplus_linear", (beta, threshold), loc=node.loc)
 
 
 def _gelu(node: Node) -> View:
@@ -93,12 +99,15 @@ _NUMPY: dict[str, Callable[[Array, Array], Array]] = {"add": np.add, "sub": np.s
 
 
 def _binary(kind: str, *, swapped: bool = False) -> Rule:
+    """self + alpha * other, self - alpha * other; swapped: other - alpha * self."""
+
     def rule(node: Node) -> Value:
         a, b = node.operand("self"), node.operand("other")
+        a, b = (b, a) if swapped else (a, b)
         alpha = node.number("alpha", 1)
         if alpha != 1:
             b = Weight(b.array * alpha) if isinstance(b, Weight) else _combined(node, "mul", b, Weight(np.array(alpha)))
-        return _combined_or_folded(node, kind, b, a) if swapped else _combined_or_folded(node, kind, a, b)
+        return _combined_or_folded(node, kind, a, b)
 
     return rule
 

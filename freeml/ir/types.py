@@ -62,6 +62,10 @@ class Quant:
         if not -128 <= self.zero_point <= 127:
             raise ValueError(f"a zero point of int8 lies in -128..127, not {self.zero_point}")
 
+    def range(self) -> tuple[float, float]:
+        """The least and the greatest real number that has a code."""
+        return (-128 - self.zero_point) * self.scale, (127 - self.zero_point) * self.scale
+
     def quantize(self, real: npt.NDArray[np.floating]) -> npt.NDArray[np.int8]:
         """Nearest code, ties away from minus infinity (half up), saturated to int8."""
         codes = np.floor(np.asarray(real, dtype=np.float64) / self.scale + 0.5) + self.zero_point

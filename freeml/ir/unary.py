@@ -35,6 +35,10 @@ def _softplus(x: Floats) -> Floats:
     return np.logaddexp(0, x)
 
 
+def _softplus_linear(x: Floats, beta: float, threshold: float) -> Floats:
+    return np.where(beta * x > threshold, x, np.logaddexp(0, beta * x) / beta)
+
+
 def _elu(x: Floats, alpha: float) -> Floats:
     return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
 
@@ -77,6 +81,8 @@ FUNCTIONS: dict[str, UnaryFunction] = {
     "gelu": UnaryFunction((), _gelu),
     "gelu_tanh": UnaryFunction((), _gelu_tanh),
     "softplus": UnaryFunction((), _softplus),
+    # As torch computes it: the identity where beta * x is above the threshold, which makes a step there.
+    "softplus_linear": UnaryFunction(("beta", "threshold"), _softplus_linear),
     "softsign": UnaryFunction((), lambda x: x / (1 + np.abs(x))),
     "exp": UnaryFunction((), np.exp),
     "sqrt": UnaryFunction((), np.sqrt),

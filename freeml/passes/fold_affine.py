@@ -3,7 +3,7 @@
 A per-channel affine map is a depthwise 1x1 convolution (what BatchNormalization becomes, see builder.affine) or a
 Binary with a constant that varies along the last axis only. s * (W x + b) + o is one layer with W' = s W, b' = s b +
 o, per output channel; W (s x + o) + b is one with W' = W s and b' = b + W o, per input channel, where no padding adds
-zeros.
+zeros. A value between the two whose scale a quantised model fixed is rounded and saturates, so nothing folds over it.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _fold_one(graph: Graph, op: Op) -> Graph | None:
     if isinstance(before, Conv | Dense) and _takes(graph, op, before, affine):
         return _into_producer(graph, op, before, affine)
     readers = graph.readers(op.output)
-    if len(readers) == 1 and graph.uses[op.output] == 1:
+    if len(readers) == 1 and graph.uses[op.output] == 1 and graph.types[op.output].quant is None:
         after = readers[0]
         if isinstance(after, Conv | Dense) and op.output == after.inputs[0] and not _keeps_codes(graph, after):
             return _into_reader(graph, op, after, affine)
@@ -63,7 +63,9 @@ def _fold_one(graph: Graph, op: Op) -> Graph | None:
 def _takes(graph: Graph, op: Op, layer: Conv | Dense, affine: Affine) -> bool:
     """Whether the layer before an affine op can take it."""
     alone = layer.clamp is None and graph.uses[op.inputs[0]] == 1 and not _keeps_codes(graph, layer)
-    return alone and graph.types[layer.output].shape[-1] == affine.scale.size
+    between = (layer.output, *_reshapes_between(graph, layer.output, op.inputs[0]))
+    free = all(graph.types[name].quant is None for name in between)
+    return alone and free and graph.types[layer.output].shape[-1] == affine.scale.size
 
 
 def affine_of(graph: Graph, op: Op) -> Affine | None:

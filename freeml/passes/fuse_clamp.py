@@ -1,7 +1,8 @@
 """Fuse Relu, Relu6 and Clip into the layer before them; the device then clamps while it stores.
 
 A clamp behind max pooling moves before it first (both are monotone, so they commute), as torch code often pools before
-the activation. A quantised model's scale of the layer's own output is dropped in favour of the clamped one's.
+the activation. Where a quantised model fixed a scale of the layer's output, what saturated there still does; a layer
+whose own steps are the larger ones keeps them, and its clamp stays a table.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from freeml.ir.graph import Graph
 from freeml.ir.ops import Binary, Conv, Dense, MaxPool, Op, Reshape, Unary
-from freeml.ir.types import TensorType
+from freeml.ir.types import Quant, TensorType
 from freeml.passes.rewrite import rename, through_reshapes
 
 
@@ -35,11 +36,15 @@ def _fuse(graph: Graph, op: Unary) -> Graph | None:
     layer = through_reshapes(graph, op.inputs[0])
     if not isinstance(layer, Conv | Dense | Binary) or graph.uses[op.inputs[0]] != 1:
         return None
-    lo, hi = op.params
+    quant, own = graph.types[op.output].quant, graph.types[op.inputs[0]].quant or graph.types[layer.output].quant
+    if not _as_fine(own, quant):
+        return None
+    clamp: tuple[float, float] = (op.params[0], op.params[1])
+    if own is not None and quant not in (None, own):
+        clamp = _within(own.range(), clamp)
     if layer.clamp is not None:
-        lo, hi = (min(max(bound, lo), hi) for bound in layer.clamp)
-    fused = replace(layer, clamp=(lo, hi))
-    quant = graph.types[op.output].quant
+        clamp = _within(layer.clamp, clamp)
+    fused = replace(layer, clamp=clamp)
     types: dict[str, TensorType] = {}
     for value in {layer.output, op.inputs[0]}:
         known = graph.types[value]
@@ -49,13 +54,23 @@ def _fuse(graph: Graph, op: Unary) -> Graph | None:
     return graph.with_ops(rename(ops, {op.output: op.inputs[0]}), types=types, outputs=outputs)
 
 
+def _as_fine(own: Quant | None, clamped: Quant | None) -> bool:
+    """Whether rounding straight to the scale behind the clamp is off by half a step of that scale at most."""
+    return own is None or clamped is None or own.scale <= clamped.scale
+
+
+def _within(bounds: tuple[float, float], limits: tuple[float, float]) -> tuple[float, float]:
+    lo, hi = (min(max(bound, limits[0]), limits[1]) for bound in bounds)
+    return lo, hi
+
+
 def _hoist(graph: Graph, op: Unary) -> Graph | None:
     """pool -> clamp becomes clamp -> pool, where the clamp can then be fused into a layer."""
     pool = graph.producers.get(op.inputs[0])
     if not isinstance(pool, MaxPool) or graph.uses[pool.output] != 1 or graph.types[pool.output].quant is not None:
         return None
     layer = _layer_above(graph, pool.inputs[0])
-    if layer is None:
+    if layer is None or not _as_fine(graph.types[layer.output].quant, graph.types[op.output].quant):
         return None
     clamped = graph.fresh(f"{op.output}.hoisted")
     first = replace(op, inputs=pool.inputs, output=clamped)

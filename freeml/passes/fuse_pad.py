@@ -1,4 +1,7 @@
-"""Fuse zero padding of height and width into the convolution or average pooling that reads it."""
+"""Fuse zero padding of height and width into the convolution or average pooling that reads it.
+
+Not where a quantised model gives the padded value a scale of its own: it rounds and saturates what is read.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +21,17 @@ class FusePad:
         for pad in graph.ops_of(Pad):
             readers = graph.readers(pad.output)
             spatial = len(pad.before) == 3 and pad.before[2] == pad.after[2] == 0 and pad.value == 0
-            if not spatial or len(readers) != graph.uses[pad.output]:
+            if not spatial or len(readers) != graph.uses[pad.output] or not _keeps_scale(graph, pad):
                 continue
             if not all(_takes_padding(graph, reader, pad) for reader in readers):
                 continue
             ops = [_padded(op, pad) if op in readers else op for op in ops if op is not pad]
         return graph.with_ops(ops)
+
+
+def _keeps_scale(graph: Graph, pad: Pad) -> bool:
+    own = graph.types[pad.output].quant
+    return own is None or own == graph.types[pad.inputs[0]].quant
 
 
 def _takes_padding(graph: Graph, op: Op, pad: Pad) -> bool:

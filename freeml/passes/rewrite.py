@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from freeml.ir.graph import Graph
 from freeml.ir.ops import Op, Reshape
+from freeml.ir.types import Quant
 
 
 def rename(ops: Iterable[Op], names: Mapping[str, str]) -> list[Op]:
@@ -39,3 +40,8 @@ def through_reshapes(graph: Graph, value: str) -> Op | None:
     if op is None or graph.uses[op.output] != 1 or isinstance(op, Reshape):
         return None
     return op
+
+
+def agreed(*quants: Quant | None) -> bool:
+    """Whether at most one scale is fixed among values that are to become one: another would round and saturate."""
+    return len({quant for quant in quants if quant is not None}) <= 1

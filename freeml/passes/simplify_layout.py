@@ -1,7 +1,8 @@
 """Remove layout ops that do nothing, merge neighbours, and let inputs and outputs absorb the ones at the edge.
 
 A Transpose or Reshape that is the only reader of an input becomes part of how samples are stored on arrival (Port), and
-one that only feeds an output part of how the answer is read: the device does nothing for either.
+one that only feeds an output part of how the answer is read: the device does nothing for either. Two values to which a
+quantised model gave different scales never become one: between them lies a rescaling.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ import numpy as np
 
 from freeml.ir.graph import Graph
 from freeml.ir.ops import Op, Reshape, Transpose
-from freeml.ir.types import Port
-from freeml.passes.rewrite import prune, rename
+from freeml.ir.types import Port, Quant
+from freeml.passes.rewrite import agreed, prune, rename
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +36,28 @@ def _drop_or_merge(graph: Graph) -> Graph | None:
         if not isinstance(op, Reshape | Transpose):
             continue
         source = op.inputs[0]
+        if not agreed(graph.types[source].quant, graph.types[op.output].quant):
+            continue
         same_shape = graph.types[source].shape == graph.types[op.output].shape
         trivial = same_shape and (isinstance(op, Reshape) or op.order == tuple(range(len(op.order))))
-        if trivial and op.output not in graph.output_values:
-            return graph.with_ops(rename((o for o in graph.ops if o is not op), {op.output: source}))
+        quant = graph.types[op.output].quant or graph.types[source].quant
+        if trivial and op.output not in graph.output_values and _may_have(graph, source, quant):
+            types = {source: replace(graph.types[source], quant=quant)}
+            return graph.with_ops(rename((o for o in graph.ops if o is not op), {op.output: source}), types=types)
         before = graph.producers.get(source)
-        if isinstance(op, Reshape) and isinstance(before, Reshape):
-            merged: Op = replace(op, inputs=before.inputs)
-            return prune(graph.with_ops(merged if o is op else o for o in graph.ops))
-        if isinstance(op, Transpose) and isinstance(before, Transpose):
-            merged = replace(op, inputs=before.inputs, order=tuple(before.order[axis] for axis in op.order))
-            return prune(graph.with_ops(merged if o is op else o for o in graph.ops))
+        if type(before) is not type(op) or not agreed(graph.type_of(before.inputs[0]).quant, quant):
+            continue
+        merged = replace(op, inputs=before.inputs)
+        if isinstance(merged, Transpose) and isinstance(before, Transpose):
+            merged = replace(merged, order=tuple(before.order[axis] for axis in merged.order))
+        types = {op.output: replace(graph.types[op.output], quant=quant)}
+        return prune(graph.with_ops((merged if o is op else o for o in graph.ops), types=types))
     return None
+
+
+def _may_have(graph: Graph, value: str, quant: Quant | None) -> bool:
+    """Whether a scale is that of a value, or may become it because nobody else reads the value."""
+    return graph.types[value].quant == quant or graph.uses[value] == 1
 
 
 def _absorb_input(graph: Graph) -> Graph | None:
@@ -57,6 +68,8 @@ def _absorb_input(graph: Graph) -> Graph | None:
         op = readers[0]
         if op.output in graph.output_values:
             continue  # an input is never an output too: one of them would have to be copied
+        if not agreed(graph.types[op.output].quant, graph.types[port.value].quant):
+            continue
         moved = _moved_port(port, graph.types[port.value].shape, op)
         if moved is None:
             continue
@@ -75,6 +88,8 @@ def _absorb_output(graph: Graph) -> Graph | None:
             continue
         source = op.inputs[0]
         if source in inputs or graph.uses[source] != 1:
+            continue
+        if not agreed(graph.types[port.value].quant, graph.types[source].quant):
             continue
         back = _inverse(op, graph.types[source].shape)
         moved = _moved_port(port, graph.types[port.value].shape, back)

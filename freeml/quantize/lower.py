@@ -1,6 +1,8 @@
 """Graph@FLOAT with a scale for every value -> Graph@QUANTIZED: each float op becomes integer ops of int_ops.py.
 
-An op that moves values but reads another scale than it writes is followed by a table that rescales (LutI8).
+An op that moves values but reads another scale than it writes is followed by a table that rescales (LutI8); where its
+output may hold more than its input (Pad, Concat), the table comes before it, so that nothing is clamped to a scale that
+is not the output's.
 Sources: affine quantisation with folded zero points as in Jacob et al., "Quantization and Training of Neural Networks
 for Efficient Integer-Arithmetic-Only Inference" (CVPR 2018), section 2; here: one 16-bit multiplier and one rounding.
 """
@@ -96,14 +98,7 @@ class _Lowering:
                 new = MaxPoolI8(output=op.output, inputs=op.inputs, loc=op.loc, window=op.window, lo=-128, hi=127)
                 self._moved(new, kept)
             case Pad():
-                kept = self.scales[op.inputs[0]]
-                value = (
-                    int(kept.quantize(np.array(op.value))) if np.isfinite(op.value) else (-128 if op.value < 0 else 127)
-                )
-                new_pad = PadI8(
-                    output=op.output, inputs=op.inputs, loc=op.loc, before=op.before, after=op.after, value=value
-                )
-                self._moved(new_pad, kept)
+                self._pad(op)
             case Reshape() | Transpose():
                 self._moved(op, self.scales[op.inputs[0]])
             case Concat():
@@ -145,7 +140,7 @@ class _Lowering:
     def _rescale(self, source: str, output: str, wanted: Quant, loc: str) -> None:
         kept = self.types[source].quant if source in self.types else self.scales[source]
         assert kept is not None
-        table = wanted.quantize(kept.dequantize(_CODES))
+        table = _table_codes(kept.dequantize(_CODES), wanted)
         type_ = self.types[source] if source in self.types else self.graph.types[source]
         self._add(LutI8(output=output, inputs=(source,), loc=loc), _int8_type(type_, wanted), table=table)
 
@@ -236,7 +231,7 @@ class _Lowering:
 
     def _table(self, op: Op, real: npt.NDArray[np.float64], source: str, output: str) -> None:
         y = self.scales[output]
-        table = y.quantize(np.clip(real, -1e30, 1e30))
+        table = _table_codes(real, y)
         self._add(LutI8(output=output, inputs=(source,), loc=op.loc), self._type(op), table=table)
 
     def _softmax(self, op: Softmax) -> None:
@@ -250,6 +245,16 @@ class _Lowering:
         if inner != op.output:
             self._rescale(inner, op.output, wanted, op.loc)
 
+    def _pad(self, op: Pad) -> None:
+        """Padding in the scale behind it: that of the input need not have a code for the value."""
+        wanted, source = self.scales[op.output], op.inputs[0]
+        if self.scales[source] != wanted:
+            source = f"{op.output}.rescaled"
+            self._rescale(op.inputs[0], source, wanted, op.loc)
+        value = int(wanted.quantize(np.clip(np.array(op.value), -1e30, 1e30)))
+        pad = PadI8(output=op.output, inputs=(source,), loc=op.loc, before=op.before, after=op.after, value=value)
+        self._add(pad, self._type(op))
+
     def _concat(self, op: Concat) -> None:
         wanted = self.scales[op.output]
         names = []
@@ -262,6 +267,15 @@ class _Lowering:
             names.append(f"{op.output}.in{k}")
             self._rescale(name, names[-1], wanted, op.loc)
         self._add(replace(op, inputs=tuple(names)), self._type(op))
+
+
+def _table_codes(real: npt.NDArray[np.floating], quant: Quant) -> npt.NDArray[np.int8]:
+    """Codes of a table's entries as ONNX defines them: in float32, halves to even.
+
+    Scales that differ by a factor of two meet halves with every other code.
+    """
+    steps = np.clip(real, -1e30, 1e30).astype(np.float32) / np.float32(quant.scale)
+    return np.asarray(np.clip(np.rint(steps) + np.float32(quant.zero_point), -128, 127), dtype=np.int8)
 
 
 def add_fields(left: Quant, right: Quant, y: Quant, sign: int) -> dict[str, int]:

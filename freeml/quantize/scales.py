@@ -2,16 +2,18 @@
 
 Scales that the model fixed stay. Functions with a known range get it (as TFLite does: Sigmoid and Softmax 1/256, Tanh
 1/128). Ops that only move values (pooling by maximum, reshape, transpose, pad, concat) share one scale with what they
-read, so they cost no requantisation. All other scales follow from what was observed.
+read, so they cost no requantisation, unless a scale is fixed that cannot hold what the other side may be. All other
+scales follow from what was observed.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from freeml.errors import BadData
 from freeml.ir.graph import Graph
-from freeml.ir.ops import ArgMax, Concat, MaxPool, Pad, Reshape, Softmax, Transpose, Unary
+from freeml.ir.ops import ArgMax, Concat, MaxPool, Op, Pad, Reshape, Softmax, Transpose, Unary
 from freeml.ir.types import DType, Quant
 from freeml.quantize.observe import Observed, union
 from freeml.quantize.ranges import Rule, with_headroom
@@ -22,22 +24,15 @@ _KNOWN_RANGE = {"sigmoid": Quant(1 / 256, -128), "tanh": Quant(1 / 128, 0)}
 
 def missing(graph: Graph) -> list[str]:
     """Values whose scale must be found from samples; empty for a model that came quantised."""
-    groups = _groups(graph)
-    fixed = {groups[name] for name in _known(graph)}
-    return [name for name, root in groups.items() if root not in fixed]
+    fixed = _fixed(graph)
+    return [name for name in _float_values(graph) if name not in fixed]
 
 
 def assign_scales(graph: Graph, observed: Mapping[str, Observed], rule: Rule) -> dict[str, Quant]:
     """Scale and zero point by value. Raises BadData where a value has neither a fixed scale nor observations."""
-    groups, known = _groups(graph), _known(graph)
+    scales = _fixed(graph)
     scores = set(score_values(graph))
-    by_root = {groups[name]: quant for name, quant in known.items()}
-    members: dict[str, list[str]] = {}
-    for name, root in groups.items():
-        members.setdefault(root, []).append(name)
-    for root, names in members.items():
-        if root in by_root:
-            continue
+    for names in _groups(graph, scales):
         seen = [observed[name] for name in names if name in observed]
         if not seen:
             raise BadData(
@@ -46,8 +41,8 @@ def assign_scales(graph: Graph, observed: Mapping[str, Observed], rule: Rule) ->
                 hint="give some with --data, for example --data samples.npz",
             )
         joined = union(seen)
-        by_root[root] = rule(joined) if scores.isdisjoint(names) else with_headroom(joined)
-    return {name: known.get(name, by_root[root]) for name, root in groups.items()}
+        scales.update(dict.fromkeys(names, rule(joined) if scores.isdisjoint(names) else with_headroom(joined)))
+    return {name: scales[name] for name in _float_values(graph)}
 
 
 def score_values(graph: Graph) -> list[str]:
@@ -61,6 +56,42 @@ def score_values(graph: Graph) -> list[str]:
     return sorted(values)
 
 
+def _float_values(graph: Graph) -> list[str]:
+    return [name for name, type_ in graph.types.items() if type_.dtype is DType.F32]
+
+
+def _fixed(graph: Graph) -> dict[str, Quant]:
+    """Scales that follow without samples: those of the model and of functions, and along ops that only move values."""
+    fixed = _known(graph)
+    for op in graph.ops:
+        if isinstance(op, _MOVING) and op.output not in fixed:
+            read = {fixed.get(name) for name in op.inputs}
+            (scale, *others) = read
+            if scale is not None and not others and _holds(scale, op):
+                fixed[op.output] = scale
+    values = set(_float_values(graph))
+    for op in reversed(graph.ops):
+        for name in values.intersection(op.inputs) - fixed.keys() if isinstance(op, _MOVING) else ():
+            if op.output in fixed and _ends_in(graph, name, fixed):
+                fixed[name] = fixed[op.output]
+    return fixed
+
+
+def _holds(scale: Quant, op: Op) -> bool:
+    """Whether the scale of what an op that moves values reads has a code for all that it writes."""
+    if not isinstance(op, Pad) or not math.isfinite(op.value):
+        return True
+    low, high = scale.range()
+    return low - scale.scale / 2 <= op.value <= high + scale.scale / 2
+
+
+def _ends_in(graph: Graph, value: str, fixed: Mapping[str, Quant]) -> bool:
+    """Whether all that reads a value moves it into one and the same scale, which may then be its own."""
+    readers = graph.readers(value)
+    scales = {fixed.get(op.output) if isinstance(op, _MOVING) else None for op in readers}
+    return len(scales) == 1 and None not in scales and value not in graph.output_values
+
+
 def _known(graph: Graph) -> dict[str, Quant]:
     """Scales that the model or the function itself fixes."""
     known = {name: type_.quant for name, type_ in graph.types.items() if type_.quant and type_.dtype is DType.F32}
@@ -72,10 +103,9 @@ def _known(graph: Graph) -> dict[str, Quant]:
     return known
 
 
-def _groups(graph: Graph) -> dict[str, str]:
-    """The representative of each float value's group of equal scales (union-find)."""
-    parent = {name: name for name, type_ in graph.types.items() if type_.dtype is DType.F32}
-    fixed: dict[str, Quant | None] = {**dict.fromkeys(parent), **_known(graph)}
+def _groups(graph: Graph, fixed: Mapping[str, Quant]) -> list[list[str]]:
+    """Values without a fixed scale, in groups that share one because ops move values between them (union-find)."""
+    parent = {name: name for name in _float_values(graph) if name not in fixed}
 
     def find(name: str) -> str:
         while parent[name] != name:
@@ -83,13 +113,10 @@ def _groups(graph: Graph) -> dict[str, str]:
         return name
 
     for op in graph.ops:
-        if not isinstance(op, _MOVING):
-            continue
-        for name in (name for name in op.inputs if name in parent):
-            a, b = find(op.output), find(name)
-            # What is joined by Concat or Pad spans more than one input: a fixed range of that input says too little.
-            spans_more = isinstance(op, Concat | Pad) and fixed[b] is not None and fixed[a] is None
-            if a != b and not spans_more and (fixed[a] is None or fixed[b] is None or fixed[a] == fixed[b]):
-                parent[a] = b
-                fixed[b] = fixed[b] or fixed[a]
-    return {name: find(name) for name in parent}
+        if isinstance(op, _MOVING) and op.output in parent:
+            for name in parent.keys() & set(op.inputs):
+                parent[find(op.output)] = find(name)
+    groups: dict[str, list[str]] = {}
+    for name in parent:
+        groups.setdefault(find(name), []).append(name)
+    return list(groups.values())

@@ -210,21 +210,35 @@ def test_an_affine_op_stays_where(text: str) -> None:
     unchanged(text, FoldAffine())
 
 
-def test_a_scale_fixed_before_a_folded_op_does_not_outlive_it() -> None:
-    """It was the range of another value."""
+@pytest.mark.parametrize(
+    "quant",
+    [" q(0.25, 3)", ""],
+    ids=["a scale before the folded op rounds and saturates", "only the last scale is fixed"],
+)
+def test_nothing_folds_over_a_value_whose_scale_the_model_fixed(quant: str) -> None:
     source = graph(
         f"""x f32[4,4,2]
-        %c = Conv(%x, @w, @b) {CONV} clamp=None : f32[2,2,3] q(0.25, 3)
+        %c = Conv(%x, @w, @b) {CONV} clamp=None : f32[2,2,3]{quant}
         %r = Reshape(%c) : f32[1,4,3]
         %n = Binary(%r, @k) kind='mul' clamp=None : f32[1,4,3] q(0.5, 1)
         -> n"""
     )
     result = FoldAffine()(source)
-    assert {name: type_.quant and type_.quant.scale for name, type_ in result.types.items()} == {
-        "x": None,
-        "c": 0.5,
-        "r": 0.5,
-    }
+    if quant:
+        assert to_text(result) == to_text(source)
+    else:
+        scales = {name: type_.quant and type_.quant.scale for name, type_ in result.types.items()}
+        assert scales == {"x": None, "c": 0.5, "r": 0.5}
+
+
+def test_a_scale_between_an_affine_op_and_the_layer_after_it_stays() -> None:
+    unchanged(
+        f"""x f32[4,4,2]
+        %n = Conv(%x, @dw2, @dw2zero) {POINT}2 clamp=None : f32[4,4,2] q(0.25, 3)
+        %c = Conv(%n, @w, @b) {CONV} clamp=None : f32[2,2,3]
+        -> c""",
+        FoldAffine(),
+    )
 
 
 # ---- FuseClamp -------------------------------------------------------------------------------------------------------
@@ -296,14 +310,27 @@ def test_a_clamp_stays_where_someone_else_reads_the_unclamped_value() -> None:
     )
 
 
-def test_the_clamped_values_scale_replaces_that_of_the_layer() -> None:
+def test_the_clamped_values_scale_replaces_a_finer_one_of_the_layer_which_still_saturates() -> None:
     source = graph(
+        """x f32[12]
+        %d = Dense(%x, @fw, @fb) clamp=None : f32[4] q(0.03125, -64)
+        %u = Unary(%d) fn='clamp' params=(0.0,9.0) : f32[4] q(0.0625, -128)
+        -> u"""
+    )
+    (layer,) = FuseClamp()(source).ops
+    assert FuseClamp()(source).types["d"].quant == source.types["u"].quant
+    assert layer.clamp == (0.0, 191 / 32)  # type: ignore[attr-defined]
+
+
+def test_a_clamp_behind_coarser_steps_of_the_layer_stays() -> None:
+    """They are what the model computes with; a table from them gives its codes."""
+    unchanged(
         """x f32[12]
         %d = Dense(%x, @fw, @fb) clamp=None : f32[4] q(0.5, 0)
         %u = Unary(%d) fn='clamp' params=(0.0,6.0) : f32[4] q(0.25, -128)
-        -> u"""
+        -> u""",
+        FuseClamp(),
     )
-    assert FuseClamp()(source).types["d"].quant == source.types["u"].quant
 
 
 # ---- FusePad ---------------------------------------------------------------------------------------------------------
@@ -349,6 +376,16 @@ def test_padding_with_ones_or_of_channels_stays(pad: str) -> None:
         f"""x f32[{source}]
         %p = Pad(%x) {pad} : f32[{shape}]
         %c = Conv(%p, @w, @b) {CONV} clamp=None : f32[2,2,3]
+        -> c""",
+        FusePad(),
+    )
+
+
+def test_padding_in_a_scale_of_its_own_stays() -> None:
+    unchanged(
+        f"""x f32[2,3,2] q(0.5, 0)
+        %p = Pad(%x) before=(2,1,0) after=(1,0,0) value=0.0 : f32[5,4,2] q(0.25, 0)
+        %c = Conv(%p, @w, @b) {CONV} clamp=None : f32[3,2,3]
         -> c""",
         FusePad(),
     )
@@ -508,6 +545,30 @@ def test_neighbours_merge_and_what_does_nothing_goes() -> None:
         %y = Softmax(%d) : f32[24]
         -> y""",
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        """x f32[2,3] q(0.5, 0)
+        %r = Reshape(%x) : f32[6] q(0.25, 0)
+        %u = Unary(%r) fn='abs' params=() : f32[6]
+        -> u""",
+        """x f32[2,3]
+        %u = Unary(%x) fn='abs' params=() : f32[2,3] q(0.5, 0)
+        %t = Transpose(%u) order=(1,0) : f32[3,2] q(0.25, 0)
+        -> t""",
+        """x f32[2,3]
+        %u = Unary(%x) fn='abs' params=() : f32[2,3] q(0.5, 0)
+        %r = Reshape(%u) : f32[6] q(0.25, 0)
+        %s = Reshape(%r) : f32[3,2] q(0.5, 0)
+        %v = Unary(%s) fn='abs' params=() : f32[3,2]
+        -> v""",
+    ],
+    ids=["at an input", "at an output", "between two ops"],
+)
+def test_a_move_between_two_scales_is_a_rescaling_and_stays(text: str) -> None:
+    unchanged(text, SimplifyLayout())
 
 
 def test_an_input_with_a_second_reader_keeps_its_order() -> None:

@@ -122,6 +122,13 @@ NETS: dict[str, Callable[[], tuple[nn.Module, list[tuple[int, ...]]]]] = {
                 fc=nn.Linear(6, 6)),
         [(1, 6)],
     ),
+    "reversed difference with a factor": lambda: (
+        Forward(lambda m, x: torch.rsub(x, m.fc(x), alpha=2) - torch.rsub(x, 5.0, alpha=-3), fc=nn.Linear(6, 6)),
+        [(1, 6)],
+    ),
+    "softplus with beta and threshold": lambda: (
+        nn.Sequential(nn.Softplus(2, 1), nn.Linear(12, 5), nn.Softplus(threshold=0.1)), [(1, 12)],
+    ),
     "matmul with a parameter": lambda: (
         Forward(lambda m, x: x @ m.fc.weight.t() * m.fc.bias.exp(), fc=nn.Linear(6, 4)), [(1, 5, 6)],
     ),
@@ -138,7 +145,7 @@ NETS: dict[str, Callable[[], tuple[nn.Module, list[tuple[int, ...]]]]] = {
 # In-place operators on shared memory, and arithmetic on parameters: torch itself resolves them, for live modules only.
 NEEDS_TORCH = {"in-place on shared memory", "matmul with a parameter"}
 # Core ATen writes these with comparisons, which freeml does not follow; live modules keep them whole.
-LOST_IN_CORE = {"softplus and prelu"}
+LOST_IN_CORE = {"softplus and prelu", "softplus with beta and threshold"}
 
 
 def build(name: str) -> tuple[nn.Module, tuple[torch.Tensor, ...]]:
