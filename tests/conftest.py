@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# An example's wall time says more of the machine than of the code.
+settings.register_profile("freeml", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("freeml")
 
 FALLBACK = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -16,6 +16,7 @@ from freeml.ir.interpret import interpret
 from freeml.sim.board import OnBoard
 from freeml.sim.board_closure import BoardClosure, close
 from freeml.sim.engine import NvmWrite
+from tests.effort import PATIENCE_S
 
 from .fake import COMMIT, FakeBoard
 
@@ -176,7 +177,7 @@ def closed(output: Output, limit_s: float) -> BoardClosure:
 @pytest.mark.parametrize("board", ["qemu_m4", "msp430fr5994"])
 def test_every_reachable_image_of_a_firmware_gives_the_same_answer(board: str, digits: dict[str, Path]) -> None:
     output = read_output(digits[board])
-    report = closed(output, limit_s=120)
+    report = closed(output, limit_s=PATIENCE_S)
     assert (report.closed, report.divergences, report.reason) == (True, 0, "")
     assert report.images > output.manifest["tiles"]["written_bytes"] / 4  # none is wider than a word of 32 bits
 
@@ -185,5 +186,5 @@ def test_every_reachable_image_of_a_firmware_gives_the_same_answer(board: str, d
 def test_a_runtime_that_commits_before_its_data_is_caught(board: str, digits: dict[str, Path], tmp_path: Path) -> None:
     output = read_output(shutil.copytree(digits[board], tmp_path / "out"))
     table()["commit-before-data"].apply_to(output.folder / "runtime" / "fml_runtime.c")
-    report = closed(output, limit_s=120)
+    report = closed(output, limit_s=PATIENCE_S)
     assert (report.closed, report.divergences) == (False, 1)

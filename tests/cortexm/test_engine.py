@@ -23,6 +23,7 @@ from freeml.firmware.output import Output, read_output
 from freeml.ir.interpret import interpret
 from freeml.sim.cortexm import CortexMEngine
 from tests.cortexm.conftest import CORES, TOOLCHAINS, Compiled, firmware_of, on_board
+from tests.effort import PATIENCE_S
 
 N_SAMPLES = 20
 
@@ -291,7 +292,7 @@ def on_qemu(machine: str, elf: Path, window: int, folder: Path, *more: str) -> s
         *("-display", "none", "-monitor", "none", "-serial", "none"),
         *("-semihosting-config", "enable=on,target=native"),
     ]
-    return subprocess.run(command, cwd=folder, timeout=60, check=False, capture_output=True)
+    return subprocess.run(command, cwd=folder, timeout=PATIENCE_S, check=False, capture_output=True)
 
 
 @needs_qemu

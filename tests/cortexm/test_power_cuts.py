@@ -14,6 +14,7 @@ from freeml.sim.cortexm import CortexMEngine
 from freeml.sim.cuts import cut_power
 from freeml.sim.emulated import EmulatedModel
 from tests.cortexm.conftest import CORES, Compiled, firmware_of
+from tests.effort import PATIENCE_S
 
 SMALL_UF = 6
 
@@ -36,7 +37,7 @@ def rig(output: Output, n_samples: int = 4) -> tuple[CortexMEngine, list[tuple[b
 def test_a_loss_after_any_single_instruction_changes_no_answer(compiled: Compiled) -> None:
     """All of them: cold start, capture, every layer, publication of the digits network on an M4."""
     engine, samples = rig(compiled("digits", "qemu_m4"))
-    report = cut_power(engine, samples, "every", limit_s=200)
+    report = cut_power(engine, samples, "every", limit_s=PATIENCE_S)
     assert (report.closed, report.divergences, report.reason) == (True, 0, "")
     engine.power_on()
     assert report.cuts > 0.9 * engine.infer(samples[0][0]).taken.instructions
@@ -47,7 +48,7 @@ def test_a_loss_after_any_single_instruction_changes_no_answer(compiled: Compile
 @pytest.mark.parametrize("board", ["qemu_m0", "qemu_m33"])
 def test_losses_after_instructions_spread_over_an_inference_change_no_answer(board: str, compiled: Compiled) -> None:
     engine, samples = rig(compiled("digits", board, SMALL_UF * 2))
-    report = cut_power(engine, samples, "every", limit_s=20, most_cuts=4_000)
+    report = cut_power(engine, samples, "every", limit_s=PATIENCE_S, most_cuts=4_000)
     assert (report.divergences, report.reason) == (0, "")
     assert report.cuts > 3_500
 
@@ -67,7 +68,7 @@ def test_a_runtime_that_commits_before_its_data_is_caught(mode: str, copied: Com
     output = copied("digits", "qemu_m4", SMALL_UF)
     table()["commit-before-data"].apply_to(output.folder / "runtime" / "fml_runtime.c")
     engine, samples = rig(output)
-    report = cut_power(engine, samples, mode, limit_s=60)
+    report = cut_power(engine, samples, mode, limit_s=PATIENCE_S)
     assert (report.divergences, report.closed) == (1, False)
     assert "the outputs are wrong" in report.reason
     assert all(int(n) > 0 for n in report.schedule.split(","))
@@ -78,7 +79,7 @@ def test_a_reported_schedule_is_enough_to_see_the_error_again(copied: Compiled) 
     table()["commit-before-data"].apply_to(output.folder / "runtime" / "fml_runtime.c")
     engine, samples = rig(output)
     codes, expected = samples[0]
-    (cut,) = (int(n) for n in cut_power(engine, samples, "every", limit_s=60).schedule.split(","))
+    (cut,) = (int(n) for n in cut_power(engine, samples, "every", limit_s=PATIENCE_S).schedule.split(","))
     engine.sense(codes)
     engine.power_on()
     assert not engine.run(cut)

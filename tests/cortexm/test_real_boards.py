@@ -18,6 +18,7 @@ from freeml.ir.interpret import interpret
 from freeml.sim.cortexm import CortexMEngine
 from freeml.sim.cuts import cut_power
 from tests.cortexm.conftest import TOOLCHAINS, Compiled, firmware_of, on_board
+from tests.effort import PATIENCE_S
 
 BOARDS = ("nucleo_l476rg", "nucleo_l432kc", "nucleo_l073rz", "nucleo_u575zi_q", "nrf52840_dk")
 L476 = "nucleo_l476rg"
@@ -316,7 +317,7 @@ def test_losses_after_instructions_spread_over_an_inference_change_no_answer(com
     output = compiled("digits", L476)
     engine = started(output)
     _, codes, answers = samples_of(output, 2)
-    report = cut_power(engine, list(zip(codes, answers, strict=True)), "every", limit_s=30, most_cuts=4_000)
+    report = cut_power(engine, list(zip(codes, answers, strict=True)), "every", limit_s=PATIENCE_S, most_cuts=4_000)
     assert (report.closed, report.divergences, report.reason) == (True, 0, "")
     assert report.cuts > 3_500
     assert report.images > 150
@@ -355,5 +356,5 @@ def test_a_runtime_that_commits_before_its_data_is_caught(copied: Compiled) -> N
     table()["commit-before-data"].apply_to(output.folder / "runtime" / "fml_runtime.c")
     engine = started(output)
     _, codes, answers = samples_of(output, 2)
-    report = cut_power(engine, list(zip(codes, answers, strict=True)), "every", limit_s=60)
+    report = cut_power(engine, list(zip(codes, answers, strict=True)), "every", limit_s=PATIENCE_S)
     assert (report.divergences, report.closed) == (1, False)

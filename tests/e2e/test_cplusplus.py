@@ -21,6 +21,7 @@ from freeml.ir.interpret import interpret
 from freeml.resources import resource
 from tests.cli.models import write_model, write_samples
 from tests.cli.runner import freeml
+from tests.effort import PATIENCE_S
 
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wold-style-cast", "-pedantic", "-Werror"]
 ZIG = [sys.executable, "-m", "ziglang", "c++"]
@@ -95,7 +96,7 @@ def test_a_cplusplus_program_links_and_answers(host: Output, standard: str, tmp_
     program = tmp_path / "app"
     flags = [f"-std={standard}", *WARNINGS, *(f"-I{folder}" for folder in includes)]
     compile_cplusplus(compiler(), *flags, tmp_path / "app.cpp", library, f"-Wl,-rpath,{tmp_path}", "-o", program)
-    ran = subprocess.run([program], input=codes.tobytes(), capture_output=True, check=False, timeout=60)
+    ran = subprocess.run([program], input=codes.tobytes(), capture_output=True, check=False, timeout=PATIENCE_S)
     assert (ran.returncode, int(ran.stdout)) == (0, int(scores.reshape(-1).argmax()))
 
 

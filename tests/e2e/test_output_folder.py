@@ -18,6 +18,7 @@ from freeml.firmware.toolchain import find_host_compiler
 from freeml.ir.interpret import encode_inputs, interpret
 from tests.cli.models import write_model
 from tests.cli.runner import content, freeml
+from tests.effort import PATIENCE_S
 
 N_SAMPLES = 50
 
@@ -33,7 +34,7 @@ def codes_and_answers(output: Output, seed: int = 3) -> tuple[bytes, bytes]:
 
 
 def run(program: Path, data: bytes) -> bytes:
-    return subprocess.run([program], input=data, capture_output=True, check=True, timeout=60).stdout
+    return subprocess.run([program], input=data, capture_output=True, check=True, timeout=PATIENCE_S).stdout
 
 
 def sources(*folders: Path) -> list[Path]:
@@ -96,7 +97,7 @@ def test_its_makefile_builds_it(compiled: Path, tmp_path: Path) -> None:
     shutil.copytree(compiled, folder)
     compiler = find_host_compiler()
     command = ["make", f"CC={' '.join(compiler.command)}"]
-    subprocess.run(command, cwd=folder, capture_output=True, check=True, timeout=120)
+    subprocess.run(command, cwd=folder, capture_output=True, check=True, timeout=PATIENCE_S)
     codes, answers = codes_and_answers(read_output(compiled))
     assert run(folder / "tiny", codes) == answers
     subprocess.run(["make", "clean"], cwd=folder, capture_output=True, check=True)

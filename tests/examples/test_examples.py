@@ -15,6 +15,7 @@ import pytest
 from onnx import numpy_helper
 
 from freeml import compile_model
+from tests.effort import PATIENCE_S
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -23,7 +24,13 @@ def run_training(example: str, output: Path, *options: str) -> str:
     """What the script printed; it runs in a process of its own, since it changes settings of torch."""
     command = [sys.executable, str(EXAMPLES / example / "train.py"), "--output", str(output), *options]
     done = subprocess.run(
-        command, cwd=output.parent, env=dict(os.environ), capture_output=True, text=True, check=False, timeout=120
+        command,
+        cwd=output.parent,
+        env=dict(os.environ),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_S,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

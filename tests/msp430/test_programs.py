@@ -172,9 +172,9 @@ def test_the_emulator_runs_25_million_instructions_per_second_or_more() -> None:
         chip = boot(
             ["mov #0x5A80, &0x15C", f"mov #{DATA}, r6", "mov @r6, r5", "add r5, r4", "mov r4, 2(r6)", "jmp -10"]
         )
-        begin = time.perf_counter()
+        begin_s = time.process_time()
         chip.run(Limits(instructions=10_000_000))
-        best = max(best, 10 / (time.perf_counter() - begin))
+        best = max(best, 10 / (time.process_time() - begin_s))
     print(f"{best:.0f} million instructions per second")
     assert best >= 25
 

@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.mutants.mutant import table
 from freeml.sim.cuts import cut_power
+from tests.effort import PATIENCE_S
 from tests.msp430_firmware.conftest import TOOLCHAINS, Compiled
 from tests.msp430_firmware.machine import rig, samples
 
@@ -39,7 +40,7 @@ def test_a_runtime_that_commits_before_its_data_is_caught(mode: str, copied: Com
     output = copied("digits")
     table()["commit-before-data"].apply_to(output.folder / "runtime" / "fml_runtime.c")
     engine, _ = rig(output, tmp_path)
-    report = cut_power(engine, samples(output, 4), mode, limit_s=60)
+    report = cut_power(engine, samples(output, 4), mode, limit_s=PATIENCE_S)
     assert report.divergences == 1
     assert "the outputs are wrong" in report.reason
 

@@ -14,6 +14,7 @@ import pytest
 
 from freeml import CompileOptions, compile_model
 from freeml.firmware.pio import Home, own_pio, set_up
+from tests.effort import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
 DIGITS = ROOT / "examples" / "digits" / "digits.onnx"
@@ -76,7 +77,7 @@ def pio(home: Home, folder: Path, *args: str) -> Pio:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=300,
+        timeout=PATIENCE_S,
         check=False,
     )
     return Pio(done.returncode, done.stdout)

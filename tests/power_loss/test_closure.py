@@ -14,13 +14,14 @@ from freeml.firmware.output import read_output
 from freeml.ir.interpret import encode_inputs
 from freeml.sim.power_loss import cut_power
 from tests.cli.runner import freeml
+from tests.effort import PATIENCE_S
 
 NVMS = ("atomic", "torn", "unordered")
 
 
 @pytest.mark.parametrize("nvm", NVMS)
 def test_the_digits_network_survives_any_losses_at_any_writes(nvm: str, tmp_path: Path) -> None:
-    closure = cut_power(compiled("digits", tmp_path, nvm), "all", limit_s=100)
+    closure = cut_power(compiled("digits", tmp_path, nvm), "all", limit_s=PATIENCE_S)
     assert closure["divergences"] == 0, f"{closure['reason']}: losses after writes {closure['schedule']}"
     assert closure["closed"]
     assert closure["images"] > 500
@@ -29,14 +30,14 @@ def test_the_digits_network_survives_any_losses_at_any_writes(nvm: str, tmp_path
 
 @pytest.mark.parametrize("nvm", ["atomic", "torn"])
 def test_the_tiny_cnn_survives_any_losses_at_any_writes(nvm: str, tmp_path: Path) -> None:
-    closure = cut_power(compiled("tiny_cnn", tmp_path, nvm), "all", limit_s=100)
+    closure = cut_power(compiled("tiny_cnn", tmp_path, nvm), "all", limit_s=PATIENCE_S)
     assert (closure["closed"], closure["divergences"]) == (True, 0), closure["reason"]
 
 
 @pytest.mark.needs_data
 @pytest.mark.parametrize("name", ["mnist8", "har"])
 def test_real_networks_survive_any_losses_at_any_writes(name: str, data_dir: Path, tmp_path: Path) -> None:
-    closure = cut_power(compiled(name, tmp_path), "all", limit_s=100)
+    closure = cut_power(compiled(name, tmp_path), "all", limit_s=PATIENCE_S)
     assert (closure["closed"], closure["divergences"]) == (True, 0), closure["reason"]
 
 
@@ -52,7 +53,7 @@ def test_a_smaller_capacitor_means_smaller_tiles_and_the_same_proof(tmp_path: Pa
     options = CompileOptions(board="msp430fr5994", capacitor_uf=3.0, samples=1)
     result = compile_model(model, out, data="digits", options=options)
     assert result.tiles.n_tiles > 100
-    closure = cut_power(read_output(out), "all", limit_s=100)
+    closure = cut_power(read_output(out), "all", limit_s=PATIENCE_S)
     assert (closure["closed"], closure["divergences"]) == (True, 0), closure["reason"]
 
 
@@ -60,7 +61,7 @@ def test_one_commit_slot_on_nvm_that_tears_words_is_caught(tmp_path: Path) -> No
     """The proof fails where the promise of the NVM is broken: it is no rubber stamp."""
     output = compiled("digits", tmp_path, "atomic")
     output.manifest["nvm"]["behaviours"] = ["torn"]  # type: ignore[index]
-    closure = cut_power(output, "all", limit_s=100)
+    closure = cut_power(output, "all", limit_s=PATIENCE_S)
     assert closure["divergences"] == 1
     assert closure["schedule"]
 

@@ -14,6 +14,7 @@ from freeml.data import Dataset
 from freeml.firmware.check import random_dataset, verify_output
 from freeml.firmware.output import read_output
 from freeml.sim.power_loss import cut_power
+from tests.effort import PATIENCE_S
 
 N_IN = 1500
 
@@ -43,5 +44,5 @@ def test_partial_sums_give_the_interpreters_bytes_and_survive_any_losses(nvm: st
     assert max(layer.parts for layer in result.tiles.layers) > 1
     output = read_output(tmp_path / "out")
     assert verify_output(output, random_dataset(output.graph, 20)).mismatches == 0
-    closure = cut_power(output, "all", limit_s=100)
+    closure = cut_power(output, "all", limit_s=PATIENCE_S)
     assert (closure["closed"], closure["divergences"]) == (True, 0), closure["reason"]

@@ -11,6 +11,7 @@ from freeml import CompileOptions, compile_model
 from freeml.firmware.check import random_dataset, verify_output
 from freeml.firmware.output import Output, read_output
 from freeml.sim.power_loss import cut_power
+from tests.effort import PATIENCE_S
 
 DIGITS = Path(__file__).resolve().parents[2] / "examples" / "digits" / "digits.onnx"
 
@@ -30,7 +31,7 @@ def _pooled(output: Output) -> list[str]:
 
 @pytest.mark.parametrize("nvm", ["atomic", "torn"])
 def test_pooled_convolutions_in_small_tiles_survive_any_losses(nvm: str, tmp_path: Path) -> None:
-    closure = cut_power(small_tiles(nvm, tmp_path), "all", limit_s=100)
+    closure = cut_power(small_tiles(nvm, tmp_path), "all", limit_s=PATIENCE_S)
     assert (closure["closed"], closure["divergences"]) == (True, 0), closure["reason"]
 
 

@@ -19,6 +19,7 @@ from freeml.firmware.output import Output, read_output
 from freeml.ir.interpret import interpret
 from freeml.sim.power_loss import cut_power
 from tests.cli.runner import freeml
+from tests.effort import PATIENCE_S
 
 from .test_parts import N_IN, long_rows
 
@@ -35,7 +36,7 @@ def staged(name: str, work: Path, capacitor_uf: float | None = None) -> Output:
 
 def survives(output: Output) -> int:
     """Every reboot image under torn writes was tried and nothing diverged; returns how many there are."""
-    closure = cut_power(output, "all", limit_s=100)
+    closure = cut_power(output, "all", limit_s=PATIENCE_S)
     assert closure["behaviours"] == ["torn"]
     assert (closure["closed"], closure["divergences"]) == (True, 0), closure["reason"]
     return int(closure["images"])

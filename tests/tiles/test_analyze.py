@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.cli.models import write_model
 from tests.cli.runner import Ran, freeml
+from tests.effort import cpu_s
 
 MODELS = {
     "mnist-8": "models/mnist8/model.onnx",
@@ -31,9 +31,9 @@ def model(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("board", ["msp430fr5994", "nucleo_l476rg", "host"])
 @pytest.mark.parametrize("name", MODELS)
 def test_real_models_fit_their_boards_and_it_takes_no_time_to_say_so(name: str, board: str, data_dir: Path) -> None:
-    start = time.perf_counter()
+    start_s = cpu_s()
     ran = analyze(data_dir / MODELS[name], "--board", board)
-    assert time.perf_counter() - start < 2.5
+    assert cpu_s() - start_s < 2.5
     assert ran.code == 0, ran
     found = ran.json
     assert found["fits"] is True
