@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
-from elftools.elf.sections import SymbolTableSection
+from elftools.elf.sections import Symbol, SymbolTableSection
 
 from freeml.errors import ToolFailed
 from freeml.memory_map import MemoryMap
@@ -47,12 +47,16 @@ class FirmwareSize:
 
 @dataclass(frozen=True)
 class Firmware:
-    """A linked firmware, read: (physical address, bytes) to load, symbols (address, bytes), sizes."""
+    """A linked firmware, read: (physical address, bytes) to load, symbols (address, bytes), sizes.
+
+    functions: (address, bytes) of each, also of those that share a name.
+    """
 
     path: Path
     segments: tuple[tuple[int, bytes], ...]
     symbols: Mapping[str, tuple[int, int]]
     size: FirmwareSize
+    functions: tuple[tuple[int, int], ...] = ()
 
 
 def read_firmware(path: Path, memory: MemoryMap) -> Firmware:
@@ -63,11 +67,18 @@ def read_firmware(path: Path, memory: MemoryMap) -> Firmware:
             loaded = [s for s in elf.iter_segments() if s["p_type"] == "PT_LOAD" and s["p_filesz"]]
             segments = tuple((int(s["p_paddr"]), bytes(s.data())) for s in loaded)
             tables = [s for s in elf.iter_sections() if isinstance(s, SymbolTableSection)]
-            symbols = {s.name: (int(s["st_value"]), int(s["st_size"])) for t in tables for s in t.iter_symbols()}
+            named = [(s.name, int(s["st_value"]), int(s["st_size"]), s["st_info"]["type"]) for s in _symbols(tables)]
+            symbols = {name: (address, n_bytes) for name, address, n_bytes, _ in named}
+            functions = sorted({(address, n_bytes) for _, address, n_bytes, kind in named if kind == "STT_FUNC"})
             size = _size(elf, memory, path.name)
     except ELFError as error:
         raise ToolFailed(f"not an ELF file: {error}", where=path.name) from error
-    return Firmware(path, segments, symbols, size)
+    return Firmware(path, segments, symbols, size, tuple(functions))
+
+
+def _symbols(tables: Sequence[SymbolTableSection]) -> Iterator[Symbol]:
+    for table in tables:
+        yield from table.iter_symbols()
 
 
 def _size(elf: ELFFile, memory: MemoryMap, name: str) -> FirmwareSize:

@@ -3,7 +3,8 @@
 NVM keeps its bytes through a power loss; RAM comes back as garbage, other garbage each time. Instructions, cycles and
 NVM traffic are counted in C (cortexm_hook.c); peripherals and the SPI FRAM are modelled there, too (cortexm_devices.c).
 A firmware reports by calling fml_board_report. Memory outside the board's regions faults, and so do a register that no
-model knows, and an unaligned access on ARMv6-M, which Unicorn alone would let pass. Cycles: cortexm_cycles.py.
+model knows, and an unaligned access where the core has none (cortexm_alignment.c), which Unicorn alone would let pass.
+Cycles: cortexm_cycles.py.
 """
 
 from __future__ import annotations
@@ -117,6 +118,9 @@ class CortexMEngine:
         if memory.core in _ALIGNED_ONLY:
             kinds = unicorn.UC_HOOK_MEM_READ | unicorn.UC_HOOK_MEM_WRITE
             self._hook(kinds, self._library.fml_watch_alignment, (1, 0))
+        else:
+            for address in self._check_bases():
+                self._hook(unicorn.UC_HOOK_CODE, self._library.fml_watch_base, (address, address))
         self.devices = (
             None if self._nvm_on_bus else BoardDevices(part_of(memory, self.symbols), memory, rng, self._watch)
         )
@@ -156,6 +160,19 @@ class CortexMEngine:
             lr=arm_const.UC_ARM_REG_LR,
             xpsr=arm_const.UC_ARM_REG_XPSR,
         )
+
+    def _check_bases(self) -> list[int]:
+        """Where instructions are that fault on some unaligned addresses; constants that look so do no harm."""
+        memory = self.memory
+        words = self._flash[: len(self._flash) & ~1].view("<u2")
+        self._checked = np.zeros(memory.flash_bytes // 2, dtype=np.uint8)
+        self._watch.checked = self._checked.ctypes.data
+        for start, n_bytes in self.firmware.functions:
+            first = ((start & ~1) - memory.flash_base) // 2
+            for at in range(max(first, 0), min(first + n_bytes // 2, len(words) - 1)):
+                if self._library.fml_aligned_base(int(words[at]), int(words[at + 1])) >= 0:
+                    self._checked[at] = 1
+        return [memory.flash_base + 2 * int(at) for at in np.flatnonzero(self._checked)]
 
     def _hook(self, kind: int, function: Any, span: tuple[int, int]) -> None:
         """Have Unicorn call a C function; a span (1, 0) means everywhere."""
@@ -298,7 +315,8 @@ class CortexMEngine:
         watch = self._watch
         if self._reported:
             self._base = self._total(watch.total)
-        self._reported, self._fault, watch.reported, watch.unaligned, watch.exception = False, "", 0, 0, 0
+        self._reported, self._fault = False, ""
+        watch.reported = watch.unaligned = watch.unchecked = watch.exception = 0
         if (instructions > 0) != self._limited:
             # Blocks that were translated without a limit would not be counted.
             self._limited = instructions > 0
@@ -324,6 +342,8 @@ class CortexMEngine:
             self._fault = f"exception {watch.exception - 1}"
         elif watch.unaligned:
             self._fault = f"unaligned access to {watch.unaligned_address:#x}"
+        elif watch.unchecked:
+            self._fault = "a load or store that belongs to no function of the ELF: its alignment cannot be checked"
         elif devices.fault:
             self._fault = f"{FAULTS[devices.fault]}: {devices.fault_address:#x}"
         elif watch.reported and (status := ctypes.c_int32(watch.status & 0xFFFF_FFFF).value) != PUBLISHED:

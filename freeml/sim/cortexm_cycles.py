@@ -39,23 +39,22 @@ _LONG_PRODUCTS = {"umull", "smull", "umlal", "smlal"}
 
 def instruction_cycles(core: Core) -> Callable[[bytes], int]:
     """cycles(code): of the instruction that the bytes begin with, a taken branch's refill left out."""
-    decoder = _decoder()
+    disassembler = decoder()
 
     def cycles(code: bytes) -> int:
-        found = next(decoder.disasm(code, 0, count=1), None)
+        found = next(disassembler.disasm(code, 0, count=1), None)
         return 1 if found is None else _cycles(found, core)
 
     return cycles
 
 
 @functools.cache
-def _decoder() -> capstone.Cs:
-    decoder = capstone.Cs(
-        capstone.CS_ARCH_ARM,
-        capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS | capstone.CS_MODE_V8,
-    )
-    decoder.detail = True
-    return decoder
+def decoder() -> capstone.Cs:
+    """Of Thumb instructions, with their operands."""
+    thumb = capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS | capstone.CS_MODE_V8
+    found = capstone.Cs(capstone.CS_ARCH_ARM, thumb)
+    found.detail = True
+    return found
 
 
 def _cycles(found: Any, core: Core) -> int:

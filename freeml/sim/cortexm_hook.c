@@ -27,6 +27,7 @@ static fml_block_t price(fml_watch_t *watch, uint64_t address, uint64_t n_bytes)
         if (*cost == 0) {
             *cost = (uint8_t)watch->ask(watch->flash_base + at);
         }
+        fml_watch_needs_check(watch, watch->flash_base + at);
         found.cycles += *cost;
         at += watch->flash[at + 1] >= 0xe8u ? 4u : 2u;
     }
@@ -83,6 +84,10 @@ void fml_watch_block(void *emulator, uint64_t address, uint32_t size, void *user
     fml_block_t *known = &watch->known[at / 2u];
     if (known->n_bytes != size) {
         *known = price(watch, address, size);
+        if (watch->unchecked) {
+            watch->stop(emulator);
+            return;
+        }
     }
     watch->total.instructions += known->instructions;
     watch->total.cycles += known->cycles;
@@ -162,19 +167,6 @@ void fml_watch_exception(void *emulator, uint32_t number, void *user) {
     }
     watch->exception = number + 1u;
     watch->stop(emulator);
-}
-
-/* Before any load or store of a core that faults on unaligned ones. */
-void fml_watch_alignment(void *emulator, int type, uint64_t address, int size, int64_t value, void *user);
-void fml_watch_alignment(void *emulator, int type, uint64_t address, int size, int64_t value, void *user) {
-    fml_watch_t *watch = user;
-    (void)type;
-    (void)value;
-    if ((address & (uint64_t)(size - 1)) != 0) {
-        watch->unaligned++;
-        watch->unaligned_address = address;
-        watch->stop(emulator);
-    }
 }
 
 /* That Python's idea of the structure is the compiler's. */

@@ -11,7 +11,7 @@ from typing import Any
 from freeml.firmware.host import build_host_library
 
 _HERE = Path(__file__).parent
-_SOURCES = tuple(_HERE / f"cortexm_{name}.c" for name in ("devices", "fram", "hook"))
+_SOURCES = tuple(_HERE / f"cortexm_{name}.c" for name in ("alignment", "devices", "fram", "hook"))
 
 
 def _structure(name: str, fields: tuple[tuple[str, Any], ...]) -> Any:
@@ -69,9 +69,9 @@ Watch: Any = _structure(
         *_of(ctypes.c_uint64, "budget block block_bytes next stop_at skip_once stopped"),
         *_of(
             ctypes.c_uint64,
-            "report return_to reported status unaligned unaligned_address exception flash_base flash_bytes",
+            "report return_to reported status unaligned unaligned_address unchecked exception flash_base flash_bytes",
         ),
-        *_of(ctypes.c_void_p, "flash known costs"),
+        *_of(ctypes.c_void_p, "flash known checked costs"),
         *_of(ctypes.c_uint64, "refill_cycles nvm_base"),
         *_of(ctypes.c_void_p, "log"),
         *_of(ctypes.c_uint64, "logged log_capacity devices_base"),
@@ -104,6 +104,8 @@ def library() -> ctypes.CDLL:
     found.fml_watch_settle.restype = None
     found.fml_devices_reset.argtypes = [ctypes.c_void_p]
     found.fml_devices_reset.restype = None
+    found.fml_aligned_base.argtypes = [ctypes.c_uint32, ctypes.c_uint32]
+    found.fml_aligned_base.restype = ctypes.c_int
     found.fml_watch_bytes.restype = ctypes.c_size_t
     if found.fml_watch_bytes() != ctypes.sizeof(Watch):
         raise AssertionError("cortexm_native.py and cortexm_watch.h differ")

@@ -112,11 +112,13 @@ typedef struct {
     uint64_t stopped;            /* 1: at stop_at */
     uint64_t report, return_to;  /* fml_board_report, and where its caller goes on; 0: not within */
     uint64_t reported, status;
-    uint64_t unaligned, unaligned_address; /* accesses that an ARMv6-M core would fault on */
+    uint64_t unaligned, unaligned_address; /* accesses that the core faults on */
+    uint64_t unchecked;                    /* an instruction that needs a check and has none */
     uint64_t exception; /* number of one that ended the run, and 1 */
     uint64_t flash_base, flash_bytes;
     const uint8_t *flash;
     fml_block_t *known; /* [flash_bytes / 2], zeroed: the block that begins there */
+    const uint8_t *checked; /* [flash_bytes / 2], 1 where fml_watch_base is called first; NULL: no core needs it */
     uint8_t *costs;     /* [flash_bytes / 2], zeroed: cycles of the instruction there, 0 where not asked yet */
     uint64_t refill_cycles; /* of a taken branch */
     uint64_t nvm_base;
@@ -134,6 +136,9 @@ typedef struct {
 
 /* One write to NVM: counted, and noted where a log is kept. */
 void fml_watch_note(fml_watch_t *watch, uint64_t offset_bytes, uint32_t n_bytes, uint64_t value);
+
+/* Notes an instruction that fml_watch_base should be called before and is not. */
+void fml_watch_needs_check(fml_watch_t *watch, uint64_t address);
 
 /* What the chip answers to a byte; /CS. */
 uint8_t fml_fram_exchange(fml_watch_t *watch, uint8_t byte);
