@@ -46,7 +46,7 @@ _INVERSE: dict[str, Callable[[tuple[float, ...], float], float]] = {
     "selu": lambda p, t: 0.0 if t == 0 and p[0] > 0 and p[1] > 0 else math.nan,
 }
 # Functions that rise strictly: they keep the order of scores. Those that saturate within their domain do not.
-_RISING = (*_INVERSE, "softplus", "exp")
+_RISING = (*_INVERSE, "softplus", "softplus_linear", "exp")
 
 
 @dataclass(frozen=True, slots=True)
