@@ -76,8 +76,8 @@ class _Search:
     def boot(self, image: bytes) -> None:
         """Power on with this image, and go on until something is written after a commit, or to the answer.
 
-        What completes the publication is the last write before the answer: the image it leaves is no part of this
-        inference.
+        Between the last write before the answer, which publishes, and the answer power may fail, too. What completes
+        the report is no part of this inference.
         """
         engine, start = self.engine, hashlib.blake2b(image, digest_size=16).digest()
         engine.nvm = image
@@ -101,7 +101,8 @@ class _Search:
             raise _WrongAnswerError("NVM does not hold what was written to it")
         if published and engine.outputs() != self.expected:
             raise _WrongAnswerError("the outputs are wrong")
-        self.leads_to[start] = _PUBLISHED if published else self.add(bytes(current))
+        end = self.add(bytes(current))
+        self.leads_to[start] = _PUBLISHED if published else end
 
     def _atomic(self, writes: Sequence[NvmWrite]) -> Iterator[tuple[int, bytes]]:
         size = self.atomic_bytes

@@ -76,7 +76,7 @@ def test_tiles_of_a_small_capacitor_give_the_same_bytes(compiled: Compiled) -> N
 def test_a_wrong_firmware_is_caught_and_the_host_build_asked(copied: Compiled) -> None:
     output = copied("digits", "qemu_m4")
     main = output.folder / "firmware" / "main.c"
-    main.write_text(main.read_text().replace("fml_board_report(status);", "outputs[0][3]++; fml_board_report(status);"))
+    main.write_text(main.read_text().replace("fml_board_shown =", "outputs[0][3]++;\n        fml_board_shown ="))
     checked = verify_output(output, random_dataset(output.graph, 5), model=on_board(output).model)
     assert checked.mismatches == 5
     assert (
@@ -251,8 +251,8 @@ def test_an_unaligned_access_faults_where_the_core_has_none(board: str, faults: 
 def test_a_firmware_that_never_answers_is_ended(copied: Compiled, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("freeml.sim.cortexm.MOST_INSTRUCTIONS", 1_000_000)
     output = copied("digits", "qemu_m4")
-    main = output.folder / "firmware" / "main.c"
-    main.write_text(main.read_text().replace("        fml_board_report(status);\n", ""))
+    report = output.folder / "firmware" / "fml_board_window.c"
+    report.write_text(report.read_text().replace("    fml_board_report(FML_PUBLISHED);\n", ""))
     engine = engine_of(output)
     engine.power_on()
     with pytest.raises(ToolFailed, match="no result after 1,0"):
@@ -318,7 +318,8 @@ MICROBIT = (
     ("nvm_bytes = { value = 262_144", "nvm_bytes = { value = 8_192"),
     ("sram_bytes = { value = 32_768", "sram_bytes = { value = 8_192"),
 )
-SHOW = """static void show(void) {
+SHOW = """void show(void);
+void show(void) {
     static const char hex[] = "0123456789abcdef";
     static char text[2 * sizeof fml_window_outputs + 1];
     for (uint32_t i = 0; i < sizeof fml_window_outputs; i++) {
@@ -351,12 +352,12 @@ def test_qemu_gives_the_interpreters_bytes(machine: str, toolchain: str, compile
     compile_model(model, tmp_path / "out", data="digits", options=CompileOptions(board=str(board), samples=1))
     output = read_output(tmp_path / "out")
     main = output.folder / "firmware" / "main.c"
-    text = (
-        main.read_text()
-        .replace("int main(void)", SHOW)
-        .replace("fml_board_report(st", "show();\n        fml_board_report(st")
+    main.write_text(main.read_text().replace("int main(void)", SHOW))
+    report = output.folder / "firmware" / "fml_board_window.c"
+    text = report.read_text().replace(
+        "    fml_board_report(FML", "    void show(void);\n    show();\n    fml_board_report(FML"
     )
-    main.write_text(text)
+    report.write_text(text)
     engine = engine_of(output, toolchain)
     codes = codes_of(engine, 11)
     (tmp_path / "codes.bin").write_bytes(codes)

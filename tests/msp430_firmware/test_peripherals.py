@@ -101,8 +101,6 @@ def test_a_sample_cut_off_by_a_power_loss_is_asked_for_again(compiled: Compiled,
 PROBE = """
 #include "fml_hal_msp430.h"
 volatile uint32_t fml_probe_uj FML_SECTION(".noinit");
-fml_status_t fml_board_result(fml_result_t *result) { (void)result; return FML_NO_RESULT; }
-const volatile int8_t *const fml_board_inputs[1] = {0};
 struct { int8_t a[2]; } fml_window_inputs FML_SECTION(".window"), fml_window_outputs FML_SECTION(".window");
 int main(void) {
     for (;;) {
