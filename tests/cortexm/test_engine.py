@@ -125,6 +125,8 @@ def test_a_boot_with_good_nvm_is_no_cold_start(compiled: Compiled) -> None:
     engine = engine_of(compiled("digits", "qemu_m4"))
     engine.power_on()
     cold = engine.infer(codes_of(engine, 1))
+    for _ in range(2):  # until the report is committed, and the capture is next
+        assert engine.run_to(engine.symbols["fml_nvm_commit"][0])
     engine.power_on()
     warm = engine.infer(codes_of(engine, 1))
     running = engine.infer(codes_of(engine, 1))

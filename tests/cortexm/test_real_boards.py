@@ -170,7 +170,7 @@ def test_the_replay_sensor_shows_one_sample_after_the_other(board: str, copied: 
     engine = started(output, board)
     for number in range(5):
         if number == 2:
-            engine.run(1_000)  # amid an inference: the sample after a loss is the one that it was
+            assert not engine.run(20_000)  # amid an inference: the sample after a loss is the one that it was
             engine.power_on()
         assert engine.run()
         assert engine.outputs() == answers[number % 3]
