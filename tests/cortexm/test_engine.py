@@ -171,12 +171,22 @@ def test_start_up_fills_data_and_clears_bss(board: str, toolchain: str, copied: 
     """freeml has neither, a firmware that grows from its output may: RAM is garbage until start-up was there."""
     output = copied("digits", board)
     main = output.folder / "firmware" / "main.c"
-    variables = "static volatile uint32_t filled[2] = {7u, 0x12345678u}, cleared[3];\n\nint main(void)"
+    variables = """static volatile uint32_t filled[2] = {7u, 0x12345678u}, cleared[3];
+extern volatile uint32_t fml_bss_start[], fml_bss_end[];
+
+int main(void)"""
     check = """    if (filled[0] != 7u || filled[1] != 0x12345678u || (cleared[0] | cleared[1] | cleared[2]) != 0) {
-        fml_board_report(-7);
+        fml_board_fault();
     }
-    for (;;) {"""
-    main.write_text(main.read_text().replace("int main(void)", variables).replace("    for (;;) {", check, 1))
+    for (volatile uint32_t *at = fml_bss_start; at < fml_bss_end; at++) {
+        if (*at != 0) {
+            fml_board_fault();
+        }
+    }
+    fml_board_start();"""
+    text = main.read_text().replace("int main(void)", variables)
+    assert text.count("    fml_board_start();") == 1
+    main.write_text(text.replace("    fml_board_start();", check))
     engine = engine_of(output, toolchain)
     assert (engine.firmware.size.data_bytes, engine.firmware.size.flash_bytes % 4) == (8, 0)
     for _ in range(2):
