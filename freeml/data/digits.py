@@ -22,7 +22,6 @@ def load_digits(split: str, limit: int | None) -> Dataset:
     table = sklearn_digits()
     labels = table.target.astype(np.int64)
     split = splits.canonical(split, "digits")
-    deal = splits.dealt(len(labels), labels)
-    rows = splits.limited(splits.rows_of(deal.parts, split, "digits"), limit)
+    rows = splits.limited(splits.rows_of(splits.dealt(len(labels), labels), split, "digits"), limit)
     images = table.images[rows].astype(np.float32)[:, None]
-    return Dataset((images,), labels[rows], CLASSES, "digits", split, rows=rows, rule=deal.rule)
+    return Dataset((images,), labels[rows], CLASSES, "digits", split)

@@ -1,0 +1,101 @@
+"""The control block of an NVM image, as fml_runtime.h lays it out, read and written by Python.
+
+A second opinion: what the checks of a firmware believe of an image is not asked of the C that they check.
+"""
+
+from __future__ import annotations
+
+import binascii
+import struct
+from dataclasses import dataclass
+
+IDENTITY = slice(0, 12)  # digest, digest, layout version, magic
+COMMIT = range(16, 32)
+RESULTS_OFFSET_BYTES = 32
+SUMS_OFFSET_BYTES = 56  # two partial sums, then the arena
+_RECORD = struct.Struct("<IHBBHH")
+_SLOT = struct.Struct("<II")
+_CHECKED_BYTES = 8  # of a record, by its CRC
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A result: fml_record_t without its CRC. Sequence 0: there is none."""
+
+    sequence: int
+    class_index: int
+    confidence: int
+    depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """What a commit says: the step that is next, and the slot of the newest result."""
+
+    step: int
+    newest: int
+
+
+@dataclass(frozen=True, slots=True)
+class ControlBlock:
+    """How a model's images are read.
+
+    identity  its 12 bytes at the start of an image
+    """
+
+    n_tiles: int
+    commit_slots: int
+    identity: bytes
+
+    def position(self, image: bytes | bytearray) -> Position | None:
+        """As the commit record has it; None where it is damaged or no step of this model."""
+        at = self._one_slot(image) if self.commit_slots == 1 else self._two_slots(image)
+        return at if at is not None and at.step <= self.n_tiles + 1 else None
+
+    def newest(self, image: bytes | bytearray) -> Record | None:
+        """The newest result; None where the image is not this model's, or not whole."""
+        at = self.position(image)
+        if at is None or bytes(image[IDENTITY]) != self.identity:
+            return None
+        start = RESULTS_OFFSET_BYTES + at.newest * _RECORD.size
+        content = bytes(image[start : start + _RECORD.size])
+        sequence, class_index, confidence, depth, crc, _unused = _RECORD.unpack(content)
+        if crc != crc16(content[:_CHECKED_BYTES]):
+            return None
+        return Record(sequence, class_index, confidence, depth)
+
+    def committed(self, image: bytes | bytearray) -> Position | None:
+        """Where a boot goes on; None where it begins anew."""
+        return None if self.newest(image) is None else self.position(image)
+
+    def next_sequence(self, image: bytes | bytearray) -> int:
+        """Of the result that a boot from this image reports first."""
+        newest = self.newest(image)
+        return 1 if newest is None else newest.sequence % 0xFFFF_FFFF + 1
+
+    def is_done(self, image: bytes | bytearray, sequence: int) -> bool:
+        """Whether this result is published and the next input is waited for."""
+        at, newest = self.position(image), self.newest(image)
+        return at is not None and at.step == 0 and newest is not None and newest.sequence == sequence
+
+    def _one_slot(self, image: bytes | bytearray) -> Position:
+        (word,) = struct.unpack_from("<H", image, COMMIT.start)
+        return Position(word >> 1, word & 1)
+
+    def _two_slots(self, image: bytes | bytearray) -> Position | None:
+        """Successive commits, used in turn; the later one of those that are whole."""
+        found: dict[int, Position] = {}
+        for slot in (0, 1):
+            word, check = _SLOT.unpack_from(image, COMMIT.start + slot * _SLOT.size)
+            count = word >> 1 & 3
+            if check == word ^ 0xFFFF_FFFF:
+                if count % 2 != slot:
+                    return None
+                found[count] = Position(word >> 3, word & 1)
+        later = [count for count in found if (count + 1) % 4 not in found]
+        return found[later[0]] if later else None
+
+
+def crc16(content: bytes) -> int:
+    """CRC-16/CCITT-FALSE."""
+    return binascii.crc_hqx(content, 0xFFFF)
