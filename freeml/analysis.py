@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from freeml.board import Board
 from freeml.errors import BadModel, DoesNotFit, UnsupportedOp
 from freeml.frontend.load import LoadedModel
@@ -34,7 +32,7 @@ from freeml.quantize.scales import assign_scales
 
 NVM_CONTROL_BYTES = 64  # FML_NVM_ARENA: identity, commit record, results, partial sums
 _HOST_STACK_BYTES = 512
-_ANYTHING = Observed(-1.0, 1.0, np.array([-1.0, 1.0], dtype=np.float32))
+_ANYTHING = Observed.between(-1.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +81,7 @@ def placeholder_int8(graph: Graph) -> Graph:
         return lower(graph, assign_scales(graph, observed, RULES["min-max"]))
     except (BadModel, UnsupportedOp):
         # A function may be undefined at a half of -1 .. 1, such as a logarithm.
-        observed = dict.fromkeys(graph.types, Observed(0.5, 1.0, np.array([0.5, 1.0], dtype=np.float32)))
+        observed = dict.fromkeys(graph.types, Observed.between(0.5, 1.0))
         return lower(graph, assign_scales(graph, observed, RULES["min-max"]))
 
 

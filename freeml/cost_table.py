@@ -46,7 +46,8 @@ class CostTable(Strict):
 
     basis   what the figures rest on: the emulator's cycle model, the board file's charges
     boot    start-up code and restore, from the first instruction on
-    fixed   steps that come in one size, by name: "cold start", "capture N" bytes, "publish N" bytes of outputs
+    fixed   steps that come in one size, by name: "cold start", "capture N" bytes of inputs, "publish N" and "report N"
+            bytes of outputs
     """
 
     freeml: str

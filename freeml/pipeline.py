@@ -21,7 +21,8 @@ from freeml.codegen.names import identifier
 from freeml.codegen.program import Program
 from freeml.cost_table import read_cost_table
 from freeml.data import Dataset, fit_inputs, load
-from freeml.data.accuracy import accuracy
+from freeml.data.accuracy import answers, rating, score
+from freeml.data.findings import calibration_findings, joined, model_findings, range_findings
 from freeml.errors import BadData, DoesNotFit, UnsupportedOp
 from freeml.firmware.build import Toolchain
 from freeml.firmware.measure import measure_firmware
@@ -29,10 +30,9 @@ from freeml.firmware.output import folder_files, manifest_json
 from freeml.firmware.project import gcc_flags
 from freeml.firmware.size import Size, measure_files
 from freeml.frontend.load import LoadedModel, load_model
+from freeml.ir.decision import decide, threshold_code
 from freeml.ir.graph import Graph
-from freeml.ir.interpret import predict
 from freeml.ir.ops import Reshape
-from freeml.ir.types import Array
 from freeml.ir.verify import verify
 from freeml.passes.pipeline import run_passes
 from freeml.plan.cost import Costs, costs
@@ -44,6 +44,7 @@ from freeml.plan.tiles import TilePlan, plan_tiles, sram_for_tiles
 from freeml.plan.verify import verify_plan
 from freeml.plan.verify_tiles import verify_tiles
 from freeml.quantize.errors import LayerError, layer_errors
+from freeml.quantize.scales import missing
 from freeml.quantize.search import MAX_SAMPLES, Quantised, quantize
 from freeml.sim.msp430_charge import charge_entry
 
@@ -130,9 +131,10 @@ def compile_model(
     progress("measure code and stack")
     memory, compiler = measure_memory(program, files, board, options.toolchain)
     board.check_fit(**{region: memory[region] for region in ("flash_bytes", "nvm_bytes", "sram_bytes")})
-    rating = rate(float_graph, graph, data, options, progress)
+    rated, found = rate(float_graph, graph, data, options, progress)
+    warnings = joined(model_findings(float_graph), quantised.warnings, found)
     cost = costs(graph, board.kernels)
-    manifest = _manifest(loaded, board, options, quantised, graph, plan, tiles, cost, memory, compiler, rating)
+    manifest = _manifest(loaded, board, options, quantised, graph, plan, tiles, cost, memory, compiler, rated, warnings)
     if out is not None:
         progress("write the output folder")
         files |= folder_files(graph, float_graph)
@@ -195,19 +197,34 @@ def optimise(loaded: LoadedModel, name: str, dump_dir: Path | None = None) -> Gr
 def quantise(
     graph: Graph, data: str | Dataset | None, example_inputs: Any = None, progress: Progress = _SILENT
 ) -> Quantised:
-    """Quantise with the calibration split of the data, or with the example inputs of a torch module."""
-    samples = calibration_samples(graph, data)
-    if samples is None and example_inputs is not None:
-        samples = tuple(np.asarray(x.detach().cpu().numpy() if hasattr(x, "detach") else x) for x in example_inputs)
-    return quantize(graph, samples, progress)
+    """Quantise with the calibration split of the data, or with the example inputs of a torch module.
+
+    What is odd about the samples is among the warnings of what is returned.
+    """
+    try:
+        dataset = calibration_dataset(graph, data)
+    except BadData as error:
+        if missing(graph) or not error.what.startswith("no split"):
+            raise
+        dataset = None  # the model has its own scales
+    if dataset is None:
+        if example_inputs is None:
+            return quantize(graph, None, progress)
+        arrays = tuple(np.asarray(x.detach().cpu().numpy() if hasattr(x, "detach") else x) for x in example_inputs)
+        return quantize(graph, arrays, progress)
+    quantised = quantize(graph, dataset.real_inputs(), progress, dataset.place)
+    if not quantised.errors:  # the model's own scales: the samples found nothing
+        return replace(quantised, warnings=tuple(range_findings(dataset, quantised.graph)))
+    found = joined(calibration_findings(dataset, graph), quantised.warnings)
+    return replace(quantised, rule=dataset.rule, n_samples=quantised.n_samples, warnings=tuple(found))
 
 
-def calibration_samples(graph: Graph, data: str | Dataset | None) -> tuple[Array, ...] | None:
+def calibration_dataset(graph: Graph, data: str | Dataset | None) -> Dataset | None:
     """Samples of the calibration split in the shapes the graph reads; None without data."""
     if data is None:
         return None
     dataset = load(data, "calibration", limit=2 * MAX_SAMPLES) if isinstance(data, str) else data.take(2 * MAX_SAMPLES)
-    return fit_inputs(dataset, [port.shape for port in graph.inputs]).real_inputs()
+    return fit_inputs(dataset, [port.shape for port in graph.inputs])
 
 
 def rated_dataset(graph: Graph, data: str | Dataset, split: str, samples: int | None) -> Dataset:
@@ -224,38 +241,37 @@ def rate(
     data: str | Dataset | None,
     options: CompileOptions,
     progress: Progress = _SILENT,
-) -> dict[str, Any]:
-    """Accuracy of both graphs on the chosen split; None each where there are no labels or no such split."""
-    nothing: dict[str, Any] = {"float": None, "int8": None, "samples": 0, "split": None, "data": None}
+) -> tuple[dict[str, Any], list[str]]:
+    """How good both graphs are on the chosen split, as the manifest has it, and what is odd about its samples.
+
+    None each where there are no labels or no such split.
+    """
+    nothing: dict[str, Any] = {"kind": None, "float": None, "int8": None, "samples": 0, "split": None, "data": None}
+    nothing |= {"rule": None, "note": None}
     if data is None:
-        return nothing
+        return nothing, []
     try:
         dataset = rated_dataset(float_graph, data, options.split, options.samples)
-    except BadData:
-        if options.split != "test":
+    except BadData as error:
+        if options.split != "test" or not error.what.startswith("no split"):
             raise
-        return nothing  # calibration samples alone are a legal data set
-    if dataset.labels is None or len(dataset) == 0:
-        return nothing
+        return {**nothing, "note": error.what}, []  # calibration samples alone are a legal data set
+    found = range_findings(dataset, graph)
+    if dataset.labels is None and dataset.targets is None:
+        return {**nothing, "note": "the samples have no labels"}, found
     inputs = dataset.real_inputs()
     progress(f"run the float network on {len(dataset)} samples")
-    exact = predict(float_graph, inputs)[0]
+    exact, notes = score(float_graph, answers(float_graph, inputs), dataset)
     progress(f"run the int8 network on {len(dataset)} samples")
-    coded = predict(graph, inputs)[0]
-    return {
-        "float": accuracy(exact, dataset.labels),
-        "int8": accuracy(coded, dataset.labels),
-        "samples": len(dataset),
-        "split": dataset.split,
-        "data": Path(dataset.name).name or dataset.name,  # of a path only its end: the same input gives the same bytes
-    }
+    coded, more = score(graph, answers(graph, inputs), dataset)
+    return rating(exact, coded, dataset, notes), [*found, *joined(notes, [] if notes else more)]
 
 
 def inspect_errors(float_graph: Graph, quantised: Quantised, data: str | Dataset) -> list[LayerError]:
     """Where int8 loses, layer by layer, on up to 256 calibration samples."""
-    samples = calibration_samples(float_graph, data)
-    assert samples is not None
-    return layer_errors(quantised.reference, quantised.graph, [array[:256] for array in samples])
+    dataset = calibration_dataset(float_graph, data)
+    assert dataset is not None
+    return layer_errors(quantised.reference, quantised.graph, [array[:256] for array in dataset.real_inputs()])
 
 
 def measure_memory(
@@ -317,7 +333,8 @@ def _manifest(
     cost: Costs,
     memory: Mapping[str, int],
     compiler: str,
-    rating: Mapping[str, Any],
+    rated: Mapping[str, Any],
+    warnings: Sequence[str],
 ) -> dict[str, Any]:
     return {
         "freeml": __version__,
@@ -343,8 +360,10 @@ def _manifest(
         "arena_bound_bytes": plan.live_bound_bytes,
         "macs": cost.macs,
         "params": cost.params,
-        "accuracy": dict(rating),
-        "quantisation": {"method": quantised.method, "errors": quantised.errors},
+        "accuracy": dict(rated),
+        "quantisation": quantised.summary,
+        "result": _result(graph),
+        "warnings": list(warnings),
         "tiles": _tiles(plan, tiles),
         "inputs": [_port(graph, port) for port in graph.inputs],
         "outputs": [_port(graph, port) for port in graph.outputs],
@@ -363,6 +382,15 @@ def _manifest(
             for op in graph.ops
         ],
     }
+
+
+def _result(graph: Graph) -> dict[str, Any] | None:
+    """What the device publishes, in words of decision.py; None where no class."""
+    made = decide(graph)
+    if made is None:
+        return None
+    code = threshold_code(graph, made) if made.kind == "threshold" else None
+    return {"kind": made.kind, "value": made.value, "output": made.output, "threshold_code": code}
 
 
 def _tiles(plan: MemoryPlan, tiles: TilePlan) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from freeml.ir.graph import Graph
 from freeml.pipeline import c_files
 from freeml.plan.energy import Costs, budget_of
 from freeml.plan.energy_work import Call, kernel_calls
-from freeml.plan.measured import COLD_START, PARTS, Measured, capture_key, publish_key, signature
+from freeml.plan.measured import COLD_START, PARTS, Measured, capture_key, publish_key, report_key, signature
 from freeml.plan.memory import MemoryPlan, plan_memory
 from freeml.plan.tiles import MAX_WORD_TILES, Cut, TilePlan, recut_tiles
 from freeml.plan.verify import verify_plan
@@ -50,33 +50,34 @@ class Step:
 
 
 def measure_steps(engine: Engine, codes: bytes, n_tiles: int) -> tuple[list[Step], Taken]:
-    """All steps of one inference, 0 .. n_tiles + 1, of a board that has published before; and what follows the last.
+    """All steps of one inference, 0 .. n_tiles + 2, of a board that has published before; and what follows publication.
 
-    The commit counted with a step is the one before it: they are all alike. After the last step comes its own commit,
-    and the report. Raises ToolFailed where the firmware makes other steps than the plan has.
+    The commit counted with a step is the one before it: they are all alike. What a board's report itself takes, a line
+    on a UART, is not in the last step. After publication come its own commit and the way to the report. Raises
+    ToolFailed where the firmware makes other steps than the plan has.
     """
     end = engine.symbols[_STEP_END][0]
-    engine.sense(codes)
-    engine.power_on()
-    engine.run()
-    before = Taken(charge_pc=0.0)  # counts begin anew after a report
+    _at_report(engine, codes)
+    if not engine.run_to(end):
+        raise ToolFailed("the firmware does not commit what it reports")
+    from_report = before = engine.taken  # counts begin anew after a report
     steps: list[Step] = []
     while engine.run_to(end):
         now = engine.taken
         steps.append(Step(len(steps), now - before))
         before = now
     if len(steps) != n_tiles + 2:
-        raise ToolFailed(f"the firmware makes {len(steps)} steps, its plan has {n_tiles + 2}")
-    return steps, engine.taken - before
+        raise ToolFailed(f"the firmware makes {len(steps) + 1} steps, its plan has {n_tiles + 3}")
+    last = engine.taken - before
+    return [*steps, Step(len(steps), last + from_report)], last
 
 
 def measure_boots(engine: Engine, codes: bytes) -> list[Taken]:
-    """Boots amid an inference, at each of its first steps: boot and step, less the step with the commit before it."""
+    """Boots amid an inference, at each of its first tiles: boot and step, less the step with the commit before it."""
     end = engine.symbols[_STEP_END][0]
-    engine.sense(codes)
-    engine.power_on()
-    engine.run()
+    _at_report(engine, codes)
     engine.run_to(end)
+    engine.run_to(end)  # the capture is committed next
     boots: list[Taken] = []
     for _ in range(_MOST_BOOTS):
         before = engine.taken
@@ -92,13 +93,21 @@ def measure_boots(engine: Engine, codes: bytes) -> list[Taken]:
 
 def measure_cold_start(engine: Engine, codes: bytes) -> Taken:
     """What a boot on garbage in NVM takes beyond one between two inferences."""
-    engine.sense(codes)
-    engine.power_on()
-    engine.run()
+    end = engine.symbols[_STEP_END][0]
+    _at_report(engine, codes)
     cold = engine.taken
+    engine.run_to(end)
+    engine.run_to(end)  # the report is committed, the capture is not
     engine.power_on()
     engine.run()
     return cold - engine.taken
+
+
+def _at_report(engine: Engine, codes: bytes) -> None:
+    """Power on and run to a report."""
+    engine.sense(codes)
+    engine.power_on()
+    engine.run()
 
 
 def resized(graph: Graph, memory_plan: MemoryPlan, board: Board, plan: TilePlan, divisor: int) -> TilePlan | None:
@@ -212,13 +221,13 @@ class _Found:
         steps, last = measure_steps(engine, codes, tiles.n_tiles)
         # What follows the last step has a commit in it: with it a boot and a step are never more than their sum here.
         self.boots += [boot + last for boot in measure_boots(engine, codes)]
-        capture, publish = steps[0].taken, steps[-1].taken
+        capture, publish, report = steps[0].taken, steps[-2].taken, steps[-1].taken
         types = self.graph.types
         read, written = (
             sum(types[port.value].size_bytes for port in ports) for ports in (self.graph.inputs, self.graph.outputs)
         )
-        names = (COLD_START, capture_key(read), publish_key(written))
-        for name, taken in zip(names, (cold, capture, publish), strict=True):
+        names = (COLD_START, capture_key(read), publish_key(written), report_key(written))
+        for name, taken in zip(names, (cold, capture, publish, report), strict=True):
             self.fixed.setdefault(name, []).append(taken)
         for layer in tiles.layers:
             call = self.calls[layer.value, layer.operand]

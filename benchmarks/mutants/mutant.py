@@ -23,8 +23,8 @@ else:
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = Path(__file__).resolve().parent / "table"
 
-Death = Literal["assertion", "refusal", "crash", "timeout"]
-DEATHS: tuple[Death, ...] = ("assertion", "refusal", "crash", "timeout")
+Death = Literal["assertion", "refusal", "build", "exception", "crash", "timeout"]
+DEATHS: tuple[Death, ...] = ("assertion", "refusal", "build", "exception", "crash", "timeout")
 _FIELDS = {"name", "file", "old", "new", "breaks", "check", "dies", "equivalent", "quick"}
 
 
@@ -41,8 +41,9 @@ class Mutant:
     old, new    the text and what replaces it
     breaks      what goes wrong, one sentence
     check       the tests that must fail, as pytest names them; one failure is enough. () only where it is equivalent
-    dies        how they fail. assertion: a claim of a test does not hold; refusal: freeml's own checks refuse what they
-                accepted; crash: the process ends by a signal; timeout: it does not end
+    dies        how they fail. assertion: a claim of a test does not hold; refusal: freeml refuses, or its own verifiers
+                object to, what it accepted; build: the C compiler or linker objects, by an assertion that is meant for
+                this; exception: another error; crash: the process ends by a signal; timeout: it does not end
     equivalent  why no check can see it; empty otherwise
     quick       run on every change (tests/mutants)
     """

@@ -109,15 +109,18 @@ def show_manifest(terminal: Terminal, manifest: Mapping[str, Any]) -> None:
     terminal.show(tables.heading(title, f"{manifest['macs']:,} macs, {manifest['params']:,} parameters"))
     terminal.show(tables.memory(manifest), tables.tiles(manifest))
     rating = manifest["accuracy"]
-    if rating["int8"] is not None and rating["float"] is not None:
+    if rating["int8"] is not None or rating.get("mae", {}).get("int8") is not None:
         note = f"{rating['samples']:,} samples of {rating['data']}, split {rating['split']}"
         terminal.show(tables.heading("Accuracy", note), tables.accuracies(rating))
     else:
-        terminal.show(tables.heading("Accuracy", "not measured: no labelled samples were given with --data"))
+        why = rating["note"] or "no samples were given with --data"
+        terminal.show(tables.heading("Accuracy", f"not measured: {why}"))
     quantisation = manifest["quantisation"]
     if quantisation["errors"]:
         terminal.show(tables.heading("Quantisation", "error of the output on held-back calibration samples"))
         terminal.show(tables.candidates(quantisation))
+        rule = f"; {quantisation['rule']}" if quantisation["rule"] else ""
+        terminal.show(f"{quantisation['samples']:,} samples gave the ranges{rule}")
     else:
         terminal.show(tables.heading("Quantisation", quantisation["method"]))
     rows = manifest["layers"]
@@ -127,6 +130,7 @@ def show_manifest(terminal: Terminal, manifest: Mapping[str, Any]) -> None:
         rows = [row for row in rows if row["macs"] >= max(1, least)][:_MOST_LAYERS]
         note += f"; the {len(rows)} with most macs are shown, freeml.json has all"
     terminal.show(tables.heading("Layers", note), tables.layers(rows))
+    terminal.warn(manifest["warnings"])
 
 
 def show_written(terminal: Terminal, out: Path, data_spec: str | None) -> None:

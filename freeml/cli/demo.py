@@ -78,13 +78,14 @@ def demo(ctx: click.Context, out: Path | None) -> None:
 
 def _predicted(output: Output, dataset: Dataset) -> list[int]:
     """The class that the C gives for every sample."""
-    from freeml.data.accuracy import predicted_classes
-    from freeml.ir.interpret import decode_outputs, encode_inputs
+    from freeml.data.accuracy import Said
+    from freeml.ir.interpret import encode_inputs, interpret
 
-    answers = output.build().run(encode_inputs(output.graph, dataset.real_inputs()))
-    classes = predicted_classes(decode_outputs(output.graph, answers)[0])
-    assert classes is not None
-    return [int(c) for c in classes]
+    inputs = encode_inputs(output.graph, dataset.real_inputs())
+    said = Said(output.graph)
+    said.add({**interpret(output.graph, inputs, said.wanted), **output.build().run(inputs)})
+    assert said.answers.classes is not None
+    return [int(c) for c in said.answers.classes]
 
 
 def _show_digits(terminal: Terminal, dataset: Dataset, predicted: list[int]) -> None:

@@ -38,6 +38,7 @@ def inspect(terminal: Terminal, model: str, data_spec: str | None, errors: bool,
       freeml inspect model.onnx --data mnist --errors
     """
     from freeml.codegen.names import identifier
+    from freeml.data.findings import joined, model_findings
     from freeml.firmware.check import random_dataset
     from freeml.frontend.load import load_model
     from freeml.pipeline import inspect_errors, optimise, quantise
@@ -59,7 +60,8 @@ def inspect(terminal: Terminal, model: str, data_spec: str | None, errors: bool,
             found = inspect_errors(float_graph, quantised, samples)
     graph = quantised.graph if quantised else float_graph
     described = _described(loaded.name, loaded.digest, graph)
-    described["quantisation"] = {"method": quantised.method, "errors": quantised.errors} if quantised else None
+    described["quantisation"] = quantised.summary if quantised else None
+    described["warnings"] = joined(model_findings(float_graph), quantised.warnings if quantised else ())
     if text:
         described["text"] = str(graph)
     if found is not None:
@@ -73,6 +75,7 @@ def inspect(terminal: Terminal, model: str, data_spec: str | None, errors: bool,
         _show_errors(terminal, found, data_spec)
     else:
         _show(terminal, described)
+    terminal.warn(described["warnings"])
 
 
 def _described(name: str, digest: str, graph: Graph) -> dict[str, Any]:

@@ -140,12 +140,22 @@ def tiles(manifest: Mapping[str, Any]) -> Table:
 
 
 def accuracies(accuracy: Mapping[str, Any]) -> Table:
-    """Float against int8."""
+    """Float against int8: the share that is right, or the error of a regression."""
+    if accuracy["kind"] == "regression":
+        made = table("network", "mean absolute error", "R2", right=(1, 2))
+        for network in ("float", "int8"):
+            made.add_row(network, f"{accuracy['mae'][network]:.4g}", coefficient(accuracy["r2"][network]))
+        return made
     made = table("network", "accuracy", "", right=(1,))
     made.add_row("float", percent(accuracy["float"]), "")
     lost = 100 * (accuracy["int8"] - accuracy["float"])
     made.add_row("int8", percent(accuracy["int8"]), f"{lost:+.2f} points")
     return made
+
+
+def coefficient(r2: float | None) -> str:
+    """0.9876; nothing where all targets are the same."""
+    return "-" if r2 is None else f"{r2:.4f}"
 
 
 def candidates(quantisation: Mapping[str, Any]) -> Table:

@@ -10,7 +10,7 @@ import contextlib
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -52,6 +52,13 @@ class Terminal:
         """Print the JSON object of a command; nothing without --json."""
         if self.as_json:
             click.echo(json.dumps(_finite(value), indent=2, allow_nan=False))
+
+    def warn(self, texts: Iterable[str]) -> None:
+        """Print what is odd, a line each, to standard error; nothing with --json, whose object has the list."""
+        if not self.as_json:
+            sys.stdout.flush()
+            for text in texts:
+                click.echo(f"warning: {printable(text)}", err=True)
 
     def fail(self, error: FreemlError) -> None:
         """Print an error: at most three lines, or a JSON object."""

@@ -97,7 +97,7 @@ def verify(
         source = f"{len(dataset):,} random samples, seed {seed}; real ones with --data"
     else:
         dataset = load(data_spec, split, limit=samples)
-        source = f"{len(dataset):,} samples of {data_spec}, split {split}"
+        source = f"{len(dataset):,} samples of {data_spec}, split {split}{f': {dataset.rule}' if dataset.rule else ''}"
     board: OnBoard | None = None
     if engine == "board":
         from freeml.sim.board import OnBoard
@@ -107,7 +107,8 @@ def verify(
             board = OnBoard.start(output, toolchain)
     with terminal.counting(f"run {output.graph.name}", len(dataset)) as advance:
         checked = asdict(verify_output(output, dataset, advance, model=board.model if board else None))
-    found = {**checked, "data": data_spec, "split": split if data_spec else None, "out": str(out)}
+    found = {**checked, "warnings": list(checked["warnings"]), "data": data_spec, "out": str(out)}
+    found |= {"split": split if data_spec else None, "rule": dataset.rule or None}
     if board is not None:
         found |= board.taken()
     if board is not None and power_loss is not None:
@@ -188,6 +189,11 @@ def show_verification(terminal: Terminal, checked: Mapping[str, Any], source: st
     if checked["accuracy"] is not None:
         figures.add_row("accuracy of the C", tables.percent(checked["accuracy"]))
         figures.add_row("accuracy of the float model", tables.percent(checked["float_accuracy"]))
+    if checked["mae"] is not None:
+        figures.add_row("mean absolute error of the C", f"{checked['mae']:.4g}")
+        figures.add_row("mean absolute error of the float model", f"{checked['float_mae']:.4g}")
+        figures.add_row("R2 of the C", tables.coefficient(checked["r2"]))
+        figures.add_row("R2 of the float model", tables.coefficient(checked["float_r2"]))
     if checked["agreement"] is not None:
         figures.add_row("same class predicted", tables.percent(checked["agreement"]))
     figures.add_row("largest error of an output", f"{checked['max_error']:.4g}")
@@ -196,3 +202,4 @@ def show_verification(terminal: Terminal, checked: Mapping[str, Any], source: st
     if scales:
         figures.add_row("one step of the int8 output", f"{max(scales):.4g}")
     terminal.show(figures)
+    terminal.warn(checked["warnings"])

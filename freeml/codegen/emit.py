@@ -85,7 +85,7 @@ def firmware_files(program: Program, board: Board, capacitance_uf: float | None 
         for path in sorted(resource("templates", board.family).glob("*.jinja"))
     }
     hal = resource("runtime_c", "hal")
-    parts = (board.family, *_SHARED.get(memory.support, ()), memory.support)
+    parts = (board.family, "window", *_SHARED.get(memory.support, ()), memory.support)
     sources = [path for part in parts for path in sorted((hal / part).glob("*.[ch]"))]
     return made | {f"firmware/{path.name}": path.read_text() for path in sources}
 

@@ -3,29 +3,31 @@
 Either one table of samples
 
     x, or x0, x1, ...   samples, (N, ...), one array per input of the model
-    y                   optional class numbers, (N,)
+    y                   optional: class numbers (N,), or real targets of a regression (N,) or (N, K)
     split               optional, (N,): 0 train, 1 calibration, 2 test, or these names
 
 or one table per part: x_train, y_train, x_val, y_val, x_test, y_test (one input). Both may carry `classes`, the names
 of the classes, and, for integer samples, `scale` and `zero_point`, one number per input, where
 real = scale * (x - zero_point). A table without `split` is dealt by `splits.dealt`; training samples without a
-calibration part give up every twelfth.
+calibration part give up every twelfth, or calibrate as a whole (`splits.held_back`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from freeml.data import splits
-from freeml.data.dataset import Array, Dataset, class_numbers
+from freeml.data.dataset import Array, Dataset
+from freeml.data.labels import Labels, Targets, labels_or_targets
 from freeml.errors import BadData
 
 KEYS_HINT = "keys: x (or x0, x1, ...) with optional y and split, or x_train, y_train, x_val, y_val, x_test, y_test"
+HOW = "mark samples for it with the key split (0 train, 1 calibration, 2 test), or give x_train, x_val, x_test"
 SUFFIX = {splits.TRAIN: "train", splits.CALIBRATION: "val", splits.TEST: "test"}
 
 
@@ -46,12 +48,46 @@ def _from_table(arrays: Mapping[str, Array], split: str, limit: int | None, name
     if any(len(a) != n_total for a in inputs):
         raise BadData(f"the inputs have {', '.join(str(len(a)) for a in inputs)} samples", where=name)
     classes = _class_names(arrays, name)
-    labels = class_numbers(arrays["y"], n_total, classes, name) if "y" in arrays else None
-    given = arrays.get("split")
-    parts = splits.dealt(n_total, labels) if given is None else _given_split(given, labels, n_total, name)
-    rows = splits.limited(splits.rows_of(parts, split, name), limit)
-    chosen = None if labels is None else labels[rows]
-    return Dataset(tuple(a[rows] for a in inputs), chosen, classes, name, split, _quant(arrays, len(inputs), name))
+    labels, targets = labels_or_targets(arrays["y"], n_total, classes, name) if "y" in arrays else (None, None)
+    deal = _deal(arrays.get("split"), labels, n_total, targets is not None, name)
+    rows = splits.limited(splits.rows_of(deal.parts, split, name, HOW), limit)
+    return Dataset(
+        tuple(a[rows] for a in inputs),
+        None if labels is None else labels[rows],
+        classes,
+        name,
+        split,
+        _quant(arrays, len(inputs), name),
+        targets=None if targets is None else targets[rows],
+        rows=rows,
+        rule=deal.rule,
+    )
+
+
+def _deal(given: Array | None, labels: Labels | None, n_total: int, has_targets: bool, name: str) -> splits.Deal:
+    if given is None:
+        return splits.dealt(n_total, labels, has_targets=has_targets)
+    return _given_split(given, labels, n_total, has_targets, name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One table of a file in parts: samples, labels or targets or neither, and its rows in `x`."""
+
+    key: str
+    n_total: int
+    x: Array
+    labels: Labels | None
+    targets: Targets | None
+    rows: splits.Rows
+
+    def cut(self, split: str, name: str) -> tuple[_Part, str]:
+        """The rows that `split` gets of a training part that calibrates, too, and the rule."""
+        deal = splits.held_back(self.rows, self.labels, has_targets=self.targets is not None)
+        rows = splits.rows_of(deal.parts, split, name, HOW)
+        labels = None if self.labels is None else self.labels[rows]
+        targets = None if self.targets is None else self.targets[rows]
+        return replace(self, x=self.x[rows], labels=labels, targets=targets, rows=rows), deal.rule
 
 
 def _from_parts(arrays: Mapping[str, Array], split: str, limit: int | None, name: str) -> Dataset:
@@ -63,31 +99,46 @@ def _from_parts(arrays: Mapping[str, Array], split: str, limit: int | None, name
     if divide and split == splits.CALIBRATION:
         wanted = [splits.TRAIN]
     if wanted[0] not in present:
-        raise splits.unknown_split(split, present, name)
+        raise splits.unknown_split(split, present, name, HOW)
     tables = [_part(arrays, part, classes, name) for part in wanted]
+    rule = "the file's own parts"
     if divide and split in (splits.TRAIN, splits.CALIBRATION):
-        x, y = tables[0]
-        rows = splits.rows_of(splits.held_back(np.arange(len(x), dtype=np.intp), y), split, name)
-        tables = [(x[rows], None if y is None else y[rows])]
-    if len({x.shape[1:] for x, _ in tables}) > 1:
+        tables[0], rule = tables[0].cut(split, name)
+    if len({table.x.shape[1:] for table in tables}) > 1:
         raise BadData("the parts have samples of different shapes", where=name)
-    x = np.concatenate([x for x, _ in tables])
-    known = [y for _, y in tables if y is not None]
-    if known and len(known) < len(tables):
-        raise BadData("some parts have labels and others none", where=name, hint=KEYS_HINT)
-    keep = splits.evenly_spread(len(x), limit)
-    labels = np.concatenate(known)[keep] if known else None
-    return Dataset((x[keep],), labels, classes, name, split, _quant(arrays, 1, name))
+    starts = np.cumsum([0, *(table.n_total for table in tables)])
+    keep = splits.evenly_spread(sum(len(table.x) for table in tables), limit)
+    return Dataset(
+        (np.concatenate([table.x for table in tables])[keep],),
+        _joined([table.labels for table in tables], keep, name),
+        classes,
+        name,
+        split,
+        _quant(arrays, 1, name),
+        targets=_joined([table.targets for table in tables], keep, name),
+        rows=np.concatenate([table.rows + start for table, start in zip(tables, starts, strict=False)])[keep],
+        tables=tuple((table.key, table.n_total) for table in tables),
+        rule=rule,
+    )
 
 
-def _part(
-    arrays: Mapping[str, Array], part: str, classes: tuple[str, ...], name: str
-) -> tuple[Array, npt.NDArray[np.int64] | None]:
+def _joined(parts: Sequence[Array | None], keep: splits.Rows, name: str) -> Array | None:
+    """Labels or targets of all parts, or None where none has any."""
+    known = [part for part in parts if part is not None]
+    if known and len(known) < len(parts):
+        raise BadData("some parts have labels and others none, or targets", where=name, hint=KEYS_HINT)
+    return np.concatenate(known)[keep] if known else None
+
+
+def _part(arrays: Mapping[str, Array], part: str, classes: tuple[str, ...], name: str) -> _Part:
     x_key, y_key = f"x_{SUFFIX[part]}", f"y_{SUFFIX[part]}"
     x = arrays[x_key]
     if x.ndim == 0:
         raise BadData(f"{x_key} is a single number; its first axis must be the samples", where=name)
-    return x, class_numbers(arrays[y_key], len(x), classes, f"{name}, {y_key}") if y_key in arrays else None
+    labels, targets = (None, None)
+    if y_key in arrays:
+        labels, targets = labels_or_targets(arrays[y_key], len(x), classes, f"{name}, {y_key}")
+    return _Part(x_key, len(x), x, labels, targets, np.arange(len(x), dtype=np.intp))
 
 
 def _input_keys(arrays: Mapping[str, Array], name: str) -> list[str]:
@@ -104,7 +155,7 @@ def _input_keys(arrays: Mapping[str, Array], name: str) -> list[str]:
     return [f"x{i}" for i in numbered]
 
 
-def _given_split(given: Array, labels: npt.NDArray[np.int64] | None, n_total: int, name: str) -> dict[str, splits.Rows]:
+def _given_split(given: Array, labels: Labels | None, n_total: int, has_targets: bool, name: str) -> splits.Deal:
     """Row numbers per part from the key `split`."""
     if given.shape != (n_total,):
         raise BadData(f"split has shape {given.shape}, not ({n_total},)", where=name)
@@ -118,8 +169,10 @@ def _given_split(given: Array, labels: npt.NDArray[np.int64] | None, n_total: in
     parts = {part: np.flatnonzero(codes == i) for i, part in enumerate(splits.PARTS)}
     train = parts[splits.TRAIN]
     if len(train) and not len(parts[splits.CALIBRATION]):
-        parts |= splits.held_back(train, None if labels is None else labels[train])
-    return parts
+        of_train = None if labels is None else labels[train]
+        deal = splits.held_back(train, of_train, has_targets=has_targets)
+        return splits.Deal({**parts, **deal.parts}, deal.rule)
+    return splits.Deal(parts, "as the key split says")
 
 
 def _part_number(word: str, name: str) -> int:

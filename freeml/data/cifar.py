@@ -20,7 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from freeml.data import splits
-from freeml.data.dataset import Dataset, class_numbers
+from freeml.data.dataset import Dataset
+from freeml.data.labels import class_numbers
 from freeml.data.npz import NpzArchive
 from freeml.errors import BadData
 
@@ -46,7 +47,8 @@ def load_cifar10_jpeg(train: Path, test: Path, split: str, limit: int | None) ->
     for i, (path, (label, number), encoded) in enumerate(chosen):
         images[i] = _decoded(encoded, f"{path}, {CLASSES[label]}/{number:04d}")
     labels = np.array([label for _, (label, _), _ in chosen], dtype=np.int64)
-    return Dataset((images,), labels, CLASSES, name, split)
+    rule = "the last tenth of each class of train calibrates"
+    return Dataset((images,), labels, CLASSES, name, split, rule=rule)
 
 
 def load_cifar10_lossless(path: Path, split: str, limit: int | None) -> Dataset:
@@ -57,11 +59,11 @@ def load_cifar10_lossless(path: Path, split: str, limit: int | None) -> Dataset:
     if images.shape[1:] != (SIDE, SIDE, 3):
         raise BadData(f"X has shape {images.shape}, not (N, 32, 32, 3)", where=str(path))
     labels = class_numbers(archive.require("y"), len(images), CLASSES, str(path))
-    parts = splits.held_back(np.arange(len(images), dtype=np.intp), labels)
+    deal = splits.held_back(np.arange(len(images), dtype=np.intp), labels)
     split = splits.canonical(split, name)
-    rows = splits.limited(splits.rows_of(parts, split, name), limit)
+    rows = splits.limited(splits.rows_of(deal.parts, split, name), limit)
     planes = np.ascontiguousarray(images[rows].transpose(0, 3, 1, 2), dtype=np.float32)
-    return Dataset((planes,), labels[rows], CLASSES, name, split)
+    return Dataset((planes,), labels[rows], CLASSES, name, split, rows=rows, rule=deal.rule)
 
 
 def _of_split(images: dict[Key, bytes], split: str) -> list[tuple[Key, bytes]]:

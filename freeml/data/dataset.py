@@ -1,9 +1,9 @@
 """Labelled samples of one split: the one type that every source of data turns into.
 
-Checked once, where it is made: equal lengths, numbers only, no NaN or infinity, labels that are class numbers. All
-later layers rely on that and check nothing again. Samples that were quantised by whoever published them (int8 features
-of a keyword spotter) stay integer codes beside their scale and zero point, so that an int8 model gets the very codes
-and a float model their real values.
+Checked once, where it is made: equal lengths, numbers only, no NaN or infinity, labels that are class numbers or real
+targets. All later layers rely on that and check nothing again. Every sample knows its row in the source. Samples that
+were quantised by whoever published them (int8 features of a keyword spotter) stay integer codes beside their scale and
+zero point, so that an int8 model gets the very codes and a float model their real values.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from freeml.data.labels import Targets, labels_or_targets
 from freeml.data.splits import evenly_spread
 from freeml.errors import BadData
 
@@ -25,10 +26,14 @@ class Dataset:
     """The samples of one split.
 
     inputs       one array per input of the model, each (N, ...); float32, or the integers that the source has
-    labels       (N,) int64 class numbers from 0, or None
+    labels       (N,) int64 class numbers from 0, or None; given real numbers, they become targets
     class_names  name of each class number; empty where the source has none
     name, split  what `load` was asked for
     quant        per input (scale, zero_point) with real = scale * (code - zero_point), or None for real values
+    targets      (N, K) float64 that a regression should give, or None
+    rows         (N,) row of each sample, counted from 0 through all tables of the source; by default it is the table
+    tables       name and number of rows of each table of the source
+    rule         how the split came about, in words
 
     Raises BadData if the parts contradict each other.
     """
@@ -39,11 +44,19 @@ class Dataset:
     name: str
     split: str
     quant: tuple[tuple[float, int] | None, ...] = ()
+    targets: Targets | None = None
+    rows: npt.NDArray[np.intp] | None = None
+    tables: tuple[tuple[str, int], ...] = ()
+    rule: str = ""
 
     def __post_init__(self) -> None:
         if not self.inputs:
             raise BadData("a data set needs at least one input array", where=self.name)
-        object.__setattr__(self, "inputs", tuple(_samples(a, i, self.name) for i, a in enumerate(self.inputs)))
+        n_given = np.asarray(self.inputs[0]).shape[:1]
+        if self.rows is None and n_given:
+            object.__setattr__(self, "rows", np.arange(n_given[0], dtype=np.intp))
+            object.__setattr__(self, "tables", ((f"split '{self.split}'", n_given[0]),))
+        object.__setattr__(self, "inputs", tuple(self._samples(a, i) for i, a in enumerate(self.inputs)))
         object.__setattr__(self, "quant", self.quant or (None,) * len(self.inputs))
         lengths = sorted({len(a) for a in self.inputs})
         if len(lengths) > 1:
@@ -52,7 +65,31 @@ class Dataset:
             raise BadData(f"the split '{self.split}' has no samples", where=self.name)
         self._check_quant()
         if self.labels is not None:
-            object.__setattr__(self, "labels", class_numbers(self.labels, lengths[0], self.class_names, self.name))
+            labels, targets = labels_or_targets(self.labels, lengths[0], self.class_names, self.name)
+            object.__setattr__(self, "labels", labels)
+            object.__setattr__(self, "targets", self.targets if targets is None else targets)
+
+    def _samples(self, array: Array, index: int) -> Array:
+        """One input: integers as they are, everything else float32; finite."""
+        array = np.asarray(array)
+        if array.ndim == 0:
+            what = f"input {index} is a single number; its first axis must be the samples"
+            raise BadData(what, where=self.name)
+        if array.dtype.kind == "b":
+            return array.astype(np.uint8)
+        if array.dtype.kind in "iu":
+            return array
+        if array.dtype.kind != "f":
+            raise BadData(f"input {index} is {array.dtype}; samples are numbers", where=self.name)
+        with np.errstate(over="ignore"):
+            array = np.ascontiguousarray(array, dtype=np.float32)
+        finite = np.isfinite(array).reshape(len(array), -1).all(axis=1) if array.size else np.ones(len(array), bool)
+        if not finite.all():
+            bad = np.flatnonzero(~finite)
+            of = f"{len(bad)} of {len(array)} samples, the first is {self.place(int(bad[0]))}"
+            hint = "mend or drop these rows; rows count from 0"
+            raise BadData(f"input {index} has NaN or infinity in {of}", where=self.name, hint=hint)
+        return array
 
     def _check_quant(self) -> None:
         if len(self.quant) != len(self.inputs):
@@ -86,55 +123,22 @@ class Dataset:
 
     def select(self, rows: npt.NDArray[np.intp]) -> Dataset:
         """The samples with these row numbers, in this order."""
-        labels = None if self.labels is None else self.labels[rows]
-        return replace(self, inputs=tuple(a[rows] for a in self.inputs), labels=labels)
-
-
-def class_numbers(labels: Array, n_samples: int, class_names: tuple[str, ...], where: str) -> npt.NDArray[np.int64]:
-    """Labels as (N,) int64, checked against the number of samples and of classes; whole floats are accepted."""
-    labels = np.asarray(labels)
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
-    if labels.ndim != 1:
-        hint = "give class numbers, not one-hot rows: y.argmax(axis=1)" if labels.ndim == 2 else ""
-        raise BadData(f"labels have shape {labels.shape}, not (N,)", where=where, hint=hint)
-    if len(labels) != n_samples:
-        raise BadData(f"{n_samples} samples but {len(labels)} labels", where=where)
-    if labels.dtype.kind not in "biuf":
-        raise BadData(f"labels are {labels.dtype}, not class numbers", where=where)
-    if labels.dtype.kind == "f" and not (np.isfinite(labels).all() and (labels == np.rint(labels)).all()):
-        raise BadData("labels are not whole numbers", where=where)
-    low, high = (labels.min(), labels.max()) if len(labels) else (0, 0)
-    if low < 0:
-        raise BadData(f"label {low} is below 0", where=where, hint="number the classes from 0")
-    if class_names and high >= len(class_names):
-        raise BadData(f"label {high}, but there are {len(class_names)} class names", where=where)
-    if high > np.iinfo(np.int32).max:
-        raise BadData(f"label {high} is no class number", where=where)
-    return labels.astype(np.int64)
-
-
-def _samples(array: Array, index: int, where: str) -> Array:
-    """One input: integers as they are, everything else float32; finite."""
-    array = np.asarray(array)
-    if array.ndim == 0:
-        raise BadData(f"input {index} is a single number; its first axis must be the samples", where=where)
-    if array.dtype.kind == "b":
-        return array.astype(np.uint8)
-    if array.dtype.kind in "iu":
-        return array
-    if array.dtype.kind != "f":
-        raise BadData(f"input {index} is {array.dtype}; samples are numbers", where=where)
-    with np.errstate(over="ignore"):
-        array = np.ascontiguousarray(array, dtype=np.float32)
-    finite = np.isfinite(array).reshape(len(array), -1).all(axis=1) if array.size else np.ones(len(array), bool)
-    if not finite.all():
-        bad = np.flatnonzero(~finite)
-        raise BadData(
-            f"input {index} has NaN or infinity in {len(bad)} of {len(array)} samples, the first is {bad[0]}",
-            where=where,
+        return replace(
+            self,
+            inputs=tuple(a[rows] for a in self.inputs),
+            labels=None if self.labels is None else self.labels[rows],
+            targets=None if self.targets is None else self.targets[rows],
+            rows=None if self.rows is None else self.rows[rows],
         )
-    return array
+
+    def place(self, index: int) -> str:
+        """Where sample `index` of this split comes from, in words: its row in the file, counted from 0."""
+        row = index if self.rows is None else int(self.rows[index])
+        for key, n_rows in self.tables:
+            if row < n_rows:
+                return f"row {row} of {key}"
+            row -= n_rows
+        return f"row {row}"
 
 
 def _real(array: Array, quant: tuple[float, int] | None) -> npt.NDArray[np.float32]:

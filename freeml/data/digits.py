@@ -22,6 +22,7 @@ def load_digits(split: str, limit: int | None) -> Dataset:
     table = sklearn_digits()
     labels = table.target.astype(np.int64)
     split = splits.canonical(split, "digits")
-    rows = splits.limited(splits.rows_of(splits.dealt(len(labels), labels), split, "digits"), limit)
+    deal = splits.dealt(len(labels), labels)
+    rows = splits.limited(splits.rows_of(deal.parts, split, "digits"), limit)
     images = table.images[rows].astype(np.float32)[:, None]
-    return Dataset((images,), labels[rows], CLASSES, "digits", split)
+    return Dataset((images,), labels[rows], CLASSES, "digits", split, rows=rows, rule=deal.rule)

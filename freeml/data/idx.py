@@ -2,7 +2,8 @@
 
 A file is two zero bytes, a type code, the number of axes, each axis as a big-endian 32-bit number, then the values,
 big-endian. Declared sizes are bounded before memory is taken: by the file's own size, or by what gzip can hold in it.
-The last twelfth of the training part (5,000 of MNIST's 60,000) is for calibration.
+The last twelfth of the training part (5,000 of MNIST's 60,000) is for calibration; all of it where it has no labels or
+fewer than twelve samples.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ import math
 import re
 import struct
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
 from freeml.data import splits
-from freeml.data.dataset import Array, Dataset, class_numbers
+from freeml.data.dataset import Array, Dataset
+from freeml.data.labels import class_numbers
 from freeml.errors import BadData
 
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -43,17 +46,26 @@ def load_idx_folder(folder: Path, split: str, limit: int | None, name: str, clas
         raise BadData("no IDX files in this folder", where=str(folder), hint=hint)
     parts = _parts_of(split, present, name)
     tables = [_table(files, part, split) for part in parts]
-    if len({x.shape[1:] for x, _ in tables}) > 1:
+    if len({table.x.shape[1:] for table in tables}) > 1:
         raise BadData("train and test samples have different shapes", where=str(folder))
-    labels = [y for _, y in tables if y is not None]
+    labels = [table.y for table in tables if table.y is not None]
     if labels and len(labels) < len(tables):
         raise BadData("labels are there for one part only", where=str(folder))
-    x = np.concatenate([x for x, _ in tables]) if len(tables) > 1 else tables[0][0]
+    x = np.concatenate([table.x for table in tables]) if len(tables) > 1 else tables[0].x
     keep = splits.evenly_spread(len(x), limit)
     x = x[keep].astype(np.float32)
     if x.ndim == 3:
         x = x[:, None]
-    return Dataset((x,), np.concatenate(labels)[keep] if labels else None, classes, name, split)
+    return Dataset(
+        (x,),
+        np.concatenate(labels)[keep] if labels else None,
+        classes,
+        name,
+        split,
+        rows=tables[0].first_row + keep,
+        tables=tuple((f"the {part} images", table.n_total) for part, table in zip(parts, tables, strict=True)),
+        rule=tables[0].rule,
+    )
 
 
 def idx_files(folder: Path) -> dict[tuple[str, str], Path]:
@@ -118,14 +130,27 @@ def _parts_of(split: str, present: list[str], name: str) -> list[str]:
     return [part]
 
 
-def _table(files: dict[tuple[str, str], Path], part: str, split: str) -> tuple[Array, Array | None]:
-    """Samples and labels of one part, cut to the rows of `split`."""
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """Samples and labels of one part, cut to a split, of `n_total` in the file; and how it was cut."""
+
+    x: Array
+    y: Array | None
+    first_row: int
+    n_total: int
+    rule: str
+
+
+def _table(files: dict[tuple[str, str], Path], part: str, split: str) -> _Table:
     x = read_idx(files[part, "images"])
     y: Array | None = None
     if (part, "labels") in files:
         y = class_numbers(read_idx(files[part, "labels"]), len(x), (), str(files[part, "labels"]))
     if part == "test" or split == splits.ALL:
-        return x, y
+        return _Table(x, y, 0, len(x), "the folder's own parts")
+    if y is None or len(x) < 12:
+        return _Table(x, y, 0, len(x), "training images without labels, or fewer than twelve, all calibrate")
     n_train = len(x) - len(x) // 12
     rows = slice(None, n_train) if split == splits.TRAIN else slice(n_train, None)
-    return x[rows], None if y is None else y[rows]
+    first_row = 0 if split == splits.TRAIN else n_train
+    return _Table(x[rows], y[rows], first_row, len(x), "the last twelfth of the training images calibrates")

@@ -6,6 +6,7 @@ The archive holds codes (N, 49, 10) with their scale and zero point, and a split
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from freeml.data import splits
@@ -27,4 +28,4 @@ def load_kws(path: Path, split: str, limit: int | None) -> Dataset:
         "zero_point": archive.require("zero_point"),
     }
     part = from_arrays(arrays, splits.canonical(split, "kws"), limit, "kws")
-    return Dataset(part.inputs, part.labels, CLASSES, "kws", part.split, part.quant)
+    return replace(part, class_names=CLASSES)

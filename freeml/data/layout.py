@@ -30,7 +30,8 @@ def fit_inputs(dataset: Dataset, shapes: Sequence[Shape]) -> Dataset:
             where=dataset.name,
             hint="an .npz file gives several inputs as x0, x1, ...",
         )
-    fitted = tuple(_fitted(a, tuple(s), dataset.name) for a, s in zip(dataset.inputs, shapes, strict=True))
+    pairs = zip(dataset.inputs, shapes, strict=True)
+    fitted = tuple(_fitted(a, tuple(s), f"{dataset.name}, input {i}") for i, (a, s) in enumerate(pairs))
     return replace(dataset, inputs=fitted)
 
 
@@ -45,7 +46,12 @@ def _fitted(array: Array, wanted: Shape, name: str) -> Array:
             return np.ascontiguousarray(moved).reshape(len(array), *wanted)
     if len(_without_ones(wanted)) <= 1 and math.prod(have) == math.prod(wanted):
         return array.reshape(len(array), *wanted)
-    raise BadData(f"the model reads {wanted}, the samples are {have}", where=name)
+    hint = "the first axis of the array counts the samples"
+    if _without_ones(array.shape) == _without_ones(wanted):
+        hint += ": for one sample, give x[None]"
+    elif math.prod(have) == math.prod(wanted):
+        hint += f"; the values are as many: bring each sample into the shape {wanted}"
+    raise BadData(f"the model reads {wanted}, the samples are {have}", where=name, hint=hint)
 
 
 def _without_ones(shape: Shape) -> Shape:

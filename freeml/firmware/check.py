@@ -9,11 +9,12 @@ from typing import Protocol
 import numpy as np
 
 from freeml.data import Dataset, fit_inputs
-from freeml.data.accuracy import accuracy, agreement
+from freeml.data.accuracy import Said, agreement, score
+from freeml.data.findings import joined, model_findings, range_findings
 from freeml.firmware.output import Output
 from freeml.firmware.run import HostModel
 from freeml.ir.graph import Graph
-from freeml.ir.interpret import chunks, decode_outputs, encode_inputs, interpret
+from freeml.ir.interpret import chunks, encode_inputs, interpret
 from freeml.ir.types import Array
 
 
@@ -24,8 +25,10 @@ class Verification:
     mismatches   samples whose output bytes differ between C and interpreter
     first_mismatch  sample and layer of the first difference, in words; empty where there is none
     accuracy     of the C on the labels; None without labels
+    mae, r2      of the C on the targets of a regression; None without
     max_error, mean_error   C against the float network, over all outputs, in real values
     agreement    share of samples on which C and float network predict the same class
+    warnings     what is odd about samples and labels, in words
     """
 
     samples: int
@@ -36,6 +39,11 @@ class Verification:
     agreement: float | None
     max_error: float
     mean_error: float
+    mae: float | None = None
+    float_mae: float | None = None
+    r2: float | None = None
+    float_r2: float | None = None
+    warnings: tuple[str, ...] = ()
 
 
 class Runs(Protocol):
@@ -60,38 +68,43 @@ def verify_output(
     dataset = fit_inputs(dataset, [port.shape for port in output.graph.inputs])
     samples = dataset.real_inputs()
     mismatches, first = 0, ""
-    coded: list[Array] = []
-    exact: list[Array] = []
+    coded, exact = Said(output.graph), Said(output.float_graph)
     worst = total = 0.0
     n_values = 0
     for start, stop in chunks(output.graph, len(dataset)):
         part = [array[start:stop] for array in samples]
         inputs = encode_inputs(output.graph, part)
-        got, expected = model.run(inputs), interpret(output.graph, inputs)
+        got, expected = model.run(inputs), interpret(output.graph, inputs, output.graph.lasting)
         wrong = _differing(got, expected)
         mismatches += int(wrong.sum())
         if wrong.any() and not first:
             sample = int(np.argmax(wrong))
-            first = f"sample {start + sample}: {_first_wrong(model, output, inputs, sample)}"
-        real = decode_outputs(output.graph, got)
-        float_values = interpret(output.float_graph, encode_inputs(output.float_graph, part))
-        reference = decode_outputs(output.float_graph, float_values)
-        coded.append(real[0])
-        exact.append(reference[0])
+            where = f"sample {start + sample}, {dataset.place(start + sample)}"
+            first = f"{where}: {_first_wrong(model, output, inputs, sample)}"
+        real = coded.add({**expected, **got})
+        float_inputs = encode_inputs(output.float_graph, part)
+        reference = exact.add(interpret(output.float_graph, float_inputs, exact.wanted))
         for a, b in zip(real, reference, strict=True):
             error = np.abs(a.astype(np.float64) - b.astype(np.float64))
             worst, total, n_values = max(worst, float(error.max())), total + float(error.sum()), n_values + error.size
         on_progress(stop - start)
-    outputs, references = np.concatenate(coded), np.concatenate(exact)
+    of_c, notes = score(output.graph, coded.answers, dataset)
+    of_float, more = score(output.float_graph, exact.answers, dataset)
+    found = [*model_findings(output.float_graph), *range_findings(dataset, output.graph)]
     return Verification(
         samples=len(dataset),
         mismatches=mismatches,
         first_mismatch=first,
-        accuracy=accuracy(outputs, dataset.labels),
-        float_accuracy=accuracy(references, dataset.labels),
-        agreement=agreement(outputs, references),
+        accuracy=of_c.accuracy,
+        float_accuracy=of_float.accuracy,
+        agreement=agreement(coded.answers.classes, exact.answers.classes),
         max_error=worst,
         mean_error=total / n_values,
+        mae=of_c.mae,
+        float_mae=of_float.mae,
+        r2=of_c.r2,
+        float_r2=of_float.r2,
+        warnings=tuple(joined(found, more or notes)),
     )
 
 

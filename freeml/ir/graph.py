@@ -9,10 +9,13 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
 from types import MappingProxyType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from freeml.ir.ops import Op
 from freeml.ir.types import Const, Port, TensorType
+
+if TYPE_CHECKING:
+    from freeml.ir.decision import Decision
 
 OpT = TypeVar("OpT", bound=Op)
 
@@ -26,7 +29,10 @@ class Stage(Enum):
 
 @dataclass(frozen=True)
 class Graph:
-    """SSA graph. `ops` is in execution order; `types` has every value; `consts` every constant."""
+    """SSA graph. `ops` is in execution order; `types` has every value; `consts` every constant.
+
+    decision: of an integer graph, what its device publishes; None: what decision.py makes of the graph as it stands.
+    """
 
     name: str
     inputs: tuple[Port, ...]
@@ -35,6 +41,7 @@ class Graph:
     types: Mapping[str, TensorType]
     consts: Mapping[str, Const]
     stage: Stage = Stage.FLOAT
+    decision: Decision | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "types", MappingProxyType(dict(self.types)))
@@ -47,15 +54,25 @@ class Graph:
 
     @cached_property
     def uses(self) -> Counter[str]:
-        """How often each value or constant is read; being an output of the graph counts as one read."""
+        """How often each value or constant is read; being an output of the graph, or what decides, is a read too."""
         counts = Counter(name for op in self.ops for name in op.inputs)
-        counts.update(port.value for port in self.outputs)
+        counts.update(self.lasting)
         return counts
 
     @cached_property
     def output_values(self) -> frozenset[str]:
         """Values that leave the graph."""
         return frozenset(port.value for port in self.outputs)
+
+    @cached_property
+    def lasting(self) -> tuple[str, ...]:
+        """Values that are read when all ops are done: outputs, in order, and what the class is published from."""
+        from freeml.ir.decision import decide
+
+        values = [port.value for port in self.outputs]
+        if self.stage is Stage.QUANTIZED and (decision := decide(self)) is not None and decision.value not in values:
+            values.append(decision.value)
+        return tuple(values)
 
     def readers(self, value: str) -> tuple[Op, ...]:
         """Ops that read a value, in order."""

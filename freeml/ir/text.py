@@ -6,6 +6,7 @@
     value %x i8[16,16,1] q(0.0078, -1)
     %c1 = ConvI8(%x, @c1.w, @c1.b, @c1.m, @c1.s) groups=1 ... : i8[16,16,8] q(0.02, -128) ; "/conv1/Conv"
     output %c1 "logits" (8, 16, 16) order (1, 2, 0) float32
+    decide scores %c1 0 0.0
 
 Constants are printed by digest, so equal text means equal function; `parse` takes their arrays from outside.
 """
@@ -19,6 +20,7 @@ from dataclasses import fields
 
 from freeml.errors import BadModel
 from freeml.ir import int_ops, ops
+from freeml.ir.decision import Decision
 from freeml.ir.graph import Graph, Stage
 from freeml.ir.ops import Op, Window
 from freeml.ir.types import Const, DType, Port, Quant, TensorType
@@ -34,6 +36,8 @@ _PLAIN = re.compile(r"^[A-Za-z0-9_.-]+\Z")
 _TYPE = re.compile(r"^(\w+)\[([\d,]*)\](?: q\((\S+), (-?\d+)\))?$")
 _PORT = re.compile(r"^(input|output) %(\S+) (\".*\"|'.*') (\(.*?\)) order (\(.*?\)) (\w+)$")
 
+_DECIDE = re.compile(r"^decide (scores|threshold|index) %(\S+) (\d+) (-?\d\S*)$")
+
 
 def to_text(graph: Graph) -> str:
     """The graph as text; ends with a newline."""
@@ -44,6 +48,8 @@ def to_text(graph: Graph) -> str:
     lines += [f"value %{port.value} {graph.types[port.value]}" for port in graph.inputs]
     lines += [_op_text(graph, op) for op in graph.ops]
     lines += [_port_text("output", port) for port in graph.outputs]
+    if (made := graph.decision) is not None:
+        lines.append(f"decide {made.kind} %{made.value} {made.output} {made.threshold!r}")
     return "\n".join(lines) + "\n"
 
 
@@ -73,6 +79,7 @@ def parse(text: str, consts: Mapping[str, Const]) -> Graph:
     ports: dict[str, list[Port]] = {"input": [], "output": []}
     types: dict[str, TensorType] = {}
     parsed: list[Op] = []
+    decision: Decision | None = None
     for number, line in enumerate(text.splitlines(), start=1):
         try:
             head = line.split(" ", 1)[0]
@@ -89,13 +96,23 @@ def parse(text: str, consts: Mapping[str, Const]) -> Graph:
             elif head == "value":
                 _, value, type_text = line.split(" ", 2)
                 types[value[1:]] = _parse_type(type_text)
+            elif head == "decide":
+                decision = _parse_decision(line)
             elif line.strip():
                 op, type_ = _parse_op(line)
                 parsed.append(op)
                 types[op.output] = type_
         except (ValueError, KeyError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
             raise BadModel(f"not the text of a graph: {error}", where=f"line {number}: {line[:80]}") from error
-    return Graph(name, tuple(ports["input"]), tuple(ports["output"]), tuple(parsed), types, consts, stage)
+    return Graph(name, tuple(ports["input"]), tuple(ports["output"]), tuple(parsed), types, consts, stage, decision)
+
+
+def _parse_decision(line: str) -> Decision:
+    match = _DECIDE.match(line)
+    if match is None:
+        raise ValueError("malformed decision")
+    kind, value, output, threshold = match.groups()
+    return Decision(kind, value, int(output), float(threshold))  # type: ignore[arg-type]
 
 
 def _parse_port(line: str) -> Port:

@@ -16,6 +16,7 @@ import numpy as np
 from freeml.ir import int_ops as q
 from freeml.ir import ops as f
 from freeml.ir import unary
+from freeml.ir.decision import MOST_CLASSES
 from freeml.ir.graph import Graph, Stage
 from freeml.ir.ops import Op, Window
 from freeml.ir.types import Const, DType, Port, TensorType
@@ -71,7 +72,20 @@ def verify(graph: Graph) -> Graph:
         if port.value not in defined:
             raise InvalidGraphError(f"output {port.name!r}: nothing defines {port.value!r}")
         _check_port(graph, port)
+    _check_decision(graph, defined)
     return graph
+
+
+def _check_decision(graph: Graph, defined: set[str]) -> None:
+    """What the device publishes must be a value of the kind's type."""
+    if (made := graph.decision) is None:
+        return
+    if made.value not in defined or made.output >= len(graph.outputs) or graph.stage is not Stage.QUANTIZED:
+        raise InvalidGraphError(f"decision: %{made.value} of output {made.output} is not in this graph")
+    type_ = graph.types[made.value]
+    dtype, fits = (DType.I32, type_.n_elems == 1) if made.kind == "index" else (DType.I8, type_.n_elems <= MOST_CLASSES)
+    if type_.dtype is not dtype or not fits or (made.kind == "threshold") != (type_.n_elems == 1 and dtype is DType.I8):
+        raise InvalidGraphError(f"decision: {made.kind} from a value of type {type_}")
 
 
 def _rule(holds: bool, op: Op, message: str) -> None:

@@ -8,7 +8,7 @@ the names of `counts` are the entries of a board's [cycles].
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
@@ -35,6 +35,7 @@ from freeml.plan.reads import ALIGN_BYTES, aligned, part_read, reads, touched
 Ints = npt.NDArray[np.int64]
 
 PARTIAL_BYTES = 4  # one int32 sum
+RECORD_BYTES = 12  # fml_record_t
 CHUNK_BYTES = 64  # FML_NVM_CHUNK_BYTES: what the runtime writes in one transfer
 _QUAD = 4  # outputs that a kernel may compute together
 _REQUANT_BYTES = 7  # bias, mult and shift of one output
@@ -194,6 +195,18 @@ def fixed_work(*, write_bytes: int, compared: int, writes: int = 0) -> Work:
         write_bytes=write_bytes * one,
         write_transfers=np.maximum(_transfers(write_bytes * one), writes),
     )
+
+
+def report_work(output_bytes: Sequence[int]) -> Work:
+    """Work of reporting a result: its record is read, and its outputs of so many bytes are copied to where others see
+    them.
+    """
+    n_bytes, one = sum(output_bytes), np.ones(1, dtype=np.int64)
+    read = (n_bytes + RECORD_BYTES) * one
+    done = fixed_work(write_bytes=0, compared=0)
+    counts = {**done.counts, "copied_byte": n_bytes * one}
+    transfers = (1 + len(output_bytes)) * one
+    return replace(done, counts=counts, value_read_bytes=read, stage_bytes=read, stage_transfers=transfers)
 
 
 def capture_work(input_bytes: Sequence[int], buffer_bytes: int) -> Work:

@@ -1,7 +1,8 @@
 """When each value of a graph must be in memory, in steps of its op list.
 
 Step i is op i. A value occupies memory from the step that writes it to the last step that reads it, both included,
-because kernels write while they read. Inputs of the graph are there before step 0, its outputs until after the last.
+because kernels write while they read. Inputs of the graph are there before step 0, its outputs, and what the class is
+published from, until after the last.
 """
 
 from __future__ import annotations
@@ -43,6 +44,6 @@ def lifetimes(graph: Graph, ops: tuple[Op, ...] | None = None) -> Lifetimes:
             if name in graph.types:
                 last[name] = step
         first[op.output] = last[op.output] = step
-    for port in graph.outputs:
-        last[port.value] = len(order)
+    for value in graph.lasting:
+        last[value] = len(order)
     return Lifetimes(len(order), MappingProxyType(first), MappingProxyType(last))

@@ -24,6 +24,11 @@ def publish_key(n_bytes: int) -> str:
     return f"publish {n_bytes}"
 
 
+def report_key(n_bytes: int) -> str:
+    """A cost table's name for reporting a result with outputs of so many bytes."""
+    return f"report {n_bytes}"
+
+
 def signature(graph: Graph, call: Call) -> str:
     """What a call computes, in words: all that its cost depends on but for the values of its constants."""
     op = call.op

@@ -101,7 +101,8 @@ def inference(plan: TilePlan) -> Inference | None:
     budget, restore = plan.budget, plan.restore
     if budget is None or restore is None or not all(budget.covers_one(cost) for _, cost in _steps(plan)):
         return None
-    runs = [(1, plan.capture.cost), *((layer.n_tiles, layer.cost) for layer in plan.layers), (1, plan.publish.cost)]
+    tiles = [(layer.n_tiles, layer.cost) for layer in plan.layers]
+    runs = [(1, plan.capture.cost), *tiles, (1, plan.publish.cost), (1, plan.report.cost)]
 
     def drain(cost: TileCost) -> float:
         return cost.charge_pc + float(budget.leakage_pc(cost.time_us))
@@ -125,13 +126,13 @@ def inference(plan: TilePlan) -> Inference | None:
 
 def _steps(plan: TilePlan) -> list[tuple[LayerTiles | FixedStep, TileCost]]:
     """Every kind of step with its worst-case cost."""
-    steps: list[LayerTiles | FixedStep] = [plan.cold_start, plan.capture, *plan.layers, plan.publish]
+    steps: list[LayerTiles | FixedStep] = [plan.cold_start, plan.capture, *plan.layers, plan.publish, plan.report]
     return [(step, step.cost) for step in steps if step.cost is not None]
 
 
 def _least_costs(plan: TilePlan) -> list[TileCost]:
     """The cost of the smallest tile of each layer, and of the steps that cannot be cut."""
-    fixed = (plan.cold_start.cost, plan.capture.cost, plan.publish.cost)
+    fixed = (plan.cold_start.cost, plan.capture.cost, plan.publish.cost, plan.report.cost)
     costs = [*fixed, *(layer.least_cost for layer in plan.layers)]
     return [cost for cost in costs if cost is not None]
 
@@ -142,7 +143,12 @@ def _available_uj(budget: Budget, cost: TileCost) -> float:
 
 def _describe(step: LayerTiles | FixedStep) -> str:
     if isinstance(step, FixedStep):
-        names = {"cold start": "a cold start", "capture": "capturing the input", "publish": "publishing the result"}
+        names = {
+            "cold start": "a cold start",
+            "capture": "capturing the input",
+            "publish": "publishing the result",
+            "report": "reporting the result",
+        }
         return names[step.name]
     if step.parts > 1:
         return f"a tile of {step.part_macs:,} of {step.macs:,} products"

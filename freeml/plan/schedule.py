@@ -80,8 +80,8 @@ class _Problem:
                 if name in producer:
                     self._needs[index] |= 1 << producer[name]
                     self._followers[producer[name]].append(index)
-        for port in graph.outputs:
-            readers[root[port.value]] |= 1 << n  # never done
+        for value in graph.lasting:
+            readers[root[value]] |= 1 << n  # never done
         # Per op: bytes it adds, and for each storage it reads: its readers, its size, what the op can take over of it.
         self._adds: list[int] = []
         self._dead_on_arrival: list[int] = []

@@ -1,7 +1,8 @@
 """Graph@QUANTIZED + MemoryPlan + Board -> TilePlan: the atomic steps of an inference.
 
 A tile computes output units [first, first + n) of one layer into SRAM, the runtime writes them to NVM and commits its
-number. Step 0 captures the input, steps 1 .. n_tiles are the tiles in order, step n_tiles + 1 publishes the result.
+number. Step 0 captures the input, steps 1 .. n_tiles are the tiles in order, step n_tiles + 1 publishes the result,
+step n_tiles + 2 reports it.
 Of each layer the tile is the largest whose worst case, with restore and commit, fits the capacitor's usable charge
 (energy.py) and the SRAM there is, so commits are fewest; among sizes with as many tiles, the one whose tile is
 cheapest. Whole pixels and rows need no rule of their own: a tile that starts inside a pixel gathers its window again;
@@ -26,6 +27,7 @@ from freeml.ir.int_ops import ConvPoolI8
 from freeml.plan.energy import ONE_WORD, TWO_SLOTS, Budget, CostModel, Costs, TileCost, budget_of
 from freeml.plan.energy_work import (
     PARTIAL_BYTES,
+    RECORD_BYTES,
     Call,
     Ints,
     Work,
@@ -33,16 +35,16 @@ from freeml.plan.energy_work import (
     fixed_work,
     kernel_calls,
     part_work,
+    report_work,
     work,
 )
-from freeml.plan.measured import COLD_START, Measured, capture_key, publish_key
+from freeml.plan.measured import COLD_START, Measured, capture_key, publish_key, report_key
 from freeml.plan.memory import MemoryPlan
 from freeml.plan.reads import aligned
 
-MAX_WORD_TILES = 32_765  # FML_MAX_TILES_ONE_SLOT: steps up to n_tiles + 1 in 15 bits of a word
+MAX_WORD_TILES = 32_765  # FML_MAX_TILES_ONE_SLOT: steps up to n_tiles + 2 in 15 bits of a word
 COMMIT_WORD_BYTES = 2
 COMMIT_SLOT_BYTES = 8  # fml_commit_t: a word with the step, and its complement
-PUBLISH_BYTES = 12  # fml_record_t
 # fml_nvm_cold_start: identity twice, two results, two empty commit slots; the commit is extra.
 COLD_START_BYTES, COLD_START_WRITES = 64, 6
 HOST_TILE_BYTES = 4096  # tile buffer where the board sets no limit
@@ -146,7 +148,8 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class FixedStep:
-    """The capture of the input (step 0), the publishing of the result (the last step), or a cold start before them.
+    """The capture of the input (step 0), the publishing of the result or its report (the last two steps), or a cold
+    start before them.
 
     loc   names of the ports concerned; of the model for a cold start
     cost  with restore and commit; None on a board without energy model
@@ -166,7 +169,8 @@ class TilePlan:
     budget             what the capacitor gives one boot; None on a board without energy model
     restore            cost of a boot, part of the cost of every step; None as budget
     cold_start         what a boot does first where NVM is not this model's; no step of an inference
-    capture, publish   first and last step
+    capture            first step
+    publish, report    the last two steps
     layers             the others, in execution order; step numbers run on from 1
     commit_slots       1: one word; 2: alternating slots that check themselves
     commit_bytes       of one record
@@ -184,6 +188,7 @@ class TilePlan:
     cold_start: FixedStep
     capture: FixedStep
     publish: FixedStep
+    report: FixedStep
     layers: tuple[LayerTiles, ...]
     commit_slots: int
     commit_bytes: int
@@ -196,13 +201,13 @@ class TilePlan:
 
     @property
     def n_tiles(self) -> int:
-        """Tiles of all layers, without capture and publish."""
+        """Tiles of all layers, without capture, publish and report."""
         return sum(layer.n_tiles for layer in self.layers)
 
     @property
     def commits(self) -> int:
         """Commit records written in one inference: one for each step."""
-        return self.n_tiles + 2
+        return self.n_tiles + 3
 
     @property
     def sram_bytes(self) -> int:
@@ -355,6 +360,7 @@ class _Planner:
             cold_start=self._cold_start(),
             capture=capture,
             publish=publish,
+            report=self._report(),
             layers=tuple(layers),
             commit_slots=self._commit_slots,
             commit_bytes=self._commit_bytes,
@@ -362,7 +368,7 @@ class _Planner:
             is_staged=self._staged,
             stage_bytes=max((layer.stage_bytes for layer in layers), default=0),
             partial_bytes=2 * PARTIAL_BYTES if any(layer.parts > 1 for layer in layers) else 0,
-            written_bytes=values + partial + publish.written_bytes + (step + 1) * self._commit_bytes,
+            written_bytes=values + partial + publish.written_bytes + (step + 2) * self._commit_bytes,
             activation_bytes=values,
         )
 
@@ -471,8 +477,14 @@ class _Planner:
     def _publish(self) -> FixedStep:
         ports = self._graph.outputs
         scores = sum(self._graph.types[port.value].size_bytes for port in ports)
-        done = fixed_work(write_bytes=PUBLISH_BYTES, compared=scores)
+        done = fixed_work(write_bytes=RECORD_BYTES, compared=scores)
         return self._fixed("publish", "output " + ", ".join(port.name for port in ports), done, publish_key(scores))
+
+    def _report(self) -> FixedStep:
+        ports = self._graph.outputs
+        output_bytes = [self._graph.types[port.value].size_bytes for port in ports]
+        loc = "output " + ", ".join(port.name for port in ports)
+        return self._fixed("report", loc, report_work(output_bytes), report_key(sum(output_bytes)))
 
     def _fixed(self, name: str, loc: str, done: Work, key: str) -> FixedStep:
         measured = self._measured.fixed(key) if self._measured else None

@@ -13,6 +13,7 @@ from math import prod
 import numpy as np
 import numpy.typing as npt
 
+from freeml.ir.decision import decide
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import AddI8, LutI8, MaxPoolI8, MulI8, SoftmaxI8
 from freeml.ir.ops import Concat, Op, Reshape
@@ -48,6 +49,8 @@ def verify_plan(graph: Graph, plan: MemoryPlan) -> MemoryPlan:
             arena.write(op.output)
     for port in graph.outputs:
         arena.read(port.value, f"output {port.name!r}")
+    if (decision := decide(graph)) is not None:
+        arena.read(decision.value, "the published class")
     return plan
 
 

@@ -26,6 +26,7 @@ from math import prod
 import numpy as np
 import numpy.typing as npt
 
+from freeml.ir.decision import decide
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import ConvI8, ConvPoolI8, DenseI8, SoftmaxI8
 from freeml.ir.ops import Concat, Op, Reshape
@@ -76,6 +77,8 @@ def verify_tiles(graph: Graph, memory_plan: MemoryPlan, plan: TilePlan) -> TileP
     _rule(step == plan.n_tiles + 1, "plan", f"{plan.n_tiles} tiles, but steps 1 to {step - 1}")
     for port in graph.outputs:
         arena.check(port.value, f"output {port.name!r}")
+    if (decision := decide(graph)) is not None:
+        arena.check(decision.value, "the published class")
     _check_totals(graph, plan)
     return plan
 

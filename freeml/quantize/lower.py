@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from freeml.errors import BadModel, UnsupportedOp
 from freeml.ir import unary
+from freeml.ir.decision import decide
 from freeml.ir.graph import Graph, Stage
 from freeml.ir.int_ops import MAX_ADD_MULT, AddI8, AvgPoolI8, ConvI8, DenseI8, LutI8, MaxPoolI8, MulI8, PadI8, SoftmaxI8
 from freeml.ir.ops import (
@@ -57,6 +58,7 @@ def lower(graph: Graph, scales: Mapping[str, Quant]) -> Graph:
         types={**types, **builder.types},
         consts=builder.consts,
         stage=Stage.QUANTIZED,
+        decision=decide(graph),
     )
     return verify(lowered)
 

@@ -1,4 +1,4 @@
-"""What values every activation takes on the calibration samples: true extremes and a random subsample."""
+"""What values every activation takes on the calibration samples: each sample's extremes and a random subsample."""
 
 from __future__ import annotations
 
@@ -17,11 +17,26 @@ _KEPT = 1 << 15
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """Extremes over all samples, and about 32,768 values drawn at random (fixed seed)."""
+    """Extremes of each sample (N,), and about 32,768 values drawn at random (fixed seed)."""
 
-    lo: float
-    hi: float
+    lows: npt.NDArray[np.float64]
+    highs: npt.NDArray[np.float64]
     values: npt.NDArray[np.float32]
+
+    @classmethod
+    def between(cls, lo: float, hi: float) -> Observed:
+        """One sample that reaches from lo to hi."""
+        return cls(np.array([lo]), np.array([hi]), np.array([lo, hi], dtype=np.float32))
+
+    @property
+    def lo(self) -> float:
+        """The smallest value of all samples."""
+        return float(self.lows.min())
+
+    @property
+    def hi(self) -> float:
+        """The largest value of all samples."""
+        return float(self.highs.max())
 
 
 def observe(
@@ -40,25 +55,38 @@ def observe(
             # Not every n-th value: that would see the same few channels over and over.
             share = min(flat.size, -(-_KEPT * (stop - start) // n_samples))
             drawn = flat if share == flat.size else flat[rng.integers(0, flat.size, share)]
-            seen[name].append(Observed(float(flat.min()), float(flat.max()), drawn.astype(np.float32)))
+            each = values[name].reshape(stop - start, -1).astype(np.float64)
+            seen[name].append(Observed(each.min(axis=1), each.max(axis=1), drawn.astype(np.float32)))
         if on_progress:
             on_progress(stop - start)
     return {name: _joined(parts) for name, parts in seen.items()}
 
 
 def _joined(parts: list[Observed]) -> Observed:
-    values = np.concatenate([part.values for part in parts])
-    return Observed(min(p.lo for p in parts), max(p.hi for p in parts), values)
+    """Of samples that were watched one part after the other."""
+    return Observed(
+        np.concatenate([part.lows for part in parts]),
+        np.concatenate([part.highs for part in parts]),
+        np.concatenate([part.values for part in parts]),
+    )
 
 
 def union(parts: Sequence[Observed]) -> Observed:
-    """Observations of several values that must share one scale."""
-    return parts[0] if len(parts) == 1 else _joined(list(parts))
+    """Observations of several values of the same samples that must share one scale."""
+    if len(parts) == 1:
+        return parts[0]
+    return Observed(
+        np.min([part.lows for part in parts], axis=0),
+        np.max([part.highs for part in parts], axis=0),
+        np.concatenate([part.values for part in parts]),
+    )
 
 
-def has_finite(observed: Mapping[str, Observed]) -> str | None:
-    """The first value that took an infinite or undefined value, or None."""
+def undefined(observed: Mapping[str, Observed]) -> tuple[npt.NDArray[np.bool_], str | None]:
+    """Samples (N,) that give an infinite or undefined value, and the first value that is one, or None."""
+    bad, first = np.zeros(0, dtype=bool), None
     for name, seen in observed.items():
-        if not (np.isfinite(seen.lo) and np.isfinite(seen.hi)):
-            return name
-    return None
+        here = ~(np.isfinite(seen.lows) & np.isfinite(seen.highs))
+        bad = here if not bad.size else bad | here
+        first = name if first is None and here.any() else first
+    return bad, first

@@ -16,6 +16,8 @@ from freeml.quantize.observe import Observed
 
 Rule = Callable[[Observed], Quant]
 
+_SQUARE_FITS = 1e15  # float32
+
 
 def min_max(seen: Observed) -> Quant:
     """All that was seen fits."""
@@ -33,22 +35,27 @@ def percentile(seen: Observed, percent: float) -> Quant:
 def least_squares(seen: Observed) -> Quant:
     """The shrunk range with the least mean squared rounding and clipping error over the subsample."""
     best, best_error = min_max(seen), np.inf
+    values = seen.values if np.abs(seen.values).max() < _SQUARE_FITS else seen.values.astype(np.float64)
     for shrink in np.linspace(1.0, 0.3, 29):
         quant = quant_of_range(seen.lo * shrink, seen.hi * shrink)
-        error = float(np.mean((quant.dequantize(quant.quantize(seen.values)) - seen.values) ** 2))
+        error = float(np.mean((quant.dequantize(quant.quantize(values)) - values) ** 2))
         if error < best_error:
             best, best_error = quant, error
     return best
 
 
 def with_headroom(seen: Observed) -> Quant:
-    """All that was seen fits, and a sixteenth more on each side that has a tail.
+    """All that was seen fits, and a sixteenth more on each side that has a tail; but no lone sample sets it alone.
 
     For the scores a network ends in: later samples go beyond the calibration's extremes, and clipping a score is a far
-    larger error than a step that is an eighth larger.
+    larger error than a step that is an eighth larger. Each side ends at most half the usual range beyond what all but
+    the most extreme hundredth of the samples reach.
     """
-    margin = (seen.hi - seen.lo) / 16
-    return quant_of_range(seen.lo - margin if seen.lo < 0 else seen.lo, seen.hi + margin if seen.hi > 0 else seen.hi)
+    usual_lo, usual_hi = float(np.quantile(seen.lows, 0.01)), float(np.quantile(seen.highs, 0.99))
+    width = max(usual_hi, 0.0) - min(usual_lo, 0.0)
+    lo, hi = max(seen.lo, usual_lo - width / 2), min(seen.hi, usual_hi + width / 2)
+    margin = (hi - lo) / 16
+    return quant_of_range(lo - margin if lo < 0 else lo, hi + margin if hi > 0 else hi)
 
 
 RULES: dict[str, Rule] = {

@@ -17,7 +17,6 @@ from freeml.sim.cortexm import CortexMEngine
 from freeml.sim.cuts import cut_power
 from freeml.sim.emulated import EmulatedModel
 from freeml.sim.engine import Engine
-from freeml.sim.first_images import commit_images, first_images
 from freeml.sim.msp430_board import Msp430Board
 from freeml.sim.msp430_charge import charge_from
 
@@ -29,27 +28,6 @@ def engine_for(output: Output, elf: Path, memory: MemoryMap) -> Engine:
     if memory.is_msp430:
         return Msp430Board(elf, memory, charge=charge_from(output.manifest.get("charge")))
     return CortexMEngine(elf, output.board)
-
-
-def closure_of(output: Output, engine: Engine, codes: bytes, answer: bytes, *, limit_s: float) -> dict[str, Any]:
-    """Closure of a firmware under what its board's NVM may do, from all first images: BoardClosure, and behaviours."""
-    nvm, tiles = output.manifest["nvm"], output.manifest["tiles"]
-    before = engine.nvm
-    control, own = commit_images(engine, codes, tiles["n_tiles"], tiles["commit_slots"])
-    engine.nvm = before
-    atomic_bytes, tears = int(nvm["atomic_bytes"]), "torn" in nvm["behaviours"]
-    found = close(
-        engine,
-        codes,
-        answer,
-        control,
-        atomic_bytes=atomic_bytes,
-        tears=tears,
-        first=first_images(control, own),
-        limit_s=limit_s,
-    )
-    said = f"writes of {atomic_bytes} byte{'s' * (atomic_bytes != 1)}{', one torn in each step' * tears}"
-    return {**asdict(found), "behaviours": [said]}
 
 
 def start_engine(output: Output, toolchain: Toolchain) -> tuple[Engine, str]:
@@ -107,7 +85,9 @@ class OnBoard:
         engine = self.model.engine
         if mode == "all":
             (codes, answer), *_ = self._samples(dataset, 1)
-            return {"mode": mode, **closure_of(self.output, engine, codes, answer, limit_s=limit_s)}
+            atomic_bytes = int(self.output.manifest["nvm"]["atomic_bytes"])
+            closure = close(engine, codes, answer, atomic_bytes=atomic_bytes, limit_s=limit_s)
+            return {"mode": mode, **asdict(closure), "behaviours": [f"writes of {atomic_bytes} bytes"]}
         report = cut_power(engine, self._samples(dataset, _MOST_CUT_SAMPLES), mode, limit_s=limit_s)
         return {**asdict(report), "behaviours": ["instruction"]}
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import ctypes
 import gc
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from freeml.sim.cortexm_bus import BoardDevices
 from freeml.sim.cortexm_cycles import REFILL_CYCLES, instruction_cycles
 from freeml.sim.cortexm_native import FAULTS, Watch, library
 from freeml.sim.cortexm_parts import part_of
-from freeml.sim.engine import MOST_INSTRUCTIONS, N_FILLS, PUBLISHED, Inference, NvmWrite, Taken
+from freeml.sim.engine import MOST_INSTRUCTIONS, N_FILLS, PUBLISHED, Inference, NvmWrite, Reports, Result, Taken
 
 # Unicorn has no Cortex-M0+; the M0 executes the same instructions.
 _MODELS = {
@@ -58,6 +58,7 @@ class Snapshot:
     registers: bytes
     base: Taken
     reported: bool
+    reports: Reports
 
 
 class CortexMEngine:
@@ -80,6 +81,7 @@ class CortexMEngine:
         try:
             self._inputs = self.symbols["fml_window_inputs"]
             self._outputs = self.symbols["fml_window_outputs"]
+            self._result = self.symbols["fml_window_result"]
             self._report = self.symbols["fml_board_report"][0] & ~1
         except KeyError as error:
             raise ToolFailed(f"not a firmware of freeml: there is no {error}", where=Path(elf).name) from error
@@ -90,6 +92,7 @@ class CortexMEngine:
         self._boots = 0
         self._codes = bytes(self._inputs[1])
         self._reported = False
+        self._reports, self._repeated = Reports(), False
         self._fault = ""
         self._limited = False
         self._base = Taken(charge_pc=self._charge_pc(0, 0, 0, 0))
@@ -205,6 +208,7 @@ class CortexMEngine:
             self.devices.chip[: len(content)] = np.frombuffer(content, dtype=np.uint8)
         else:
             self._uc.mem_write(self.memory.nvm_base, content)
+        self._reports = Reports()
 
     @property
     def taken(self) -> Taken:
@@ -243,6 +247,10 @@ class CortexMEngine:
         """The bytes of all outputs as last reported."""
         return bytes(self._uc.mem_read(*self._outputs))
 
+    def result(self) -> Result:
+        """The result as last reported."""
+        return Result.of(bytes(self._uc.mem_read(*self._result)))
+
     # --- power and execution -----------------------------------------------------------------------------------------
 
     def power_on(self, fill: int | None = None) -> None:
@@ -259,6 +267,7 @@ class CortexMEngine:
         self._watch.next = self._pc
         self._watch.return_to = 0
         self._reported = False
+        self._reports.power_on()
         self._library.fml_devices_reset(ctypes.byref(self._watch))
         self._base = self._total(self._watch.total)
 
@@ -301,14 +310,19 @@ class CortexMEngine:
         if self._watch.logged > len(log):
             raise ToolFailed(f"more than {len(log):,} writes to NVM", where=self.firmware.path.name)
         return published, [
-            NvmWrite(offset, (value & ((1 << 8 * n_bytes) - 1)).to_bytes(n_bytes, "little"))
-            for offset, n_bytes, value in log[: self._watch.logged].tolist()
+            NvmWrite(int(offset), (int(value) & ((1 << 8 * int(n_bytes)) - 1)).to_bytes(int(n_bytes), "little"))
+            for offset, n_bytes, value in log[: self._watch.logged]
         ]
 
     def infer(self, codes: bytes) -> Inference:
-        """One inference on these codes, from where the firmware is: after a power-on or a report."""
+        """One inference on these codes, from where the firmware is: after a power-on or a report.
+
+        A report that the power-on repeats is passed over.
+        """
         self.sense(codes)
         self.run()
+        if self._repeated:
+            self.run()
         return Inference(self.outputs(), self.taken)
 
     def _execute(self, instructions: int) -> None:
@@ -335,6 +349,7 @@ class CortexMEngine:
         self._raise_fault()
         self._library.fml_watch_settle(ctypes.byref(watch), self._pc)
         self._reported = bool(watch.reported)
+        self._repeated = self._reported and self._reports.add(self.result())
 
     def _raise_fault(self) -> None:
         watch, devices = self._watch, self._watch.devices
@@ -359,7 +374,8 @@ class CortexMEngine:
         ram = bytes(self._uc.mem_read(memory.ram_base, memory.ram_bytes))
         registers = self.devices.registers if self.devices else b""
         watch = bytes(self._watch)
-        return Snapshot(self._uc.context_save(), self._pc, ram, self.nvm, watch, registers, self._base, self._reported)
+        state = (self._base, self._reported, replace(self._reports))
+        return Snapshot(self._uc.context_save(), self._pc, ram, self.nvm, watch, registers, *state)
 
     def restore(self, snapshot: Snapshot) -> None:
         """The board as it was then."""
@@ -370,7 +386,7 @@ class CortexMEngine:
         ctypes.memmove(ctypes.addressof(self._watch), snapshot.watch, len(snapshot.watch))
         if self.devices:
             self.devices.registers = snapshot.registers
-        self._base, self._reported = snapshot.base, snapshot.reported
+        self._base, self._reported, self._reports = snapshot.base, snapshot.reported, replace(snapshot.reports)
 
 
 def _basis(memory: MemoryMap, priced: bool) -> str:

@@ -1,11 +1,13 @@
 """What an emulated board with a firmware of freeml can do: the one interface that checks, power cuts and profiles use.
 
 NVM keeps its bytes through a power loss; RAM and registers come back as garbage. The firmware reads samples from its
-window of inputs (symbol fml_window_inputs), writes answers to fml_window_outputs and calls fml_board_report(status).
+window of inputs (symbol fml_window_inputs), writes answers to fml_window_outputs and fml_window_result, and calls
+fml_board_report(status). A result whose report a loss cut off is reported again, with the same sequence number.
 """
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -47,6 +49,21 @@ class Taken:
             nvm_bytes_read=self.nvm_bytes_read + sign * other.nvm_bytes_read,
             charge_pc=charge_pc,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A result as reported: fml_result_t."""
+
+    sequence: int
+    class_index: int
+    confidence: int
+    depth: int
+
+    @staticmethod
+    def of(content: bytes) -> Result:
+        """From the bytes of fml_window_result."""
+        return Result(*struct.unpack("<IHBB", content))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +118,16 @@ class Engine(Protocol):
         """Execute at least one instruction, until `address` is next or a result is published. Whether `address` is."""
 
     def infer(self, codes: bytes) -> Inference:
-        """One inference on these codes, from where the firmware is: after a power-on or a report."""
+        """One inference on these codes, from where the firmware is: after a power-on or a report.
+
+        A report that the power-on repeats is passed over.
+        """
 
     def outputs(self) -> bytes:
         """The bytes of all outputs as last reported."""
+
+    def result(self) -> Result:
+        """The result as last reported."""
 
     def logged_writes(self, instructions: int = 0) -> tuple[bool, Sequence[NvmWrite]]:
         """`run`, and every write to NVM in it, in order; offsets count from the first byte of `nvm`."""
@@ -114,3 +137,25 @@ class Engine(Protocol):
 
     def restore(self, snapshot: Any) -> None:
         """The board as it was then."""
+
+
+@dataclass(slots=True)
+class Reports:
+    """What a board has reported. A power-on may bring the last report again: its commit may not have been reached.
+
+    last      the newest report; None where NVM was replaced since
+    repeated  the one that the power-on may bring again
+    """
+
+    last: Result | None = None
+    repeated: Result | None = None
+
+    def power_on(self) -> None:
+        """Power was off."""
+        self.repeated = self.last
+
+    def add(self, result: Result) -> bool:
+        """A report came. Whether it is the last one again, as after a power-on."""
+        again = result == self.repeated
+        self.last, self.repeated = result, None
+        return again

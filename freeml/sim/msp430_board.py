@@ -7,7 +7,7 @@ What the function itself does, a line on the UART, belongs to no inference: the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from freeml.board import Board
 from freeml.errors import BadBoard, ToolFailed
 from freeml.firmware.elf import read_firmware
 from freeml.memory_map import MemoryMap
-from freeml.sim.engine import MOST_INSTRUCTIONS, N_FILLS, PUBLISHED, Inference, NvmWrite, Taken
+from freeml.sim.engine import MOST_INSTRUCTIONS, N_FILLS, PUBLISHED, Inference, NvmWrite, Reports, Result, Taken
 from freeml.sim.msp430 import Msp430, Part, charge_pc
 from freeml.sim.msp430_charge import Charge, charge_of
 from freeml.sim.msp430_types import Counters, Limits, Stop, StopReason
@@ -34,6 +34,7 @@ class Snapshot:
     device: bytes
     base: Counters
     reported: bool
+    reports: Reports
 
 
 class Msp430Board:
@@ -59,6 +60,7 @@ class Msp430Board:
         try:
             self._inputs = self.symbols["fml_window_inputs"]
             self._outputs = self.symbols["fml_window_outputs"]
+            self._result = self.symbols["fml_window_result"]
             self._report = self.symbols["fml_board_report"][0]
             self._nvm = self.symbols["fml_nvm_start"][0]
             self._nvm_bytes = self.symbols["fml_nvm_end"][0] - self._nvm
@@ -79,6 +81,7 @@ class Msp430Board:
         self._codes = bytes(self._inputs[1])
         self._base = self.chip.counters()
         self._reported = False
+        self._reports, self._repeated = Reports(), False
         self._uart = b""
 
     @property
@@ -89,6 +92,7 @@ class Msp430Board:
     @nvm.setter
     def nvm(self, content: bytes) -> None:
         self.chip.write_memory(self._nvm, content)
+        self._reports = Reports()
 
     @property
     def taken(self) -> Taken:
@@ -113,6 +117,10 @@ class Msp430Board:
         """The bytes of all outputs as last reported."""
         return self.chip.read_memory(*self._outputs)
 
+    def result(self) -> Result:
+        """The result as last reported."""
+        return Result.of(self.chip.read_memory(*self._result))
+
     def uart_output(self) -> bytes:
         """What the firmware sent since the last call of this function."""
         sent, self._uart = self._uart + self.chip.uart_output(), b""
@@ -128,6 +136,7 @@ class Msp430Board:
         self.chip.write_memory(self._inputs[0], self._codes)
         self._base = Counters()
         self._reported = False
+        self._reports.power_on()
 
     def run(self, instructions: int = 0) -> bool:
         """Execute up to the next report, or so many instructions if that is not 0. Whether a result was published.
@@ -151,10 +160,14 @@ class Msp430Board:
         return True
 
     def infer(self, codes: bytes) -> Inference:
-        """One inference on these codes, from where the firmware is: after a power-on or a report."""
+        """One inference on these codes, from where the firmware is: after a power-on or a report.
+
+        A report that the power-on repeats is passed over.
+        """
         self.sense(codes)
-        self._leave_report()
         self.run()
+        if self._repeated:
+            self.run()
         return Inference(self.outputs(), self.taken)
 
     def logged_writes(self, instructions: int = 0) -> tuple[bool, Sequence[NvmWrite]]:
@@ -166,12 +179,12 @@ class Msp430Board:
 
     def snapshot(self) -> Snapshot:
         """The whole board as it is."""
-        return Snapshot(self.chip.save(), self._base, self._reported)
+        return Snapshot(self.chip.save(), self._base, self._reported, replace(self._reports))
 
     def restore(self, snapshot: Snapshot) -> None:
         """The board as it was then."""
         self.chip.load(snapshot.device)
-        self._base, self._reported = snapshot.base, snapshot.reported
+        self._base, self._reported, self._reports = snapshot.base, snapshot.reported, replace(snapshot.reports)
 
     def _leave_report(self) -> None:
         """Run fml_board_report to its end, if the firmware is at its beginning, and count from there."""
@@ -193,6 +206,7 @@ class Msp430Board:
             if status != PUBLISHED:
                 self._fail(stop.pc, f"it reported status {status}")
             self._reported = True
+            self._repeated = self._reports.add(self.result())
             return True
         if instructions == 0:
             raise ToolFailed(f"no result after {MOST_INSTRUCTIONS:,} instructions", where=self.firmware.path.name)

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "fml_runtime.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -28,6 +30,12 @@ void fml_hal_nvm_barrier(void);
  * point are in the model's header). Returns 0, or a negative fml_status_t: nothing to infer on yet, and fml_step()
  * returns it. All chunks of a capture, inputs and bytes ascending, come in one power cycle or are asked for again. */
 int fml_hal_sample(uint16_t input, uint32_t first, uint32_t n, int8_t *dst);
+
+/* A result was published: say so to whoever wants to know. Returns 0, and the next step captures the next input; or a
+ * negative fml_status_t: not now, fml_step() returns it, and the next step tries again. Every result is reported at least
+ * once; a loss before the report is committed brings it again, with the same sequence number. Until then its outputs can
+ * be read (fml_read_output), after the loss, too. */
+int fml_hal_report(const fml_model_t *model, const fml_result_t *result);
 
 /* Energy that the capacitor can still give, in microjoules. Only decisions ask, and a decision is committed before it is
  * acted upon: two readings may differ as they like. */

@@ -4,12 +4,14 @@
  * live in the arena. SRAM holds one fml_ram_t and one tile, both worthless after a power loss.
  *
  * Protocol. The commit record holds the step: 0 the input is to be captured, 1 to n_tiles the tile `step - 1` is to be
- * computed, n_tiles + 1 the result is to be published. Each step reads committed bytes, writes bytes that no step
- * committed so far still needs, waits for them (barrier), and commits the next step by one write. A loss before the
- * commit repeats the step, a loss after it does not: no step reads what it writes, so that doing it again does no harm.
+ * computed, n_tiles + 1 the result is to be published, n_tiles + 2 the published result is to be reported. Each step reads
+ * committed bytes, writes bytes that no step committed so far still needs, waits for them (barrier), and commits the next
+ * step by one write. A loss before the commit repeats the step, a loss after it does not: no step reads what it writes, so
+ * that doing it again does no harm. A report may so be made twice, but never not at all: the result's sequence number
+ * tells a repetition.
  *
  *   while (1) {                       fml_boot() after every reset, then fml_step() for ever; the answer may be read
- *       fml_step(&ram);               at any time.
+ *       fml_step(&ram);               at any time, and fml_hal_report() gets it.
  *   }
  */
 #ifndef FML_RUNTIME_H
@@ -28,8 +30,9 @@ typedef int fml_status_t;
 #define FML_COLD_START 1  /* fml_boot: NVM was blank, foreign or damaged, and is fresh now */
 #define FML_NO_RESULT (-1) /* fml_result: nothing was published yet */
 #define FML_NO_SAMPLE (-2) /* for fml_hal_sample: try again later */
+#define FML_NOT_REPORTED (-3) /* for fml_hal_report: try again later */
 
-#define FML_LAYOUT_VERSION 1
+#define FML_LAYOUT_VERSION 2
 #define FML_NVM_CHUNK_BYTES 64 /* at most so many bytes are written between two barriers */
 
 /* Offsets in the NVM image; its address is a multiple of 4. */
@@ -39,7 +42,7 @@ typedef int fml_status_t;
 #define FML_NVM_SUMS 56     /* int32_t[2] */
 #define FML_NVM_ARENA 64
 
-#define FML_MAX_TILES_ONE_SLOT 32765u      /* steps up to n_tiles + 1 in 15 bits */
+#define FML_MAX_TILES_ONE_SLOT 32765u      /* steps up to n_tiles + 2 in 15 bits */
 #define FML_MAX_TILES_TWO_SLOTS 0x1ffffffdu /* in 29 bits */
 
 /* --- What the compiler writes -------------------------------------------------------------------------------------- */
@@ -114,7 +117,6 @@ typedef struct {
     uint16_t part;    /* of the next tile */
     uint8_t newest;   /* result slot */
     uint8_t count;    /* two slots: of commits, mod 4; the commit was written to slot count & 1 */
-    uint8_t published; /* this power cycle's last step published */
 } fml_ram_t;
 
 /* After every reset, before any other call. nvm: model->nvm_bytes of NVM; sram: model->sram_bytes; both aligned to 4.
@@ -123,19 +125,22 @@ typedef struct {
  * Crash behaviour: idempotent. */
 fml_status_t fml_boot(fml_ram_t *ram, const fml_model_t *model, void *nvm, void *sram);
 
-/* One step: captures an input, computes a tile, or publishes (FML_PUBLISHED). Negative: no sample, nothing changed.
+/* One step: captures an input, computes a tile, publishes (FML_PUBLISHED), or reports by fml_hal_report(). Negative: what
+ * fml_hal_sample() or fml_hal_report() returned; nothing changed.
  * Crash behaviour: commits, as its last act. */
 fml_status_t fml_step(fml_ram_t *ram);
 
-/* Steps until a result is published, or fml_hal_sample() has none. */
+/* Steps until a result is published, or one returns a negative status. The result of the call before is reported first,
+ * the one of this call by the next. */
 fml_status_t fml_infer(fml_ram_t *ram);
 
 /* The newest published result, or FML_NO_RESULT. Needs NVM alone: also before fml_boot(), and amid an inference.
  * Crash behaviour: pure. */
 fml_status_t fml_result(const fml_model_t *model, const void *nvm, fml_result_t *result);
 
-/* Bytes [first, first + n) of an output, no more than n_bytes of its port, between a step that returned FML_PUBLISHED and
- * the next step; FML_NO_RESULT at any other time, since capturing the next input may write over them.
+/* Bytes [first, first + n) of an output, no more than n_bytes of its port, while a published result waits for its report:
+ * between a step that returned FML_PUBLISHED and the next step, in fml_hal_report(), and after a boot that finds it so.
+ * FML_NO_RESULT at any other time, since capturing the next input may write over them.
  * Crash behaviour: pure. */
 fml_status_t fml_read_output(const fml_ram_t *ram, uint16_t output, uint32_t first, uint32_t n, void *dst);
 

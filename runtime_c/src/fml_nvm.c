@@ -72,7 +72,7 @@ static uint8_t two_slots(const uint8_t *nvm, fml_position_t *at) {
     return found;
 }
 
-static void record_at(const uint8_t *nvm, uint8_t slot, fml_record_t *record) {
+void fml_nvm_record(const uint8_t *nvm, uint8_t slot, fml_record_t *record) {
     fml_hal_nvm_read(record, nvm + FML_NVM_RESULTS + slot * sizeof *record, sizeof *record);
 }
 
@@ -80,10 +80,10 @@ uint8_t fml_nvm_valid(const fml_model_t *model, const uint8_t *nvm, fml_position
     if (!is_mine(model, nvm)) {
         return 0;
     }
-    if (!(model->commit_slots == 1 ? one_slot(nvm, at) : two_slots(nvm, at)) || at->step > model->n_tiles + 1) {
+    if (!(model->commit_slots == 1 ? one_slot(nvm, at) : two_slots(nvm, at)) || at->step > model->n_tiles + 2) {
         return 0;
     }
-    record_at(nvm, at->newest, newest);
+    fml_nvm_record(nvm, at->newest, newest);
     return newest->crc == fml_crc16(newest, offsetof(fml_record_t, crc));
 }
 

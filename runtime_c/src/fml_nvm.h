@@ -30,6 +30,9 @@ void fml_nvm_write_rows(uint8_t *dst, uint32_t stride_bytes, const int8_t *src, 
 /* Whether an image is this model's and whole; if so, where it is and its newest result (sequence 0: none). */
 uint8_t fml_nvm_valid(const fml_model_t *model, const uint8_t *nvm, fml_position_t *at, fml_record_t *newest);
 
+/* A result slot as it is. */
+void fml_nvm_record(const uint8_t *nvm, uint8_t slot, fml_record_t *record);
+
 /* Make the image this model's: no result, waiting for an input. Idempotent: at any loss within, the identity is wrong, or
  * all of the image is as it was, or all as it is to be. */
 void fml_nvm_cold_start(const fml_model_t *model, uint8_t *nvm, fml_position_t *at, fml_record_t *newest);

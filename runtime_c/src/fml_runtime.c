@@ -1,4 +1,4 @@
-/* The steps of an inference: capture, tiles, publication. fml_nvm.c has the commit record. */
+/* The steps of an inference: capture, tiles, publication, report. fml_nvm.c has the commit record. */
 #include "fml_runtime.h"
 
 #include "fml_nvm.h"
@@ -64,7 +64,6 @@ fml_status_t fml_boot(fml_ram_t *ram, const fml_model_t *model, void *nvm, void 
     ram->nvm = nvm;
     ram->tile = sram;
     ram->scratch = ram->tile + model->tile_bytes;
-    ram->published = 0;
     if (!fml_nvm_valid(model, nvm, &at, &newest)) {
         fml_nvm_cold_start(model, nvm, &at, &newest);
         status = FML_COLD_START;
@@ -183,16 +182,41 @@ static void publish(fml_ram_t *ram) {
     record.crc = fml_crc16(&record, offsetof(fml_record_t, crc));
     record.unused = 0;
     fml_hal_nvm_write(ram->nvm + FML_NVM_RESULTS + slot * sizeof record, &record, sizeof record);
-    commit(ram, 0, slot);
+    commit(ram, ram->step + 1, slot);
     ram->sequence = record.sequence;
-    ram->published = 1;
+}
+
+static void to_result(const fml_record_t *record, fml_result_t *result) {
+    result->sequence = record->sequence;
+    result->class_index = record->class_index;
+    result->confidence = record->confidence;
+    result->depth = record->depth;
+}
+
+static uint8_t is_published(const fml_ram_t *ram) {
+    return ram->step == ram->model->n_tiles + 2;
+}
+
+static fml_status_t report(fml_ram_t *ram) {
+    fml_record_t newest;
+    fml_result_t result;
+    fml_nvm_record(ram->nvm, ram->newest, &newest);
+    to_result(&newest, &result);
+    const fml_status_t status = fml_hal_report(ram->model, &result);
+    if (status < 0) {
+        return status;
+    }
+    commit(ram, 0, ram->newest);
     locate(ram);
+    return FML_OK;
 }
 
 fml_status_t fml_step(fml_ram_t *ram) {
-    ram->published = 0;
     if (ram->step == 0) {
         return capture(ram);
+    }
+    if (is_published(ram)) {
+        return report(ram);
     }
     if (ram->step <= ram->model->n_tiles) {
         tile(ram);
@@ -216,15 +240,12 @@ fml_status_t fml_result(const fml_model_t *model, const void *nvm, fml_result_t 
     if (!fml_nvm_valid(model, nvm, &at, &newest) || newest.sequence == 0) {
         return FML_NO_RESULT;
     }
-    result->sequence = newest.sequence;
-    result->class_index = newest.class_index;
-    result->confidence = newest.confidence;
-    result->depth = newest.depth;
+    to_result(&newest, result);
     return FML_OK;
 }
 
 fml_status_t fml_read_output(const fml_ram_t *ram, uint16_t output, uint32_t first, uint32_t n, void *dst) {
-    if (!ram->published) {
+    if (!is_published(ram)) {
         return FML_NO_RESULT;
     }
     fml_hal_nvm_read(dst, arena_of(ram) + ram->model->outputs[output].offset_bytes + first, (size_t)n);
@@ -233,5 +254,5 @@ fml_status_t fml_read_output(const fml_ram_t *ram, uint16_t output, uint32_t fir
 
 const int8_t *fml_output(const fml_ram_t *ram, uint16_t output) {
     const fml_model_t *model = ram->model;
-    return ram->published && !model->is_staged ? arena_of(ram) + model->outputs[output].offset_bytes : NULL;
+    return is_published(ram) && !model->is_staged ? arena_of(ram) + model->outputs[output].offset_bytes : NULL;
 }

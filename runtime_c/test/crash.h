@@ -39,7 +39,7 @@ typedef struct {
     char schedule[512];
 } crash_report_t;
 
-/* What of one layer was explored. Index n_layers: cold start and capture; n_layers + 1: publication. */
+/* What of one layer was explored. Index n_layers: cold start and capture; n_layers + 1: publication and report. */
 typedef struct {
     uint64_t images, writes;
     uint32_t segments, closed;
@@ -100,6 +100,7 @@ typedef struct {
     crash_position_t start; /* at the last commit */
     crash_position_t now;   /* what the image says */
     uint8_t committed;      /* since then */
+    uint8_t reported;       /* in this step */
     crash_unit_t pending[4096];
     uint32_t n_pending;
     uint64_t cycle_writes;

@@ -268,7 +268,7 @@ static void run(uint32_t i) {
         push(&other);
     }
     const crash_position_t at = world_position();
-    if (at.sequence < world.options->n_inferences && at.progress <= world.options->stop_progress &&
+    if ((at.sequence < world.options->n_inferences || at.step != 0) && at.progress <= world.options->stop_progress &&
         crash_set_add(&closure.visited, world_key(&at))) {
         const entry_t *from = closure.entry;
         world.report->images++;

@@ -151,7 +151,7 @@ static uint8_t one_run(uint8_t start, const uint8_t *choices, uint8_t n_choices)
     world_boot();
     while (1) {
         world_enter();
-        if (world.start.sequence == world.options->n_inferences) {
+        if (world.start.sequence == world.options->n_inferences && world.start.step == 0) {
             return i;
         }
         if (world.start.sequence != sequence) {

@@ -99,7 +99,7 @@ static int cycle(void) {
         if (world.committed) {
             world_enter();
         }
-        if (world.start.valid && world.start.sequence == world.options->n_inferences) {
+        if (world.start.valid && world.start.sequence == world.options->n_inferences && world.start.step == 0) {
             return 1;
         }
         world.asked = 0;

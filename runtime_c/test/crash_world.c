@@ -144,13 +144,14 @@ crash_position_t world_position(void) {
     }
     fml_record_t record;
     memcpy(&record, world.nvm + FML_NVM_RESULTS + at.newest * sizeof record, sizeof record);
-    if (at.step > model->n_tiles + 1 || record.crc != fml_crc16(&record, offsetof(fml_record_t, crc))) {
+    if (at.step > model->n_tiles + 2 || record.crc != fml_crc16(&record, offsetof(fml_record_t, crc))) {
         memset(&at, 0, sizeof at);
         return at;
     }
     at.valid = 1;
     at.sequence = record.sequence;
-    at.progress = (uint64_t)record.sequence * (model->n_tiles + 2) + at.step;
+    /* A result that waits for its report belongs to the inference that it came from. */
+    at.progress = (uint64_t)(record.sequence - (at.step == model->n_tiles + 2)) * (model->n_tiles + 3) + at.step;
     return at;
 }
 
@@ -201,6 +202,9 @@ void world_judge(void) {
     if (at.valid && !(world.start.valid && at.progress == world.start.progress)) {
         if (at.progress != end) {
             world_diverge("a commit of another step than the next");
+        }
+        if (world.start.valid && world.start.step == world.original->n_tiles + 2 && !world.reported) {
+            world_diverge("a result that nobody was told");
         }
         if (!world.legal(world_key(&at))) {
             world_diverge("a committed image that no run without losses has");
@@ -285,6 +289,27 @@ int fml_hal_sample(uint16_t input, uint32_t first, uint32_t n, int8_t *dst) {
     return 0;
 }
 
+/* Only a result that is committed, with its outputs still there, and only in its step. */
+int fml_hal_report(const fml_model_t *model, const fml_result_t *result) {
+    const fml_port_t port = model->outputs[model->result_output];
+    const crash_position_t at = world_position();
+    fml_record_t record;
+    int8_t output[64];
+    const uint32_t n = port.n_bytes < sizeof output ? port.n_bytes : (uint32_t)sizeof output;
+    memcpy(&record, world.nvm + FML_NVM_RESULTS + at.newest * sizeof record, sizeof record);
+    if (!at.valid || at.step != model->n_tiles + 2 || result->sequence != record.sequence ||
+        result->class_index != record.class_index || result->confidence != record.confidence ||
+        result->depth != record.depth) {
+        world_diverge("a report of something else than the newest result");
+    }
+    if (fml_read_output(&world.ram, model->result_output, 0, n, output) != FML_OK ||
+        memcmp(output, world.nvm + FML_NVM_ARENA + port.offset_bytes, n) != 0) {
+        world_diverge("the outputs of a result that is reported cannot be read");
+    }
+    world.reported = 1;
+    return FML_OK;
+}
+
 uint32_t fml_hal_energy_uj(void) {
     world.asked |= 2;
     return world.choice & 2 ? 1000000 : 10;
@@ -308,12 +333,16 @@ static void world_compute(uint16_t layer, const int8_t *arena, int8_t *y, int8_t
             world.alternative[i] = (uint8_t)(world_random() >> 8);
         }
     }
-    if (model->is_staged) { /* a read beside what was staged would show */
-        garbage(world.other, model->tile_bytes);
-    }
-    model->compute(layer, (const int8_t *)world.alternative_window + FML_NVM_ARENA, world.other, scratch, first, n);
-    if (memcmp(world.other, y, n_bytes) != 0) {
-        world_diverge("a tile reads what it writes, or what is not in NVM");
+    for (uint8_t fill = 0; fill <= model->is_staged; fill++) { /* a read beside what was staged would show */
+        if (model->is_staged && fill == 0) {
+            memset(world.other, 0, model->tile_bytes);
+        } else if (fill == 1) {
+            garbage(world.other, model->tile_bytes);
+        }
+        model->compute(layer, (const int8_t *)world.alternative_window + FML_NVM_ARENA, world.other, scratch, first, n);
+        if (memcmp(world.other, y, n_bytes) != 0) {
+            world_diverge("a tile reads what it writes, or what is not in NVM");
+        }
     }
     memcpy(world.memo, y, n_bytes);
     world.memo_valid = asked == world.asked;
@@ -345,6 +374,8 @@ void world_enter(void) {
         for (uint16_t i = 0; i < model->n_inputs; i++) {
             allow(FML_NVM_ARENA + model->inputs[i].offset_bytes, model->inputs[i].n_bytes);
         }
+    } else if (step == model->n_tiles + 2) {
+        return; /* reporting changes the commit record alone */
     } else if (step == model->n_tiles + 1) {
         allow(FML_NVM_RESULTS + (world.start.newest ^ 1u) * (uint32_t)sizeof(fml_record_t), sizeof(fml_record_t));
     } else {
@@ -398,6 +429,7 @@ static void kill(uint32_t addr, uint32_t n) {
 
 void world_boot(void) {
     world.report->boots++;
+    world.reported = 0;
     world.committed = 0;
     world.cycle_writes = 0;
     world.n_pending = 0;
@@ -421,6 +453,7 @@ void world_boot(void) {
 }
 
 void world_step(void) {
+    world.reported = 0;
     fml_step(&world.ram);
     after_commit();
 }

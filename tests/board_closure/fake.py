@@ -5,26 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from freeml.sim.control_block import ControlBlock, Position, Record
 from freeml.sim.engine import Inference, NvmWrite, Taken
 
-NVM_BYTES = 64
+NVM_BYTES = 48
 COMMIT = 16
-MAGIC = 0x5A
 Firmware = Callable[["FakeBoard"], Iterator[NvmWrite]]
-
-
-class FakeControl(ControlBlock):
-    """One byte of identity, one of commit; results are not numbered."""
-
-    def position(self, image: bytes | bytearray) -> Position | None:
-        return Position(image[COMMIT], 0) if image[0] == MAGIC and image[COMMIT] <= self.n_tiles else None
-
-    def newest(self, image: bytes | bytearray) -> Record | None:
-        return None if self.position(image) is None else Record(0, 0, 0, 0)
-
-
-CONTROL = FakeControl(n_tiles=5, commit_slots=1, identity=b"")
 
 
 class FakeBoard:

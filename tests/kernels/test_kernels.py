@@ -60,6 +60,16 @@ def test_kernel_equals_the_interpreter(variant: str, kernel: str, data: Any) -> 
 
 
 @every_kernel
+def test_kernel_equals_the_interpreter_where_no_choice_is_preferred(variant: str, kernel: str) -> None:
+    """Hypothesis likes small numbers: of a hundred of its convolutions seven tell whether rows are dilated."""
+    for seed in range(200):
+        choices = Seeded(seed)
+        case = for_variant(GENERATORS[kernel](choices), variant)
+        got = kernels_of(variant).run(case, splits(choices, case.n_units))
+        assert np.array_equal(got, case.expected), seed
+
+
+@every_kernel
 @quick
 @given(st.data())
 def test_any_split_into_tiles_gives_the_whole_layer(variant: str, kernel: str, data: Any) -> None:

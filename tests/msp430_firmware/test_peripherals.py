@@ -98,11 +98,21 @@ def test_a_sample_cut_off_by_a_power_loss_is_asked_for_again(compiled: Compiled,
     assert engine.outputs() == expected
 
 
+def test_a_byte_that_nobody_asked_for_is_no_part_of_the_next_sample(compiled: Compiled, tmp_path: Path) -> None:
+    output = compiled("digits")
+    engine, _ = rig(output, tmp_path, "zig", ["FML_SENSOR=FML_SENSOR_UART"])
+    engine.power_on()
+    for codes, expected in samples(output, 2):
+        assert not engine.run(50_000)
+        engine.chip.uart_input(codes)
+        engine.chip.uart_input(b"\x55")  # arrives while the device computes
+        assert engine.run()
+        assert engine.outputs() == expected
+
+
 PROBE = """
 #include "fml_hal_msp430.h"
 volatile uint32_t fml_probe_uj FML_SECTION(".noinit");
-fml_status_t fml_board_result(fml_result_t *result) { (void)result; return FML_NO_RESULT; }
-const volatile int8_t *const fml_board_inputs[1] = {0};
 struct { int8_t a[2]; } fml_window_inputs FML_SECTION(".window"), fml_window_outputs FML_SECTION(".window");
 int main(void) {
     for (;;) {

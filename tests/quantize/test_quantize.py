@@ -417,3 +417,18 @@ def test_a_convolution_and_its_dense_twin_quantise_to_the_same_codes() -> None:
     dense = quantise_weights(weight, Const(np.ones(4)), Quant(0.1, 3))
     assert np.array_equal(conv.weight.reshape(4, 9), dense.weight)
     assert np.array_equal(conv.bias, dense.bias)
+
+
+def test_scores_have_room_beyond_what_calibration_saw() -> None:
+    """Later samples go further than those of the calibration: a sixteenth of the range is kept on each side."""
+    rng = np.random.default_rng(3)
+    graph, samples = dense_net(rng.normal(size=(3, 6))), [rng.normal(size=(64, 6)).astype(np.float32)]
+    result = quantize(graph, samples)
+    (port,) = result.graph.outputs
+    quant = result.graph.types[port.value].quant
+    assert quant is not None
+    scores = samples[0] @ graph.consts[graph.ops[0].inputs[1]].array.T
+    room = (scores.max() - scores.min()) / 20
+    lowest, highest = ((code - quant.zero_point) * quant.scale for code in (-128, 127))
+    assert lowest < scores.min() - room
+    assert highest > scores.max() + room

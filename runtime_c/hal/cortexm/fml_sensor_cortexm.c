@@ -26,7 +26,9 @@ int fml_hal_sample(uint16_t input, uint32_t first, uint32_t n, int8_t *dst) {
 /* The number of the newest result says which sample is next: it outlives a power loss, and a capture that is repeated gets
  * the same sample. */
 int fml_hal_sample(uint16_t input, uint32_t first, uint32_t n, int8_t *dst) {
-    const uint32_t sample = fml_board_result.sequence % FML_REPLAY_SAMPLES;
+    fml_result_t newest;
+    const uint32_t done = fml_board_result(&newest) == FML_OK ? newest.sequence : 0;
+    const uint32_t sample = done % FML_REPLAY_SAMPLES;
     const int8_t *from = fml_replay[input] + sample * fml_replay_bytes[input] + first;
     for (uint32_t i = 0; i < n; i++) {
         dst[i] = from[i];

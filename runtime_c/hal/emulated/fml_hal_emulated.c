@@ -45,8 +45,12 @@ uint32_t fml_hal_energy_uj(void) {
 void fml_board_start(void) {
 }
 
+void fml_board_tell(const fml_result_t *result) {
+    (void)result; /* there is no UART */
+}
+
 /* Semihosting's SYS_EXIT_EXTENDED with the status. QEMU ends with it as exit code; who goes on gets the next report. */
-void fml_board_report(int status) {
+__attribute__((noinline)) void fml_board_report(int status) {
     const uint32_t block[2] = {0x20026u, (uint32_t)status}; /* ADP_Stopped_ApplicationExit */
     register uint32_t operation __asm__("r0") = 0x20u;      /* SYS_EXIT_EXTENDED */
     register const uint32_t *argument __asm__("r1") = block;

@@ -92,19 +92,24 @@ uint32_t fml_hal_energy_uj(void) {
     return (uint32_t)((v_mv * v_mv - v_off_mv * v_off_mv) * FML_BOARD_CAPACITANCE_NF / 2000000000u);
 }
 
-void fml_board_report(int status) {
-    if (status != FML_PUBLISHED) {
-        fml_text_put("freeml failed status=-");
-        fml_text_number(0u - (uint32_t)status);
-    } else {
-        fml_text_put("freeml seq=");
-        fml_text_number(fml_board_result.sequence);
-        fml_text_put(" class=");
-        fml_text_number(fml_board_result.class_index);
-        fml_text_put(" confidence=");
-        fml_text_number(fml_board_result.confidence);
-        fml_text_put(" depth=");
-        fml_text_number(fml_board_result.depth);
+void fml_board_tell(const fml_result_t *result) {
+    fml_text_put("freeml seq=");
+    fml_text_number(result->sequence);
+    fml_text_put(" class=");
+    fml_text_number(result->class_index);
+    fml_text_put(" confidence=");
+    fml_text_number(result->confidence);
+    fml_text_put(" depth=");
+    fml_text_number(result->depth);
+    fml_text_put("\n");
+}
+
+__attribute__((noinline)) void fml_board_report(int status) {
+    if (status == FML_PUBLISHED) {
+        fml_board_tell(&fml_window_result);
+        return;
     }
+    fml_text_put("freeml failed status=-");
+    fml_text_number(0u - (uint32_t)status);
     fml_text_put("\n");
 }

@@ -3,15 +3,18 @@
 
 #include <string.h>
 
-#include "fml_runtime.h"
-
 /* What a board's hardware would hold; freeml's own code keeps no state. */
 static const int8_t *const *samples;
+static fml_host_report_t *listener;
 static uint32_t energy = UINT32_MAX;
 static uintptr_t distance; /* from the window to the NVM */
 
 void fml_host_set_inputs(const int8_t *const *inputs) {
     samples = inputs;
+}
+
+void fml_host_set_report(fml_host_report_t *report) {
+    listener = report;
 }
 
 void fml_host_set_energy_uj(uint32_t energy_uj) {
@@ -61,6 +64,10 @@ int fml_hal_sample(uint16_t input, uint32_t first, uint32_t n, int8_t *dst) {
         dst[i] = samples[input][first + i];
     }
     return 0;
+}
+
+int fml_hal_report(const fml_model_t *model, const fml_result_t *result) {
+    return listener == NULL ? FML_OK : listener(model, result);
 }
 
 uint32_t fml_hal_energy_uj(void) {

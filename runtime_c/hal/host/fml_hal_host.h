@@ -12,6 +12,10 @@ extern "C" {
  * they are. */
 void fml_host_set_inputs(const int8_t *const *inputs);
 
+/* Who hears of results from now on, as fml_hal_report(); NULL: nobody, and every report is taken for made. */
+typedef int fml_host_report_t(const fml_model_t *model, const fml_result_t *result);
+void fml_host_set_report(fml_host_report_t *report);
+
 /* What the energy meter shows from now on. */
 void fml_host_set_energy_uj(uint32_t energy_uj);
 

@@ -11,30 +11,13 @@
 #define FML_SENSOR_UART 2
 
 #include "fml_board.h"
+#include "fml_board_window.h"
 #include "fml_hal.h"
 #include "fml_runtime.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/* GCC's large model takes an object in a section of one's own for one beyond 64 KB, and every access for a long one. */
-#if defined(__MSP430X_LARGE__) && !defined(__clang__)
-#define FML_SECTION(name) __attribute__((section(name), lower))
-#else
-#define FML_SECTION(name) __attribute__((section(name)))
-#endif
-
-/* The sample window, which the generated main.c defines: the codes of each input, in memory order. It lies in SRAM that
- * start-up does not touch. */
-extern const volatile int8_t *const fml_board_inputs[];
-
-/* The newest result: of the generated main.c. */
-fml_status_t fml_board_result(fml_result_t *result);
-
-/* After each inference, with its status; an emulator or debugger waits at this function's first instruction. With
- * FML_REPORT_UART the result is a line, "freeml seq=1 class=7 confidence=203 depth=1\n". */
-void fml_board_report(int status);
 
 /* eUSCI_A0, 115200 8N1, on P2.0 and P2.1: the USB serial port of the LaunchPads. Ready after the first call of
  * fml_uart_start(); a call while it runs changes nothing. */

@@ -14,15 +14,17 @@ struct {
     volatile int8_t input_0[36];
 } fml_window_inputs FML_SECTION(".window");
 struct {
-    volatile int8_t output_0[4];
+    int8_t output_0[4];
 } fml_window_outputs FML_SECTION(".window");
 
 const volatile int8_t *const fml_board_inputs[1] = {
     fml_window_inputs.input_0,
 };
-static volatile int8_t *const outputs[1] = {
+static int8_t *const outputs[1] = {
     fml_window_outputs.output_0,
 };
+
+const fml_model_t *const fml_board_model = &tiny_cnn_model;
 
 fml_status_t fml_board_result(fml_result_t *result)
 {
@@ -35,12 +37,13 @@ int main(void)
     fml_boot(&ram, &tiny_cnn_model, nvm.bytes, sram.bytes);
     for (;;) {
         const fml_status_t status = fml_infer(&ram);
-        for (uint16_t i = 0; status == FML_PUBLISHED && i < tiny_cnn_model.n_outputs; i++) {
-            const int8_t *from = fml_output(&ram, i);
-            for (uint16_t k = 0; k < tiny_cnn_model.outputs[i].n_bytes; k++) {
-                outputs[i][k] = from[k];
-            }
+        fml_status_t shown = FML_OK;
+        for (uint16_t i = 0; shown == FML_OK && i < tiny_cnn_model.n_outputs; i++) {
+            shown = fml_read_output(&ram, i, 0, tiny_cnn_model.outputs[i].n_bytes, outputs[i]);
         }
-        fml_board_report(status);
+        fml_board_shown = shown == FML_OK; /* the next step reports */
+        if (status < FML_NOT_REPORTED) {
+            fml_board_report(status);
+        }
     }
 }

@@ -3,19 +3,19 @@
 #include "fml_hal_cortexm.h"
 #include "tiny_packings.h"
 
-static tiny_packings_nvm_t nvm __attribute__((section(".nvm")));
+static tiny_packings_nvm_t nvm FML_SECTION(".nvm");
 static union {
     int8_t bytes[TINY_PACKINGS_SRAM_BYTES];
     uint32_t align;
-} sram __attribute__((section(".noinit")));
+} sram FML_SECTION(".noinit");
 
 /* What is outside sees: codes of all inputs, and of the outputs from one report to the next, one after the other. */
 struct {
     volatile int8_t input_0[48];
-} fml_window_inputs __attribute__((section(".window")));
+} fml_window_inputs FML_SECTION(".window");
 struct {
     int8_t output_0[3];
-} fml_window_outputs __attribute__((section(".window")));
+} fml_window_outputs FML_SECTION(".window");
 
 const volatile int8_t *const fml_board_inputs[1] = {
     fml_window_inputs.input_0,
@@ -24,7 +24,12 @@ static int8_t *const outputs[1] = {
     fml_window_outputs.output_0,
 };
 
-fml_result_t fml_board_result;
+const fml_model_t *const fml_board_model = &tiny_packings_model;
+
+fml_status_t fml_board_result(fml_result_t *result)
+{
+    return fml_result(&tiny_packings_model, nvm.bytes, result);
+}
 
 int main(void)
 {
@@ -32,15 +37,14 @@ int main(void)
     fml_board_start();
     fml_boot(&ram, &tiny_packings_model, nvm.bytes, sram.bytes);
     for (;;) {
-        fml_result(&tiny_packings_model, nvm.bytes, &fml_board_result);
         const fml_status_t status = fml_infer(&ram);
-        if (status == FML_NO_SAMPLE) {
-            continue;
+        fml_status_t shown = FML_OK;
+        for (uint16_t i = 0; shown == FML_OK && i < tiny_packings_model.n_outputs; i++) {
+            shown = fml_read_output(&ram, i, 0, tiny_packings_model.outputs[i].n_bytes, outputs[i]);
         }
-        for (uint16_t i = 0; status == FML_PUBLISHED && i < tiny_packings_model.n_outputs; i++) {
-            fml_read_output(&ram, i, 0, tiny_packings_model.outputs[i].n_bytes, outputs[i]);
+        fml_board_shown = shown == FML_OK; /* the next step reports */
+        if (status < FML_NOT_REPORTED) {
+            fml_board_report(status);
         }
-        fml_result(&tiny_packings_model, nvm.bytes, &fml_board_result);
-        fml_board_report(status);
     }
 }

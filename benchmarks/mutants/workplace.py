@@ -1,0 +1,117 @@
+"""A copy of the project in which a mutant lives while its check runs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.mutants.mutant import ROOT, Mutant
+
+SKIPPED = (".git", ".venv", "venv", "build", "dist", "out", "__pycache__", ".*_cache", ".hypothesis", "*.egg-info")
+DATA = ROOT.parent / "shared" / "data"
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How a run of tests ended.
+
+    how      "passed"; else how the first failing test failed: assertion, refusal, build, exception, crash, timeout,
+             or "broken": it could not be run
+    node     the test that failed
+    detail   its first line
+    tests    every line of the reporter
+    """
+
+    how: str
+    node: str
+    detail: str
+    seconds: float
+    tests: tuple[dict[str, Any], ...]
+
+
+class Workplace:
+    """A copy of the working tree as it is, for one check at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "project"
+        self._report = folder / "report.jsonl"
+        shutil.copytree(ROOT, self.root, ignore=shutil.ignore_patterns(*SKIPPED), symlinks=True)
+
+    @contextlib.contextmanager
+    def with_mistake(self, mutant: Mutant) -> Iterator[None]:
+        """The copy has the mistake, and does not have it afterwards. Raises BadMutant."""
+        path = self.root / mutant.file
+        right = path.read_bytes()
+        try:
+            mutant.apply(self.root)
+            yield
+        finally:
+            path.write_bytes(right)
+
+    def run(self, nodes: Sequence[str], limit_s: float, *, to_the_end: bool = False) -> Ran:
+        """Run tests of the copy on the copy. to_the_end: also after a failure."""
+        self._report.write_text("")
+        shutil.rmtree(
+            self.root / ".hypothesis", ignore_errors=True
+        )  # what failed for one mutant is no hint for the next
+        options = ["-q", "-p", "no:cacheprovider", "-p", "benchmarks.mutants.reporter", "--hypothesis-seed=0"]
+        options += [] if to_the_end else ["-x"]
+        begin = time.monotonic()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pytest", *options, *nodes],
+            cwd=self.root,
+            env=self._environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            told, _ = process.communicate(timeout=limit_s)
+            late = False
+        except subprocess.TimeoutExpired:
+            late = True
+            os.killpg(process.pid, signal.SIGKILL)
+            told, _ = process.communicate()
+        seconds = time.monotonic() - begin
+        tests = tuple(json.loads(line) for line in self._report.read_text().splitlines())
+        if late:
+            return Ran("timeout", "", f"not done after {limit_s:.0f} s", seconds, tests)
+        return _judged(process.returncode, told, seconds, tests)
+
+    def _environment(self) -> dict[str, str]:
+        """Python finds the copy first. No bytecode: its clock is too coarse to see a file change twice in a second."""
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "COV_"))}
+        return {
+            **environment,
+            "PYTHONPATH": str(self.root),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "FREEML_DATA": os.environ.get("FREEML_DATA", str(DATA)),
+            "MUTANTS_REPORT": str(self._report),
+        }
+
+
+def _judged(code: int, told: str, seconds: float, tests: tuple[dict[str, Any], ...]) -> Ran:
+    failed = [test for test in tests if test["outcome"] == "failed"]
+    if failed and code == 1:
+        return Ran(failed[0]["how"], failed[0]["node"], failed[0]["detail"], seconds, tests)
+    if code < 0:
+        return Ran("crash", "", signal.Signals(-code).name, seconds, tests)
+    if code == 0:
+        ran = any(test["outcome"] == "passed" and test["when"] == "call" for test in tests)
+        skipped = [test["node"] for test in tests if test["outcome"] == "skipped"]
+        if ran and not skipped:
+            return Ran("passed", "", "", seconds, tests)
+        return Ran("broken", "", f"skipped: {skipped[0]}" if skipped else "no test ran", seconds, tests)
+    detail = failed[0]["detail"] if failed else " ".join(told.split())[-200:]
+    return Ran("broken", "", detail, seconds, tests)

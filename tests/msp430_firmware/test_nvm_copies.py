@@ -1,0 +1,24 @@
+"""The driver of the MSP430's FRAM moves any bytes from any address to any other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.firmware.nvm_copies import with_check
+from tests.msp430_firmware.conftest import TOOLCHAINS, Compiled
+from tests.msp430_firmware.machine import rig, samples
+
+
+@pytest.mark.parametrize("toolchain", TOOLCHAINS)
+def test_bytes_are_written_and_read_at_every_alignment_of_both_ends(
+    toolchain: str, copied: Compiled, tmp_path: Path
+) -> None:
+    output = copied("digits")
+    main = output.folder / "firmware" / "main.c"
+    main.write_text(with_check(main.read_text(), "fml_board_report(-7);"))
+    engine, _ = rig(output, tmp_path, toolchain)
+    engine.power_on()
+    ((codes, expected),) = samples(output, 1)
+    assert engine.infer(codes).outputs == expected
