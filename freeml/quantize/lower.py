@@ -38,6 +38,7 @@ from freeml.ir.ops import (
 from freeml.ir.types import Array, Const, DType, Quant, TensorType
 from freeml.ir.verify import verify
 from freeml.quantize.fixed_point import multiplier, multipliers, quant_of_range, round_half_up
+from freeml.quantize.tables import inner_values, is_table
 from freeml.quantize.weights import WeightCodes, quantise_weights
 
 _CODES = np.arange(-128, 128, dtype=np.int64)
@@ -48,7 +49,8 @@ def lower(graph: Graph, scales: Mapping[str, Quant]) -> Graph:
     """The integer graph. Raises UnsupportedOp or BadModel with the node's name where no integers exist for an op."""
     builder = _Lowering(graph, scales)
     for op in graph.ops:
-        builder.lower(op)
+        if op.output not in builder.inner:
+            builder.lower(op)
     types = {port.value: _int8_type(graph.types[port.value], scales[port.value]) for port in graph.inputs}
     lowered = Graph(
         name=graph.name,
@@ -73,6 +75,7 @@ class _Lowering:
     def __init__(self, graph: Graph, scales: Mapping[str, Quant]) -> None:
         self.graph = graph
         self.scales = dict(scales)
+        self.inner = inner_values(graph)
         self.ops: list[Op] = []
         self.types: dict[str, TensorType] = {}
         self.consts: dict[str, Const] = {}
@@ -92,7 +95,7 @@ class _Lowering:
             case Binary():
                 self._binary(op)
             case Unary():
-                self._table(op, self._of_function(op), op.inputs[0], op.output)
+                self._table(op)
             case Softmax():
                 self._softmax(op)
             case MaxPool():
@@ -189,8 +192,8 @@ class _Lowering:
 
     def _binary(self, op: Binary) -> None:
         const = self.graph.consts.get(op.inputs[1])
-        if const is not None and const.array.size == 1:
-            self._table(op, self._of_scalar(op, float(const.array.reshape(()))), op.inputs[0], op.output)
+        if is_table(self.graph, op):
+            self._table(op)
             return
         left = self.scales[op.inputs[0]]
         names, right = op.inputs, self.scales.get(op.inputs[1])
@@ -212,9 +215,23 @@ class _Lowering:
             fields = add_fields(left, right, y, sign)
             self._add(AddI8(output=op.output, inputs=names, loc=op.loc, lo=lo, hi=hi, **fields), self._type(op))
 
-    def _of_function(self, op: Unary) -> npt.NDArray[np.float64]:
-        x = self.scales[op.inputs[0]]
-        real = (_CODES - x.zero_point) * x.scale
+    def _table(self, op: Op) -> None:
+        source, real = self._function(op)
+        table = _table_codes(real, self.scales[op.output])
+        self._add(LutI8(output=op.output, inputs=(source,), loc=op.loc), self._type(op), table=table)
+
+    def _function(self, op: Op) -> tuple[str, npt.NDArray[np.float64]]:
+        """The value that a function is one of, and its real result for each code, through the functions before it."""
+        source = op.inputs[0]
+        if source in self.inner:
+            source, real = self._function(self.graph.producers[source])
+        else:
+            x = self.scales[source]
+            real = np.asarray((_CODES - x.zero_point) * x.scale, dtype=np.float64)
+        return source, self._of_scalar(op, real) if isinstance(op, Binary) else self._of_function(op, real)
+
+    def _of_function(self, op: Op, real: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        assert isinstance(op, Unary)
         with np.errstate(all="ignore"):
             y: npt.NDArray[np.float64] = np.asarray(unary.apply(op.fn, op.params, real), dtype=np.float64)
         if np.isnan(y).any():
@@ -225,16 +242,10 @@ class _Lowering:
             )
         return y
 
-    def _of_scalar(self, op: Binary, scalar: float) -> npt.NDArray[np.float64]:
-        x = self.scales[op.inputs[0]]
-        real = (_CODES - x.zero_point) * x.scale
+    def _of_scalar(self, op: Binary, real: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        scalar = float(self.graph.consts[op.inputs[1]].array.reshape(()))
         y = {"add": real + scalar, "sub": real - scalar, "mul": real * scalar}[op.kind]
         return np.asarray(y if op.clamp is None else np.clip(y, *op.clamp), dtype=np.float64)
-
-    def _table(self, op: Op, real: npt.NDArray[np.float64], source: str, output: str) -> None:
-        y = self.scales[output]
-        table = _table_codes(real, y)
-        self._add(LutI8(output=output, inputs=(source,), loc=op.loc), self._type(op), table=table)
 
     def _softmax(self, op: Softmax) -> None:
         x, wanted = self.scales[op.inputs[0]], self.scales[op.output]

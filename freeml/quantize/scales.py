@@ -17,6 +17,7 @@ from freeml.ir.ops import ArgMax, Concat, MaxPool, Op, Pad, Reshape, Softmax, Tr
 from freeml.ir.types import DType, Quant
 from freeml.quantize.observe import Observed, union
 from freeml.quantize.ranges import Rule, with_headroom
+from freeml.quantize.tables import inner_values
 
 _MOVING = (MaxPool, Reshape, Transpose, Pad, Concat)
 _KNOWN_RANGE = {"sigmoid": Quant(1 / 256, -128), "tanh": Quant(1 / 128, 0)}
@@ -29,7 +30,7 @@ def missing(graph: Graph) -> list[str]:
 
 
 def assign_scales(graph: Graph, observed: Mapping[str, Observed], rule: Rule) -> dict[str, Quant]:
-    """Scale and zero point by value. Raises BadData where a value has neither a fixed scale nor observations."""
+    """Scale and zero point of every value that has codes. Raises BadData where one is neither fixed nor observed."""
     scales = _fixed(graph)
     scores = set(score_values(graph))
     for names in _groups(graph, scales):
@@ -57,24 +58,35 @@ def score_values(graph: Graph) -> list[str]:
 
 
 def _float_values(graph: Graph) -> list[str]:
-    return [name for name, type_ in graph.types.items() if type_.dtype is DType.F32]
+    inner = inner_values(graph)
+    return [name for name, type_ in graph.types.items() if type_.dtype is DType.F32 and name not in inner]
 
 
 def _fixed(graph: Graph) -> dict[str, Quant]:
-    """Scales that follow without samples: those of the model and of functions, and along ops that only move values."""
-    fixed = _known(graph)
+    """Scales that follow without samples: the model's, along ops that only move values, then those of functions."""
+    fixed = {name: type_.quant for name, type_ in graph.types.items() if type_.quant and type_.dtype is DType.F32}
+    _follow_forward(graph, fixed)
+    values = set(_float_values(graph))
+    for op in reversed(graph.ops):
+        for name in values.intersection(op.inputs) - fixed.keys() if isinstance(op, _MOVING) else ():
+            if op.output in fixed and _ends_in(graph, name, fixed):
+                fixed[name] = fixed[op.output]
+    for op in graph.ops:
+        if isinstance(op, Softmax):
+            fixed.setdefault(op.output, Quant(1 / 256, -128))
+        if isinstance(op, Unary) and op.fn in _KNOWN_RANGE:
+            fixed.setdefault(op.output, _KNOWN_RANGE[op.fn])
+    _follow_forward(graph, fixed)
+    return fixed
+
+
+def _follow_forward(graph: Graph, fixed: dict[str, Quant]) -> None:
     for op in graph.ops:
         if isinstance(op, _MOVING) and op.output not in fixed:
             read = {fixed.get(name) for name in op.inputs}
             (scale, *others) = read
             if scale is not None and not others and _holds(scale, op):
                 fixed[op.output] = scale
-    values = set(_float_values(graph))
-    for op in reversed(graph.ops):
-        for name in values.intersection(op.inputs) - fixed.keys() if isinstance(op, _MOVING) else ():
-            if op.output in fixed and _ends_in(graph, name, fixed):
-                fixed[name] = fixed[op.output]
-    return fixed
 
 
 def _holds(scale: Quant, op: Op) -> bool:
@@ -90,17 +102,6 @@ def _ends_in(graph: Graph, value: str, fixed: Mapping[str, Quant]) -> bool:
     readers = graph.readers(value)
     scales = {fixed.get(op.output) if isinstance(op, _MOVING) else None for op in readers}
     return len(scales) == 1 and None not in scales and value not in graph.output_values
-
-
-def _known(graph: Graph) -> dict[str, Quant]:
-    """Scales that the model or the function itself fixes."""
-    known = {name: type_.quant for name, type_ in graph.types.items() if type_.quant and type_.dtype is DType.F32}
-    for op in graph.ops:
-        if isinstance(op, Softmax):
-            known.setdefault(op.output, Quant(1 / 256, -128))
-        if isinstance(op, Unary) and op.fn in _KNOWN_RANGE:
-            known.setdefault(op.output, _KNOWN_RANGE[op.fn])
-    return known
 
 
 def _groups(graph: Graph, fixed: Mapping[str, Quant]) -> list[list[str]]:

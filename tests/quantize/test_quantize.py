@@ -135,6 +135,7 @@ def test_each_integer_op_computes_its_real_op_to_the_derived_number_of_steps(net
     scales = ranges(graph, network.samples)
     lowered = lower(graph, scales)
     codes = interpret(lowered, encode_inputs(lowered, network.samples), list(lowered.types))
+    inner: dict[str, np.ndarray] = {}  # values between two tables that became one: exact
     for op in graph.ops:
         if isinstance(op, f.ArgMax):
             continue
@@ -156,8 +157,13 @@ def test_each_integer_op_computes_its_real_op_to_the_derived_number_of_steps(net
                     )
                     const = quant.dequantize(quant.quantize(const)).astype(np.float64)
                 args.append(next(weights, const))
+            elif name in inner:
+                args.append(inner[name])
             else:
                 args.append((codes[name].astype(np.float64) - scales[name].zero_point) * scales[name].scale)
+        if op.output not in codes:
+            inner[op.output] = run_op(op, args, graph.types[op.output])
+            continue
         y = scales[op.output]
         real = run_op(op, args, graph.types[op.output]) / y.scale + y.zero_point
         difference = np.abs(codes[op.output] - np.clip(real, -128, 127))

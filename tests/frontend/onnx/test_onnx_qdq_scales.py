@@ -171,6 +171,15 @@ def read_twice(first: Range, second: Range, *, convolve: bool) -> Chain:
     return c
 
 
+def functions(after: Range, *kinds: str) -> Chain:
+    c = Chain((1, 2, 4, 4))
+    c.q((-3, 3))
+    for kind in kinds:
+        c.op(kind)
+    c.q(after)
+    return c
+
+
 def requantised(*spans: Range) -> Chain:
     c = Chain((1, 2, 4, 4))
     for span in spans:
@@ -214,6 +223,10 @@ CASES = {
     "scale folded before a layer": lambda: float_layer(
         (-0.5, 0.5), "Mul", floats(FACTORS[:, :2]), (-4, 4), before=True
     ),
+    "a function whose negative side its scale cuts off": lambda: functions((0, 1), "Tanh"),
+    "two functions, the first without a scale": lambda: functions((-0.2, 0.2), "Neg", "Tanh"),
+    "a function that ends in codes from zero on": lambda: functions((0, 3), "HardSwish"),
+    "a function in finer steps behind a pool": lambda: functions((-0.2, 0.2), "Tanh", "GlobalMaxPool"),
     "the input in two scales": lambda: read_twice((-0.5, 0.5), (-2, 2), convolve=False),
     "the input in two scales that do not contain each other": lambda: read_twice((-2, 0.5), (-0.5, 2), convolve=False),
     "a layer in two scales, narrower first": lambda: read_twice((-0.5, 0.5), (-4, 4), convolve=True),

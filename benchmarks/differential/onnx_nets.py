@@ -15,8 +15,9 @@ UNARY = ("Relu", "Tanh", "Sigmoid", "HardSwish", "LeakyRelu", "Elu", "Softplus",
 class Net:
     """A graph that grows by one node at a time; `shapes` has every value so far."""
 
-    def __init__(self, rng: np.random.Generator) -> None:
+    def __init__(self, rng: np.random.Generator, opset: int = 20) -> None:
         self.rng = rng
+        self.opset = opset
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[TensorProto] = []
         self.inputs: dict[str, Shape] = {}
@@ -26,17 +27,20 @@ class Net:
         return [int(v) for v in self.rng.integers(low, high + 1, n)]
 
     def const(self, array: np.ndarray) -> str:
+        """A constant; float64 becomes float32."""
         name = f"c{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        array = np.asarray(array, np.float32) if array.dtype == np.float64 else np.asarray(array)
+        self.constants.append(numpy_helper.from_array(array, name))
         return name
 
     def floats(self, *shape: int, positive: bool = False) -> str:
         values = self.rng.standard_normal(shape).astype(np.float32)
         return self.const(np.abs(values) + np.float32(0.5) if positive else values)
 
-    def add(self, op: str, inputs: list[str], **attrs: object) -> None:
+    def add(self, op: str, inputs: list[str], **attrs: object) -> str | None:
+        """The new tensor; None, and nothing added, where ONNX says that the node does not fit."""
         name = f"v{len(self.nodes)}"
-        self.nodes.append(helper.make_node(op, inputs, [name], **attrs))
+        self.nodes.append(helper.make_node(op, inputs, [name], name=f"{op}{len(self.nodes)}", **attrs))
         try:
             typed = shape_inference.infer_shapes(self.model([name]), strict_mode=True)
             shape = tuple(dim.dim_value for dim in typed.graph.output[0].type.tensor_type.shape.dim)
@@ -44,8 +48,9 @@ class Net:
             shape = ()
         if shape and min(shape) > 0 and int(np.prod(shape)) < 5000:
             self.shapes[name] = shape
-        else:
-            self.nodes.pop()
+            return name
+        self.nodes.pop()
+        return None
 
     def model(self, outputs: list[str]) -> onnx.ModelProto:
         graph = helper.make_graph(
@@ -55,7 +60,7 @@ class Net:
             [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
             self.constants,
         )
-        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=9)
 
 
 def random_model(rng: np.random.Generator) -> onnx.ModelProto:
@@ -195,3 +200,9 @@ def _prelu(net: Net, x: str) -> None:
     shape = net.shapes[x]
     if len(shape) > 1:
         net.add("PRelu", [x, net.floats(shape[1], *(1,) * (len(shape) - 2))])
+
+
+def inputs_of(proto: onnx.ModelProto) -> list[Shape]:
+    """Shapes of the inputs."""
+    dims = [value.type.tensor_type.shape.dim for value in proto.graph.input]
+    return [tuple(dim.dim_value for dim in axes) for axes in dims]

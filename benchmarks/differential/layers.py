@@ -1,0 +1,175 @@
+"""A QDQ model cut at its scales: every piece between two quantised tensors, fed with onnxruntime's own values.
+
+The values of a dequantised tensor are codes times a scale, so quantising them again gives the same codes: each piece
+starts from exactly what onnxruntime had there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from benchmarks.differential import judge
+from freeml.errors import FreemlError
+from freeml.ir.interpret import predict
+from freeml.ir.types import Array
+from freeml.quantize.scales import missing
+from freeml.quantize.search import quantize
+
+# Functions whose results freeml keeps in levels of their own, where the model gives them no scale.
+_LEVELS = {"Softmax": 1 / 256, "Sigmoid": 1 / 256, "Tanh": 1 / 128}
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Nodes that compute the codes of one tensor from those of others."""
+
+    nodes: tuple[onnx.NodeProto, ...]
+    sources: tuple[str, ...]  # tensors before their QuantizeLinear, or inputs of the model
+    result: str  # a dequantised tensor
+
+    def proto(self, whole: onnx.ModelProto, shapes: dict[str, tuple[int, ...]]) -> onnx.ModelProto:
+        """The piece as a model of its own."""
+        read = {name for node in self.nodes for name in node.input}
+        inputs = [helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, shapes[n]) for n in self.sources]
+        outputs = [helper.make_tensor_value_info(self.result, onnx.TensorProto.FLOAT, None)]
+        constants = [tensor for tensor in whole.graph.initializer if tensor.name in read]
+        graph = helper.make_graph(list(self.nodes), "piece", inputs, outputs, constants)
+        return helper.make_model(graph, opset_imports=list(whole.opset_import), ir_version=whole.ir_version)
+
+
+def pieces(proto: onnx.ModelProto) -> Iterator[Piece]:
+    """One for each tensor that is quantised, inputs of the model apart."""
+    made_by = {name: node for node in proto.graph.node for name in node.output}
+    for quantised in proto.graph.node:
+        producer = made_by.get(quantised.input[0]) if quantised.op_type == "QuantizeLinear" else None
+        behind = [node for node in proto.graph.node if quantised.output[0] in node.input]
+        if producer is None or not behind or behind[0].op_type != "DequantizeLinear":
+            continue
+        taken, sources = _upstream(proto, made_by, quantised.input[0])
+        taken |= {id(quantised), id(behind[0])}
+        nodes = tuple(node for node in proto.graph.node if id(node) in taken)
+        if sources:
+            yield Piece(nodes, tuple(sources), behind[0].output[0])
+
+
+def _upstream(proto: onnx.ModelProto, made_by: dict[str, onnx.NodeProto], wanted: str) -> tuple[set[int], list[str]]:
+    """Nodes that make a tensor, back to QuantizeLinear and inputs, and what those read."""
+    inputs = {value.name for value in proto.graph.input}
+    taken: set[int] = set()
+    sources: list[str] = []
+    names = [wanted]
+    while names:
+        name = names.pop()
+        node = made_by.get(name)
+        if name in inputs and name not in sources:
+            sources.append(name)
+        if node is None or id(node) in taken:
+            continue
+        taken.add(id(node))
+        if node.op_type == "QuantizeLinear" and made_by.get(node.input[0]) is not None:
+            if node.input[0] not in sources:
+                sources.append(node.input[0])
+        else:
+            names += [n for n in node.input if n]
+    return taken, sources
+
+
+def judge_layers(proto: onnx.ModelProto, samples: Sequence[Array]) -> tuple[judge.Verdict, float]:
+    """The first piece that is off by more than its tolerance, and the largest tolerance in steps of any piece."""
+    values = _recorded(proto, samples)
+    widest = 1.0
+    for piece in pieces(proto):
+        own = [values[name] for name in piece.sources]
+        model = piece.proto(proto, {name: values[name].shape[1:] for name in piece.sources})
+        try:
+            graph = judge.read_onnx(model)
+            if missing(graph):
+                continue  # a value in between has no scale: only the whole net says what it should be
+            graph = quantize(graph, None).graph
+        except FreemlError as error:
+            return judge.Verdict("wrong", f"{piece.nodes[-3].op_type} alone is refused: {error.what}"), widest
+        (mine,) = predict(graph, judge.as_freeml(graph, own))
+        theirs = values[piece.result]
+        quant = graph.types[graph.outputs[0].value].quant
+        assert quant is not None
+        steps = float(np.abs(mine.reshape(theirs.shape) - theirs).max()) / quant.scale
+        limit = _tolerance(proto, piece, own, quant.scale)
+        widest = max(widest, limit)
+        if steps > limit + 0.01:
+            kinds = ", ".join(node.op_type for node in piece.nodes if "Linear" not in node.op_type)
+            return judge.Verdict(
+                "wrong", f"{steps:.1f} steps in one layer ({kinds}), {limit:.1f} allowed", steps
+            ), limit
+    return judge.Verdict("right"), widest
+
+
+def _recorded(proto: onnx.ModelProto, samples: Sequence[Array]) -> dict[str, Array]:
+    """Values of the inputs and, under the names before and behind it, of every quantised tensor as it is read."""
+    full = onnx.ModelProto()
+    full.CopyFrom(proto)
+    pairs = {}
+    for node in proto.graph.node:
+        if node.op_type == "DequantizeLinear":
+            made = next((n for n in proto.graph.node if node.input[0] in n.output), None)
+            if made is not None and made.op_type == "QuantizeLinear":
+                pairs[node.output[0]] = made.input[0]
+    kept = [value.name for value in proto.graph.output]
+    full.graph.output.extend(onnx.ValueInfoProto(name=name) for name in pairs if name not in kept)
+    found = judge.session(full)
+    names = [port.name for port in found.get_inputs()]
+    outputs = [port.name for port in found.get_outputs()]
+    columns = [found.run(outputs, dict(zip(names, row, strict=True))) for row in zip(*samples, strict=True)]
+    values = dict(zip(names, samples, strict=True))
+    for name, column in zip(outputs, zip(*columns, strict=True), strict=True):
+        values[name] = np.stack(column)
+        if name in pairs:
+            values.setdefault(pairs[name], values[name])
+    return values
+
+
+def _tolerance(proto: onnx.ModelProto, piece: Piece, sources: Sequence[Array], scale: float) -> float:
+    """Steps that a piece may be off by: see the head of `judge`."""
+    limit = float(judge.LAYER_STEPS)
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
+    known = {**constants, **_dequantised(piece, constants)}
+    quantised = {node.input[0] for node in piece.nodes if node.op_type == "QuantizeLinear"}
+    for node in piece.nodes:
+        if node.op_type in _LEVELS and (node.op_type == "Softmax" or node.output[0] not in quantised):
+            limit += _LEVELS[node.op_type] / scale
+        if node.op_type in ("Conv", "Gemm", "MatMul", "Add", "Sub", "Mul"):
+            for name in node.input[:2]:
+                if name in known:
+                    limit += _rounded_anew(node, known[name], sources) / scale
+    return limit
+
+
+def _dequantised(piece: Piece, constants: dict[str, Array]) -> dict[str, Array]:
+    """Constants behind DequantizeLinear whose codes do not fit int8 around zero, in real numbers."""
+    found = {}
+    for node in piece.nodes:
+        if node.op_type == "DequantizeLinear" and node.input[0] in constants:
+            codes, scale, *rest = (constants[name] for name in node.input)
+            zero = rest[0].astype(np.int64) if rest else np.zeros(1, np.int64)
+            if codes.dtype == np.uint8 and scale.size == 1:
+                centred = codes.astype(np.int64) - zero.reshape(-1)[0]
+                if centred.min() < -128 or centred.max() > 127:
+                    found[node.output[0]] = centred * float(scale.reshape(-1)[0])
+    return found
+
+
+def _rounded_anew(node: onnx.NodeProto, real: Array, sources: Sequence[Array]) -> float:
+    """The most that a result moves where freeml gives a constant codes of its own: half their step in each product."""
+    largest = max(float(np.abs(x).max()) for x in sources)
+    if node.op_type in ("Add", "Sub", "Mul"):
+        step = (max(float(real.max()), 0.0) - min(float(real.min()), 0.0)) / 255 if real.size > 1 else 0.0
+        return 0.5 * step * (largest if node.op_type == "Mul" else 1.0)
+    if real.ndim < 2:
+        return 0.0
+    n_out = real.shape[0] if node.op_type == "Conv" else min(real.shape)
+    mean = max(float(np.mean(np.abs(x), axis=tuple(range(1, x.ndim))).max()) for x in sources)
+    return 0.5 * float(np.abs(real).max()) / 127 * real.size / n_out * mean
