@@ -438,3 +438,17 @@ def test_scores_have_room_beyond_what_calibration_saw() -> None:
     lowest, highest = ((code - quant.zero_point) * quant.scale for code in (-128, 127))
     assert lowest < scores.min() - room
     assert highest > scores.max() + room
+
+
+def test_values_of_different_scales_are_brought_to_one_where_they_are_joined() -> None:
+    b = GraphBuilder("m")
+    x = b.input("x", (1, 6))
+    parts = [b.unary(x, "sigmoid", loc="net:/sigmoid"), b.unary(x, "tanh", loc="net:/tanh")]
+    b.output(b.concat(parts, axis=1, loc="net:/join"), "y")
+    graph = run_passes(b.finish())
+    samples = [np.random.default_rng(2).normal(size=(32, 6)).astype(np.float32)]
+    lowered = lower(graph, ranges(graph, samples))
+    quant = lowered.types[lowered.outputs[0].value].quant
+    assert quant is not None
+    y = quant.dequantize(interpret(lowered, encode_inputs(lowered, samples))[lowered.outputs[0].value])
+    np.testing.assert_allclose(y, run_float(graph, samples), atol=0.04)

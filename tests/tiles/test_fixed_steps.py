@@ -1,0 +1,46 @@
+"""Steps that cannot be cut: cold start, capture, publication, report; and which commit record an NVM gets."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from freeml.board import load_board
+from freeml.errors import DoesNotFit
+from freeml.plan.progress import check_progress
+from freeml.plan.tiles import TilePlan, plan_tiles
+from tests.tiles.test_tiles import MSP430, SRAM, Builder, planned, tiny_cnn
+
+
+def plan_of(n_scores: int) -> TilePlan:
+    b = Builder()
+    graph, memory = planned(b.graph(b.dense(b.input(4), n_scores)))
+    return plan_tiles(graph, memory, MSP430, sram_tile_bytes=SRAM)
+
+
+@pytest.mark.parametrize("step", ["cold_start", "capture", "publish", "report"])
+def test_each_step_that_cannot_be_cut_must_fit(step: str) -> None:
+    graph, memory = planned(tiny_cnn())
+    plan = plan_tiles(graph, memory, MSP430, sram_tile_bytes=SRAM)
+    fixed = getattr(plan, step)
+    dear = replace(plan, **{step: replace(fixed, cost=replace(fixed.cost, charge_pc=1e9))})
+    with pytest.raises(DoesNotFit, match="needs"):
+        check_progress(graph, memory, dear, MSP430, sram_tile_bytes=SRAM)
+
+
+def test_publishing_costs_what_comparing_the_scores_costs() -> None:
+    few, many = plan_of(2).publish.cost, plan_of(202).publish.cost
+    assert few is not None
+    assert many is not None
+    assert many.cycles > few.cycles + 200 * 5
+
+
+@pytest.mark.parametrize("atomic_bytes", [1, 2, 4])
+@pytest.mark.parametrize("tears", [False, True])
+def test_nvm_that_tears_gets_two_slots_however_wide_it_writes(tears: bool, atomic_bytes: int) -> None:
+    host = load_board("host")
+    board = host.model_copy(update={"nvm": host.nvm.model_copy(update={"tears": tears, "atomic_bytes": atomic_bytes})})
+    graph, memory = planned(tiny_cnn())
+    plan = plan_tiles(graph, memory, board, sram_tile_bytes=SRAM)
+    assert plan.commit_slots == (2 if tears or atomic_bytes < 2 else 1)
