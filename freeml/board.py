@@ -81,7 +81,7 @@ class Nvm(Strict):
     def behaviours(self) -> tuple[str, ...]:
         """What a power loss may do to writes: what `freeml verify --power-loss` tries."""
         if self.tears:
-            return ("torn",) if self.ordered else ("torn", "unordered")
+            return ("torn",) if self.ordered else ("torn-unordered",)
         return ("atomic",) if self.ordered else ("unordered",)
 
 
@@ -256,7 +256,7 @@ class Board(Strict):
         return self.memory_map.kernels if self.memory_map else "portable"
 
     def with_nvm(self, behaviour: str) -> Board:
-        """The same board with an NVM that is "atomic" (2 bytes), tears writes at any byte, or is unordered.
+        """The same board with an NVM that is "atomic" (2 bytes), tears writes at any byte, is unordered, or both.
 
         Raises BadBoard for another word.
         """
@@ -264,6 +264,7 @@ class Board(Strict):
             "atomic": {"atomic_bytes": 2, "tears": False, "ordered": True},
             "torn": {"atomic_bytes": 1, "tears": True, "ordered": True},
             "unordered": {"atomic_bytes": 2, "tears": False, "ordered": False},
+            "torn-unordered": {"atomic_bytes": 1, "tears": True, "ordered": False},
         }
         if behaviour not in changes:
             raise BadBoard(f"no NVM is {behaviour!r}", where="--nvm", hint=f"one of {', '.join(changes)}")

@@ -63,7 +63,7 @@ class CompileOptions:
     capacitor_uf  capacitance in microfarad instead of the board's own
     profile  a file of `freeml profile`: tiles are planned, and progress is proved, with its measured costs
     toolchain  compiler of the firmware whose sizes the manifest has: "auto", "zig", "gcc" as in `freeml build`
-    nvm      what the NVM guarantees, instead of the board's own: "atomic", "torn" or "unordered" (Board.with_nvm)
+    nvm      what the NVM guarantees, instead of the board's own: a word of Board.with_nvm
     """
 
     board: str = "host"

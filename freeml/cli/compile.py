@@ -38,7 +38,7 @@ _MOST_LAYERS = 20
 @capacitor_option
 @click.option(
     "--nvm",
-    type=click.Choice(["atomic", "torn", "unordered"]),
+    type=click.Choice(["atomic", "torn", "unordered", "torn-unordered"]),
     help="What a power loss may do to writes, instead of what the board's NVM guarantees.",
 )
 @click.option(

@@ -24,10 +24,10 @@ from freeml.firmware.toolchain import find_host_compiler
 from freeml.resources import resource
 from freeml.sim import foreign
 
-Behaviour = Literal["atomic", "torn", "unordered"]
+Behaviour = Literal["atomic", "torn", "unordered", "torn-unordered"]
 Start = Literal["zeros", "ones", "garbage", "other-digest", "other-version", "older-layout", "other-magic", "damaged"]
 
-BEHAVIOURS: tuple[Behaviour, ...] = ("atomic", "torn", "unordered")
+BEHAVIOURS: tuple[Behaviour, ...] = ("atomic", "torn", "unordered", "torn-unordered")
 STARTS: tuple[Start, ...] = (
     "zeros",
     "ones",
@@ -42,6 +42,7 @@ _BLANK = ("zeros", "ones", "garbage")  # the others: an image
 _MODES = ("none", "linear", "log", "commit", "random", "schedule")
 _NO_LOSS = 2**32 - 1
 _NO_LIMIT = 2**64 - 1
+_MOST_FAULTS = 65  # CRASH_MOST_FAULTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ class _CReport(ctypes.Structure):
         ("closed", ctypes.c_uint32),
         ("seconds", ctypes.c_double),
         ("reason", ctypes.c_char * 160),
-        ("schedule", ctypes.c_char * 512),
+        ("schedule", ctypes.c_char * 2048),
     )
 
 
@@ -130,14 +131,20 @@ class _CLayer(ctypes.Structure):
     )
 
 
+class _CFault(ctypes.Structure):
+    """crash_fault_t."""
+
+    _fields_ = (("ago", ctypes.c_uint8), ("is_garbage", ctypes.c_uint8), ("value", ctypes.c_uint8))
+
+
 class _CLoss(ctypes.Structure):
     """crash_loss_t."""
 
     _fields_ = (
         ("writes", ctypes.c_uint32),
         ("choices", ctypes.c_uint32),
-        ("fault", ctypes.c_uint8),
-        ("detail", ctypes.c_uint8),
+        ("n_faults", ctypes.c_uint8),
+        ("faults", _CFault * _MOST_FAULTS),
     )
 
 
@@ -217,7 +224,7 @@ class CrashRig:
         assert len(image) in (0, self.nvm_bytes), "an image of this model's size"
         options = _COptions(
             behaviour=BEHAVIOURS.index(behaviour),
-            unit_bytes=1 if behaviour == "torn" else unit_bytes,
+            unit_bytes=1 if "torn" in behaviour else unit_bytes,
             start=STARTS.index(start) if start in _BLANK else len(_BLANK),
             memoise=memoise,
             any_write=any_write,
@@ -304,14 +311,16 @@ def _report(
     )
 
 
-_LOSS = re.compile(r"(\d+|end)(?::([01]+))?(?:-(\d+)|~([0-9a-f]{2}))?")
+_LOSS = re.compile(r"(\d+|end)(?::([01]+))?((?:~[0-9a-f]{2})?(?:-\d+(?:=[0-9a-f]{2})?)*)")
+_FAULT = re.compile(r"-(\d+)(?:=([0-9a-f]{2}))?|~([0-9a-f]{2})")
 
 
 def parse_schedule(text: str) -> list[_CLoss]:
     """Losses from text: "12,8" is after 12 writes, then after 8 more.
 
-    "12:01" adds what sensor and energy meter show when asked for the first and the second time, "12-3" a third last
-    write that is missing, "12~5a" a next byte that became garbage; "end:1" is the last power cycle, without a loss.
+    "12:01" adds what sensor and energy meter show when asked for the first and the second time, "12~5a" a next
+    byte that became garbage, "12-3" a third last write that is missing, "12-3=5a" one that became garbage; one loss may
+    have several of these, in this order, later writes first. "end:1" is the last power cycle, without a loss.
 
     >>> [loss.writes for loss in parse_schedule("12,8")]
     [12, 8]
@@ -319,15 +328,24 @@ def parse_schedule(text: str) -> list[_CLoss]:
     losses = []
     for part in text.split(","):
         match = _LOSS.fullmatch(part.strip())
-        if match is None:
+        faults = [_fault(*found.groups()) for found in _FAULT.finditer(match[3])] if match else []
+        if match is None or len(faults) > _MOST_FAULTS or any(fault is None for fault in faults):
             raise BadOutput(
                 f"{part!r} is no power loss", where="schedule", hint="write numbers of writes, such as 12,8"
             )
-        writes, choices, missing, garbage = match.groups()
-        bits = int((choices or "0")[::-1], 2)
-        fault, detail = (1, int(missing)) if missing else (2, int(garbage, 16)) if garbage else (0, 0)
-        losses.append(_CLoss(_NO_LOSS if writes == "end" else int(writes), bits, fault, detail))
+        bits = int((match[2] or "0")[::-1], 2)
+        array = (_CFault * _MOST_FAULTS)(*(fault for fault in faults if fault is not None))
+        losses.append(_CLoss(_NO_LOSS if match[1] == "end" else int(match[1]), bits, len(faults), array))
     return losses
+
+
+def _fault(ago: str | None, garbage: str | None, next_byte: str | None) -> _CFault | None:
+    """None where no unit is so long ago: none that waits for a barrier."""
+    if ago is None:
+        return _CFault(0, 1, int(next_byte or "0", 16))
+    if not 0 < int(ago) <= _MOST_FAULTS:
+        return None
+    return _CFault(int(ago), garbage is not None, int(garbage or "0", 16))
 
 
 def build_rig(

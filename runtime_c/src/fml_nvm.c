@@ -115,7 +115,7 @@ void fml_nvm_cold_start(const fml_model_t *model, uint8_t *nvm, fml_position_t *
 }
 
 #ifndef FML_NO_COMMIT
-/* Three writes, each persistent before the next: first no byte of the check is the complement of its byte of the word, and
+/* Three writes, each persistent before the next, and the data of the step before them: first no byte of the check is the complement of its byte of the word, and
  * so until the last byte of the last write. For another commit than this one to appear, four attempts in a row must be
  * torn, each leaving the one worst byte of 256: the crash explorer finds that three do not suffice. Without the first
  * write, or with a CRC in place of the complement, one torn attempt can. */
@@ -123,7 +123,7 @@ static void commit_to_slot(uint8_t *slot, uint32_t word) {
     fml_commit_t commit;
     fml_hal_nvm_read(&commit, slot, sizeof commit);
     fml_hal_nvm_write(slot + offsetof(fml_commit_t, check), &commit.word, sizeof commit.word);
-    FML_BARRIER(); /* for the data of the step as well: a void slot commits nothing */
+    FML_BARRIER();
     fml_hal_nvm_write(slot, &word, sizeof word);
     FML_BARRIER();
     commit.check = ~word;
@@ -137,10 +137,10 @@ void fml_nvm_commit(const fml_model_t *model, uint8_t *nvm, fml_position_t *at) 
     (void)nvm;
     (void)at;
 #else
+    FML_BARRIER(); /* for the data: even the erasure of a slot, torn after others were, may make it whole */
     if (model->commit_slots == 1) {
         const uint16_t word = (uint16_t)(at->step << 1 | at->newest);
         at->count = 0;
-        FML_BARRIER();
         fml_hal_nvm_write(nvm + FML_NVM_COMMIT, &word, sizeof word);
     } else {
         at->count = (at->count + 1u) & 3u;

@@ -2,6 +2,8 @@
  *
  * crash_world.c    the NVM image, its hash, the board interface, one power cycle, what every write and commit must keep
  * crash_closure.c  every reachable reboot image
+ * crash_losses.c   what a loss may leave of the writes that wait for a barrier
+ * crash_legal.c    runs without losses: their images, their answers
  * crash_walk.c     single schedules of losses: linear, log, random, given */
 #ifndef FML_CRASH_H
 #define FML_CRASH_H
@@ -12,7 +14,7 @@
 #include "fml_hal.h"
 #include "fml_runtime.h"
 
-enum { CRASH_ATOMIC = 0, CRASH_TORN = 1, CRASH_UNORDERED = 2 };
+enum { CRASH_ATOMIC, CRASH_TORN, CRASH_UNORDERED, CRASH_TORN_UNORDERED };
 enum { CRASH_BLANK_00, CRASH_BLANK_FF, CRASH_GARBAGE, CRASH_IMAGE };
 
 typedef struct {
@@ -36,7 +38,7 @@ typedef struct {
     uint32_t divergences, closed;
     double seconds;
     char reason[160];
-    char schedule[512];
+    char schedule[2048];
 } crash_report_t;
 
 /* What of one layer was explored. Index n_layers: cold start and capture; n_layers + 1: publication and report. */
@@ -56,12 +58,21 @@ void crash_images(const fml_model_t *model, const crash_options_t *options, cons
 
 enum { CRASH_NONE, CRASH_LINEAR, CRASH_LOG, CRASH_COMMIT, CRASH_RANDOM, CRASH_SCHEDULE };
 
+/* What a loss does to one unit: it is missing, or garbage of one byte. */
+typedef struct {
+    uint8_t ago; /* 1: the last changed unit that waits for a barrier; 2: the one before ..; 0: the next byte, always garbage */
+    uint8_t is_garbage, value;
+} crash_fault_t;
+
+/* As many units as may wait, and the next byte. */
+enum { CRASH_MOST_WAITING = FML_NVM_CHUNK_BYTES, CRASH_MOST_FAULTS = CRASH_MOST_WAITING + 1 };
+
 /* One power cycle of a given schedule. */
 typedef struct {
     uint32_t writes;  /* before the loss; UINT32_MAX: no loss */
     uint32_t choices; /* what sensor and meter show, bit i at the step that asks for the i-th time */
-    uint8_t fault;    /* 0; 1: the detail-th last write since the barrier is missing; 2: the next byte is `detail` */
-    uint8_t detail;
+    uint8_t n_faults;
+    crash_fault_t faults[CRASH_MOST_FAULTS];
 } crash_loss_t;
 
 void crash_walk(const fml_model_t *model, const crash_options_t *options, const int8_t *const samples[2], uint32_t mode,
@@ -78,6 +89,7 @@ typedef struct {
 typedef struct {
     uint32_t addr;
     uint8_t n;
+    uint8_t is_covered; /* a later unit that waits has bytes of this one */
     uint8_t old[4];
 } crash_unit_t;
 
@@ -101,8 +113,8 @@ typedef struct {
     crash_position_t now;   /* what the image says */
     uint8_t committed;      /* since then */
     uint8_t reported;       /* in this step */
-    crash_unit_t pending[4096];
-    uint32_t n_pending;
+    crash_unit_t pending[CRASH_MOST_WAITING]; /* changed units since the last barrier */
+    uint32_t n_pending, waiting_bytes;        /* bytes written since then, changed or not */
     uint64_t cycle_writes;
     uint64_t enter_writes, longest; /* most writes of a step */
     uint32_t random;
@@ -139,6 +151,25 @@ enum { WORLD_LOST = 1, WORLD_DIVERGED = 2 };
 void world_enter(void); /* a step begins from this image: what may it write? */
 void world_boot(void);  /* power comes back: garbage in RAM, then fml_boot(); a cold start is a step of its own */
 void world_step(void);  /* fml_step() must commit; the RAM it leaves must be the RAM of a fresh boot */
+
+/* What a loss with these faults leaves in place of the newest bytes. next: the address of the byte with ago == 0. Returns the
+ * number of pieces; fewer than faults where a later unit lies over a missing one. */
+uint32_t world_fault(const crash_fault_t *faults, uint32_t n, uint32_t next, crash_unit_t *pieces);
+
+/* --- crash_losses.c ------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    uint32_t n_bytes;     /* that the step may write */
+    uint8_t most_torn;    /* bytes that may still become garbage */
+    uint8_t is_first_run; /* of the step: no loss came before */
+    uint64_t lot;
+} crash_step_t;
+
+typedef void (*crash_consider_t)(const crash_fault_t *faults, uint32_t n);
+
+/* Calls consider() with every loss to follow before the next byte is written, and after a unit was changed. */
+void crash_losses_before(uint32_t addr, uint8_t byte, const crash_step_t *step, crash_consider_t consider);
+void crash_losses_after(const crash_step_t *step, crash_consider_t consider);
 
 /* --- crash_legal.c -------------------------------------------------------------------------------------------------- */
 

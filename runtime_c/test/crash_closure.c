@@ -17,7 +17,7 @@
 
 #include "crash.h"
 
-enum { SMALL_STEP_BYTES = 64, NO_ITEM = 0xffffffff };
+enum { NO_ITEM = 0xffffffff };
 
 typedef struct {
     uint32_t parent, addr;
@@ -28,7 +28,8 @@ typedef struct {
     uint32_t node;
     uint32_t from;   /* the item whose run left this image; NO_ITEM: the committed image itself */
     uint32_t writes; /* of that run, before the loss */
-    uint8_t choice, fault, detail;
+    uint32_t fault;  /* the first of its faults */
+    uint8_t n_faults, choice;
     uint8_t torn; /* garbage bytes since the commit */
 } item_t;
 
@@ -44,12 +45,15 @@ static struct {
     node_t *nodes;
     item_t *items;
     uint32_t *stack, *chain;
+    crash_fault_t *faults;
     uint32_t n_nodes, nodes_room, keep, n_items, items_room, n_stack, stack_room, chain_room;
-    uint32_t node, item, step_bytes;
+    uint32_t n_faults, faults_room;
+    uint32_t node, item, step_bytes, next;
     crash_set_t visited, windows;
     uint64_t pending; /* hash of the pending writes */
     entry_t *entry, *todo;
-    uint8_t fault, detail; /* of the loss that is considered */
+    const crash_fault_t *judged; /* of the loss that is considered */
+    uint32_t n_judged;
 } closure;
 
 static void *grown(void *array, uint32_t n, uint32_t *room, size_t size) {
@@ -64,13 +68,13 @@ static void *grown(void *array, uint32_t n, uint32_t *room, size_t size) {
     return array;
 }
 
-static uint32_t add_node(uint32_t parent, uint32_t addr, uint32_t n) {
+static uint32_t add_node(uint32_t parent, uint32_t addr, const uint8_t *bytes, uint32_t n) {
     closure.nodes = grown(closure.nodes, closure.n_nodes, &closure.nodes_room, sizeof *closure.nodes);
     node_t *node = &closure.nodes[closure.n_nodes];
     node->parent = parent;
     node->addr = addr;
     node->n = (uint8_t)n;
-    memcpy(node->bytes, world.nvm + addr, n);
+    memcpy(node->bytes, bytes, n);
     return closure.n_nodes++;
 }
 
@@ -84,11 +88,11 @@ static void push(const item_t *item) {
     }
 }
 
-/* How many bytes a loss may still turn into garbage before the next commit. Of a cold start two are followed at most: the
- * whole control block may be torn there, and no commit record that could be mistaken for another stands in it. */
+/* How many bytes may become garbage before the next commit. Of a cold start two at most are followed, one where units may be
+ * missing as well: all of the control block may be torn there, and it holds no commit record to mistake for another. */
 static uint8_t most_torn(void) {
-    const uint8_t most = world.options->max_torn;
-    return world.start.valid || (most > 0 && most < 2) ? most : 2;
+    const uint8_t most = world.options->max_torn, cold = world.options->behaviour == CRASH_TORN_UNORDERED ? 1 : 2;
+    return world.start.valid || (most > 0 && most < cold) ? most : cold;
 }
 
 /* Whether a loss may leave this image, and none did before: then it is to be booted. */
@@ -103,57 +107,80 @@ static int is_new(uint64_t key, uint8_t torn) {
     return !ended && crash_set_add(&closure.visited, key ^ (most_torn() > 0 ? torn * 0x9e3779b97f4a7c15u : 0));
 }
 
-static void push_image(uint32_t node, uint8_t fault, uint8_t detail) {
-    const uint8_t torn = (uint8_t)(closure.items[closure.item].torn + (fault == 2));
-    const item_t item = {node, closure.item, (uint32_t)world.cycle_writes, 0, fault, detail, torn};
+static void push_image(uint32_t node, const crash_fault_t *faults, uint32_t n, uint8_t torn) {
+    const item_t item = {node, closure.item, (uint32_t)world.cycle_writes, closure.n_faults, (uint8_t)n, 0, torn};
+    for (uint32_t i = 0; i < n; i++) {
+        closure.faults = grown(closure.faults, closure.n_faults, &closure.faults_room, sizeof *closure.faults);
+        closure.faults[closure.n_faults++] = faults[i];
+    }
     world.report->images++;
     push(&item);
 }
 
-/* An image that differs from the present one in n bytes. */
-static void consider(uint32_t addr, const uint8_t *bytes, uint32_t n, uint8_t fault, uint8_t detail) {
-    uint8_t now[4];
+static void push_pieces(const crash_unit_t *pieces, uint32_t n_pieces, const crash_fault_t *faults, uint32_t n, uint8_t torn) {
+    uint32_t node = closure.node;
+    for (uint32_t i = 0; i < n_pieces; i++) {
+        node = add_node(node, pieces[i].addr, pieces[i].old, pieces[i].n);
+    }
+    push_image(node, faults, n, torn);
+}
+
+static uint8_t torn_with(const crash_fault_t *faults, uint32_t n) {
+    uint8_t torn = closure.items[closure.item].torn;
+    for (uint32_t i = 0; i < n; i++) {
+        torn = (uint8_t)(torn + faults[i].is_garbage);
+    }
+    return torn;
+}
+
+/* The image that a loss with these faults leaves now. */
+static void consider(const crash_fault_t *faults, uint32_t n) {
+    crash_unit_t pieces[CRASH_MOST_FAULTS], present[CRASH_MOST_FAULTS];
     const crash_position_t at = world.now;
-    const uint8_t committed = world.committed;
-    const uint8_t torn = (uint8_t)(closure.items[closure.item].torn + (fault == 2));
-    if (addr >= FML_NVM_SUMS && !committed) { /* the position stays, so this is all there is to it */
-        if (is_new(world_key_with(addr, bytes, n), torn)) {
-            memcpy(now, world.nvm + addr, n);
-            world_set(addr, bytes, n);
-            push_image(add_node(closure.node, addr, n), fault, detail);
-            world_set(addr, now, n);
+    const uint8_t committed = world.committed, torn = torn_with(faults, n);
+    const uint32_t n_pieces = world_fault(faults, n, closure.next, pieces);
+    if (n_pieces == 1 && pieces[0].addr >= FML_NVM_SUMS && !committed) { /* the position stays: this is all there is to it */
+        if (is_new(world_key_with(pieces[0].addr, pieces[0].old, pieces[0].n), torn)) {
+            push_pieces(pieces, 1, faults, n, torn);
         }
         return;
     }
-    closure.fault = fault;
-    closure.detail = detail;
-    memcpy(now, world.nvm + addr, n);
-    world_set(addr, bytes, n);
+    closure.judged = faults;
+    closure.n_judged = n;
+    for (uint32_t i = 0; i < n_pieces; i++) {
+        present[i] = pieces[i];
+        memcpy(present[i].old, world.nvm + pieces[i].addr, pieces[i].n);
+        world_set(pieces[i].addr, pieces[i].old, pieces[i].n);
+    }
     world_judge();
     if (is_new(world_key(&world.now), torn)) {
-        push_image(add_node(closure.node, addr, n), fault, detail);
+        push_pieces(pieces, n_pieces, faults, n, torn);
     }
-    world_set(addr, now, n);
+    for (uint32_t i = n_pieces; i-- > 0;) {
+        world_set(present[i].addr, present[i].old, present[i].n);
+    }
     world.now = at;
     world.committed = committed;
-    closure.fault = 0;
+    closure.judged = NULL;
+    closure.n_judged = 0;
+}
+
+static crash_step_t step_now(void) {
+    const item_t *item = &closure.items[closure.item];
+    const uint8_t most = most_torn();
+    crash_step_t step = {closure.step_bytes, 0, closure.item == 0, world_key(&world.now) ^ closure.pending};
+    step.most_torn = most == 0 ? 255 : most > item->torn ? (uint8_t)(most - item->torn) : 0;
+    return step;
 }
 
 static void before(uint32_t addr, const uint8_t *bytes, uint32_t n) {
     (void)n;
-    const uint8_t most = most_torn();
-    if (world.options->behaviour != CRASH_TORN || (most > 0 && closure.items[closure.item].torn >= most)) {
+    if (world.options->behaviour == CRASH_ATOMIC || world.options->behaviour == CRASH_UNORDERED) {
         return;
     }
-    const uint8_t old = world.nvm[addr], new = bytes[0], control = addr < FML_NVM_ARENA;
-    if (old == new && !control && closure.step_bytes > SMALL_STEP_BYTES) {
-        return; /* a byte that gets the value it has is torn in small steps and in the control block only */
-    }
-    const uint8_t any = (uint8_t)((new ^ addr * 0x9e3779b1u) * 0x85ebca6bu >> 24);
-    const uint8_t value = world.options->adversary ? (uint8_t)~new : any;
-    if (value != old && value != new) {
-        consider(addr, &value, 1, 2, value);
-    }
+    const crash_step_t step = step_now();
+    closure.next = addr;
+    crash_losses_before(addr, bytes[0], &step, consider);
 }
 
 /* The same image with the same writes pending leaves what it left the first time. */
@@ -172,15 +199,13 @@ static void after(uint32_t addr, uint32_t n, uint8_t changed) {
     if (!changed) {
         return;
     }
-    closure.node = add_node(closure.node, addr, n);
+    closure.node = add_node(closure.node, addr, world.nvm + addr, n);
     if (!world.committed && is_new(world_key(&world.now), closure.items[closure.item].torn)) {
-        push_image(closure.node, 0, 0);
+        push_image(closure.node, NULL, 0, closure.items[closure.item].torn);
     }
-    if (world.options->behaviour == CRASH_UNORDERED && pending_is_new()) {
-        for (uint32_t i = 0; i + 1 < world.n_pending; i++) {
-            const crash_unit_t *unit = &world.pending[i];
-            consider(unit->addr, unit->old, unit->n, 1, (uint8_t)(world.n_pending - i));
-        }
+    if (world.options->behaviour >= CRASH_UNORDERED && pending_is_new()) {
+        const crash_step_t step = step_now();
+        crash_losses_after(&step, consider);
     }
 }
 
@@ -195,19 +220,19 @@ static void describe(void) {
     for (uint32_t k = n; k-- > 0;) { /* path[k] ran, and was cut where path[k - 1] began */
         const item_t *run = &closure.items[path[k]], *cut = k > 0 ? &closure.items[path[k - 1]] : NULL;
         const uint8_t first = k == n - 1;
-        crash_loss_t loss = {UINT32_MAX, run->choice, 0, 0};
+        crash_loss_t loss = {.writes = UINT32_MAX, .choices = run->choice};
         if (first) {
             loss.choices = closure.entry->choices | (uint32_t)run->choice << closure.entry->n_choices;
         }
         if (cut != NULL) {
             loss.writes = cut->writes + (first ? (uint32_t)closure.entry->writes : 0);
-            loss.fault = cut->fault;
-            loss.detail = cut->detail;
+            loss.n_faults = cut->n_faults;
+            memcpy(loss.faults, closure.faults + cut->fault, cut->n_faults * sizeof *loss.faults);
         }
-        if (cut == NULL && closure.fault != 0) {
+        if (cut == NULL && closure.n_judged > 0) {
             loss.writes = (uint32_t)(world.cycle_writes + (first ? closure.entry->writes : 0));
-            loss.fault = closure.fault;
-            loss.detail = closure.detail;
+            loss.n_faults = (uint8_t)closure.n_judged;
+            memcpy(loss.faults, closure.judged, closure.n_judged * sizeof *loss.faults);
         }
         if (loss.writes != UINT32_MAX || loss.choices != 0) {
             crash_print_loss(&loss, text, room);
@@ -298,7 +323,7 @@ static uint16_t layer_of(void) {
 static int close_segment(entry_t *entry, crash_layer_t *layers, double until) {
     closure.entry = entry;
     closure.n_nodes = closure.keep = 1;
-    closure.n_items = closure.n_stack = 0;
+    closure.n_items = closure.n_stack = closure.n_faults = 0;
     restore(0);
     world_enter();
     closure.step_bytes = 0;
@@ -368,6 +393,7 @@ void crash_closure(const fml_model_t *model, const crash_options_t *options, con
     free(closure.items);
     free(closure.stack);
     free(closure.chain);
+    free(closure.faults);
     free(closure.visited.keys);
     free(closure.windows.keys);
     crash_legal_close();

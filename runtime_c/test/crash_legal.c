@@ -243,7 +243,8 @@ void crash_legal_close(void) {
     memset(&answers, 0, sizeof answers);
 }
 
-/* "12", "12:01" (answers), "12~5a" (garbage), "12-3" (the third last write is missing); the last one without a loss: "end". */
+/* "12", "12:01" (answers), "12~5a" (the next byte is garbage), "12-3" (the third last write is missing), "12-3=5a" (it is
+ * garbage); the last one without a loss: "end". */
 void crash_print_loss(const crash_loss_t *loss, char *text, size_t room) {
     size_t used = strlen(text);
     const char *comma = used > 0 ? "," : "";
@@ -258,9 +259,10 @@ void crash_print_loss(const crash_loss_t *loss, char *text, size_t room) {
             used += (size_t)snprintf(text + used, room - used, "%lu", (unsigned long)(rest & 1));
         }
     }
-    if (loss->fault == 1 && used < room) {
-        snprintf(text + used, room - used, "-%u", loss->detail);
-    } else if (loss->fault == 2 && used < room) {
-        snprintf(text + used, room - used, "~%02x", loss->detail);
+    for (uint8_t i = 0; i < loss->n_faults && used < room; i++) {
+        const crash_fault_t fault = loss->faults[i];
+        const char *form = fault.ago == 0 ? "~%02x" : fault.is_garbage ? "-%u=%02x" : "-%u";
+        used += fault.ago == 0 ? (size_t)snprintf(text + used, room - used, form, fault.value)
+                               : (size_t)snprintf(text + used, room - used, form, fault.ago, fault.value);
     }
 }

@@ -14,13 +14,27 @@ static struct {
     uint64_t n_cycles;
 } walk;
 
+static uint8_t hits_next(void) {
+    return walk.now.n_faults > 0 && walk.now.faults[0].ago == 0;
+}
+
+static void lose(uint32_t next) {
+    crash_unit_t pieces[CRASH_MOST_FAULTS];
+    const uint32_t n = world_fault(walk.now.faults, walk.now.n_faults, next, pieces);
+    for (uint32_t i = 0; i < n; i++) {
+        world_set(pieces[i].addr, pieces[i].old, pieces[i].n);
+    }
+    if (n > 0) {
+        world_judge();
+    }
+    longjmp(world.exit, WORLD_LOST);
+}
+
 static void before(uint32_t addr, const uint8_t *bytes, uint32_t n) {
     (void)bytes;
     (void)n;
-    if (world.cycle_writes == walk.now.writes && walk.now.fault == 2) {
-        world_set(addr, &walk.now.detail, 1);
-        world_judge();
-        longjmp(world.exit, WORLD_LOST);
+    if (world.cycle_writes == walk.now.writes && hits_next()) {
+        lose(addr);
     }
 }
 
@@ -28,15 +42,9 @@ static void after(uint32_t addr, uint32_t n, uint8_t changed) {
     (void)addr;
     (void)n;
     (void)changed;
-    if (world.cycle_writes < walk.now.writes || walk.now.fault == 2) {
-        return;
+    if (world.cycle_writes >= walk.now.writes && !hits_next()) {
+        lose(0);
     }
-    if (walk.now.fault == 1 && walk.now.detail >= 1 && walk.now.detail <= world.n_pending) {
-        const crash_unit_t *unit = &world.pending[world.n_pending - walk.now.detail];
-        world_set(unit->addr, unit->old, unit->n);
-        world_judge();
-    }
-    longjmp(world.exit, WORLD_LOST);
 }
 
 static void describe(void) {
@@ -50,9 +58,27 @@ static void describe(void) {
     }
 }
 
+/* Faults that the NVM may show, every other time. */
+static void by_lot(crash_loss_t *loss) {
+    const uint8_t behaviour = world.options->behaviour;
+    const uint32_t dice = world_random();
+    if ((behaviour == CRASH_TORN && dice & 1) || (behaviour == CRASH_TORN_UNORDERED && dice & 2)) {
+        const crash_fault_t next = {0, 1, (uint8_t)(dice >> 8)};
+        loss->faults[loss->n_faults++] = next;
+    }
+    if (behaviour >= CRASH_UNORDERED && dice & 1) {
+        for (uint8_t ago = 1; ago <= 16; ago++) {
+            if (world_random() % 8 == 0) {
+                const crash_fault_t lost = {ago, 0, 0};
+                loss->faults[loss->n_faults++] = lost;
+            }
+        }
+    }
+}
+
 static void next_loss(const crash_loss_t *losses, uint32_t n_losses) {
     const uint64_t i = walk.n_cycles;
-    crash_loss_t loss = {UINT32_MAX, i & 1 ? UINT32_MAX : 0, 0, 0};
+    crash_loss_t loss = {.writes = UINT32_MAX, .choices = i & 1 ? UINT32_MAX : 0};
     switch (walk.mode) {
     case CRASH_LINEAR:
         loss.writes = (uint32_t)i + 1;
@@ -73,14 +99,7 @@ static void next_loss(const crash_loss_t *losses, uint32_t n_losses) {
         break;
     }
     if (walk.mode != CRASH_SCHEDULE && loss.writes != UINT32_MAX) {
-        const uint32_t dice = world_random();
-        if (world.options->behaviour == CRASH_TORN && dice % 2) {
-            loss.fault = 2;
-            loss.detail = (uint8_t)(dice >> 8);
-        } else if (world.options->behaviour == CRASH_UNORDERED && dice % 2) {
-            loss.fault = 1;
-            loss.detail = (uint8_t)(1 + (dice >> 8) % 16);
-        }
+        by_lot(&loss);
     }
     walk.now = loss;
     walk.last[i % 24] = loss;

@@ -47,7 +47,7 @@ uint32_t world_random(void) {
 
 double world_seconds(void) {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now); /* on a busy machine, too, a limit is one of work */
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
@@ -213,6 +213,68 @@ void world_judge(void) {
     }
 }
 
+/* Promises that hold for any NVM: they are about the text of the runtime, and NVM may come to depend on them. */
+static void count_waiting(uint32_t n) {
+    world.waiting_bytes += n;
+    if (world.waiting_bytes > FML_NVM_CHUNK_BYTES) {
+        world_diverge("more bytes wait for a barrier than FML_NVM_CHUNK_BYTES");
+    }
+}
+
+static uint8_t overlap(uint32_t addr, uint32_t n, uint32_t other, uint32_t n_other) {
+    return addr < other + n_other && other < addr + n;
+}
+
+static void wait_for_barrier(uint32_t addr, uint32_t n) {
+    for (uint32_t i = 0; i < world.n_pending; i++) {
+        crash_unit_t *older = &world.pending[i];
+        older->is_covered |= overlap(addr, n, older->addr, older->n);
+    }
+    crash_unit_t *unit = &world.pending[world.n_pending++]; /* no more than there are bytes */
+    unit->addr = addr;
+    unit->n = (uint8_t)n;
+    unit->is_covered = 0;
+    memcpy(unit->old, world.nvm + addr, n);
+}
+
+/* Whether something later that is there lies over a unit: then it makes no difference that the unit is missing. */
+static uint8_t is_hidden(const crash_fault_t *faults, uint32_t n, uint32_t next, uint32_t ago) {
+    const crash_unit_t *unit = &world.pending[world.n_pending - ago];
+    if (faults[0].ago == 0 && overlap(unit->addr, unit->n, next, 1)) {
+        return 1;
+    }
+    for (uint32_t later = 1; unit->is_covered && later < ago; later++) {
+        const crash_unit_t *over = &world.pending[world.n_pending - later];
+        uint8_t hit = 0;
+        for (uint32_t i = 0; i < n; i++) {
+            hit |= faults[i].ago == later;
+        }
+        if (!hit && overlap(unit->addr, unit->n, over->addr, over->n)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+uint32_t world_fault(const crash_fault_t *faults, uint32_t n, uint32_t next, crash_unit_t *pieces) {
+    uint32_t n_pieces = 0;
+    for (uint32_t i = 0; i < n; i++) { /* later units are named first, the next byte before all */
+        const crash_fault_t fault = faults[i];
+        if (fault.ago > world.n_pending || (fault.ago > 0 && is_hidden(faults, n, next, fault.ago))) {
+            continue;
+        }
+        crash_unit_t piece = {.addr = next, .n = 1};
+        if (fault.ago > 0) {
+            piece = world.pending[world.n_pending - fault.ago];
+        }
+        if (fault.is_garbage) {
+            piece.old[0] = fault.value;
+        }
+        pieces[n_pieces++] = piece;
+    }
+    return n_pieces;
+}
+
 static void write_unit(uint32_t addr, const uint8_t *bytes, uint32_t n) {
     for (uint32_t i = 0; i < n; i++) {
         if (world.allowed[addr + i] != world.epoch && !world.options->any_write) {
@@ -221,16 +283,14 @@ static void write_unit(uint32_t addr, const uint8_t *bytes, uint32_t n) {
             world_diverge(text);
         }
     }
+    count_waiting(n);
     world.before(addr, bytes, n);
     world.report->writes++;
     world.cycle_writes++;
     const uint8_t changed = memcmp(world.nvm + addr, bytes, n) != 0;
     if (changed) {
-        if (world.n_pending < sizeof world.pending / sizeof world.pending[0]) {
-            crash_unit_t *unit = &world.pending[world.n_pending++];
-            unit->addr = addr;
-            unit->n = (uint8_t)n;
-            memcpy(unit->old, world.nvm + addr, n);
+        if (world.options->behaviour >= CRASH_UNORDERED) {
+            wait_for_barrier(addr, n);
         }
         world_set(addr, bytes, n);
         if (world.committed) {
@@ -276,7 +336,7 @@ void fml_hal_nvm_read(void *dst, const void *src, size_t n) {
 
 void fml_hal_nvm_barrier(void) {
     check_shadow();
-    world.n_pending = 0;
+    world.n_pending = world.waiting_bytes = 0;
 }
 
 int fml_hal_sample(uint16_t input, uint32_t first, uint32_t n, int8_t *dst) {
@@ -361,7 +421,6 @@ void world_enter(void) {
     world.start = world.now = world_position();
     world.committed = 0;
     world.memo_valid = 0;
-    world.n_pending = 0;
     world.epoch++;
     world.enter_writes = world.report->writes;
     if (!world.start.valid) {
@@ -405,6 +464,9 @@ static void after_commit(void) {
     if (!world.committed) {
         world_diverge("a step that commits nothing");
     }
+    if (world.n_pending > 0 && world.options->behaviour >= CRASH_UNORDERED) {
+        world_diverge("a step ends while its commit waits for a barrier");
+    }
     garbage(&world.fresh, sizeof world.fresh);
     const uint64_t writes = world.report->writes;
     if (writes - world.enter_writes > world.longest) {
@@ -432,7 +494,7 @@ void world_boot(void) {
     world.reported = 0;
     world.committed = 0;
     world.cycle_writes = 0;
-    world.n_pending = 0;
+    world.n_pending = world.waiting_bytes = 0; /* what a loss left is persistent */
     world.asked = 0;
     if (world.start.valid && world.start.step == 0) {
         for (uint16_t i = 0; i < world.original->n_inputs; i++) {

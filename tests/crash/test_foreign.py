@@ -7,12 +7,13 @@ blank NVM (the explorer demands both of every start that is an image).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import pytest
 
 from benchmarks.mutants.mutant import table
 from freeml.sim import foreign
-from freeml.sim.crash import BEHAVIOURS, Behaviour, CrashRig
+from freeml.sim.crash import Behaviour, CrashRig
 
 from .probe import ONE_SLOT, STAGED, rig
 
@@ -33,7 +34,7 @@ def named(images: Iterable[bytes]) -> list[tuple[str, bytes]]:
 
 
 def behaviours_of(defines: tuple[str, ...]) -> tuple[Behaviour, ...]:
-    return tuple(b for b in BEHAVIOURS if "torn" not in b) if ONE_SLOT in defines else BEHAVIOURS
+    return ("atomic", "unordered") if ONE_SLOT in defines else ("atomic", "torn", "unordered")
 
 
 @pytest.mark.parametrize("defines", VARIANTS)
@@ -51,6 +52,17 @@ def test_the_image_of_another_model_at_any_commit_is_not_believed(
 def test_the_image_of_a_model_with_the_other_commit_record_is_not_believed() -> None:
     boots_cold(rig(ONE_SLOT), named(rig(OTHER).images()), "atomic")
     boots_cold(rig(), named(rig(OTHER, ONE_SLOT).images()), "torn")
+
+
+@pytest.mark.parametrize("defines", VARIANTS)
+def test_an_image_that_an_older_layout_left_is_not_believed(defines: tuple[str, ...]) -> None:
+    """Recorded from the probe model when its layout was the first: the same digest, another record of commits."""
+    lines = [line.split() for line in (Path(__file__).parent / "layout_1.txt").read_text().splitlines()]
+    slots = "1" if ONE_SLOT in defines else "2"
+    images = [bytes.fromhex(image) for count, image in lines if count == slots]
+    assert len(images) == 23
+    for behaviour in behaviours_of(defines):
+        boots_cold(rig(*defines), named(images), behaviour)
 
 
 @pytest.mark.parametrize("defines", VARIANTS)

@@ -44,12 +44,13 @@ def test_the_runtime_compiles_for_this_machine_with_and_without_commits(flags: l
 
 
 def test_a_schedule_is_read_as_it_is_printed() -> None:
-    (plain, chosen, missing, torn, end) = parse_schedule("12,8:01,3-2,4~5a,end:1")
-    assert (plain.writes, chosen.choices, missing.fault, missing.detail) == (12, 2, 1, 2)
-    assert (torn.fault, torn.detail, end.writes, end.choices) == (2, 0x5A, 2**32 - 1, 1)
+    (plain, chosen, missing, torn, both, end) = parse_schedule("12,8:01,3-2,4~5a,5~5a-3=0f-7,end:1")
+    assert (plain.writes, plain.n_faults, chosen.choices, end.writes, end.choices) == (12, 0, 2, 2**32 - 1, 1)
+    faults = [[(f.ago, f.is_garbage, f.value) for f in loss.faults[: loss.n_faults]] for loss in (missing, torn, both)]
+    assert faults == [[(2, 0, 0)], [(0, 1, 0x5A)], [(0, 1, 0x5A), (3, 1, 0x0F), (7, 0, 0)]]
 
 
-@pytest.mark.parametrize("text", ["", "x", "12,,8", "12~5", "-3"])
+@pytest.mark.parametrize("text", ["", "x", "12,,8", "12~5", "-3", "12-0", "12-99", "12=5a"])
 def test_a_schedule_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(BadOutput):
         parse_schedule(text)

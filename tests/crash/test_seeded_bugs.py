@@ -63,11 +63,42 @@ def test_a_restore_that_trusts_ram_is_found() -> None:
 
 
 def test_a_missing_barrier_before_the_commit_is_found_on_unordered_nvm() -> None:
-    two, one = "no-barrier-in-a-commit-to-two-slots", "no-barrier-before-a-commit-to-one-slot"
-    found(two, "unordered")
-    found(one, "unordered", ONE_SLOT, unit_bytes=2)
-    assert rig(mutant=two).explore("all", "atomic").closed, "on ordered NVM it does no harm"
-    assert rig(ONE_SLOT, mutant=one).explore("all", "atomic", unit_bytes=2).closed
+    mutant = "no-barrier-before-a-commit"
+    found(mutant, "unordered", ONE_SLOT, unit_bytes=2)
+    found(mutant, "torn-unordered")
+    assert rig(mutant=mutant).explore("all", "atomic").closed, "on ordered NVM it does no harm"
+    assert rig(mutant=mutant).explore("all", "torn").closed
+    assert rig(mutant=mutant).explore("all", "unordered").closed, "the barriers within the commit do"
+
+
+@pytest.mark.parametrize("mutant", ["no-barrier-after-a-commit", "no-barrier-after-the-identity"])
+def test_a_step_that_ends_before_its_commit_is_persistent_is_found(mutant: str) -> None:
+    for slots, behaviour, unit_bytes in (
+        ((), "unordered", 1),
+        ((), "torn-unordered", 1),
+        ((ONE_SLOT,), "unordered", 2),
+    ):
+        assert "waits for a barrier" in found(mutant, behaviour, *slots, unit_bytes=unit_bytes).reason  # type: ignore[arg-type]
+    assert rig(mutant=mutant).explore("all", "torn").closed, "on ordered NVM it does no harm"
+
+
+@pytest.mark.parametrize(
+    "mutant",
+    [
+        "no-barrier-in-a-commit-to-two-slots",
+        "no-barrier-after-the-erasure-of-a-commit-slot",
+        "no-barrier-between-word-and-check",
+    ],
+)
+def test_writes_of_a_commit_that_wait_together_are_found_where_losses_tear_and_lose_units(mutant: str) -> None:
+    found(mutant, "torn-unordered")
+    assert rig(mutant=mutant).explore("all", "torn").closed, "on ordered NVM it does no harm"
+
+
+def test_a_damaged_image_that_looks_whole_amid_its_cold_start_is_found() -> None:
+    mutant = "no-barrier-after-the-identity-is-withdrawn"
+    found(mutant, "unordered", start="damaged")
+    found(mutant, "unordered", ONE_SLOT, start="damaged", unit_bytes=2)
 
 
 def test_a_result_published_before_it_is_written_is_found() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.mutants.mutant import table
 from benchmarks.power_loss.models import compiled
 from freeml import CompileOptions, compile_model
 from freeml.firmware.output import read_output
@@ -16,7 +17,7 @@ from freeml.sim.power_loss import cut_power
 from tests.cli.runner import freeml
 from tests.effort import PATIENCE_S
 
-NVMS = ("atomic", "torn", "unordered")
+NVMS = ("atomic", "torn", "unordered", "torn-unordered")
 
 
 @pytest.mark.parametrize("nvm", NVMS)
@@ -64,6 +65,15 @@ def test_one_commit_slot_on_nvm_that_tears_words_is_caught(tmp_path: Path) -> No
     closure = cut_power(output, "all", limit_s=PATIENCE_S)
     assert closure["divergences"] == 1
     assert closure["schedule"]
+
+
+@pytest.mark.parametrize("nvm", NVMS)
+def test_more_bytes_that_wait_for_a_barrier_than_promised_are_found(nvm: str, tmp_path: Path) -> None:
+    output = compiled("digits", tmp_path, nvm)
+    table()["no-barrier-between-chunks"].apply_to(output.folder / "runtime" / "fml_nvm.c")
+    closure = cut_power(read_output(output.folder), "none")
+    assert closure["divergences"] == 1
+    assert "FML_NVM_CHUNK_BYTES" in closure["reason"]
 
 
 def test_the_published_result_is_the_interpreters_class_after_every_inference(tmp_path: Path) -> None:
