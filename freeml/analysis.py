@@ -1,8 +1,8 @@
 """What a model will need on a board, before any training or data: memory by region, energy, time, boots, capacitor.
 
 None of this depends on the values of weights or activations, so ranges may be anything: a float model is quantised as
-if every activation lay in -1 .. 1. Code is taken from the board's figure for all kernels and the runtime; weights,
-activations and tiles are planned exactly as `freeml compile` does.
+if every activation lay in -1 .. 1. Everything is planned by the planner of `freeml compile`, with the cycles of the
+compiler that would build the firmware. Where bounds of code and stack do not show that it fits, it is built.
 """
 
 from __future__ import annotations
@@ -13,46 +13,29 @@ from typing import Any
 
 from freeml.board import Board
 from freeml.errors import BadModel, DoesNotFit, UnsupportedOp
+from freeml.firmware.build import Toolchain
 from freeml.frontend.load import LoadedModel
 from freeml.ir.graph import Graph
-from freeml.ir.ops import Reshape
+from freeml.needs import Region, bounds, regions
 from freeml.passes.pipeline import run_passes
+from freeml.pipeline import c_files, for_toolchain, kernel_cycles_entry, measure_memory
 from freeml.plan.cost import Costs, costs
-from freeml.plan.fuse import fuse
-from freeml.plan.memory import MemoryPlan, plan_memory
-from freeml.plan.progress import Inference, check_progress, inference, smallest_capacitor_uf
-from freeml.plan.schedule import schedule
-from freeml.plan.tiles import LayerTiles, TilePlan, plan_tiles, sram_for_tiles
-from freeml.plan.verify import verify_plan
-from freeml.plan.verify_tiles import verify_tiles
+from freeml.plan.progress import Inference, inference, smallest_capacitor_uf
+from freeml.plan.tiles import LayerTiles, TilePlan
+from freeml.plan.whole import Planned, plan_as_it_is, plan_whole
 from freeml.quantize.lower import lower
 from freeml.quantize.observe import Observed
 from freeml.quantize.ranges import RULES
 from freeml.quantize.scales import assign_scales
 
-NVM_CONTROL_BYTES = 64  # FML_NVM_ARENA: identity, commit record, results, partial sums
-_HOST_STACK_BYTES = 512
 _ANYTHING = Observed.between(-1.0, 1.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Region:
-    """Bytes needed of a region, and what the board has; None without limit."""
-
-    needed_bytes: int
-    available_bytes: int | None
-
-    @property
-    def fits(self) -> bool:
-        """Whether there is enough."""
-        return self.available_bytes is None or self.needed_bytes <= self.available_bytes
 
 
 @dataclass(frozen=True)
 class Analysis:
     """What `freeml analyze` says.
 
-    regions                by name: flash, nvm, sram
+    regions                by name: flash, nvm, sram; shared where flash and nvm are one memory, near on an MSP430
     tiles                  None where SRAM cannot hold the smallest tile
     inference              None where it does not fit the capacitor, or on a board without energy model
     smallest_capacitor_uf  None likewise, or where no capacitor would do
@@ -85,59 +68,52 @@ def placeholder_int8(graph: Graph) -> Graph:
         return lower(graph, assign_scales(graph, observed, RULES["min-max"]))
 
 
-def analyze(loaded: LoadedModel, board: Board, capacitor_uf: float | None = None) -> Analysis:
+def analyze(
+    loaded: LoadedModel, board: Board, capacitor_uf: float | None = None, toolchain: Toolchain = "auto"
+) -> Analysis:
     """Plan a model for a board and say what it takes. Raises FreemlError for a model that cannot be compiled at all."""
+    board = for_toolchain(board, toolchain)
     graph = placeholder_int8(run_passes(replace(loaded.graph, name="model")))
-    if all(isinstance(op, Reshape) for op in graph.ops):
-        raise UnsupportedOp("the model computes nothing: its outputs are its inputs", where=loaded.name)
-    alone = _analyze(graph, board, capacitor_uf)
-    fused = fuse(graph, board, capacitor_uf)
-    if fused is graph:
-        return alone
-    joined = _analyze(fused, board, capacitor_uf)
-    if not joined.fits:
-        return alone
-    # With a smaller capacitor, ops are joined no more.
-    return replace(joined, smallest_capacitor_uf=alone.smallest_capacitor_uf)
+    planned = plan_whole(graph, board, capacitor_uf)
+    tiles, refusal = planned.tiles, planned.refusal
+    found: Mapping[str, Region] = {}
+    if tiles is not None:
+        found, too_large = _memory(planned, board, toolchain)
+        refusal = too_large or refusal
+    return Analysis(
+        graph=planned.graph,
+        board=board,
+        costs=costs(planned.graph, board.kernels),
+        regions=found,
+        tiles=tiles,
+        inference=None if tiles is None else inference(tiles),
+        smallest_capacitor_uf=_smallest_uf(graph, board),
+        refusal=refusal,
+    )
 
 
-def _analyze(graph: Graph, board: Board, capacitor_uf: float | None) -> Analysis:
-    graph = schedule(graph, in_place=False)
-    plan = verify_plan(graph, plan_memory(graph, in_place=False))
-    cost = costs(graph, board.kernels)
-    stack = board.code.stack_bytes.value if board.code else _HOST_STACK_BYTES
-    tiles: TilePlan | None = None
-    smallest: float | None = None
-    refusal: DoesNotFit | None = None
+def _smallest_uf(graph: Graph, board: Board) -> float | None:
+    """Without convolutions joined with pools: with a small capacitor none are."""
+    alone = plan_as_it_is(graph, board)
+    if alone.sram_tile_bytes is None or alone.tiles is None or alone.tiles.budget is None:
+        return None
+    return smallest_capacitor_uf(alone.graph, alone.memory, board, sram_tile_bytes=alone.sram_tile_bytes)
+
+
+def _memory(planned: Planned, board: Board, toolchain: Toolchain) -> tuple[Mapping[str, Region], DoesNotFit | None]:
+    """Rows of the memory table, and what of it is too small."""
+    bound = bounds(planned, board)
+    if planned.refusal is not None or all(region.fits for region in bound.values()):
+        return bound, None
+    assert planned.tiles is not None
     try:
-        sram = sram_for_tiles(board, stack_bytes=stack, scratch_bytes=cost.scratch_bytes)
-        tiles = plan_tiles(graph, plan, board, capacitor_uf, sram_tile_bytes=sram)
-        if tiles.budget is not None:
-            smallest = smallest_capacitor_uf(graph, plan, board, sram_tile_bytes=sram)
-        check_progress(graph, plan, tiles, board, capacitor_uf, sram_tile_bytes=sram)
-        verify_tiles(graph, plan, tiles)
+        program, files = c_files(planned.graph, planned.memory, planned.tiles, board, header=())
+        memory, _ = measure_memory(program, files, board, toolchain)
+        found = regions(board, memory)
+        board.check_fit(**{name: memory[name] for name in ("flash_bytes", "nvm_bytes", "sram_bytes")})
     except DoesNotFit as error:
-        refusal = error
-    regions = _regions(board, cost, plan, tiles, stack)
-    try:
-        board.check_fit(**{f"{name}_bytes": region.needed_bytes for name, region in regions.items()})
-    except DoesNotFit as error:
-        refusal = error
-    made = None if tiles is None else inference(tiles)
-    return Analysis(graph, board, cost, regions, tiles, made, smallest, refusal)
-
-
-def _regions(
-    board: Board, cost: Costs, plan: MemoryPlan, tiles: TilePlan | None, stack_bytes: int
-) -> dict[str, Region]:
-    code = board.code.code_bytes.value if board.code else 0
-    needed = {
-        "flash": cost.weight_bytes + code,
-        "nvm": NVM_CONTROL_BYTES + plan.arena_bytes,
-        "sram": stack_bytes + cost.scratch_bytes + (tiles.sram_bytes if tiles else 0),
-    }
-    limits = {name: getattr(board.memory, f"{name}_bytes") for name in needed}
-    return {name: Region(n, limits[name] and limits[name].value) for name, n in needed.items()}
+        return bound, error
+    return found, None
 
 
 def described(analysis: Analysis) -> dict[str, Any]:
@@ -158,11 +134,14 @@ def described(analysis: Analysis) -> dict[str, Any]:
             name: {"needed_bytes": region.needed_bytes, "available_bytes": region.available_bytes, "fits": region.fits}
             for name, region in analysis.regions.items()
         },
+        "kernel_cycles": kernel_cycles_entry(analysis.board),
         "capacitor_uf": budget and budget.capacitance_uf,
         "usable_uj": budget and budget.energy_uj(budget.usable_pc),
         "smallest_capacitor_uf": analysis.smallest_capacitor_uf,
         "energy_uj": made and made.energy_uj,
         "seconds": made and made.active_us / 1e6,
+        "boot_uj": made and made.boot_uj,
+        "boot_seconds": made and made.boot_us / 1e6,
         "boots": made and made.boots,
         "boots_energy_uj": made and made.boots_energy_uj,
         "tiles": tiles

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from freeml.cost_table import CostTable
+from freeml.cycle_table import KernelCycles, any_compiler, kernel_cycles, wait_states
 from freeml.errors import BadBoard, BadData, DoesNotFit
 from freeml.memory_map import SOURCE, Cpu, Figure, MemoryMap, PlatformIo, Strict
 from freeml.resources import resource
@@ -54,10 +55,16 @@ class Memory(Strict):
 
 
 class Code(Strict):
-    """What is not known before C is generated and measured: code_bytes of kernels and runtime, stack_bytes."""
+    """What is not known before C is generated and measured.
+
+    code_bytes   of all kernels and the runtime
+    stack_bytes  what the linker keeps free
+    ram_bytes    static variables of a firmware beside tiles, scratch and windows: drivers, and code that runs from SRAM
+    """
 
     code_bytes: Figure
     stack_bytes: Figure
+    ram_bytes: Figure
 
 
 class Nvm(Strict):
@@ -125,25 +132,15 @@ class CapacitorFigures(Strict):
 
 
 class Cycles(Strict):
-    """Cycles of the board's kernels and the runtime, by what a tile does. energy_work.py counts these.
+    """Cycles of what belongs to the board: start-up, runtime, and its way to NVM. Those of kernels lie beside them.
 
     boot             the runtime's own restore: identity check, commit word
     tile             one step beside what follows: dispatch, call, commit
     nvm_read_byte    staging a byte of a value in SRAM where NVM is not memory-mapped, else 0
     nvm_write_byte   a byte from SRAM to NVM
     nvm_command      one transfer: the call, and opcode and address where NVM is not memory-mapped
-    located          finding where in the output a tile begins: divisions, once for each tile
-    mac              one product of a convolution or dense layer, of an output that is computed alone
-    shared_mac       the same where four neighbours from a multiple of 4 on are wanted: kernels share what they read
-    depthwise_mac    one product of a depthwise convolution
-    output           bias, requantisation and clamp of one output
-    window           a window position of a convolution or pool: addresses, limits, divisions
-    gathered_byte    a byte copied into the column of a convolution
-    pool_tap         one tap of a pool, for all channels
-    pool_byte        one byte of such a tap, where the largest is kept
-    averaged_byte    the same where they are summed
-    added, multiplied, looked_up, softmaxed, compared, padded, transposed   one element of such an op
-    copied_row, copied_byte   of a concatenation
+    compared         one score that is looked at for the result
+    kernels          where this board's kernels differ from the table of their variant: by kernel, by count
     """
 
     boot: Amount
@@ -151,25 +148,8 @@ class Cycles(Strict):
     nvm_read_byte: Amount
     nvm_write_byte: Amount
     nvm_command: Amount
-    located: Amount
-    mac: PositiveAmount
-    shared_mac: PositiveAmount
-    depthwise_mac: PositiveAmount
-    output: PositiveAmount
-    window: Amount
-    gathered_byte: PositiveAmount
-    pool_tap: Amount
-    pool_byte: PositiveAmount
-    averaged_byte: PositiveAmount
-    added: PositiveAmount
-    multiplied: PositiveAmount
-    looked_up: PositiveAmount
-    softmaxed: PositiveAmount
     compared: PositiveAmount
-    padded: PositiveAmount
-    transposed: PositiveAmount
-    copied_row: Amount
-    copied_byte: PositiveAmount
+    kernels: Mapping[str, Mapping[str, Amount]] = Field(default_factory=dict)
 
 
 class Charge(Strict):
@@ -211,6 +191,7 @@ class Board(Strict):
     platformio: PlatformIo | None = None
     wiring: tuple[str, ...] = Field(default=(), strict=False)
     _costs: CostTable | None = PrivateAttr(default=None)
+    _kernel_cycles: KernelCycles | None = PrivateAttr(default=None)
 
     @property
     def costs(self) -> CostTable | None:
@@ -227,6 +208,26 @@ class Board(Strict):
         measured = self.model_copy()
         measured._costs = table
         return measured
+
+    @property
+    def kernel_cycles(self) -> KernelCycles:
+        """What calls of kernels take: of the compiler that `with_compiler` named, else of the worst of all."""
+        return self._kernel_cycles or self._overridden(any_compiler(self.kernels, self._wait_states))
+
+    def with_compiler(self, version: str | None) -> Board:
+        """The same board, its kernels priced as a compiler of this version makes them; None: there is none."""
+        priced = self.model_copy()
+        priced._kernel_cycles = self._overridden(kernel_cycles(self.kernels, self._wait_states, version))
+        return priced
+
+    @property
+    def _wait_states(self) -> int:
+        return wait_states(self.cpu.core, self.clock_hz.value) if self.cpu and self.clock_hz else 0
+
+    def _overridden(self, found: KernelCycles) -> KernelCycles:
+        own = self.cycles.kernels if self.cycles else {}
+        prices = {f"{kernel}.{name}": one.value for kernel, by_name in own.items() for name, one in by_name.items()}
+        return found.with_prices(prices, f"{len(prices)} entries of the board's file") if prices else found
 
     @property
     def memory_map(self) -> MemoryMap | None:

@@ -23,8 +23,8 @@ from freeml.cost_table import read_cost_table
 from freeml.data import Dataset, fit_inputs, load
 from freeml.data.accuracy import answers, rating, score
 from freeml.data.findings import calibration_findings, joined, model_findings, range_findings
-from freeml.errors import BadData, DoesNotFit, UnsupportedOp
-from freeml.firmware.build import Toolchain
+from freeml.errors import BadData, ToolMissing
+from freeml.firmware.build import Toolchain, find_cross_compiler
 from freeml.firmware.measure import measure_firmware
 from freeml.firmware.output import folder_files, manifest_json
 from freeml.firmware.project import gcc_flags
@@ -32,17 +32,11 @@ from freeml.firmware.size import Size, measure_files
 from freeml.frontend.load import LoadedModel, load_model
 from freeml.ir.decision import decide, threshold_code
 from freeml.ir.graph import Graph
-from freeml.ir.ops import Reshape
-from freeml.ir.verify import verify
 from freeml.passes.pipeline import run_passes
 from freeml.plan.cost import Costs, costs
-from freeml.plan.fuse import fuse
-from freeml.plan.memory import MemoryPlan, plan_memory
-from freeml.plan.progress import check_progress
-from freeml.plan.schedule import schedule
-from freeml.plan.tiles import TilePlan, plan_tiles, sram_for_tiles
-from freeml.plan.verify import verify_plan
-from freeml.plan.verify_tiles import verify_tiles
+from freeml.plan.memory import MemoryPlan
+from freeml.plan.tiles import TilePlan
+from freeml.plan.whole import plan_whole
 from freeml.quantize.errors import LayerError, layer_errors
 from freeml.quantize.scales import missing
 from freeml.quantize.search import MAX_SAMPLES, Quantised, quantize
@@ -115,6 +109,7 @@ def compile_model(
     board = load_board(options.board)
     if options.nvm is not None:
         board = board.with_nvm(options.nvm)
+    board = for_toolchain(board, options.toolchain)
     if options.profile is not None:
         board = board.with_costs(read_cost_table(options.profile))
     if out is not None:
@@ -160,33 +155,24 @@ def c_files(
 
 
 def plan_graph(graph: Graph, board: Board, capacitor_uf: float | None) -> tuple[Graph, MemoryPlan, TilePlan]:
-    """Ops as they are executed, where values lie, and the atomic steps. Raises DoesNotFit as `cut_into_tiles` does."""
-    fused = fuse(graph, board, capacitor_uf)
+    """Ops as they are executed, where values lie, and the atomic steps. Raises DoesNotFit where it does not do."""
+    planned = plan_whole(graph, board, capacitor_uf)
+    if planned.refusal is not None:
+        raise planned.refusal
+    assert planned.tiles is not None
+    return planned.graph, planned.memory, planned.tiles
+
+
+def for_toolchain(board: Board, toolchain: Toolchain) -> Board:
+    """The board with cycles of its kernels as the compiler that will build the firmware makes them."""
+    if board.cycles is None:
+        return board
+    if board.memory_map is None:
+        return board.with_compiler(None)
     try:
-        return _plan_graph(fused, board, capacitor_uf)
-    except DoesNotFit:
-        if fused is graph:
-            raise
-        return _plan_graph(graph, board, capacitor_uf)  # another order of ops changed what fits
-
-
-def _plan_graph(graph: Graph, board: Board, capacitor_uf: float | None) -> tuple[Graph, MemoryPlan, TilePlan]:
-    graph = schedule(verify(graph), in_place=False)
-    # Nothing runs in place: a tile that is computed again after a power loss must find what it read the first time.
-    plan = verify_plan(graph, plan_memory(graph, in_place=False))
-    return graph, plan, cut_into_tiles(graph, plan, board, capacitor_uf)
-
-
-def cut_into_tiles(graph: Graph, plan: MemoryPlan, board: Board, capacitor_uf: float | None) -> TilePlan:
-    """The atomic steps, verified, and proved to make progress. Raises DoesNotFit where the capacitor is too small."""
-    if not any(not isinstance(op, Reshape) for op in graph.ops):
-        raise UnsupportedOp("the model computes nothing: its outputs are its inputs", where=graph.name)
-    # Stack is measured on the finished C; until then tiles leave it this much. check_fit judges the true figure.
-    stack_bytes = board.code.stack_bytes.value if board.code else 0
-    sram = sram_for_tiles(board, stack_bytes=stack_bytes, scratch_bytes=costs(graph, board.kernels).scratch_bytes)
-    tiles = plan_tiles(graph, plan, board, capacitor_uf, sram_tile_bytes=sram)
-    check_progress(graph, plan, tiles, board, capacitor_uf, sram_tile_bytes=sram)
-    return verify_tiles(graph, plan, tiles)
+        return board.with_compiler(find_cross_compiler(toolchain, board.memory_map).version)
+    except ToolMissing:
+        return board.with_compiler(None)
 
 
 def optimise(loaded: LoadedModel, name: str, dump_dir: Path | None = None) -> Graph:
@@ -355,6 +341,7 @@ def _manifest(
             "is_staged": tiles.is_staged,
         },
         "compiler": compiler,
+        "kernel_cycles": kernel_cycles_entry(board),
         **{key: memory[key] for key in ("flash_bytes", "weights_bytes", "nvm_bytes", "sram_bytes")},
         "memory": dict(memory),
         "arena_bound_bytes": plan.live_bound_bytes,
@@ -391,6 +378,13 @@ def _result(graph: Graph) -> dict[str, Any] | None:
         return None
     code = threshold_code(graph, made) if made.kind == "threshold" else None
     return {"kind": made.kind, "value": made.value, "output": made.output, "threshold_code": code}
+
+
+def kernel_cycles_entry(board: Board) -> dict[str, Any] | None:
+    """What steps were priced with: `basis`, and a `warning` where that is not of this firmware; None without prices."""
+    if board.cycles is None:
+        return None
+    return {"basis": board.kernel_cycles.basis, "warning": board.kernel_cycles.warning}
 
 
 def _tiles(plan: MemoryPlan, tiles: TilePlan) -> dict[str, Any]:

@@ -43,9 +43,10 @@ def test_boards_that_ship() -> None:
 def test_charges_of_the_msp430_are_those_that_were_measured() -> None:
     board = load_board("msp430fr5994")
     assert board.energy is not None
-    assert board.energy.cycle_pc.value == 100
-    assert board.energy.nvm_read_byte_pc.value == 410 - 96
-    assert 220 <= board.energy.nvm_write_byte_pc.value <= 450
+    assert board.charge is not None
+    # One constant fits 113 programs at 100; the dearest mix of accesses that a step makes is what plans go by.
+    assert 100 < board.energy.cycle_pc.value < 1.2 * 100
+    assert 220 <= board.charge.fram_write_pc.value + board.charge.wait_cycle_pc.value <= 450
     assert board.nvm.atomic_bytes == 2
     assert not board.nvm.tears
 
@@ -66,13 +67,13 @@ def line_of(text: str, start: str) -> int:
 BAD: dict[str, tuple[str, str, list[str]]] = {
     "an unknown entry": ("\ncycle_pc = ", "\ncycles_pc = ", ["cycle_pc: this entry is missing"]),
     "a negative charge": (
-        "cycle_pc = { value = 100",
+        "cycle_pc = { value = 116",
         "cycle_pc = { value = -1",
         ["energy.cycle_pc.value", "greater than 0", "-1"],
     ),
-    "an infinite charge": ("cycle_pc = { value = 100", "cycle_pc = { value = inf", ["energy.cycle_pc.value", "finite"]),
+    "an infinite charge": ("cycle_pc = { value = 116", "cycle_pc = { value = inf", ["energy.cycle_pc.value", "finite"]),
     "a word for a number": (
-        "cycle_pc = { value = 100",
+        "cycle_pc = { value = 116",
         'cycle_pc = { value = "100"',
         ["energy.cycle_pc.value", "valid number", "'100'"],
     ),
@@ -117,14 +118,14 @@ def test_a_bad_board_is_explained(name: str, tmp_path: Path) -> None:
 
 
 def test_the_line_of_a_bad_entry_is_given(tmp_path: Path) -> None:
-    bad = GOOD.replace("cycle_pc = { value = 100", "cycle_pc = { value = -1")
+    bad = GOOD.replace("cycle_pc = { value = 116", "cycle_pc = { value = -1")
     assert refused(tmp_path, bad).where == f"bad.toml, line {line_of(bad, 'cycle_pc')}"
     bad = GOOD.replace("[cycles]", '[cycles]\nspeed = { value = 3, source = "assumed: very fast" }')
     error = refused(tmp_path, bad)
     assert error.what == "cycles.speed: there is no such entry"
     assert error.where == f"bad.toml, line {line_of(bad, 'speed')}"
     # A missing entry: the section that it should be in.
-    bad = "".join(line for line in GOOD.splitlines(keepends=True) if not line.startswith("window ="))
+    bad = "".join(line for line in GOOD.splitlines(keepends=True) if not line.startswith("compared ="))
     assert refused(tmp_path, bad).where == f"bad.toml, line {line_of(bad, '[cycles]')}"
 
 

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from freeml.cli.options import capacitor_option, json_option, model_argument
+from freeml.cli.options import capacitor_option, json_option, model_argument, toolchain_option
 from freeml.cli.terminal import Terminal
 
+if TYPE_CHECKING:
+    from freeml.firmware.build import Toolchain
+
 _MOST_LAYERS = 20
+_REGIONS = {"shared": "flash + nvm", "near": "of it near"}
 
 
 @click.command("analyze", short_help="Say whether a model fits a board and capacitor.")
 @model_argument
 @click.option("--board", required=True, metavar="NAME", help="A name of `freeml boards`, or a .toml file.")
 @capacitor_option
+@toolchain_option
 @json_option
 @click.pass_context
-def analyze(ctx: click.Context, model: str, board: str, capacitor: str | None) -> None:
+def analyze(ctx: click.Context, model: str, board: str, capacitor: str | None, toolchain: Toolchain) -> None:
     """Say what MODEL needs on a board: memory, energy, time and boots of one inference, the smallest capacitor.
 
     Needs no data: figures are worst cases that do not depend on weights or samples. Ends with 1 where the model does
@@ -43,7 +48,7 @@ def analyze(ctx: click.Context, model: str, board: str, capacitor: str | None) -
         progress("read the model")
         loaded = load_model(model)
         progress("plan")
-        analysis = analyze_model(loaded, target, capacitor_uf)
+        analysis = analyze_model(loaded, target, capacitor_uf, toolchain)
     found = {"model": {"name": loaded.name, "sha256": loaded.digest}, **described(analysis)}
     terminal.result(found)
     _show(terminal, found)
@@ -65,8 +70,10 @@ def _show(terminal: Terminal, found: Mapping[str, Any]) -> None:
     regions = tables.table("region", "needed", "available", "", right=(1, 2), elastic=(3,))
     for name, region in found["memory"].items():
         limit = region["available_bytes"]
-        share = tables.bar(region["needed_bytes"], limit) if limit else ""
-        regions.add_row(name, f"{region['needed_bytes']:,}", f"{limit:,}" if limit else "no limit", share)
+        share = "too much" if not region["fits"] else tables.bar(region["needed_bytes"], limit) if limit else ""
+        regions.add_row(
+            _REGIONS.get(name, name), f"{region['needed_bytes']:,}", f"{limit:,}" if limit else "no limit", share
+        )
     terminal.show(regions)
     if found["capacitor_uf"] is not None:
         smallest = found["smallest_capacitor_uf"]
@@ -75,9 +82,12 @@ def _show(terminal: Terminal, found: Mapping[str, Any]) -> None:
         made.add_row("capacitor", size, f"{found['usable_uj']:,.3g} uJ usable each boot, margin left out")
         if found["boots"] is not None:
             made.add_row("energy", f"{found['energy_uj'] / 1000:,.3g} mJ", f"{found['seconds']:,.3g} s of computing")
-            made.add_row("boots", f"{found['boots']:,}", "if nothing is harvested while it runs")
+            boot = f"{found['boot_uj']:,.3g} uJ and {found['boot_seconds'] * 1000:,.3g} ms each"
+            made.add_row("boots", f"{found['boots']:,}", f"if nothing is harvested while it runs; {boot}")
         made.add_row("smallest", show_capacitance(smallest) if smallest else "none", "capacitor that would do")
         terminal.show(tables.heading("Energy", "worst case"), made)
+    if found["kernel_cycles"] and found["kernel_cycles"]["warning"]:
+        terminal.show(f"note: {found['kernel_cycles']['warning']}")
     if found["layers"]:
         _show_layers(terminal, found)
 

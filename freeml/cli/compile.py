@@ -108,6 +108,8 @@ def show_manifest(terminal: Terminal, manifest: Mapping[str, Any]) -> None:
     title = f"{manifest['name']} for board {manifest['options']['board']}"
     terminal.show(tables.heading(title, f"{manifest['macs']:,} macs, {manifest['params']:,} parameters"))
     terminal.show(tables.memory(manifest), tables.tiles(manifest))
+    if manifest["kernel_cycles"] and manifest["kernel_cycles"]["warning"]:
+        terminal.show(f"note: {manifest['kernel_cycles']['warning']}")
     rating = manifest["accuracy"]
     if rating["int8"] is not None or rating.get("mae", {}).get("int8") is not None:
         note = f"{rating['samples']:,} samples of {rating['data']}, split {rating['split']}"

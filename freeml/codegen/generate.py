@@ -35,19 +35,20 @@ def generate(
     header: Sequence[str],
     kernels: str = "portable",
     memory: MemoryMap | None = None,
+    judged: bool = True,
 ) -> Program:
     """The program of a model; graph.name must be a C identifier.
 
     header   lines of the comment on top of every file
     kernels  the folder of runtime_c/kernels that comes first
     memory   of the board that the firmware is for; on an MSP430 weights get addresses
-    Raises DoesNotFit where an MSP430 board cannot hold weights and constants.
+    judged   whether to raise DoesNotFit where an MSP430 board cannot hold weights and constants
     """
     far = FarLayout(memory) if memory and memory.is_msp430 else None
     emitter = _Emitter(graph, plan, kernels, far, tiles.is_staged)
     for layer in tiles.layers:
         emitter.add(layer)
-    if far:
+    if far and judged:
         near = sum(table.n_bytes for table in emitter.tables if not table.address)
         far.check(near_bytes=near + CONTROL_BYTES + plan.arena_bytes)
     names = Names()

@@ -138,6 +138,7 @@ class CostModel:
         self._prices: Cycles = board.cycles
         self._clock_hz = board.clock_hz.value
         self._mapped = board.nvm.kind != "spi_fram"
+        self._kernels = board.kernel_cycles.prices
 
     def restore(self) -> TileCost:
         """A boot that finds where it was, and does nothing more."""
@@ -153,10 +154,9 @@ class CostModel:
         read = read + commit.read_bytes
         write_bytes = work.write_bytes + commit.write_bytes
         transfers = read_transfers + work.write_transfers + commit.transfers
-        cycles = prices.boot.value + sum(n * getattr(prices, kind).value for kind, n in work.counts.items())
-        cycles = cycles + read * prices.nvm_read_byte.value
-        if self._mapped:
-            cycles = cycles + work.const_read_bytes * prices.nvm_read_byte.value
+        cycles = prices.boot.value + prices.tile.value + work.compared * prices.compared.value
+        cycles = cycles + sum(n * self._kernels.get(name, 0.0) for name, n in work.counts.items())
+        cycles = cycles + (0 if self._mapped else read * prices.nvm_read_byte.value)
         cycles = cycles + write_bytes * prices.nvm_write_byte.value + transfers * prices.nvm_command.value
         charge = (
             read * energy.nvm_read_byte_pc.value

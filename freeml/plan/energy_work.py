@@ -1,8 +1,8 @@
-"""What a tile of a kernel call does, counted: products, outputs, bytes from and to NVM. A board's figures price it.
+"""What a step does, counted: its kernel's loops (kernel_work.py), and bytes from and to NVM.
 
 Counts are worst cases over all tiles of n units that start at a multiple of n: every tap inside the input, no cache hit
-on the bytes of a value, and as many window positions as a tile can touch. They follow the kernels of runtime_c/kernels;
-the names of `counts` are the entries of a board's [cycles].
+on the bytes of a value, and as many window positions as a tile can touch. The kernels' cycles.toml and a board's file
+price them.
 """
 
 from __future__ import annotations
@@ -12,32 +12,18 @@ from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
-import numpy.typing as npt
 
 from freeml.ir.graph import Graph
-from freeml.ir.int_ops import (
-    AddI8,
-    AvgPoolI8,
-    ConvI8,
-    ConvPoolI8,
-    DenseI8,
-    LutI8,
-    MaxPoolI8,
-    MulI8,
-    PadI8,
-    SoftmaxI8,
-)
-from freeml.ir.ops import ArgMax, Concat, Op, Reshape, Transpose
-from freeml.plan.cost import is_depthwise, is_pointwise, pool_run
+from freeml.ir.int_ops import AddI8, AvgPoolI8, ConvI8, ConvPoolI8, DenseI8, MaxPoolI8, MulI8, SoftmaxI8
+from freeml.ir.ops import ArgMax, Concat, Op, Reshape
+from freeml.plan.cost import is_depthwise, is_pointwise
+from freeml.plan.kernel_work import kernel_counts, part_counts
 from freeml.plan.memory import MemoryPlan
-from freeml.plan.reads import ALIGN_BYTES, aligned, part_read, reads, touched
-
-Ints = npt.NDArray[np.int64]
+from freeml.plan.reads import ALIGN_BYTES, Ints, aligned, part_read, reads, touched
 
 PARTIAL_BYTES = 4  # one int32 sum
 RECORD_BYTES = 12  # fml_record_t
 CHUNK_BYTES = 64  # FML_NVM_CHUNK_BYTES: what the runtime writes in one transfer
-_QUAD = 4  # outputs that a kernel may compute together
 _REQUANT_BYTES = 7  # bias, mult and shift of one output
 
 
@@ -52,6 +38,7 @@ class Call:
     offset_bytes       of unit 0 in the arena
     macs               products of one unit of a convolution, pooled or not, or of a dense layer, else 0
     has_parts          whether a kernel can compute one unit's products in parts
+    is_even            whether its first operand lies at an even address
     """
 
     op: Op
@@ -62,6 +49,7 @@ class Call:
     offset_bytes: int
     macs: int
     has_parts: bool
+    is_even: bool = False
 
 
 def kernel_calls(graph: Graph, plan: MemoryPlan) -> Iterator[Call]:
@@ -77,7 +65,8 @@ def kernel_calls(graph: Graph, plan: MemoryPlan) -> Iterator[Call]:
         macs = _products(graph, op)
         has_parts = isinstance(op, DenseI8) or (isinstance(op, ConvI8) and not is_depthwise(op, graph))
         at = plan.offset_bytes[op.output]
-        yield Call(op, 0, out.size_bytes // unit, unit, unit, at, macs, has_parts and macs > 1)
+        is_even = plan.offset_bytes[op.inputs[0]] % 2 == 0
+        yield Call(op, 0, out.size_bytes // unit, unit, unit, at, macs, has_parts and macs > 1, is_even)
 
 
 def _copies(graph: Graph, plan: MemoryPlan, op: Concat) -> Iterator[Call]:
@@ -113,14 +102,15 @@ def _products(graph: Graph, op: Op) -> int:
 class Work:
     """What tiles do; one entry for each tile size asked for.
 
-    counts             how often each thing happens that [cycles] prices
-    value_read_bytes   bytes of values read where NVM is memory-mapped
-    const_read_bytes   bytes of weights and tables read
-    stage_bytes        bytes of values copied to SRAM first, where NVM is not memory-mapped
-    stage_transfers    in so many transfers
-    stage_room_bytes   SRAM that these copies take: each operand begins at a multiple of 4
-    write_bytes        bytes written to NVM, the commit left out
-    write_transfers    in so many transfers
+    counts            of the kernel: what its cycles.toml prices
+    value_read_bytes  bytes of values read where NVM is memory-mapped
+    const_read_bytes  bytes of weights and tables read
+    stage_bytes       bytes of values copied to SRAM first, where NVM is not memory-mapped
+    stage_transfers   in so many transfers
+    stage_room_bytes  SRAM that these copies take: each operand begins at a multiple of 4
+    write_bytes       bytes written to NVM, the commit left out
+    write_transfers   in so many transfers
+    compared          scores that are looked at
     """
 
     counts: Mapping[str, Ints]
@@ -131,23 +121,26 @@ class Work:
     stage_room_bytes: Ints
     write_bytes: Ints
     write_transfers: Ints
+    compared: Ints
 
 
-def work(graph: Graph, call: Call, n: Ints) -> Work:
-    """Work of tiles of n units each."""
+def work(graph: Graph, call: Call, n: Ints, kernels: str = "portable") -> Work:
+    """Work of tiles of n units each, done by a variant of the kernels."""
     n = np.asarray(n, dtype=np.int64)
     one = np.ones_like(n)
-    counts, value_read, const_read = _counts(graph, call, n)
+    counts = kernel_counts(graph, call.op, call.unit_bytes, call.n_units, n, kernels, even=call.is_even)
     staged = [read.most_bytes(n, call.n_units) for read in reads(graph, call.op, call.operand)]
+    values, constants = _read_bytes(graph, call, n)
     return Work(
-        counts={"tile": one, **counts},
-        value_read_bytes=value_read,
-        const_read_bytes=const_read,
+        counts=counts,
+        value_read_bytes=values,
+        const_read_bytes=constants,
         stage_bytes=sum(staged, 0 * n),
         stage_transfers=len(staged) * one,
         stage_room_bytes=sum(map(aligned, staged), 0 * n),
         write_bytes=n * call.unit_bytes,
         write_transfers=_transfers(n * call.unit_bytes) + (n if call.unit_stride_bytes != call.unit_bytes else 0),
+        compared=0 * n,
     )
 
 
@@ -158,17 +151,10 @@ def part_work(graph: Graph, call: Call, macs: Ints) -> Work:
     """
     macs = np.asarray(macs, dtype=np.int64)
     one = np.ones_like(macs)
-    op = call.op
-    counts = {"tile": one, "output": one}
-    if isinstance(op, ConvI8):
-        # Tap by tap, without a column: as in a depthwise convolution.
-        counts |= {"depthwise_mac": macs, "window": one, "located": one}
-    else:
-        counts["mac"] = macs
-    read = part_read(graph, op)
+    read = part_read(graph, call.op)
     stage = read.most_bytes(one, call.n_units) if read.extent_bytes else macs
     return Work(
-        counts=counts,
+        counts=part_counts(graph, call.op, macs),
         value_read_bytes=macs + PARTIAL_BYTES,
         const_read_bytes=macs + _REQUANT_BYTES,
         stage_bytes=stage + PARTIAL_BYTES,
@@ -176,6 +162,7 @@ def part_work(graph: Graph, call: Call, macs: Ints) -> Work:
         stage_room_bytes=aligned(stage),
         write_bytes=PARTIAL_BYTES * one,
         write_transfers=one,
+        compared=0 * one,
     )
 
 
@@ -186,7 +173,7 @@ def fixed_work(*, write_bytes: int, compared: int, writes: int = 0) -> Work:
     """
     one, none = np.ones(1, dtype=np.int64), np.zeros(1, dtype=np.int64)
     return Work(
-        counts={"tile": one, "compared": compared * one},
+        counts={},
         value_read_bytes=compared * one,
         const_read_bytes=none,
         stage_bytes=compared * one,
@@ -194,6 +181,7 @@ def fixed_work(*, write_bytes: int, compared: int, writes: int = 0) -> Work:
         stage_room_bytes=none,
         write_bytes=write_bytes * one,
         write_transfers=np.maximum(_transfers(write_bytes * one), writes),
+        compared=compared * one,
     )
 
 
@@ -220,81 +208,26 @@ def _transfers(n_bytes: Ints) -> Ints:
     return -(-n_bytes // CHUNK_BYTES)
 
 
-def _conv_counts(
-    graph: Graph, op: ConvI8 | ConvPoolI8, n: Ints, n_units: int, macs: int
-) -> tuple[dict[str, Ints], Ints, Ints]:
-    """Of n units of n_units; each is the largest of `outputs` of the convolution, `macs` products in all."""
-    outputs = prod(op.pool.kernel) if isinstance(op, ConvPoolI8) else 1
-    depthwise = is_depthwise(op, graph)
-    width = graph.types[op.output].shape[2] // (1 if depthwise else op.groups)
-    windows = touched(n, width, n_units // width)
-    counts = {"output": n * outputs, "window": windows * outputs, "located": np.ones_like(n)}
-    if depthwise:
-        counts["depthwise_mac"] = n * macs
-    else:
-        counts |= _mac_counts(n, width, windows, macs)
-    if isinstance(op, ConvPoolI8):
-        counts |= {"window": windows * (outputs + 1), "pool_tap": windows * outputs, "pool_byte": n * outputs}
-        counts["located"] = 1 + _conv_calls(graph, op, n)
-    const = n * (macs + outputs * _REQUANT_BYTES)
-    if is_pointwise(op) or depthwise:
-        return counts, n * macs, const
-    counts["gathered_byte"] = windows * macs
-    return counts, windows * macs, const
-
-
-def _conv_calls(graph: Graph, op: ConvPoolI8, n: Ints) -> Ints:
-    """How often a pooled convolution calls its kernel for n units: for each row of a run of pixels, or each tap."""
-    height, width, channels = graph.types[op.output].shape
-    pixels = touched(n, channels, height * width)
-    runs = np.minimum(pixels, pixels // pool_run(op, graph) + touched(n, width * channels, height))
-    return np.where(n % channels == 0, runs * op.pool.kernel[0], pixels * prod(op.pool.kernel))
-
-
-def _mac_counts(n: Ints, width: int, windows: Ints, macs: int) -> dict[str, Ints]:
-    """Products of n outputs, `macs` each, that begin at a multiple of n: alone, and in whole groups of _QUAD.
-
-    Outputs lie in runs of `width`, of which n touch `windows`; groups begin anew in each.
-    """
-    whole = n % width == 0
-    aligned_cuts = (n % _QUAD == 0) & ((width % _QUAD == 0) | (windows == 1))
-    cuts = np.where(whole | aligned_cuts, 0, 2 * (_QUAD - 1))  # the two ends of a tile amid a group
-    alone = np.minimum(n, windows * (width % _QUAD) + cuts)
-    return {"mac": alone * macs, "shared_mac": (n - alone) * macs}
-
-
-def _counts(graph: Graph, call: Call, n: Ints) -> tuple[dict[str, Ints], Ints, Ints]:
-    """Counts, bytes of values read, bytes of constants read."""
-    op, none, one = call.op, np.zeros_like(n), np.ones_like(n)
+def _read_bytes(graph: Graph, call: Call, n: Ints) -> tuple[Ints, Ints]:
+    """Bytes of values, and of constants, that a kernel reads for n units."""
+    op, none = call.op, 0 * n
     match op:
         case ConvI8() | ConvPoolI8():
-            return _conv_counts(graph, op, n, call.n_units, call.macs)
+            outputs = prod(op.pool.kernel) if isinstance(op, ConvPoolI8) else 1
+            constants = n * (call.macs + outputs * _REQUANT_BYTES)
+            if is_pointwise(op) or is_depthwise(op, graph):
+                return n * call.macs, constants
+            group = graph.types[op.output].shape[2] // op.groups
+            return touched(n, group, call.n_units // group) * call.macs, constants
         case DenseI8():
-            counts = _mac_counts(n, call.n_units, one, call.macs)
-            return {**counts, "output": n}, n * call.macs, n * (call.macs + _REQUANT_BYTES)
+            return n * call.macs, n * (call.macs + _REQUANT_BYTES)
         case MaxPoolI8() | AvgPoolI8():
-            taps, channels = prod(op.window.kernel), graph.types[op.output].shape[2]
-            pixels = touched(n, channels, call.n_units // channels)
-            counts = {"located": one, "window": pixels, "pool_tap": pixels * taps}
-            if isinstance(op, MaxPoolI8):
-                return {**counts, "pool_byte": n * taps}, n * taps, none
-            return {**counts, "averaged_byte": n * taps, "output": n}, n * taps, 3 * n
+            return n * prod(op.window.kernel), none if isinstance(op, MaxPoolI8) else 3 * n
         case AddI8() | MulI8():
-            kind = "added" if isinstance(op, AddI8) else "multiplied"
-            constants = sum(name in graph.consts for name in op.inputs)
-            return {"located": one, kind: n}, (len(op.inputs) - constants) * n, constants * n
-        case LutI8():
-            return {"looked_up": n}, n, n
+            n_constants = sum(name in graph.consts for name in op.inputs)
+            return (len(op.inputs) - n_constants) * n, n_constants * n
         case SoftmaxI8():
-            elems = n * call.unit_bytes
-            return {"softmaxed": elems}, 3 * elems, 4 * elems
+            return 3 * n * call.unit_bytes, 4 * n * call.unit_bytes
         case ArgMax():
-            elems = n * graph.types[op.inputs[0]].shape[-1]
-            return {"compared": elems}, elems, none
-        case Concat():
-            return {"copied_row": n, "copied_byte": n * call.unit_bytes}, n * call.unit_bytes, none
-        case PadI8():
-            return {"located": one, "padded": n}, n, none
-        case Transpose():
-            return {"located": one, "transposed": n}, n, none
-    raise AssertionError(f"no kernel for {type(op).__name__}")
+            return 2 * n * graph.types[op.inputs[0]].shape[-1], none
+    return n * call.unit_bytes, n  # copies, tables: each byte once

@@ -17,10 +17,10 @@ from freeml.errors import DoesNotFit
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import ConvI8, ConvPoolI8, MaxPoolI8
 from freeml.ir.ops import Reshape
-from freeml.plan.cost import costs, scratch_bytes
+from freeml.plan.cost import scratch_bytes
 from freeml.plan.memory import plan_memory
 from freeml.plan.progress import inference
-from freeml.plan.tiles import LayerTiles, TilePlan, plan_tiles, sram_for_tiles
+from freeml.plan.tiles import LayerTiles, TilePlan, plan_tiles, sram_of_tiles
 
 _MOST_SCRATCH_BYTES = 65_535
 
@@ -74,11 +74,9 @@ def _price(graph: Graph, board: Board, capacitor_uf: float | None) -> float | No
     """Charge of all layers in pC, without an energy model the bytes written; None where it does not fit."""
     if all(isinstance(op, Reshape) for op in graph.ops):
         return None
-    stack = board.code.stack_bytes.value if board.code else 0
     plan = plan_memory(graph, in_place=False)
     try:
-        sram = sram_for_tiles(board, stack_bytes=stack, scratch_bytes=costs(graph, board.kernels).scratch_bytes)
-        tiles = plan_tiles(graph, plan, board, capacitor_uf, sram_tile_bytes=sram)
+        tiles = plan_tiles(graph, plan, board, capacitor_uf, sram_tile_bytes=sram_of_tiles(graph, board))
     except DoesNotFit:
         return None
     if tiles.budget is None:

@@ -8,7 +8,8 @@ from freeml.board import Board
 from freeml.cost_table import CostTable, LayerCost, StepCost
 from freeml.ir.graph import Graph
 from freeml.plan.energy import Costs, Floats, TileCost
-from freeml.plan.energy_work import Call, Ints
+from freeml.plan.energy_work import Call
+from freeml.plan.reads import Ints
 
 PARTS = " in parts"
 COLD_START = "cold start"

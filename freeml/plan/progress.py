@@ -25,7 +25,8 @@ MOST_UF = 1e7
 class Inference:
     """One inference at worst-case costs.
 
-    charge_pc, energy_uj, active_us  of all steps in a single boot, without losses of power
+    charge_pc, energy_uj, active_us  of all steps on a board that is on, without losses of power
+    boot_uj, boot_us                 of one boot: start of the hardware, and finding where it was
     boots                            on the plan's capacitor, if nothing is harvested while the board is on
     boots_energy_uj                  drawn in all these boots, tiles lost at their ends included
     """
@@ -33,6 +34,8 @@ class Inference:
     charge_pc: float
     energy_uj: float
     active_us: float
+    boot_uj: float
+    boot_us: float
     boots: int
     boots_energy_uj: float
 
@@ -108,7 +111,7 @@ def inference(plan: TilePlan) -> Inference | None:
         return cost.charge_pc + float(budget.leakage_pc(cost.time_us))
 
     start = drain(restore)
-    boots, left, charge, active = 1, budget.usable_pc - start, restore.charge_pc, restore.time_us
+    boots, left, charge, active = 1, budget.usable_pc - start, 0.0, 0.0
     for n_steps, cost in runs:
         assert cost is not None
         own = cost - restore
@@ -121,7 +124,15 @@ def inference(plan: TilePlan) -> Inference | None:
             boots += more
             left = budget.usable_pc - start - (rest - (more - 1) * each) * drain(own)
     drawn = (boots * budget.usable_pc) - left
-    return Inference(charge, budget.energy_uj(charge), active, boots, budget.energy_uj(drawn))
+    return Inference(
+        charge_pc=charge,
+        energy_uj=budget.energy_uj(charge),
+        active_us=active,
+        boot_uj=budget.energy_uj(restore.charge_pc),
+        boot_us=restore.time_us,
+        boots=boots,
+        boots_energy_uj=budget.energy_uj(drawn),
+    )
 
 
 def _steps(plan: TilePlan) -> list[tuple[LayerTiles | FixedStep, TileCost]]:

@@ -24,12 +24,12 @@ from freeml.board import Board
 from freeml.errors import DoesNotFit
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import ConvPoolI8
+from freeml.plan.cost import costs
 from freeml.plan.energy import ONE_WORD, TWO_SLOTS, Budget, CostModel, Costs, TileCost, budget_of
 from freeml.plan.energy_work import (
     PARTIAL_BYTES,
     RECORD_BYTES,
     Call,
-    Ints,
     Work,
     capture_work,
     fixed_work,
@@ -40,7 +40,7 @@ from freeml.plan.energy_work import (
 )
 from freeml.plan.measured import COLD_START, Measured, capture_key, publish_key, report_key
 from freeml.plan.memory import MemoryPlan
-from freeml.plan.reads import aligned
+from freeml.plan.reads import Ints, aligned
 
 MAX_WORD_TILES = 32_765  # FML_MAX_TILES_ONE_SLOT: steps up to n_tiles + 2 in 15 bits of a word
 COMMIT_WORD_BYTES = 2
@@ -286,6 +286,20 @@ def sram_for_tiles(board: Board, *, stack_bytes: int, scratch_bytes: int) -> int
     return left
 
 
+def sram_of_tiles(graph: Graph, board: Board) -> int:
+    """SRAM left for the tiles of a graph. Raises DoesNotFit where stack, scratch and the firmware's own leave none."""
+    # The stack is measured on the finished C; until then tiles leave it this much.
+    kept = board.code.stack_bytes.value + board.code.ram_bytes.value if board.code else 0
+    windows = 0 if board.memory_map is None else window_bytes(graph)
+    scratch = costs(graph, board.kernels).scratch_bytes
+    return sram_for_tiles(board, stack_bytes=kept + windows, scratch_bytes=scratch)
+
+
+def window_bytes(graph: Graph) -> int:
+    """SRAM of a firmware for what the outside sees: codes of all inputs, and of the outputs."""
+    return sum(graph.types[port.value].size_bytes for port in (*graph.inputs, *graph.outputs))
+
+
 @dataclass(frozen=True, slots=True)
 class _Options:
     """Ways to cut one call: entry i makes n_tiles[i] tiles of tile_units[i] units, or parts of part_macs[i] products.
@@ -435,7 +449,7 @@ class _Planner:
 
     def _units(self, call: Call, units: Ints) -> _Options:
         """Tiles of so many units."""
-        done = work(self._graph, call, units)
+        done = work(self._graph, call, units, self._board.kernels)
         measured = self._measured.tiles(self._graph, call, units) if self._measured else None
         return self._options(done, units, call.macs + 0 * units, -(-call.n_units // units), measured)
 

@@ -26,8 +26,7 @@ from freeml.errors import BadOutput, DoesNotFit, ToolFailed, UnsupportedOp
 from freeml.firmware.toolchain import find_host_compiler, find_zig
 from freeml.ir.graph import Graph
 from freeml.passes.pipeline import run_passes
-from freeml.pipeline import cut_into_tiles
-from freeml.plan.memory import plan_memory
+from freeml.plan.whole import plan_whole
 from freeml.quantize.lower import lower
 from freeml.quantize.observe import observe
 from freeml.quantize.ranges import RULES
@@ -434,4 +433,4 @@ def test_a_model_that_computes_nothing_is_refused() -> None:
     b = fixed_graphs.Fixed()
     graph = b.graph(b.reshape(b.input(2, 3, 1), 6))
     with pytest.raises(UnsupportedOp, match="computes nothing"):
-        cut_into_tiles(graph, plan_memory(graph, in_place=False), load_board("host"), None)
+        plan_whole(graph, load_board("host"))

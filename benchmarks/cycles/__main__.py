@@ -1,0 +1,170 @@
+"""Make runtime_c/kernels/<variant>/cycles.toml: python -m benchmarks.cycles [VARIANT ..] [--show]
+
+Builds the layers of benchmarks/cycles/design.py with zig and with GCC, runs them on the emulated boards below, and
+fits for each kernel the least prices that lie above every call (fit.py). Needs both compilers. Run it when a kernel, or
+the version of a compiler, has changed; how far prices lie above what was profiled is printed. --show writes nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import freeml
+from benchmarks.cycles.design import designs
+from benchmarks.cycles.fit import envelope, priced
+from benchmarks.cycles.measure import Sample, readings, samples, start
+from freeml.board import Board, load_board
+from freeml.codegen.emit import kernel_file
+from freeml.cycle_table import sources_digest, wait_states
+from freeml.firmware.build import Toolchain, find_cross_compiler, object_flags
+from freeml.firmware.size import measure
+
+VARIANTS: Mapping[str, tuple[str, ...]] = {
+    "msp430": ("msp430fr5994", "msp430fr5994 at 8 MHz"),
+    "armv6m": ("qemu_m0",),
+    "armv7em": ("qemu_m4", "qemu_m33"),
+    "portable": ("cortex-m3",),
+}
+TOOLCHAINS: tuple[Toolchain, ...] = ("zig", "gcc")
+REPEATS = 3
+_POOL = "pool"
+_LITTLE_SRAM_BYTES, _TILE_BYTES = 16_384, 1500
+KERNELS = Path(freeml.__file__).resolve().parents[1] / "runtime_c" / "kernels"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Prices of one compiler and number of wait states, and how far they lie above the samples, relatively."""
+
+    compiler: str
+    version: str
+    wait_states: int
+    code_bytes: Mapping[str, int]
+    prices: Mapping[str, float]
+    mean_excess: float
+    most_excess: float
+
+
+def board_of(name: str) -> Board:
+    """A board that ships, with another clock, or an emulated one of a core that none of them has."""
+    name, _, mhz = name.removesuffix(" MHz").partition(" at ")
+    if mhz:
+        board = load_board(name)
+        assert board.clock_hz is not None
+        return board.model_copy(update={"clock_hz": board.clock_hz.model_copy(update={"value": int(mhz) * 1_000_000})})
+    if not name.startswith("cortex"):
+        return load_board(name)
+    board = load_board("qemu_m4")
+    assert board.cpu is not None
+    return board.model_copy(update={"cpu": board.cpu.model_copy(update={"core": name})})
+
+
+def profiled(board: Board, toolchain: Toolchain, repeats: int = REPEATS) -> tuple[list[Sample], str]:
+    """Samples of every design on a board, and the compiler."""
+    assert board.memory.sram_bytes is not None
+    found: list[Sample] = []
+    version = ""
+    for design in designs(_TILE_BYTES, few=board.memory.sram_bytes.value <= _LITTLE_SRAM_BYTES, repeats=repeats):
+        engine, tiles, version = start(design, board, toolchain)
+        found += samples(design, board, readings(design, board, engine, tiles))
+    return found, version
+
+
+def fitted(found: Sequence[Sample]) -> dict[str, float]:
+    """Prices of every kernel; those of the pool behind a convolution cover what the convolution's leave over."""
+    by_kernel: dict[str, list[Sample]] = defaultdict(list)
+    for sample in found:
+        kernels = {name.split(".")[0] for name in sample.counts}
+        by_kernel[_POOL if _POOL in kernels else min(kernels)].append(sample)
+    prices: dict[str, float] = {}
+    for kernel in sorted(by_kernel, key=lambda name: (name == _POOL, name)):
+        own = by_kernel[kernel]
+        left = [max(0.0, sample.reading.kernel - priced(sample.counts, prices)) for sample in own]
+        counts = [{n: c for n, c in s.counts.items() if n.startswith(f"{kernel}.")} for s in own]
+        prices |= envelope(counts, left)
+    return prices
+
+
+def tables(variant: str) -> Iterator[Table]:
+    """Of each compiler and number of wait states."""
+    for toolchain in TOOLCHAINS:
+        by_waits: dict[int, list[Sample]] = defaultdict(list)
+        version = ""
+        for name in VARIANTS[variant]:
+            board = board_of(name)
+            assert board.cpu is not None
+            assert board.clock_hz is not None
+            found, version = profiled(board, toolchain)
+            by_waits[wait_states(board.cpu.core, board.clock_hz.value)] += found
+        for waits, found in sorted(by_waits.items()):
+            prices = fitted(found)
+            excess = [priced(sample.counts, prices) / sample.reading.kernel - 1 for sample in found]
+            yield Table(
+                toolchain, version, waits, code_of(variant, toolchain), prices, sum(excess) / len(excess), max(excess)
+            )
+
+
+def code_of(variant: str, toolchain: Toolchain) -> dict[str, int]:
+    """Bytes of code and constants of every kernel's file, compiled with the options of a firmware."""
+    memory = board_of(VARIANTS[variant][0]).memory_map
+    assert memory is not None
+    compiler = find_cross_compiler(toolchain, memory)
+    includes = [KERNELS / variant, KERNELS.parent / "include"]
+    names = sorted(path.stem for path in (KERNELS / "portable").glob("*.c"))
+    sizes = {
+        name: measure(compiler, [kernel_file(name, variant)], includes, object_flags(compiler, memory))
+        for name in names
+    }
+    return {name: size.flash_bytes + size.ram_bytes for name, size in sizes.items()}
+
+
+def text_of(variant: str, made: Sequence[Table]) -> str:
+    """The file of a variant."""
+    lines = [
+        f"# Cycles of the {variant} kernels: the most that a call takes is the sum of what it does (KERNEL.COUNT of",
+        "# freeml/plan/kernel_work.py) times these prices. Made by `python -m benchmarks.cycles`; do not edit.",
+        f'sources = "{sources_digest(variant)}"',
+    ]
+    for table in made:
+        lines += [
+            "",
+            f"# above what was profiled by {table.mean_excess:.1%} in the mean, {table.most_excess:.0%} at most",
+            "[[tables]]",
+            f'compiler = "{table.compiler}"',
+            f'version = "{table.version}"',
+            f"wait_states = {table.wait_states}",
+            "",
+            "[tables.code_bytes]",
+            *(f"{name} = {n_bytes}" for name, n_bytes in table.code_bytes.items()),
+        ]
+        by_kernel: dict[str, dict[str, float]] = defaultdict(dict)
+        for name, price in sorted(table.prices.items()):
+            kernel, count = name.split(".")
+            by_kernel[kernel][count] = price
+        for kernel, prices in by_kernel.items():
+            lines += ["", f"[tables.kernels.{kernel}]", *(f"{count} = {price!r}" for count, price in prices.items())]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("variants", nargs="*", default=list(VARIANTS), metavar="VARIANT")
+    parser.add_argument("--show", action="store_true", help="print the files, write none")
+    args = parser.parse_args()
+    for variant in args.variants:
+        made = list(tables(variant))
+        for table in made:
+            excess = f"above what was profiled by {table.mean_excess:.1%} in the mean, {table.most_excess:.0%} at most"
+            print(f"{variant:9} {table.version}, {table.wait_states} wait states: {excess}", flush=True)
+        if args.show:
+            print(text_of(variant, made))
+        else:
+            (KERNELS / variant / "cycles.toml").write_text(text_of(variant, made), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

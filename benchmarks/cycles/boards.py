@@ -1,0 +1,84 @@
+"""Entries of [cycles] of every board, as its emulator measures them: python -m benchmarks.cycles.boards [BOARD ..]
+
+What a board's firmware does beside its kernels: boot, dispatch and commit of a step, bytes and transfers to and from
+NVM. For each entry: the file's figure, and that of each compiler. Figures of the file belong above them; tests of
+tests/profile show that steps are not dearer than planned.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+
+import numpy as np
+
+from benchmarks.cycles.design import INPUT_BYTES, Design, designs
+from benchmarks.cycles.fit import envelope
+from benchmarks.cycles.measure import around, readings, samples, start
+from freeml.board import Board, board_names, load_board
+from freeml.errors import DoesNotFit
+from freeml.firmware.build import Toolchain
+from freeml.plan.energy_work import capture_work, fixed_work
+from freeml.plan.tiles import PUBLISH_BYTES, TilePlan
+from freeml.profile import measure_boots, measure_steps
+from freeml.sim.engine import Engine, Taken
+
+TOOLCHAINS: tuple[Toolchain, ...] = ("zig", "gcc")
+_LITTLE_SRAM_BYTES = 4096
+
+
+def entries(board: Board, toolchain: Toolchain) -> tuple[dict[str, float], float]:
+    """Entries of [cycles] that lie above every step, and the most charge that a step draws for each cycle, in pC."""
+    assert board.memory.sram_bytes is not None
+    few = board.memory.sram_bytes.value <= _LITTLE_SRAM_BYTES
+    counts: list[dict[str, float]] = []
+    cycles: list[float] = []
+    shares: list[float] = []
+    boots: list[Taken] = []
+    for design in designs(256 if few else 1500, few=few, repeats=1):
+        try:
+            engine, tiles, _ = start(design, board, toolchain)
+        except DoesNotFit:
+            continue  # two of three have too many weights for an FR5969
+        for sample in samples(design, board, readings(design, board, engine, tiles)):
+            counts.append(sample.around)
+            cycles.append(sample.reading.step)
+            shares.append(sample.reading.charge_share)
+        for one, taken in _fixed(design, board, engine, tiles):
+            counts.append(one)
+            cycles.append(float(taken.cycles))
+            shares.append((taken.charge_pc or 0.0) / taken.cycles)
+        boots += measure_boots(engine, np.random.default_rng(0).bytes(INPUT_BYTES))
+    found = envelope(counts, cycles)
+    found["boot"] = float(max(taken.cycles for taken in boots))
+    return found, max(shares)
+
+
+def _fixed(design: Design, board: Board, engine: Engine, tiles: TilePlan) -> Iterator[tuple[dict[str, float], Taken]]:
+    """Capture and publication."""
+    graph = design.graph
+    steps, _ = measure_steps(engine, np.random.default_rng(0).bytes(INPUT_BYTES), tiles.n_tiles)
+    types = graph.types
+    capture = capture_work([types[port.value].size_bytes for port in graph.inputs], tiles.sram_bytes)
+    yield around(capture, board, tiles), steps[0].taken
+    publish = fixed_work(write_bytes=PUBLISH_BYTES, compared=1)
+    yield around(publish, board, tiles), steps[tiles.n_tiles + 1].taken
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("boards", nargs="*", metavar="BOARD")
+    boards = parser.parse_args().boards or [name for name in board_names() if load_board(name).memory_map]
+    print(f"{'board':16} {'entry':15} {'file':>9}" + "".join(f" {toolchain:>9}" for toolchain in TOOLCHAINS))
+    for name in boards:
+        board = load_board(name)
+        assert board.cycles is not None
+        found = [entries(board, toolchain) for toolchain in TOOLCHAINS]
+        for entry in ("boot", "tile", "nvm_read_byte", "nvm_write_byte", "nvm_command", "compared"):
+            figures = "".join(f" {prices.get(entry, 0.0):9,.1f}" for prices, _ in found)
+            print(f"{name:16} {entry:15} {getattr(board.cycles, entry).value:9,.1f}{figures}", flush=True)
+        print(f"{name:16} {'pC a cycle':15} {'':9}" + "".join(f" {share:9,.1f}" for _, share in found), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""What a planned model needs of each memory of a board: bounds that take no compiler, and the linked firmware's sizes.
+
+Bounds add up what is known before C is compiled: tables, the code of each kernel (cycles.toml), the board's figures for
+runtime, drivers, static variables and stack. Where a bound fits, the firmware does; where it does not, only the build
+can tell, which is what `freeml compile` goes by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from freeml.board import Board
+from freeml.codegen.generate import generate
+from freeml.codegen.program import Program
+from freeml.plan.tiles import window_bytes
+from freeml.plan.whole import Planned
+
+_LAYER_BYTES = 200  # of a layer's descriptor, its entries in tables, and its call
+_HOST_STACK_BYTES = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Bytes needed of a region, and what the board has; None without limit."""
+
+    needed_bytes: int
+    available_bytes: int | None
+
+    @property
+    def fits(self) -> bool:
+        """Whether there is enough."""
+        return self.available_bytes is None or self.needed_bytes <= self.available_bytes
+
+
+def bounds(planned: Planned, board: Board) -> dict[str, Region]:
+    """The most that a firmware needs: flash, nvm, sram, and `shared` where flash and NVM are one memory, `near` where
+    only part of it is within reach of pointers."""
+    assert planned.tiles is not None
+    memory = board.memory_map
+    program = generate(
+        planned.graph,
+        planned.memory,
+        planned.tiles,
+        header=(),
+        kernels=board.kernels,
+        memory=memory,
+        judged=False,
+    )
+    code = _code_bytes(program, board)
+    stack = board.code.stack_bytes.value if board.code else _HOST_STACK_BYTES
+    static = board.code.ram_bytes.value + window_bytes(planned.graph) if memory and board.code else 0
+    far_base = memory.far_base if memory else 0
+    near = sum(table.n_bytes for table in program.tables if not 0 < far_base <= table.address)
+    return regions(
+        board,
+        {
+            "flash_bytes": program.weights_bytes + code,
+            "nvm_bytes": program.nvm_bytes,
+            "sram_bytes": program.sram_bytes + static + stack,
+            "near_bytes": near + code + program.nvm_bytes,
+        },
+    )
+
+
+def _code_bytes(program: Program, board: Board) -> int:
+    """Code of kernels, runtime and tables of layers; none on a board whose firmware is not ours to link."""
+    if board.code is None:
+        return 0
+    kernels = board.kernel_cycles.code_bytes
+    return (
+        board.code.code_bytes.value
+        + sum(kernels[name] for name in program.kernels)
+        + _LAYER_BYTES * len(program.layers)
+    )
+
+
+def regions(board: Board, needed: Mapping[str, int]) -> dict[str, Region]:
+    """Rows of a memory table from flash_bytes, nvm_bytes, sram_bytes and, where it is known, near_bytes."""
+    limits = {name: figure.value if (figure := getattr(board.memory, name)) else None for name in _LIMITED}
+    found = {name.removesuffix("_bytes"): Region(needed[name], limits[name]) for name in _LIMITED}
+    if board.nvm.is_flash:
+        both = Region(needed["flash_bytes"] + needed["nvm_bytes"], limits["flash_bytes"])
+        found = {"flash": found["flash"], "nvm": found["nvm"], "shared": both, "sram": found["sram"]}
+    memory = board.memory_map
+    if memory is not None and memory.is_msp430 and "near_bytes" in needed:
+        found["near"] = Region(needed["near_bytes"], memory.flash_bytes)
+    return found
+
+
+_LIMITED = ("flash_bytes", "nvm_bytes", "sram_bytes")
