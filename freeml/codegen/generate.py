@@ -12,7 +12,8 @@ import numpy as np
 from freeml.codegen.far import SLICE_BYTES, FarLayout
 from freeml.codegen.layers import Layer, called_kernels, layer_of
 from freeml.codegen.names import Names
-from freeml.codegen.program import Descriptor, LayerEntry, PortTable, Program, Slice, Table
+from freeml.codegen.program import Descriptor, LayerEntry, PortTable, Program, Result, Slice, Table
+from freeml.ir.decision import decide, threshold_code
 from freeml.ir.graph import Graph
 from freeml.ir.ops import Concat, Op
 from freeml.ir.types import Array, Const, DType, Port
@@ -53,7 +54,6 @@ def generate(
         far.check(near_bytes=near + CONTROL_BYTES + plan.arena_bytes)
     names = Names()
     tile_bytes = -(-tiles.sram_bytes // 4) * 4
-    kind, output = _result(graph)
     return Program(
         name=graph.name,
         macro=graph.name.upper(),
@@ -71,8 +71,7 @@ def generate(
         sram_bytes=tile_bytes + emitter.scratch_bytes,
         weights_bytes=sum(table.n_bytes for table in emitter.tables),
         commit_slots=tiles.commit_slots,
-        result_kind=kind,
-        result_output=output,
+        result=_result(graph, plan),
         digest=_digest(graph, plan, tiles),
         kernels=tuple(sorted(emitter.kernels)),
         reads=tuple(emitter.reads),
@@ -80,13 +79,17 @@ def generate(
     )
 
 
-def _result(graph: Graph) -> tuple[str, int]:
-    """How the class is read from the outputs, and from which one."""
-    type_ = graph.types[graph.outputs[0].value]
-    if type_.dtype is DType.I32:
-        return ("FML_RESULT_INDEX", 0) if type_.n_elems == 1 else ("FML_RESULT_NONE", 0)
-    one_axis = sum(n > 1 for n in type_.shape) == 1 and type_.n_elems <= 65535
-    return ("FML_RESULT_SCORES", 0) if one_axis else ("FML_RESULT_NONE", 0)
+_RESULT_KINDS = {"scores": "FML_RESULT_SCORES", "threshold": "FML_RESULT_THRESHOLD", "index": "FML_RESULT_INDEX"}
+
+
+def _result(graph: Graph, plan: MemoryPlan) -> Result:
+    """How the class is published, and from what."""
+    made = decide(graph)
+    if made is None:
+        return Result("FML_RESULT_NONE", 0, 0, 0, 0)
+    code = threshold_code(graph, made) if made.kind == "threshold" else 0
+    n_bytes = graph.types[made.value].size_bytes
+    return Result(_RESULT_KINDS[made.kind], made.output, plan.offset_bytes[made.value], n_bytes, code)
 
 
 def _digest(graph: Graph, plan: MemoryPlan, tiles: TilePlan) -> tuple[str, str]:

@@ -71,6 +71,17 @@ class PortTable:
 
 
 @dataclass(frozen=True, slots=True)
+class Result:
+    """What is published: a kind of fml_runtime.h, of which output, and the bytes of the arena that it is read from."""
+
+    kind: str
+    output: int
+    offset_bytes: int
+    n_bytes: int
+    threshold: int
+
+
+@dataclass(frozen=True, slots=True)
 class Program:
     """One model, ready to print. `kernels` names the files of runtime_c/kernels it calls, without ending.
 
@@ -94,8 +105,7 @@ class Program:
     sram_bytes: int
     weights_bytes: int
     commit_slots: int
-    result_kind: str
-    result_output: int
+    result: Result
     digest: tuple[str, str]
     kernels: tuple[str, ...]
     reads: tuple[tuple[tuple[str, ...], ...], ...]

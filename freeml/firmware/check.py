@@ -12,7 +12,8 @@ from freeml.data import Dataset, fit_inputs
 from freeml.data.accuracy import Said, agreement, score
 from freeml.data.findings import joined, model_findings, range_findings
 from freeml.firmware.output import Output
-from freeml.firmware.run import HostModel
+from freeml.firmware.run import HostModel, Published
+from freeml.ir.decision import published
 from freeml.ir.graph import Graph
 from freeml.ir.interpret import chunks, encode_inputs, interpret
 from freeml.ir.types import Array
@@ -75,12 +76,13 @@ def verify_output(
         part = [array[start:stop] for array in samples]
         inputs = encode_inputs(output.graph, part)
         got, expected = model.run(inputs), interpret(output.graph, inputs, output.graph.lasting)
-        wrong = _differing(got, expected)
+        misreported = _misreported(model, output.graph, expected, stop - start)
+        wrong = _differing(got, expected) | (misreported != "")
         mismatches += int(wrong.sum())
         if wrong.any() and not first:
             sample = int(np.argmax(wrong))
             where = f"sample {start + sample}, {dataset.place(start + sample)}"
-            first = f"{where}: {_first_wrong(model, output, inputs, sample)}"
+            first = f"{where}: {misreported[sample] or _first_wrong(model, output, inputs, sample)}"
         real = coded.add({**expected, **got})
         float_inputs = encode_inputs(output.float_graph, part)
         reference = exact.add(interpret(output.float_graph, float_inputs, exact.wanted))
@@ -117,6 +119,23 @@ def random_dataset(graph: Graph, n_samples: int, seed: int = 0) -> Dataset:
         assert quant is not None
         arrays.append(quant.dequantize(rng.integers(-128, 128, (n_samples, *port.shape), dtype=np.int8)))
     return Dataset(tuple(arrays), None, (), "random", "test", tuple(None for _ in arrays))
+
+
+def _misreported(model: Runs, graph: Graph, expected: Mapping[str, Array], n_samples: int) -> Array:
+    """For each sample what is wrong with the result that was published of it, in words; empty where it is right.
+
+    Models that give no results have an empty list of them.
+    """
+    said = np.full(n_samples, "", dtype=object)
+    records: list[Published] = getattr(model, "published", [])
+    if not records:
+        return said
+    classes, confidences = published(graph, expected)
+    for k, (record, class_index, confidence) in enumerate(zip(records, classes, confidences, strict=True)):
+        got, wanted = (record.class_index, record.confidence, record.depth), (int(class_index), int(confidence), 1)
+        if got != wanted:
+            said[k] = f"class, confidence and depth published are {got}, the interpreter's {wanted}"
+    return said
 
 
 def _differing(got: dict[str, Array], expected: dict[str, Array]) -> Array:

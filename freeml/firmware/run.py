@@ -71,6 +71,7 @@ class HostModel:
         self._ram = ctypes.create_string_buffer(_RAM_BYTES)
         self.nvm = np.full(nvm_bytes + 2 * self._GUARD, 0x5A, dtype=np.int8)
         self.sram = np.full(sram_bytes + 2 * self._GUARD, 0x5A, dtype=np.int8)
+        self.published: list[Published] = []
         self._samples = (ctypes.c_void_p * len(graph.inputs))()
         self._window = self._address(self.nvm)
         if is_staged:
@@ -88,8 +89,12 @@ class HostModel:
         self._library.fml_boot(self._ram, ctypes.c_void_p(self._model), self._window, self._address(self.sram))
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Outputs (B, *shape) for int8 codes (B, *shape) by value name, in memory order, one inference each."""
+        """Outputs (B, *shape) for int8 codes (B, *shape) by value name, in memory order, one inference each.
+
+        `published` is then the record of each.
+        """
         self.boot()
+        self.published = []
         n_samples = len(next(iter(inputs.values())))
         types = [self.graph.types[port.value] for port in self.graph.outputs]
         results = [np.empty((n_samples, *t.shape), dtype=t.dtype.numpy) for t in types]
@@ -104,6 +109,9 @@ class HostModel:
                 if self._library.fml_read_output(self._ram, ctypes.c_uint16(k), *span, raw) != 0:
                     raise AssertionError(f"{self.graph.name} published a result and gives no output {k}")
                 results[k][sample] = np.frombuffer(raw.raw, dtype=type_.dtype.numpy).reshape(type_.shape)
+            record = self.result()
+            assert record is not None, f"{self.graph.name} published a result and none is found in NVM"
+            self.published.append(record)
         self._check_guards()
         return {port.value: array for port, array in zip(self.graph.outputs, results, strict=True)}
 

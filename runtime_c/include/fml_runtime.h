@@ -62,9 +62,13 @@ typedef struct {
     uint16_t parts;             /* 1, or ceil(products / part_products) */
 } fml_layer_t;
 
-#define FML_RESULT_NONE 0   /* no class: class_index, confidence 0 */
-#define FML_RESULT_SCORES 1 /* int8 scores: class = index of the first maximum */
-#define FML_RESULT_INDEX 2  /* int32 index in the byte order of the machine */
+/* What is published, read from the bytes `result` of the arena: an output, or the scores before its last Softmax or
+ * Sigmoid, which say more in int8. freeml/ir/decision.py is the same rule for host and reports. */
+#define FML_RESULT_NONE 0      /* no class: class_index, confidence 0 */
+#define FML_RESULT_SCORES 1    /* int8 scores: class = index of the first maximum; confidence = its lead in codes */
+#define FML_RESULT_INDEX 2     /* int32 index in the byte order of the machine; confidence 255 */
+#define FML_RESULT_THRESHOLD 3 /* one int8 score: class 1 above result_threshold, else 0, also on it; confidence =
+                                * distance from it in codes, at most 255 */
 
 /* A model. All of it is constant; `digest` stands for all that gives bytes in NVM a meaning: weights, layers, tiles,
  * offsets, commit slots. */
@@ -83,7 +87,9 @@ typedef struct {
     uint32_t nvm_bytes;     /* FML_NVM_ARENA + arena_bytes */
     uint8_t commit_slots;   /* 1: NVM writes an aligned 16-bit word atomically. 2: it may tear any write */
     uint8_t result_kind;    /* FML_RESULT_... */
-    uint16_t result_output; /* the output that gives the class */
+    uint16_t result_output; /* the output whose class it is */
+    fml_port_t result;      /* where it is read from; lasts as outputs do */
+    int16_t result_threshold; /* code of FML_RESULT_THRESHOLD, -129 to 127 */
     uint8_t is_staged;      /* NVM is no memory that a pointer can read: fml_stage.h */
     /* Units [first, first + n) of a layer into y. Reads arena, writes scratch and the tile's SRAM at y, calls kernels.
      * Crash behaviour: pure. 0 only where every layer has parts. */
@@ -100,7 +106,7 @@ typedef struct {
 typedef struct {
     uint32_t sequence;    /* 1, 2, ...: counts results; after 2^32 - 1 comes 1 */
     uint16_t class_index;
-    uint8_t confidence;   /* top score minus runner-up in codes, 255 for an index */
+    uint8_t confidence;   /* as FML_RESULT_... says */
     uint8_t depth;        /* 1: the whole network */
 } fml_result_t;
 

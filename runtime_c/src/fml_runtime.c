@@ -161,19 +161,30 @@ static void best_of(const int8_t *scores, uint32_t n, fml_record_t *record) {
     record->confidence = (uint8_t)(best - second);
 }
 
+/* Class and confidence of one int8 score: its side of the threshold's code, and how far it is from there. */
+static void side_of(const int8_t *at, int16_t threshold, fml_record_t *record) {
+    int8_t score;
+    fml_hal_nvm_read(&score, at, sizeof score);
+    const int16_t above = (int16_t)(score - threshold);
+    const int16_t away = above < 0 ? (int16_t)-above : above;
+    record->class_index = (uint16_t)(above > 0);
+    record->confidence = away > 255 ? 255u : (uint8_t)away;
+}
+
 static void publish(fml_ram_t *ram) {
     const fml_model_t *model = ram->model;
-    const fml_port_t port = model->outputs[model->result_output];
-    const int8_t *output = arena_of(ram) + port.offset_bytes;
+    const int8_t *from = arena_of(ram) + model->result.offset_bytes;
     const uint8_t slot = ram->newest ^ 1u;
     fml_record_t record;
     record.class_index = 0;
     record.confidence = 0;
     if (model->result_kind == FML_RESULT_SCORES) {
-        best_of(output, port.n_bytes, &record);
+        best_of(from, model->result.n_bytes, &record);
+    } else if (model->result_kind == FML_RESULT_THRESHOLD) {
+        side_of(from, model->result_threshold, &record);
     } else if (model->result_kind == FML_RESULT_INDEX) {
         int32_t index;
-        fml_hal_nvm_read(&index, output, sizeof index);
+        fml_hal_nvm_read(&index, from, sizeof index);
         record.class_index = (uint16_t)index;
         record.confidence = 255;
     }

@@ -154,6 +154,7 @@ const fml_model_t probe_model = {
     .commit_slots = PROBE_COMMIT_SLOTS,
     .result_kind = FML_RESULT_SCORES,
     .result_output = 0,
+    .result = {SCORES, 4},
     .is_staged = PROBE_SRAM_BYTES != 8,
     .compute = compute,
     .partial = partial,

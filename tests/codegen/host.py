@@ -13,6 +13,7 @@ from freeml.codegen.generate import generate
 from freeml.codegen.program import Program
 from freeml.firmware.host import build_host_library
 from freeml.firmware.run import HostModel
+from freeml.ir.decision import published
 from freeml.ir.graph import Graph
 from freeml.ir.interpret import interpret
 from freeml.ir.ops import Reshape
@@ -88,12 +89,19 @@ def check(
     tile_bytes: int = 4096,
     is_staged: bool = False,
 ) -> None:
-    """The C and the interpreter give the same bytes for random codes, with tiles of at most tile_bytes."""
+    """The C and the interpreter give the same bytes and results for random codes, with tiles of at most tile_bytes."""
     graph = schedule(graph, in_place=False)
     rng = np.random.default_rng(1)
     inputs = {
         p.value: rng.integers(-128, 128, (n_samples, *graph.types[p.value].shape), dtype=np.int8) for p in graph.inputs
     }
-    found = load(graph, folder, optimise=optimise, tile_bytes=tile_bytes, is_staged=is_staged).run(inputs)
-    for name, expected in interpret(graph, inputs).items():
-        np.testing.assert_array_equal(found[name], expected, err_msg=name)
+    model = load(graph, folder, optimise=optimise, tile_bytes=tile_bytes, is_staged=is_staged)
+    found = model.run(inputs)
+    expected = interpret(graph, inputs, graph.lasting)
+    for name in graph.output_values:
+        np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
+    found_classes, confidences = published(graph, expected)
+    assert [(one.class_index, one.confidence) for one in model.published] == list(
+        zip(found_classes.tolist(), confidences.tolist(), strict=True)
+    )
+    assert [(one.sequence, one.depth) for one in model.published] == [(k + 1, 1) for k in range(n_samples)]

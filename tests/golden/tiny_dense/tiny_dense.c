@@ -88,5 +88,6 @@ const fml_model_t tiny_dense_model = {
     .commit_slots = 1u,
     .result_kind = FML_RESULT_SCORES,
     .result_output = 0u,
+    .result = {0u, 3u},
     .compute = tiny_dense_compute,
 };

@@ -277,5 +277,6 @@ const fml_model_t tiny_residual_model = {
     .commit_slots = 1u,
     .result_kind = FML_RESULT_SCORES,
     .result_output = 0u,
+    .result = {0u, 3u},
     .compute = tiny_residual_compute,
 };

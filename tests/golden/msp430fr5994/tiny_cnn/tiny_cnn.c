@@ -125,5 +125,6 @@ const fml_model_t tiny_cnn_model = {
     .commit_slots = 1u,
     .result_kind = FML_RESULT_SCORES,
     .result_output = 0u,
+    .result = {0u, 4u},
     .compute = tiny_cnn_compute,
 };

@@ -220,6 +220,7 @@ const fml_model_t tiny_packings_model = {
     .commit_slots = 1u,
     .result_kind = FML_RESULT_SCORES,
     .result_output = 0u,
+    .result = {0u, 3u},
     .compute = tiny_packings_compute,
     .partial = tiny_packings_partial,
     .finish = tiny_packings_finish,

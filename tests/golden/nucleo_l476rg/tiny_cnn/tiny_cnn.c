@@ -137,6 +137,7 @@ const fml_model_t tiny_cnn_model = {
     .commit_slots = 2u,
     .result_kind = FML_RESULT_SCORES,
     .result_output = 0u,
+    .result = {0u, 4u},
     .is_staged = 1u,
     .compute = tiny_cnn_compute,
 };

@@ -237,6 +237,7 @@ const fml_model_t tiny_packings_model = {
     .commit_slots = 2u,
     .result_kind = FML_RESULT_SCORES,
     .result_output = 0u,
+    .result = {0u, 3u},
     .is_staged = 1u,
     .compute = tiny_packings_compute,
     .partial = tiny_packings_partial,

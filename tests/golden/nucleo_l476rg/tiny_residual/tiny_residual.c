@@ -296,6 +296,7 @@ const fml_model_t tiny_residual_model = {
     .commit_slots = 2u,
     .result_kind = FML_RESULT_SCORES,
     .result_output = 0u,
+    .result = {0u, 3u},
     .is_staged = 1u,
     .compute = tiny_residual_compute,
 };
