@@ -53,7 +53,7 @@ def test_both_halves_of_the_identity_change(half: int) -> None:
 def published(build: str, *shape: int) -> str:
     b = Builder()
     x = b.input(*shape)
-    return program_of(b.graph(b.argmax(x) if build == "index" else b.lut(x))).result_kind
+    return program_of(b.graph(b.argmax(x) if build == "index" else b.lut(x))).result.kind
 
 
 def test_a_class_is_published_of_scores_along_one_axis_or_of_one_index() -> None:
@@ -63,6 +63,7 @@ def test_a_class_is_published_of_scores_along_one_axis_or_of_one_index() -> None
     assert published("scores", 3, 3, 2) == "FML_RESULT_NONE"
     assert published("index", 1, 1, 10) == "FML_RESULT_INDEX"
     assert published("index", 2, 2, 10) == "FML_RESULT_NONE"
+    assert published("scores", 1, 1) == "FML_RESULT_THRESHOLD"
 
 
 def of_cortex_m4(graph: Graph) -> Program:
