@@ -7,8 +7,9 @@ Quantised nets are compared in steps of the output's scale, twice. Layer by laye
 codes: what lies half way between two codes may round either way, so one step, and nothing accumulates. Then end to end,
 which sees what passes make of the whole graph: single steps of earlier layers arrive multiplied by the gain of the
 later ones, so END_STEPS and, for most outputs, MOST_STEPS. Mistakes in what an operator means are tens of steps.
-Two things of freeml's own come on top: softmax has 256 levels (int_ops.SoftmaxI8), and weights whose uint8 codes do not
-fit int8 around zero are rounded anew (Const.code_scales), which moves a layer by half their step for each product.
+Three things of freeml's own come on top: softmax has 256 levels (int_ops.SoftmaxI8), weights whose uint8 codes do not
+fit int8 around zero are rounded anew (Const.code_scales), which moves a layer by half their step for each product, and
+a bias in float is rounded to one product of codes.
 """
 
 from __future__ import annotations

@@ -136,7 +136,8 @@ def _tolerance(proto: onnx.ModelProto, piece: Piece, sources: Sequence[Array], s
     """Steps that a piece may be off by: see the head of `judge`."""
     limit = float(judge.LAYER_STEPS)
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
-    known = {**constants, **_dequantised(piece, constants)}
+    known = {**constants, **_without_int8_codes(piece, constants)}
+    steps = {n.output[0]: constants[n.input[1]] for n in piece.nodes if n.op_type == "DequantizeLinear"}
     quantised = {node.input[0] for node in piece.nodes if node.op_type == "QuantizeLinear"}
     for node in piece.nodes:
         if node.op_type in _LEVELS and (node.op_type == "Softmax" or node.output[0] not in quantised):
@@ -145,21 +146,32 @@ def _tolerance(proto: onnx.ModelProto, piece: Piece, sources: Sequence[Array], s
             for name in node.input[:2]:
                 if name in known:
                     limit += _rounded_anew(node, known[name], sources) / scale
+        if node.op_type in ("Conv", "Gemm") and len(node.input) > 2 and node.input[2] in constants:
+            x, weight = (steps.get(name, np.zeros(1)) for name in node.input[:2])
+            limit += 0.5 * float(x.max() * weight.max()) / scale
     return limit
 
 
-def _dequantised(piece: Piece, constants: dict[str, Array]) -> dict[str, Array]:
-    """Constants behind DequantizeLinear whose codes do not fit int8 around zero, in real numbers."""
-    found = {}
+def _without_int8_codes(piece: Piece, constants: dict[str, Array]) -> dict[str, Array]:
+    """Dequantised constants whose codes do not fit int8 around zero, in real numbers."""
+    codes = dict(constants)
     for node in piece.nodes:
-        if node.op_type == "DequantizeLinear" and node.input[0] in constants:
-            codes, scale, *rest = (constants[name] for name in node.input)
+        if node.op_type == "QuantizeLinear" and node.input[0] in constants:
+            real, scale, zero = (constants[name] for name in node.input)
+            if scale.size == 1:
+                found = np.rint(real / scale.reshape(-1)[0]) + zero.reshape(-1)[0].astype(np.float64)
+                info = np.iinfo(zero.dtype)
+                codes[node.output[0]] = np.clip(found, info.min, info.max).astype(zero.dtype)
+    result = {}
+    for node in piece.nodes:
+        if node.op_type == "DequantizeLinear" and node.input[0] in codes:
+            stored, scale, *rest = (codes[name] for name in node.input)
             zero = rest[0].astype(np.int64) if rest else np.zeros(1, np.int64)
-            if codes.dtype == np.uint8 and scale.size == 1:
-                centred = codes.astype(np.int64) - zero.reshape(-1)[0]
+            if stored.dtype == np.uint8 and scale.size == 1:
+                centred = stored.astype(np.int64) - zero.reshape(-1)[0]
                 if centred.min() < -128 or centred.max() > 127:
-                    found[node.output[0]] = centred * float(scale.reshape(-1)[0])
-    return found
+                    result[node.output[0]] = centred * float(scale.reshape(-1)[0])
+    return result
 
 
 def _rounded_anew(node: onnx.NodeProto, real: Array, sources: Sequence[Array]) -> float:

@@ -25,7 +25,7 @@ from freeml.frontend import onnx_qdq as qdq
 from freeml.frontend.builder import GraphBuilder, check_size
 from freeml.frontend.onnx_fold import check_results, fold
 from freeml.frontend.onnx_load import InputSpec, inputs_of, to_array
-from freeml.frontend.onnx_nodes import Known, Node, Operand, Tensor, make_node
+from freeml.frontend.onnx_nodes import Known, Node, Operand, ReadArgs, Tensor, make_node
 
 Rule = Callable[[GraphBuilder, Node, Sequence[Operand | None]], Operand | list[Operand]]
 
@@ -234,7 +234,9 @@ class Lowering:
                     "no such operator on the device",
                     next((hint for op, hint in _HINTS.items() if node.op.startswith(op)), "replace it in the model"),
                 )
-            result = rule(self.builder, node, args)
+            read = ReadArgs(args)
+            result = rule(self.builder, node, read)
+            node.check_all_read(read)
             results = result if isinstance(result, list) else [result]
             check_results(node, args, results)
         except FreemlError:

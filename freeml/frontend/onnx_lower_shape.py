@@ -174,6 +174,7 @@ def constant(_g: GraphBuilder, node: Node, _args: Args) -> Operand:
     name, value = next(iter(node.attrs.items()), ("", None))
     if len(node.attrs) != 1 or name not in ("value_float", "value_floats", "value_int", "value_ints"):
         node.refuse(f"attribute {name!r}", "store the constant as a numeric tensor")
+    node.read.add(name)
     return Known.of(np.array(value, dtype=np.float32 if "float" in name else np.int64))
 
 

@@ -196,8 +196,10 @@ def reduce(g: GraphBuilder, node: Node, args: Args) -> Operand:
     """ReduceMean, ReduceMax and ReduceSum over fixed axes; axes are an attribute in older operator sets."""
     x = node.tensor(args, 0)
     axes = node.integers("axes") if node.has("axes") else node.ints_of(args, 1, "axes")
+    keepdims = bool(node.integer("keepdims", 1))
+    does_nothing = bool(node.integer("noop_with_empty_axes", 0))
     if not axes:
-        if node.integer("noop_with_empty_axes", 0):
+        if does_nothing:
             return x
         axes = list(range(len(x.shape)))
     axes = list(node.axes(axes, len(x.shape)))
@@ -206,7 +208,7 @@ def reduce(g: GraphBuilder, node: Node, args: Args) -> Operand:
     if not axes:
         return x
     kind = "max" if node.op == "ReduceMax" else "avg"
-    y = g.reduce(x.view, kind, axes, keepdims=bool(node.integer("keepdims", 1)), loc=node.loc)
+    y = g.reduce(x.view, kind, axes, keepdims=keepdims, loc=node.loc)
     if node.op == "ReduceSum":
         count = Weight(np.array(math.prod(x.shape[axis] for axis in axes), dtype=np.float64))
         return Tensor(binary_op(g, "mul", y, count, loc=node.loc), x.dtype)

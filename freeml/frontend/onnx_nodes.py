@@ -18,6 +18,27 @@ from freeml.ir.types import Array, Quant
 CONTROL_FLOW = ("If", "Loop", "Scan", "SequenceMap")
 _F32_MAX = float(np.finfo(np.float32).max)
 
+# Attributes that change nothing of what an inference computes; the rule of an operator reads all others that are given.
+_FLOAT8 = "of float8, which is refused"
+_SHAPES = "operator set 6: whether shapes may differ, which they show themselves"
+HARMLESS: dict[tuple[str, str], str] = {
+    ("BatchNormalization", "momentum"): "statistics of training",
+    ("Dropout", "ratio"): "dropout does nothing at inference",
+    ("Dropout", "seed"): "dropout does nothing at inference",
+    ("MaxPool", "storage_order"): "order of the output Indices, which is refused",
+    ("Cast", "saturate"): _FLOAT8,
+    ("Cast", "round_mode"): _FLOAT8,
+    ("CastLike", "saturate"): _FLOAT8,
+    ("CastLike", "round_mode"): _FLOAT8,
+    ("QuantizeLinear", "saturate"): _FLOAT8,
+    ("QuantizeLinear", "axis"): "of one scale for each channel, which is refused for activations",
+    ("QuantizeLinear", "output_dtype"): "read where no zero point says it",
+    ("DequantizeLinear", "axis"): "read where there are several scales",
+    **{(op, "broadcast"): _SHAPES for op in ("Add", "Sub", "Mul", "Div", "Pow", "Gemm")},
+}
+# Operands of the same kind, by position.
+HARMLESS_OPERANDS: dict[tuple[str, int], str] = {("Dropout", 1): "dropout does nothing at inference"}
+
 
 @dataclass(frozen=True, eq=False)
 class Tensor:
@@ -84,6 +105,25 @@ Operand = Tensor | Known
 Args = Sequence[Operand | None]
 
 
+class ReadArgs(Sequence["Operand | None"]):
+    """Operands that know which of them a rule has looked at."""
+
+    def __init__(self, args: Args) -> None:
+        self._args = tuple(args)
+        self.read: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self._args)
+
+    def __getitem__(self, index: Any) -> Any:
+        self.read.update([index % len(self)] if isinstance(index, int) and self._args else range(len(self)))
+        return self._args[index]
+
+    def unread(self) -> list[int]:
+        """Positions of operands that are given and that nobody looked at."""
+        return [i for i, arg in enumerate(self._args) if arg is not None and i not in self.read]
+
+
 @dataclass(frozen=True)
 class Node:
     """A node whose operator, arity and attribute types agree with the ONNX schema."""
@@ -93,6 +133,7 @@ class Node:
     opset: int
     schema: defs.OpSchema
     attrs: Mapping[str, object] = field(default_factory=dict)
+    read: set[str] = field(default_factory=set)  # attributes that the operator's rule has looked at
 
     @property
     def op(self) -> str:
@@ -107,19 +148,37 @@ class Node:
         """The node contradicts itself."""
         raise BadModel(f"{self.op}: {why}", where=self.loc, hint="check the model with onnx.checker")
 
+    def check_all_read(self, args: ReadArgs) -> None:
+        """Raise UnsupportedOp for an attribute or operand that the rule has not looked at: it may change the result."""
+        for name, value in self.attrs.items():
+            if name not in self.read and (self.op, name) not in HARMLESS and value != self._default(name):
+                self.refuse(f"attribute {name} = {value} is not supported")
+        for i in args.unread():
+            if (self.op, i) not in HARMLESS_OPERANDS:
+                self.refuse(f"its input {i} is not supported")
+
+    def _default(self, name: str) -> object:
+        default = self.schema.attributes[name].default_value
+        return onnx.helper.get_attribute_value(default) if default.type else None
+
+    def attr(self, name: str, default: object) -> object:
+        """An attribute, the default where it is not given."""
+        self.read.add(name)
+        return self.attrs.get(name, default)
+
     def has(self, name: str) -> bool:
         """Whether an attribute is given."""
         return name in self.attrs
 
     def integer(self, name: str, default: int) -> int:
         """An integer attribute."""
-        value = self.attrs.get(name, default)
+        value = self.attr(name, default)
         assert isinstance(value, int)
         return value
 
     def number(self, name: str, default: float) -> float:
         """A float attribute, finite."""
-        value = self.attrs.get(name, default)
+        value = self.attr(name, default)
         assert isinstance(value, float)
         if math.isnan(value):
             self.bad(f"attribute {name} is not a number")
@@ -127,13 +186,13 @@ class Node:
 
     def text(self, name: str, default: str) -> str:
         """A string attribute."""
-        value = self.attrs.get(name, default.encode())
+        value = self.attr(name, default.encode())
         assert isinstance(value, bytes)
         return value.decode("utf-8", "replace")
 
     def integers(self, name: str) -> list[int] | None:
         """A list of integers; None where the attribute is absent."""
-        value = self.attrs.get(name)
+        value = self.attr(name, None)
         return None if value is None else [int(v) for v in value]  # type: ignore[attr-defined]
 
     def axis(self, value: int, rank: int) -> int:

@@ -59,6 +59,8 @@ def _run(reader: Reader, number: int) -> None:
     node = Node(reader, op, loc)
     try:
         folded = FOLDS[op.kind](node) if op.kind in FOLDS else None
-        reader.define(node, LOWERINGS[op.kind](node) if folded is None else folded)
+        result = LOWERINGS[op.kind](node) if folded is None else folded
+        node.check_all_read()
+        reader.define(node, result)
     except UnsupportedOp as error:
         raise UnsupportedOp(f"{op.kind}: {error.what}", where=error.where or loc, hint=error.hint) from error

@@ -41,31 +41,42 @@ _ITEM_TYPES = {
     "INT64": "<i8",
     "BOOL": "<u1",
 }
-# Fields of the option tables that freeml reads; "*" marks a vector. An absent table has the schema's zeros.
+# All fields of the option tables; "*" marks a vector. An absent table, or a field that an older schema lacks, is zero.
+_STRIDES = ("Padding", "StrideH", "StrideW")
 _OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "CONV_2D": (
         "Conv2DOptions",
-        ("Padding", "StrideH", "StrideW", "DilationHFactor", "DilationWFactor", "FusedActivationFunction"),
+        (*_STRIDES, "DilationHFactor", "DilationWFactor", "FusedActivationFunction", "QuantizedBiasType"),
     ),
     "DEPTHWISE_CONV_2D": (
         "DepthwiseConv2DOptions",
-        ("Padding", "StrideH", "StrideW", "DilationHFactor", "DilationWFactor", "FusedActivationFunction"),
+        (*_STRIDES, "DepthMultiplier", "DilationHFactor", "DilationWFactor", "FusedActivationFunction"),
     ),
-    "FULLY_CONNECTED": ("FullyConnectedOptions", ("FusedActivationFunction", "WeightsFormat", "KeepNumDims")),
-    "BATCH_MATMUL": ("BatchMatMulOptions", ("AdjX", "AdjY")),
+    "FULLY_CONNECTED": (
+        "FullyConnectedOptions",
+        (
+            "FusedActivationFunction",
+            "WeightsFormat",
+            "KeepNumDims",
+            "AsymmetricQuantizeInputs",
+            "QuantizedBiasType",
+        ),
+    ),
+    "BATCH_MATMUL": ("BatchMatMulOptions", ("AdjX", "AdjY", "AsymmetricQuantizeInputs")),
     "MAX_POOL_2D": (
         "Pool2DOptions",
-        ("Padding", "StrideH", "StrideW", "FilterHeight", "FilterWidth", "FusedActivationFunction"),
+        (*_STRIDES, "FilterHeight", "FilterWidth", "FusedActivationFunction"),
     ),
     "AVERAGE_POOL_2D": (
         "Pool2DOptions",
-        ("Padding", "StrideH", "StrideW", "FilterHeight", "FilterWidth", "FusedActivationFunction"),
+        (*_STRIDES, "FilterHeight", "FilterWidth", "FusedActivationFunction"),
     ),
     "MEAN": ("ReducerOptions", ("KeepDims",)),
     "REDUCE_MAX": ("ReducerOptions", ("KeepDims",)),
     "REDUCE_PROD": ("ReducerOptions", ("KeepDims",)),
-    "ADD": ("AddOptions", ("FusedActivationFunction",)),
-    "SUB": ("SubOptions", ("FusedActivationFunction",)),
+    "ARG_MAX": ("ArgMaxOptions", ("OutputType",)),
+    "ADD": ("AddOptions", ("FusedActivationFunction", "PotScaleInt16")),
+    "SUB": ("SubOptions", ("FusedActivationFunction", "PotScaleInt16")),
     "MUL": ("MulOptions", ("FusedActivationFunction",)),
     "DIV": ("DivOptions", ("FusedActivationFunction",)),
     "CONCATENATION": ("ConcatenationOptions", ("Axis", "FusedActivationFunction")),
@@ -76,9 +87,11 @@ _OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "SOFTMAX": ("SoftmaxOptions", ("Beta",)),
     "STRIDED_SLICE": (
         "StridedSliceOptions",
-        ("BeginMask", "EndMask", "EllipsisMask", "NewAxisMask", "ShrinkAxisMask"),
+        ("BeginMask", "EndMask", "EllipsisMask", "NewAxisMask", "ShrinkAxisMask", "Offset"),
     ),
-    "PACK": ("PackOptions", ("Axis",)),
+    "SHAPE": ("ShapeOptions", ("OutType",)),
+    "CAST": ("CastOptions", ("InDataType", "OutDataType")),
+    "PACK": ("PackOptions", ("Axis", "ValuesCount")),
     "GATHER": ("GatherOptions", ("Axis", "BatchDims")),
 }
 
@@ -302,7 +315,7 @@ class _Parser:
         return {
             field.rstrip("*"): self._shape(options, field[:-1], where, smallest=-MAX_TENSOR_ELEMS)
             if field.endswith("*")
-            else getattr(options, field)()
+            else getattr(options, field, int)()
             for field in fields
         }
 

@@ -72,7 +72,7 @@ def _pack(node: Node, arrays: list[Array]) -> Array:
 
 
 def _join(node: Node, arrays: list[Array]) -> Array:
-    if any(a.ndim != 1 for a in arrays):
+    if any(a.ndim != 1 for a in arrays) or node.option("Axis") not in (0, -1):
         raise BadModel("shapes of several dimensions are joined", where=node.loc)
     return np.concatenate(arrays)
 
@@ -80,9 +80,25 @@ def _join(node: Node, arrays: list[Array]) -> Array:
 def _gather(node: Node, arrays: list[Array]) -> Array:
     node.n_inputs(2, 2)
     x, index = arrays
-    if x.ndim != 1 or not all(0 <= int(i) < x.size for i in index.ravel()):
+    if x.ndim != 1 or node.option("Axis") not in (0, -1) or not all(0 <= int(i) < x.size for i in index.ravel()):
         raise BadModel("GATHER outside a shape", where=node.loc)
     return np.asarray(x[index.astype(np.int64)])
+
+
+def _product(node: Node, arrays: list[Array]) -> Array:
+    product = np.asarray(np.prod(arrays[0]))
+    return product.reshape(1) if node.option("KeepDims") else product
+
+
+def _reshaped(node: Node, arrays: list[Array]) -> Array:
+    node.list_option("NewShape")  # a list of numbers stays one, whatever its shape
+    return arrays[0].ravel() if arrays[-1].size else arrays[0].reshape(())
+
+
+def _squeezed(node: Node, arrays: list[Array]) -> Array:
+    if any(n not in (-1, 0) for n in node.list_option("SqueezeDims")):
+        raise BadModel("SQUEEZE of more than one axis of a shape", where=node.loc)
+    return arrays[0].squeeze()
 
 
 def _arithmetic(compute: Callable[[Array, Array], Array]) -> Callable[[Node], Known | None]:
@@ -103,8 +119,8 @@ FOLDS: dict[str, Callable[[Node], Known | None]] = {
     "ADD": _arithmetic(np.add),
     "SUB": _arithmetic(np.subtract),
     "MUL": _arithmetic(np.multiply),
-    "REDUCE_PROD": _folded(lambda _, arrays: np.asarray(np.prod(arrays[0]))),
-    "RESHAPE": _folded(lambda _, arrays: arrays[0].ravel() if arrays[-1].size else arrays[0].reshape(())),
-    "SQUEEZE": _folded(lambda _, arrays: arrays[0].squeeze()),
+    "REDUCE_PROD": _folded(_product),
+    "RESHAPE": _folded(_reshaped),
+    "SQUEEZE": _folded(_squeezed),
     "EXPAND_DIMS": _folded(lambda _, arrays: arrays[0].reshape(1) if not arrays[0].ndim else arrays[0]),
 }

@@ -143,7 +143,7 @@ def _depthwise_conv_2d(node: Node) -> View:
     x = node.view(0, rank=4)
     known, weight, scales = _weight(node, 1, 4, 3)
     one, _, _, n_out = weight.shape
-    if one != 1 or n_out % x.shape[3]:
+    if one != 1 or n_out % x.shape[3] or node.option("DepthMultiplier") not in (0, n_out // x.shape[3]):
         raise BadModel(f"{x.shape[3]} channels do not fit a weight of shape {weight.shape}", where=node.loc)
     return _convolved(node, x, Weight(weight.transpose(3, 0, 1, 2), scales), _bias(node, 2, known, n_out), x.shape[3])
 

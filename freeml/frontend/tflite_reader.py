@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,15 @@ MAX_ACTIVATION_ELEMS = 1 << 24
 MAX_WEIGHT_ELEMS = 1 << 26
 MAX_WINDOW = 1 << 16
 
+# Options that change nothing of what an inference computes; an operator's lowering looks at all others that are set.
+_TYPES = "types of indices and shapes, which the tensors have themselves"
+HARMLESS: dict[str, str] = {
+    "AsymmetricQuantizeInputs": "how a kernel rounds its float input; freeml keeps it as it is",
+    "QuantizedBiasType": "width of the accumulator, which the type of the bias tells",
+    "PotScaleInt16": "of 16-bit activations, which are refused",
+    "ValuesCount": "the number of inputs, which the list of them has",
+    **dict.fromkeys(("OutputType", "OutType", "InDataType", "OutDataType"), _TYPES),
+}
 _FUSED = {1: (0.0, math.inf), 2: (-1.0, 1.0), 3: (0.0, 6.0)}
 
 
@@ -216,6 +225,7 @@ class Node:
     reader: Reader
     op: Operator
     loc: str
+    _read: set[str] = field(default_factory=set)
 
     @property
     def builder(self) -> GraphBuilder:
@@ -271,12 +281,25 @@ class Node:
             raise BadModel(f"the axes {axes} do not fit {rank} dimensions", where=self.loc)
         return tuple(axis % rank for axis in axes)
 
+    def check_all_read(self) -> None:
+        """Raise UnsupportedOp for an option that is set and that nobody looked at: it may change the result."""
+        for name, value in self.op.options.items():
+            if value and name not in self._read and name not in HARMLESS:
+                raise UnsupportedOp(f"the option {name} = {value} is not supported", where=self.loc)
+
+    def list_option(self, name: str) -> tuple[int, ...]:
+        """An option that is a list of integers."""
+        self._read.add(name)
+        return self.op.options[name]  # type: ignore[return-value]
+
     def option(self, name: str) -> int:
         """An integer or boolean option."""
+        self._read.add(name)
         return int(self.op.options[name])  # type: ignore[arg-type]
 
     def number(self, name: str) -> float:
         """A real option. Raises BadModel unless it is finite."""
+        self._read.add(name)
         value = float(self.op.options[name])  # type: ignore[arg-type]
         if not math.isfinite(value):
             raise BadModel(f"{self.op.kind} has the option {name} = {value}", where=self.loc)

@@ -55,10 +55,11 @@ def reshape(node: Node) -> View | Known:
 
 
 def _target(node: Node, size: int) -> tuple[int, ...]:
+    declared = node.list_option("NewShape")  # of no meaning beside an operand
     if node.value(1) is not None:
         target = node.integers(1, "the shape to reshape to")
     else:
-        target = node.op.options["NewShape"] or node.reader.tensor(node.op.outputs[0]).shape  # type: ignore[assignment]
+        target = declared or node.reader.tensor(node.op.outputs[0]).shape
     free = [k for k, n in enumerate(target) if n == -1]
     fixed = math.prod(n for n in target if n != -1)
     if len(free) == 1 and fixed > 0 and size % fixed == 0:
@@ -73,7 +74,7 @@ def squeeze(node: Node) -> View:
     node.n_inputs(1, 1)
     x = node.view(0)
     rank = len(x.shape)
-    dims: tuple[int, ...] = node.op.options["SqueezeDims"]  # type: ignore[assignment]
+    dims = node.list_option("SqueezeDims")
     if not all(-rank <= d < rank and x.shape[d] == 1 for d in dims):
         raise BadModel(f"SQUEEZE of the axes {dims} of the shape {x.shape}", where=node.loc)
     gone = {d % rank for d in dims} or {k for k, n in enumerate(x.shape) if n == 1}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,6 +17,20 @@ from freeml.ir.types import Array
 MAX_ACTIVATION_ELEMS = 1 << 24
 
 Value = View | Array
+
+# Arguments that change nothing of what an inference computes; any other one must be read by the operator's rule.
+_PLACE = "where and how torch keeps the same numbers"
+IGNORED: dict[str, str] = {
+    "momentum": "statistics of training",
+    "cudnn_enabled": "which of torch's own kernels runs",
+    "p": "dropout does nothing at inference",
+    "implicit": "how the call was written",
+    "half_to_float": "float16 on a GPU only; torch refuses it for float32",
+    "output_padding": "of transposed convolutions, which are refused",
+    **dict.fromkeys(("layout", "device", "pin_memory", "non_blocking", "copy", "memory_format"), _PLACE),
+}
+# Element types that keep a float32 what it is, to the precision of the type itself.
+_FLOATS = ("torch.float32", "torch.float64")
 
 
 class Lowering:
@@ -76,6 +90,7 @@ class Node:
     lowering: Lowering
     call: Call
     loc: str
+    _read: set[str] = field(default_factory=set)
 
     @property
     def builder(self) -> GraphBuilder:
@@ -88,7 +103,20 @@ class Node:
 
     def arg(self, name: str, default: object = None) -> object:
         """An argument as exported, the default where it is left out."""
+        self._read.add(name)
         return self.call.args.get(name, default)
+
+    def check_all_read(self) -> None:
+        """Raise UnsupportedOp for an argument that the rule has not looked at: it may change the result."""
+        for name, value in self.call.args.items():
+            if name not in self._read and name not in IGNORED and value is not None:
+                raise self.refuse(f"the argument {name} = {value} is not supported")
+
+    def check_dtype(self, name: str = "dtype") -> None:
+        """Raise UnsupportedOp where the result is asked for in another type than float32 or finer."""
+        dtype = self.arg(name)
+        if dtype is not None and dtype not in _FLOATS:
+            raise self.refuse(f"the argument {name} = {dtype} is not supported", "keep activations in float32")
 
     def integer(self, name: str, default: int | None = None) -> int:
         """An integer argument."""

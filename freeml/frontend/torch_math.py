@@ -92,6 +92,7 @@ def _prelu(node: Node) -> View:
 
 def _softmax(node: Node) -> View:
     x = node.view()
+    node.check_dtype()
     return node.builder.softmax(x, node.axis("dim", len(x.shape)), loc=node.loc)
 
 

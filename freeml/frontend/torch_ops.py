@@ -53,6 +53,7 @@ def _lowered(program: Program, *, channels_first: bool) -> Graph:
         node = Node(lowering, call, program.loc(call))
         try:
             result = _RULES[_functional(call.op)](node)
+            node.check_all_read()
         except UnsupportedOp as error:
             what = error.what if error.what.startswith("aten.") else f"{call.op}: {error.what}"
             raise UnsupportedOp(what, where=error.where or node.loc, hint=error.hint) from error
@@ -247,6 +248,7 @@ def _adaptive(kind: str) -> Rule:
 def _reduce(kind: str, *, total: bool = False) -> Rule:
     def rule(node: Node) -> View:
         x = node.view()
+        node.check_dtype()
         axes = node.axes("dim", len(x.shape))
         y = node.builder.reduce(x, kind, axes, keepdims=node.flag("keepdim"), loc=node.loc)
         if not total:

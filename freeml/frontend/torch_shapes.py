@@ -103,7 +103,9 @@ def _same(node: Node) -> Value:
 
 
 def _to(node: Node) -> Value:
-    dtype = node.arg("dtype")
+    dtype, like = node.arg("dtype"), node.arg("other")
+    if isinstance(like, Ref) and isinstance(found := node.read(like), np.ndarray):
+        dtype = f"torch.{found.dtype.name}"
     if isinstance(node.value(), View) and dtype is not None and "float" not in str(dtype):
         raise node.refuse(f"a conversion to {dtype}", "keep activations in float32")
     return node.value()
