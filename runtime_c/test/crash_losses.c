@@ -29,9 +29,8 @@
 
 #include "crash.h"
 
-enum { SMALL_STEP_BYTES = 64, MOST_SET = 6 };
+enum { SMALL_STEP_BYTES = 64, TINY_STEP_BYTES = 32, MOST_SET = 6 };
 
-/* Dead bytes are torn in small steps only. */
 static uint8_t is_control(const crash_unit_t *unit) {
     return unit->addr < FML_NVM_SUMS;
 }
@@ -195,6 +194,11 @@ static void some_sets(uint64_t lot, crash_consider_t consider) {
     }
 }
 
+/* Where units may be missing as well, bytes of the arena are torn after other losses in tiny steps only: they are dead. */
+static uint8_t tears_data(const crash_step_t *step) {
+    return step->n_bytes <= TINY_STEP_BYTES || step->is_first_run;
+}
+
 void crash_losses_before(uint32_t addr, uint8_t byte, const crash_step_t *step, crash_consider_t consider) {
     if (!tears() || step->most_torn == 0) {
         return;
@@ -202,6 +206,9 @@ void crash_losses_before(uint32_t addr, uint8_t byte, const crash_step_t *step, 
     const uint8_t old = world.nvm[addr];
     if (old == byte && addr >= FML_NVM_ARENA && step->n_bytes > SMALL_STEP_BYTES) {
         return; /* a byte that gets the value it has is torn in small steps and in the control block only */
+    }
+    if (world.options->behaviour == CRASH_TORN_UNORDERED && addr >= FML_NVM_ARENA && !tears_data(step)) {
+        return;
     }
     const uint8_t value = garbage_for(addr, byte);
     if (value == old || value == byte) {
@@ -223,7 +230,7 @@ void crash_losses_after(const crash_step_t *step, crash_consider_t consider) {
     for (uint32_t k = world.n_pending; k >= 2; k--) {
         const crash_fault_t lost = missing(k);
         consider(&lost, 1);
-        if (tears() && step->most_torn > 0 && (is_control(waiting(k)) || step->n_bytes <= SMALL_STEP_BYTES)) {
+        if (tears() && step->most_torn > 0 && (is_control(waiting(k)) || step->n_bytes <= TINY_STEP_BYTES)) {
             const crash_fault_t bad = torn(k);
             consider(&bad, 1);
         }
