@@ -20,8 +20,7 @@ from freeml.ir.graph import Graph
 from freeml.ir.int_ops import AvgPoolI8, ConvI8, DenseI8, LutI8
 from freeml.ir.ops import ArgMax, Window
 from freeml.ir.types import Const
-from freeml.pipeline import cut_into_tiles
-from freeml.plan.memory import plan_memory
+from freeml.pipeline import plan_graph
 
 
 def with_another(graph: Graph, name: str) -> Graph:
@@ -68,8 +67,7 @@ def test_a_class_is_published_of_scores_along_one_axis_or_of_one_index() -> None
 
 def of_cortex_m4(graph: Graph) -> Program:
     board = load_board("nucleo_l476rg")
-    plan = plan_memory(graph, in_place=False)
-    tiles = cut_into_tiles(graph, plan, board, None)
+    graph, plan, tiles = plan_graph(graph, board, None)
     return generate(graph, plan, tiles, header=HEADER, kernels=board.kernels, memory=board.memory_map)
 
 
