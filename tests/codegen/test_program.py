@@ -138,3 +138,11 @@ def test_the_size_of_each_table_is_asserted_in_the_c() -> None:
     text = render(program)["tiny_cnn.c"]
     for table in program.tables:
         assert f"FML_STATIC_ASSERT(sizeof({table.name}) == {table.n_bytes}u, {table.name});" in text
+
+
+def test_both_operands_of_a_sum_are_staged_beside_each_other(tmp_path: Path) -> None:
+    b = fixed_graphs.Fixed()
+    x, y = b.input(3, 5, 3), b.input(3, 5, 3)
+    graph = fixed_graphs.named(b.graph(b.add(x, y), b.mul(y, x)), "sums")
+    for tile_bytes in (24, 100, 4096):
+        check(graph, tmp_path / str(tile_bytes), tile_bytes=tile_bytes, is_staged=True)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from freeml.board import load_board
 from freeml.errors import DoesNotFit
+from freeml.plan.energy import TWO_SLOTS, CostModel
+from freeml.plan.energy_work import kernel_calls, work
 from freeml.plan.progress import check_progress
 from freeml.plan.tiles import TilePlan, plan_tiles
 from tests.tiles.test_tiles import MSP430, SRAM, Builder, planned, tiny_cnn
@@ -44,3 +47,19 @@ def test_nvm_that_tears_gets_two_slots_however_wide_it_writes(tears: bool, atomi
     graph, memory = planned(tiny_cnn())
     plan = plan_tiles(graph, memory, board, sram_tile_bytes=SRAM)
     assert plan.commit_slots == (2 if tears or atomic_bytes < 2 else 1)
+
+
+@pytest.mark.parametrize(
+    "price", ["nvm_read_byte_pc", "nvm_write_byte_pc", "const_read_byte_pc", "nvm_command_pc", "boot_nc"]
+)
+def test_every_price_of_energy_is_paid_by_a_tile(price: str) -> None:
+    board = load_board("nucleo_l476rg")
+    assert board.energy is not None
+    figure = getattr(board.energy, price)
+    dear = board.energy.model_copy(update={price: figure.model_copy(update={"value": figure.value + 1000})})
+    graph, memory = planned(tiny_cnn())
+    (call, *_) = kernel_calls(graph, memory)
+    done = work(graph, call, np.array([1, 5]))
+    before = CostModel(board).costs(done, TWO_SLOTS).charge_pc
+    after = CostModel(board.model_copy(update={"energy": dear})).costs(done, TWO_SLOTS).charge_pc
+    assert (after >= before + 1000).all()
