@@ -392,6 +392,7 @@ def _tiles(plan: MemoryPlan, tiles: TilePlan) -> dict[str, Any]:
         "n_tiles": tiles.n_tiles,
         "commits": tiles.commits,
         "commit_slots": tiles.commit_slots,
+        "commit_check": tiles.commit_check,
         "written_bytes": tiles.written_bytes,
         "activation_bytes": tiles.activation_bytes,
         "written_ratio": tiles.written_ratio,

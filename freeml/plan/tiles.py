@@ -43,6 +43,7 @@ from freeml.plan.memory import MemoryPlan
 from freeml.plan.reads import Ints, aligned
 
 MAX_WORD_TILES = 32_765  # FML_MAX_TILES_ONE_SLOT: steps up to n_tiles + 2 in 15 bits of a word
+MAX_CHECKED_WORD_TILES = 4_093  # FML_MAX_TILES_CHECKED_WORD: in 12 bits, which leaves three for a check
 COMMIT_WORD_BYTES = 2
 COMMIT_SLOT_BYTES = 8  # fml_commit_t: a word with the step, and its complement
 # fml_nvm_cold_start: identity twice, two results, two empty commit slots; the commit is extra.
@@ -208,6 +209,11 @@ class TilePlan:
     def commits(self) -> int:
         """Commit records written in one inference: one for each step."""
         return self.n_tiles + 3
+
+    @property
+    def commit_check(self) -> bool:
+        """Whether a flipped bit of the commit record shows: in two slots, and in a word with bits left for a check."""
+        return self.commit_slots == 2 or self.n_tiles <= MAX_CHECKED_WORD_TILES
 
     @property
     def sram_bytes(self) -> int:

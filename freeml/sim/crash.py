@@ -167,6 +167,7 @@ class _CModel(ctypes.Structure):
         ("layout_version", ctypes.c_uint16),
         *((name, ctypes.c_uint32) for name in ("digest_0", "digest_1", "n_tiles", "arena_bytes", "tile_bytes")),
         *((name, ctypes.c_uint32) for name in ("scratch_bytes", "sram_bytes", "nvm_bytes")),
+        ("commit_slots", ctypes.c_uint8),
     )
 
 
@@ -182,7 +183,7 @@ class CrashRig:
         mode: str = "all",
         behaviour: Behaviour = "atomic",
         *,
-        unit_bytes: int = 1,
+        unit_bytes: int | None = None,
         start: Start | bytes = "zeros",
         n_inferences: int = 2,
         branches: int | None = None,
@@ -203,7 +204,7 @@ class CrashRig:
         start        what lies in NVM at the first boot: blank, garbage, an image that this model left amid an inference
                      and that was changed (foreign.py), or any image; a cold start is demanded, with the answers of a
                      blank NVM
-        unit_bytes   what the NVM writes at once; torn NVM always has 1
+        unit_bytes   what the NVM writes at once. Torn NVM: 1. Otherwise 1, or 2 where the model has one commit word
         branches     captures from which both samples are followed; the others follow the first. Default: all
         memoise      compute a tile once per committed image; crash_world.c says why that is enough
         any_write    do not check write sets: for tests of the explorer
@@ -224,7 +225,7 @@ class CrashRig:
         assert len(image) in (0, self.nvm_bytes), "an image of this model's size"
         options = _COptions(
             behaviour=BEHAVIOURS.index(behaviour),
-            unit_bytes=1 if "torn" in behaviour else unit_bytes,
+            unit_bytes=1 if "torn" in behaviour else unit_bytes or (2 if self._model.commit_slots == 1 else 1),
             start=STARTS.index(start) if start in _BLANK else len(_BLANK),
             memoise=memoise,
             any_write=any_write,
@@ -260,7 +261,7 @@ class CrashRig:
     ) -> list[bytes]:
         """The image at each commit of a run without losses, beginning with that of the cold start."""
         flat = self._two_samples(samples, seed)
-        options = _COptions(unit_bytes=1, n_inferences=n_inferences, seed=seed, stop_progress=_NO_LIMIT)
+        options = _COptions(unit_bytes=4, n_inferences=n_inferences, seed=seed, stop_progress=_NO_LIMIT)
         pointers = (ctypes.c_void_p * 2)(*(sample.ctypes.data for sample in flat))
         room = n_inferences * (self._model.n_tiles + 8) + 1
         images, report = ctypes.create_string_buffer(room * self.nvm_bytes), _CReport()

@@ -43,6 +43,7 @@ typedef int fml_status_t;
 #define FML_NVM_ARENA 64
 
 #define FML_MAX_TILES_ONE_SLOT 32765u      /* steps up to n_tiles + 2 in 15 bits */
+#define FML_MAX_TILES_CHECKED_WORD 4093u   /* the same in 12 bits: three are left for a check */
 #define FML_MAX_TILES_TWO_SLOTS 0x1ffffffdu /* in 29 bits */
 
 /* --- What the compiler writes -------------------------------------------------------------------------------------- */
@@ -163,7 +164,8 @@ typedef struct {
 
 #define FML_MAGIC 0x6d66u
 
-/* One slot: step << 1 | newest result slot.
+/* One slot: step << 1 | newest result slot; with FML_MAX_TILES_CHECKED_WORD tiles or less, bits 13 to 15 are a check: each
+ * bit below counts in one of them, so that any one flipped bit of the word shows, and so do all-zeros and all-ones.
  * Two slots, used in turn: word = step << 3 | count << 1 | newest result slot, count = commits mod 4, and its complement,
  * the check. Writing goes by way of a state in which every byte of the check is wrong, so that a torn slot is void, as
  * before, or right, also after several torn attempts; a CRC would take some torn records for whole ones. */

@@ -37,9 +37,27 @@ static uint8_t is_mine(const fml_model_t *model, const uint8_t *nvm) {
            found.layout_version == mine.layout_version && found.magic == mine.magic;
 }
 
-static uint8_t one_slot(const uint8_t *nvm, fml_position_t *at) {
+#define CHECK_BITS 0xe000u
+
+/* The word with its check: the complement of the sum, without carry, of its groups of three bits. */
+static uint16_t with_check(const fml_model_t *model, uint16_t word) {
+    if (model->n_tiles > FML_MAX_TILES_CHECKED_WORD) {
+        return word;
+    }
+    const uint16_t half = (uint16_t)(word ^ word >> 6), sum = (uint16_t)(half ^ half >> 3 ^ word >> 12);
+    return (uint16_t)(word | (CHECK_BITS & ~((uint32_t)sum << 13)));
+}
+
+static uint8_t one_slot(const fml_model_t *model, const uint8_t *nvm, fml_position_t *at) {
     uint16_t word;
     fml_hal_nvm_read(&word, nvm + FML_NVM_COMMIT, sizeof word);
+    if (model->n_tiles <= FML_MAX_TILES_CHECKED_WORD) {
+        const uint16_t found = word;
+        word = (uint16_t)(word & ~CHECK_BITS);
+        if (found != with_check(model, word)) {
+            return 0;
+        }
+    }
     at->step = word >> 1;
     at->newest = word & 1u;
     at->count = 0;
@@ -80,7 +98,7 @@ uint8_t fml_nvm_valid(const fml_model_t *model, const uint8_t *nvm, fml_position
     if (!is_mine(model, nvm)) {
         return 0;
     }
-    if (!(model->commit_slots == 1 ? one_slot(nvm, at) : two_slots(nvm, at)) || at->step > model->n_tiles + 2) {
+    if (!(model->commit_slots == 1 ? one_slot(model, nvm, at) : two_slots(nvm, at)) || at->step > model->n_tiles + 2) {
         return 0;
     }
     fml_nvm_record(nvm, at->newest, newest);
@@ -139,7 +157,7 @@ void fml_nvm_commit(const fml_model_t *model, uint8_t *nvm, fml_position_t *at) 
 #else
     FML_BARRIER(); /* for the data: even the erasure of a slot, torn after others were, may make it whole */
     if (model->commit_slots == 1) {
-        const uint16_t word = (uint16_t)(at->step << 1 | at->newest);
+        const uint16_t word = with_check(model, (uint16_t)(at->step << 1 | at->newest));
         at->count = 0;
         fml_hal_nvm_write(nvm + FML_NVM_COMMIT, &word, sizeof word);
     } else {

@@ -128,6 +128,16 @@ crash_position_t world_position(void) {
     if (model->commit_slots == 1) {
         uint16_t word;
         memcpy(&word, world.nvm + FML_NVM_COMMIT, sizeof word);
+        if (model->n_tiles <= FML_MAX_TILES_CHECKED_WORD) {
+            uint16_t check = 7;
+            for (uint16_t bit = 0; bit < 13; bit++) {
+                check ^= (uint16_t)((word >> bit & 1u) << bit % 3);
+            }
+            if (word >> 13 != check) {
+                return at;
+            }
+            word &= 0x1fffu;
+        }
         at.step = word >> 1;
         at.newest = word & 1;
     } else {

@@ -18,7 +18,7 @@ TARGETS = {
     "msp430": ("-target", "msp430-freestanding-eabi", "-mcpu=msp430+hwmultf5"),
     "cortex_m0": ("-target", "thumb-freestanding-eabi", "-mcpu=cortex_m0"),
 }
-MOST_BYTES = {"msp430": 4096, "cortex_m0": 2304}  # of code; the promise to users is 6 kB with kernels
+MOST_BYTES = {"msp430": 4352, "cortex_m0": 2304}  # of code; the promise to users is 6 kB with kernels
 MOST_STAGE_BYTES = {"msp430": 1024, "cortex_m0": 384}  # on top, where a pointer cannot read NVM
 
 
