@@ -74,7 +74,10 @@ def test_steps_add_up_to_the_inference(board: str, profiled: Mapping[str, Profil
     steps, last = measure_steps(engine, codes, output.manifest["tiles"]["n_tiles"])
     whole = engine.infer(codes).taken
     for count in ("instructions", "cycles", "nvm_bytes_written", "nvm_bytes_read"):
-        assert sum(getattr(step.taken, count) for step in steps) + getattr(last, count) == getattr(whole, count)
+        took = sum(getattr(step.taken, count) for step in steps)
+        slack = 8 if count == "cycles" else 0  # the next inference finds other lines in the cache
+        assert abs(took - getattr(whole, count)) <= slack
+        assert 0 < getattr(last, count) <= getattr(steps[-1].taken, count)
 
 
 @pytest.mark.parametrize("board", BOARDS)
