@@ -75,6 +75,8 @@ class Nvm(Strict):
     tears         whether a power loss can leave a longer write half done in the middle of an atomic unit
     ordered       whether writes reach the memory in program order, without a barrier
     is_flash      whether program and constants lie in the same memory
+    part          the chip, where it is one of its own
+    power_up_us   from its least supply voltage to the first access that it takes: firmware waits so long after a reset
     """
 
     kind: Literal["fram", "spi_fram", "host"]
@@ -82,7 +84,15 @@ class Nvm(Strict):
     tears: bool
     ordered: bool
     is_flash: bool = False
+    part: str | None = Field(default=None, min_length=1)
+    power_up_us: Figure | None = None
     source: str = Field(pattern=SOURCE)
+
+    @model_validator(mode="after")
+    def _is_a_chip(self) -> Nvm:
+        if (self.kind == "spi_fram") != (self.part is not None and self.power_up_us is not None):
+            raise ValueError("part and power_up_us must be there for a chip of its own (spi_fram), and only there")
+        return self
 
     @property
     def behaviours(self) -> tuple[str, ...]:
@@ -249,6 +259,7 @@ class Board(Strict):
             far_base=cpu.far_base.value if cpu.far_base else 0,
             far_bytes=cpu.far_bytes.value if cpu.far_bytes else 0,
             stack_bytes=self.code.stack_bytes.value,
+            nvm_power_up_us=self.nvm.power_up_us.value if self.nvm.power_up_us else 0,
         )
 
     @property

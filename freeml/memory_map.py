@@ -75,6 +75,7 @@ class MemoryMap:
     nvm_bytes    0 where NVM is part of the flash (MSP430)
     far_bytes    FRAM beyond 16-bit pointers; 0 where there is none
     stack_bytes  what the linker keeps free
+    nvm_power_up_us  from power-up to the first access of an NVM chip
     """
 
     core: Core
@@ -90,6 +91,7 @@ class MemoryMap:
     far_base: int
     far_bytes: int
     stack_bytes: int
+    nvm_power_up_us: int = 0
 
     @property
     def regions(self) -> tuple[tuple[str, int, int], ...]:
@@ -119,6 +121,8 @@ class MemoryMap:
                 return f"flash must end below {_NEAR_END:#x}: constants are read through 16-bit pointers"
             if self.far_bytes and self.far_base < _NEAR_END:
                 return f"far_base must be {_NEAR_END:#x} or more"
+        if self.nvm_power_up_us * self.clock_hz // 1_000_000 * 17 // 16 >= 1 << 24:
+            return f"power_up_us of the NVM is more than the timer of the core counts at {self.clock_hz:,} Hz"
         end, before = 0, ""
         for name, base, n_bytes in sorted(self.regions, key=lambda region: region[1]):
             page = 2 if self.is_msp430 else _PAGE_BYTES

@@ -24,11 +24,13 @@ from freeml.board import Board
 from freeml.errors import BadBoard, ToolFailed
 from freeml.firmware.elf import read_firmware
 from freeml.memory_map import MemoryMap
+from freeml.sim import cortexm_exception
 from freeml.sim.cortexm_bus import BoardDevices
 from freeml.sim.cortexm_cycles import REFILL_CYCLES, instruction_cycles
 from freeml.sim.cortexm_native import FAULTS, Watch, library
 from freeml.sim.cortexm_parts import part_of
 from freeml.sim.engine import MOST_INSTRUCTIONS, N_FILLS, PUBLISHED, Inference, NvmWrite, Reports, Result, Taken
+from freeml.sim.visible import visible_ram
 
 # Unicorn has no Cortex-M0+; the M0 executes the same instructions.
 _MODELS = {
@@ -40,6 +42,7 @@ _MODELS = {
 }
 _ALIGNED_ONLY = ("cortex-m0plus",)
 _NOWHERE = 0xFFFF_FFFE
+_LONGEST_HANDLER = 1_000_000  # instructions
 _BLOCK = np.dtype([("n_bytes", "<u4"), ("instructions", "<u4"), ("cycles", "<u4")])
 _LOGGED = np.dtype([("offset", "<u4"), ("n_bytes", "<u4"), ("value", "<u8")])
 _MOST_LOGGED = 1 << 22
@@ -324,6 +327,45 @@ class CortexMEngine:
         if self._repeated:
             self.run()
         return Inference(self.outputs(), self.taken)
+
+    def interrupt(self, source: int) -> bool:
+        """Something outside asks for the exception with this number; whether it was served, to its return.
+
+        False while PRIMASK is set. Raises ToolFailed where the handler does what `run` may not.
+        """
+        if self.masks_interrupts():
+            return False
+        handler = int(self._flash[4 * source : 4 * source + 4].view("<u4")[0])
+        stack = self._uc.reg_read(arm_const.UC_ARM_REG_SP)
+        cortexm_exception.enter(self._uc, self._pc)
+        self._pc, self._watch.in_handler = handler & ~1, 1
+        self._execute(_LONGEST_HANDLER)
+        if self._watch.in_handler or self._pc != cortexm_exception.EXC_RETURN & ~1:
+            raise ToolFailed("an interrupt handler does not return", where=self.firmware.path.name)
+        self._pc = cortexm_exception.leave(self._uc)
+        if self._uc.reg_read(arm_const.UC_ARM_REG_SP) != stack:
+            raise ToolFailed("an interrupt handler returned with another stack", where=self.firmware.path.name)
+        return True
+
+    def masks_interrupts(self) -> bool:
+        """Whether an interrupt would wait: PRIMASK."""
+        return cortexm_exception.is_masked(self._uc)
+
+    def visible(self, hidden: tuple[int, int]) -> bytes:
+        """All that the program can see between two instructions: registers, RAM but for what lies below the stack, NVM,
+        peripherals.
+
+        hidden: address and bytes of a variable that is left out.
+        """
+        base, limit = self.memory.ram_base, self.symbols["fml_stack_limit"][0]
+        stack, top = self._uc.reg_read(arm_const.UC_ARM_REG_SP), base + self.memory.ram_bytes
+        ram = visible_ram(base, limit, stack, top, hidden, self.peek)
+        devices = self.devices.visible() if self.devices else b""
+        return cortexm_exception.registers(self._uc, self._pc) + ram + self.nvm + devices
+
+    def peek(self, address: int, n_bytes: int) -> bytes:
+        """Bytes of RAM or flash, as a debugger sees them."""
+        return bytes(self._uc.mem_read(address, n_bytes))
 
     def _execute(self, instructions: int) -> None:
         watch = self._watch

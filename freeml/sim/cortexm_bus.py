@@ -25,6 +25,7 @@ _KINDS = (
 ALL = 0xFFFF_FFFF
 _SENT_BYTES = 1 << 20
 DEVICES_BASE, DEVICES_BYTES = 0x4000_0000, 0x2000_0000
+SYSTEM_BASE, SYSTEM_BYTES = 0xE000_E000, 0x1000  # registers of the core: of these, SysTick has a model
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,7 @@ class BoardDevices:
             devices.spi_divider_shift = self.part.divider[1]
         devices.byte_cycles = self.part.byte_cycles
         devices.fram.bytes, devices.fram.n_bytes = self.chip.ctypes.data, self.memory.nvm_bytes
+        devices.fram.power_up_cycles = self.memory.nvm_power_up_us * self.memory.clock_hz // 1_000_000
         devices.sent, devices.sent_capacity = self._sent.ctypes.data, _SENT_BYTES
         devices.capacitor_channel, devices.reference_channel = self.part.channels
         devices.reference_mv, devices.adc_most = self.part.reference_mv, self.part.adc_most
@@ -111,19 +113,22 @@ class BoardDevices:
 
     def map(self, uc: Any, uclib: Any, library: Any, user: int) -> None:
         """Put the registers on the bus."""
-        self.watch.devices_base = DEVICES_BASE
-        pointers = [ctypes.cast(f, ctypes.c_void_p) for f in (library.fml_devices_read, library.fml_devices_write)]
-        status = uclib.uc_mmio_map(
-            uc._uch,
-            ctypes.c_uint64(DEVICES_BASE),
-            ctypes.c_size_t(DEVICES_BYTES),
-            pointers[0],
-            ctypes.c_void_p(user),
-            pointers[1],
-            ctypes.c_void_p(user),
-        )
-        if status != 0:
-            raise AssertionError(f"no room for peripherals on the bus: {status}")
+        self.watch.devices_base, self.watch.system_base = DEVICES_BASE, SYSTEM_BASE
+        for base, n_bytes, read, write in (
+            (DEVICES_BASE, DEVICES_BYTES, library.fml_devices_read, library.fml_devices_write),
+            (SYSTEM_BASE, SYSTEM_BYTES, library.fml_system_read, library.fml_system_write),
+        ):
+            status = uclib.uc_mmio_map(
+                uc._uch,
+                ctypes.c_uint64(base),
+                ctypes.c_size_t(n_bytes),
+                ctypes.cast(read, ctypes.c_void_p),
+                ctypes.c_void_p(user),
+                ctypes.cast(write, ctypes.c_void_p),
+                ctypes.c_void_p(user),
+            )
+            if status != 0:
+                raise AssertionError(f"no room for peripherals on the bus: {status}")
 
     def set_capacitor_mv(self, capacitor_mv: int) -> None:
         """What the divider at the ADC hangs on; the supply is regulated to 3.3 V, or what is left."""
@@ -151,6 +156,17 @@ class BoardDevices:
             len(content),
             0,
         )
+
+    def visible(self) -> bytes:
+        """What a driver can see of them: registers, a byte on its way, the chip as its next byte finds it."""
+        devices = self.watch.devices
+        chip = devices.fram
+        state = [devices.pending, chip.selected, chip.write_enabled]
+        if devices.pending:
+            state.append(devices.received)
+        if chip.selected:
+            state += [chip.opcode, chip.phase, chip.address]
+        return self.registers + np.array(state, dtype=np.uint32).tobytes()
 
     @property
     def registers(self) -> bytes:

@@ -106,7 +106,11 @@ static void set_pins(fml_watch_t *watch, void *emulator, fml_register_t *pins, u
     if (devices->pending) {
         fail(watch, emulator, FML_FAULT_BUSY, pins->address);
     }
-    fml_fram_select(watch, (value & devices->select_mask) == 0);
+    const uint32_t selected = (value & devices->select_mask) == 0;
+    if (selected && watch->total.cycles < devices->fram.ready_at) {
+        fail(watch, emulator, FML_FAULT_POWER_UP, pins->address);
+    }
+    fml_fram_select(watch, selected);
 }
 
 /* --- UART and ADC -------------------------------------------------------------------------------------------------- */
@@ -272,6 +276,50 @@ void fml_devices_write(void *emulator, uint64_t offset, unsigned size, uint64_t 
     }
 }
 
+/* --- the core's timer ---------------------------------------------------------------------------------------------- */
+
+#define SYSTICK_CONTROL 0xe000e010u
+#define SYSTICK_RELOAD 0xe000e014u
+#define SYSTICK_VALUE 0xe000e018u
+#define ENABLE 1u
+#define OF_CORE_CLOCK 4u
+#define HAS_COUNTED (1u << 16)
+
+uint64_t fml_system_read(void *emulator, uint64_t offset, unsigned size, void *user);
+uint64_t fml_system_read(void *emulator, uint64_t offset, unsigned size, void *user) {
+    fml_watch_t *watch = user;
+    fml_systick_t *timer = &watch->devices.systick;
+    const uint32_t address = (uint32_t)(watch->system_base + offset);
+    const uint64_t now = watch->total.cycles, period = (uint64_t)timer->reload + 1u;
+    const uint8_t runs = (timer->control & ENABLE) != 0;
+    if (address == SYSTICK_CONTROL && size == 4) {
+        const uint8_t counted = runs && now >= timer->zero_at;
+        if (counted) { /* reading clears it */
+            timer->zero_at += ((now - timer->zero_at) / period + 1u) * period;
+        }
+        return timer->control | (counted ? HAS_COUNTED : 0);
+    }
+    fail(watch, emulator, FML_FAULT_UNKNOWN, address);
+    return 0;
+}
+
+void fml_system_write(void *emulator, uint64_t offset, unsigned size, uint64_t value, void *user);
+void fml_system_write(void *emulator, uint64_t offset, unsigned size, uint64_t value, void *user) {
+    fml_watch_t *watch = user;
+    fml_systick_t *timer = &watch->devices.systick;
+    const uint32_t address = (uint32_t)(watch->system_base + offset), word = (uint32_t)value;
+    if (size != 4 || (address != SYSTICK_CONTROL && address != SYSTICK_RELOAD && address != SYSTICK_VALUE)) {
+        fail(watch, emulator, FML_FAULT_UNKNOWN, address);
+    } else if (address == SYSTICK_RELOAD) {
+        timer->reload = word & 0xffffffu;
+    } else if (address == SYSTICK_CONTROL && (word & ~(ENABLE | OF_CORE_CLOCK)) != 0) {
+        fail(watch, emulator, FML_FAULT_BITS, address); /* its interrupt has no model */
+    } else {
+        timer->control = address == SYSTICK_CONTROL ? word : timer->control;
+        timer->zero_at = watch->total.cycles + timer->reload + 1u; /* from the next cycle on it counts from `reload` */
+    }
+}
+
 /* Power was off. */
 void fml_devices_reset(fml_watch_t *watch);
 void fml_devices_reset(fml_watch_t *watch) {
@@ -281,5 +329,7 @@ void fml_devices_reset(fml_watch_t *watch) {
     }
     devices->pending = devices->converted = 0;
     devices->fault = FML_FAULT_NONE;
+    devices->fram.ready_at = watch->total.cycles + devices->fram.power_up_cycles;
+    devices->systick.control = devices->systick.reload = 0;
     devices->fram.selected = devices->fram.write_enabled = devices->fram.phase = 0;
 }

@@ -2,6 +2,7 @@
 #include "cortexm_watch.h"
 
 #define SEMIHOSTING 7u /* what Unicorn calls it */
+#define RETURN_FROM_HANDLER 8u
 
 void fml_watch_note(fml_watch_t *watch, uint64_t offset_bytes, uint32_t n_bytes, uint64_t value) {
     watch->total.nvm_stores++;
@@ -165,7 +166,11 @@ void fml_watch_exception(void *emulator, uint32_t number, void *user) {
         watch->register_write(emulator, watch->pc, &pc);
         return;
     }
-    watch->exception = number + 1u;
+    if (number == RETURN_FROM_HANDLER && watch->in_handler) {
+        watch->in_handler = 0;
+    } else {
+        watch->exception = number + 1u;
+    }
     watch->stop(emulator);
 }
 

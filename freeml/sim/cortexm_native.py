@@ -41,9 +41,11 @@ Fram: Any = _structure(
     "fml_fram_t",
     (
         *_of(ctypes.c_void_p, "bytes"),
-        *_of(ctypes.c_uint32, "n_bytes absent selected write_enabled opcode phase address"),
+        *_of(ctypes.c_uint32, "n_bytes absent selected write_enabled opcode phase address power_up_cycles"),
+        *_of(ctypes.c_uint64, "ready_at"),
     ),
 )
+SysTick: Any = _structure("fml_systick_t", (*_of(ctypes.c_uint32, "control reload"), *_of(ctypes.c_uint64, "zero_at")))
 Devices: Any = _structure(
     "fml_devices_t",
     (
@@ -54,6 +56,7 @@ Devices: Any = _structure(
         *_of(ctypes.c_uint32, "spi_divider_register spi_divider_kind spi_divider_shift byte_cycles received pending"),
         *_of(ctypes.c_uint64, "ready_at"),
         ("fram", Fram),
+        ("systick", SysTick),
         *_of(ctypes.c_void_p, "sent"),
         *_of(ctypes.c_uint32, "sent_bytes sent_capacity"),
         *_of(ctypes.c_void_p, "incoming"),
@@ -69,12 +72,16 @@ Watch: Any = _structure(
         *_of(ctypes.c_uint64, "budget block block_bytes next stop_at skip_once stopped"),
         *_of(
             ctypes.c_uint64,
-            "report return_to reported status unaligned unaligned_address unchecked exception flash_base flash_bytes",
+            "report return_to reported status unaligned unaligned_address unchecked in_handler exception",
+        ),
+        *_of(
+            ctypes.c_uint64,
+            "flash_base flash_bytes",
         ),
         *_of(ctypes.c_void_p, "flash known checked costs"),
         *_of(ctypes.c_uint64, "refill_cycles nvm_base"),
         *_of(ctypes.c_void_p, "log"),
-        *_of(ctypes.c_uint64, "logged log_capacity devices_base"),
+        *_of(ctypes.c_uint64, "logged log_capacity devices_base system_base"),
         *_of(ctypes.c_void_p, "stop memory_write register_read register_write ask"),
         *_of(ctypes.c_int32, "r0 lr xpsr pc"),
         ("devices", Devices),
@@ -91,6 +98,7 @@ FAULTS = (
     "a result without a conversion, or of a channel at which there is nothing",
     "an access of a width that the register does not take",
     "a byte is sent while no chip is selected",
+    "the FRAM is selected before its power-up time is over",
 )
 """fml_device_fault_t, in words."""
 

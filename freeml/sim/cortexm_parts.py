@@ -214,6 +214,7 @@ def _nrf52() -> Part:
         "P1_DIR": Reg(0x5000_0814, "pins"),
         "P1_DIRSET": Reg(0x5000_0818, "pins_set", follow=("P1_DIR", 0, 0)),
         "P1_PIN_CNF14": Reg(0x5000_0A38, reset=0x2),
+        "P1_PIN_CNF15": Reg(0x5000_0A3C, reset=0x2),
         "SPI_READY": Reg(spi + 0x108, "spi_event"),
         "SPI_ENABLE": Reg(spi + 0x500, writable=0xF),
         "SPI_PSEL_SCK": Reg(spi + 0x508, reset=ALL),
@@ -251,6 +252,7 @@ def _nrf52() -> Part:
         required=(
             ("P1_DIR", 0xF000, 0xB000),
             ("P1_PIN_CNF14", 0x3, 0x0),
+            ("P1_PIN_CNF15", 0x3, 0x1),  # SCK: its input buffer must be connected
             ("SPI_ENABLE", 0xF, 0x1),
             ("SPI_PSEL_SCK", ALL, 47),
             ("SPI_PSEL_MOSI", ALL, 45),

@@ -68,7 +68,15 @@ typedef struct {
     uint32_t n_bytes;
     uint32_t absent; /* MISO floats */
     uint32_t selected, write_enabled, opcode, phase, address;
+    uint32_t power_up_cycles; /* after power-on it takes no access for so long */
+    uint64_t ready_at;
 } fml_fram_t;
+
+/* The timer of the core: counts down from `reload`, and on from there. */
+typedef struct {
+    uint32_t control, reload;
+    uint64_t zero_at; /* cycle at which it reaches 0 */
+} fml_systick_t;
 
 typedef struct {
     fml_register_t *registers; /* ascending addresses */
@@ -81,6 +89,7 @@ typedef struct {
     uint32_t received, pending;
     uint64_t ready_at; /* cycle at which the byte on its way has arrived */
     fml_fram_t fram;
+    fml_systick_t systick;
     uint8_t *sent; /* what the UART sent */
     uint32_t sent_bytes, sent_capacity;
     const uint8_t *incoming; /* what the UART will receive */
@@ -100,7 +109,8 @@ typedef enum {
     FML_FAULT_BUSY,        /* a byte was sent, or the chip deselected, while a byte was on its way */
     FML_FAULT_CHANNEL,     /* the ADC converts a channel at which nothing is */
     FML_FAULT_SIZE,        /* an access of a width that means something else */
-    FML_FAULT_UNSELECTED   /* bytes to nobody */
+    FML_FAULT_UNSELECTED,  /* bytes to nobody */
+    FML_FAULT_POWER_UP     /* the FRAM is selected before it is up */
 } fml_device_fault_t;
 
 typedef struct {
@@ -114,6 +124,7 @@ typedef struct {
     uint64_t reported, status;
     uint64_t unaligned, unaligned_address; /* accesses that the core faults on */
     uint64_t unchecked;                    /* an instruction that needs a check and has none */
+    uint64_t in_handler; /* until it returns */
     uint64_t exception; /* number of one that ended the run, and 1 */
     uint64_t flash_base, flash_bytes;
     const uint8_t *flash;
@@ -124,7 +135,7 @@ typedef struct {
     uint64_t nvm_base;
     fml_logged_t *log; /* NULL: no log is kept */
     uint64_t logged, log_capacity;
-    uint64_t devices_base;
+    uint64_t devices_base, system_base;
     int (*stop)(void *emulator);
     int (*memory_write)(void *emulator, uint64_t address, const void *bytes, uint64_t n_bytes);
     int (*register_read)(void *emulator, int number, void *value);

@@ -46,6 +46,7 @@ _PARTS: tuple[Part, ...] = ("fr5994", "fr5969")
 _UART_BYTES = 0x10000
 _PC_OF_CAUSE = (StopReason.FAULT, StopReason.RESET, StopReason.NVM_WRITE)
 _UNLIMITED = Limits()
+_LONGEST_HANDLER = 1_000_000  # instructions
 
 
 class Msp430:
@@ -92,11 +93,26 @@ class Msp430:
         """
         points = [NO_BREAKPOINT if at is None else at for at in (limits.breakpoint, limits.breakpoint_2)]
         native = NativeLimits(limits.cycles, limits.instructions, limits.nvm_writes, (ctypes.c_uint32 * 2)(*points))
-        reason = StopReason(self._library.fml_msp430_run(self._device, ctypes.byref(native)))
+        return self._stopped(StopReason(self._library.fml_msp430_run(self._device, ctypes.byref(native))))
+
+    def _stopped(self, reason: StopReason) -> Stop:
         if reason in _PC_OF_CAUSE:
             text = self._library.fml_msp430_fault_text(self._device).decode()
             return Stop(reason, self._library.fml_msp430_fault_pc(self._device), text)
         return Stop(reason, self.register(0))
+
+    def interrupt(self, vector: int, instructions: int = _LONGEST_HANDLER) -> Stop:
+        """Something outside asks for the interrupt whose vector is at this address, between two instructions.
+
+        NONE: it waits, as GIE is clear, or was before the last instruction. Otherwise the handler runs up to its RETI,
+        RETURNED, or to what else stops it within so many instructions.
+        """
+        reason = StopReason(self._library.fml_msp430_interrupt(self._device, vector, instructions))
+        return self._stopped(reason)
+
+    def masks_interrupts(self) -> bool:
+        """Whether an interrupt would wait."""
+        return bool(self._library.fml_msp430_masks_interrupts(self._device))
 
     def counters(self) -> Counters:
         """Events since the last reset."""
@@ -111,6 +127,10 @@ class Msp430:
     def register(self, index: int) -> int:
         """R0 (PC) to R15, 20 bits."""
         return int(self._library.fml_msp430_register(self._device, index))
+
+    def registers(self) -> bytes:
+        """All sixteen, four bytes each, of which SR and CG say what they do."""
+        return b"".join(self.register(index).to_bytes(4, "little") for index in range(16))
 
     def set_register(self, index: int, value: int) -> None:
         """As an instruction would: PC and SP stay even, SR keeps 9 bits."""
@@ -234,6 +254,8 @@ def _library() -> ctypes.CDLL:
         "destroy": (None, [device]),
         "reset": (None, [device, ctypes.c_uint64]),
         "run": (ctypes.c_int, [device, ctypes.c_void_p]),
+        "interrupt": (ctypes.c_int, [device, address, ctypes.c_uint64]),
+        "masks_interrupts": (ctypes.c_int, [device]),
         "fault_text": (ctypes.c_char_p, [device]),
         "fault_pc": (address, [device]),
         "counters": (None, [device, ctypes.c_void_p]),

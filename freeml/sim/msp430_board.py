@@ -20,6 +20,7 @@ from freeml.sim.engine import MOST_INSTRUCTIONS, N_FILLS, PUBLISHED, Inference, 
 from freeml.sim.msp430 import Msp430, Part, charge_pc
 from freeml.sim.msp430_charge import Charge, charge_of
 from freeml.sim.msp430_types import Counters, Limits, Stop, StopReason
+from freeml.sim.visible import visible_ram
 
 _STATUS, _SP = 12, 1
 _CYCLES_BASIS = (
@@ -176,6 +177,41 @@ class Msp430Board:
         limits = Limits(instructions=instructions or MOST_INSTRUCTIONS, breakpoint=self._report)
         stop, writes = self.chip.logged_run(limits)
         return self._came(stop, instructions), [NvmWrite(address - self._nvm, data) for address, data in writes]
+
+    def interrupt(self, source: int) -> bool:
+        """Something outside asks for the interrupt whose vector is at this address; whether it was served, to its RETI.
+
+        False while GIE is clear. Raises ToolFailed where the handler does what `run` may not, or touches a peripheral.
+        """
+        before = self.chip.counters()
+        stop = self.chip.interrupt(source)
+        if stop.reason is StopReason.NONE:
+            return False
+        if stop.reason is not StopReason.RETURNED:
+            self._check(stop)
+            self._fail(stop.pc, "an interrupt handler does not return")
+        after = self.chip.counters()
+        if (after.io_reads, after.io_writes) != (before.io_reads, before.io_writes):
+            self._fail(stop.pc, "an interrupt handler used the multiplier or another peripheral")
+        return True
+
+    def masks_interrupts(self) -> bool:
+        """Whether an interrupt would wait: GIE is clear, or was before the last instruction."""
+        return self.chip.masks_interrupts()
+
+    def visible(self, hidden: tuple[int, int]) -> bytes:
+        """All that the program can see between two instructions: registers, RAM but for what lies below the stack, NVM.
+
+        hidden: address and bytes of a variable that is left out. Peripherals are left out, too.
+        """
+        base, limit = self.memory.ram_base, self.symbols["fml_stack_limit"][0]
+        stack, top = self.chip.register(_SP), base + self.memory.ram_bytes
+        ram = visible_ram(base, limit, stack, top, hidden, self.peek)
+        return self.chip.registers() + ram + self.nvm
+
+    def peek(self, address: int, n_bytes: int) -> bytes:
+        """Bytes of any memory, as a debugger sees them."""
+        return self.chip.read_memory(address, n_bytes)
 
     def snapshot(self) -> Snapshot:
         """The whole board as it is."""

@@ -15,6 +15,7 @@ NO_BREAKPOINT = 0xFFFFFFFF
 class StopReason(IntEnum):
     """Why the emulator came back."""
 
+    NONE = 0
     CYCLES = 1
     INSTRUCTIONS = 2
     NVM_WRITE = 3
@@ -22,6 +23,7 @@ class StopReason(IntEnum):
     CPU_OFF = 5
     RESET = 6
     FAULT = 7
+    RETURNED = 8
 
 
 @dataclass(frozen=True, slots=True)

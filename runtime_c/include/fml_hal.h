@@ -19,7 +19,10 @@ void fml_hal_nvm_write(void *dst, const void *src, size_t n);
 
 /* Read n bytes of NVM into SRAM at dst: the only way in which the runtime looks at NVM. Where NVM hangs on a bus, src lies
  * in the window of addresses that the linker script has for it, in which there is no memory: the driver subtracts its
- * base. n may be 0. */
+ * base. n may be 0. An interrupt handler may call it amid any function of this file and amid itself, by way of
+ * fml_result(): no state may be shared, or it must be as it was when the handler returns. A driver of a bus keeps interrupts
+ * off while bytes are on their way, not for longer than a piece of a transfer, and begins a transfer anew that a handler
+ * ended (hal/fram). The other functions are called by no handler. */
 void fml_hal_nvm_read(void *dst, const void *src, size_t n);
 
 /* All writes before are persistent before any write after. Nothing to do on FRAM behind a bus that keeps stores in

@@ -141,7 +141,10 @@ fml_status_t fml_step(fml_ram_t *ram);
  * the one of this call by the next. */
 fml_status_t fml_infer(fml_ram_t *ram);
 
-/* The newest published result, or FML_NO_RESULT. Needs NVM alone: also before fml_boot(), and amid an inference.
+/* The newest published result, or FML_NO_RESULT. Needs NVM alone: also before fml_boot(), and amid an inference, also from an
+ * interrupt after any instruction of it, also amid a publication: then it gives the result before or the new one. Firmware
+ * of freeml: once fml_board_start() is done, on an MSP430 from a handler as fml_interrupt_msp430.h has it. Handlers may
+ * interrupt one another. No other function of this file may interrupt one: infer in the main program, ask in handlers.
  * Crash behaviour: pure. */
 fml_status_t fml_result(const fml_model_t *model, const void *nvm, fml_result_t *result);
 

@@ -91,7 +91,8 @@ static uint8_t two_slots(const uint8_t *nvm, fml_position_t *at) {
 }
 
 void fml_nvm_record(const uint8_t *nvm, uint8_t slot, fml_record_t *record) {
-    fml_hal_nvm_read(record, nvm + FML_NVM_RESULTS + slot * sizeof *record, sizeof *record);
+    const uint16_t at = slot == 0 ? FML_NVM_RESULTS : FML_NVM_RESULTS + sizeof *record; /* fml_result may not multiply */
+    fml_hal_nvm_read(record, nvm + at, sizeof *record);
 }
 
 uint8_t fml_nvm_valid(const fml_model_t *model, const uint8_t *nvm, fml_position_t *at, fml_record_t *newest) {

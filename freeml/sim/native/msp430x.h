@@ -19,7 +19,8 @@ typedef enum {
     FML_STOP_BREAKPOINT,   /* the instruction at a breakpoint is next */
     FML_STOP_CPU_OFF,      /* CPUOFF, and nothing can wake the CPU */
     FML_STOP_RESET,        /* the firmware or its watchdog asked for a reset: cause in fault_text */
-    FML_STOP_FAULT         /* something no sound firmware does: fault_text, fault_pc */
+    FML_STOP_FAULT,        /* something no sound firmware does: fault_text, fault_pc */
+    FML_STOP_RETURNED      /* fml_msp430_interrupt: the handler has returned */
 } fml_stop_t;
 
 /* What happened since the last reset. An access is one bus cycle of 8 or 16 bits; a 20-bit one counts twice. */
@@ -90,6 +91,14 @@ void fml_msp430_destroy(fml_msp430_t *m);
 void fml_msp430_reset(fml_msp430_t *m, uint64_t garbage_seed);
 
 fml_stop_t fml_msp430_run(fml_msp430_t *m, const fml_limits_t *limits);
+
+/* Between two instructions something outside asks for the interrupt whose vector is at an address. FML_STOP_NONE: it waits,
+ * as GIE is clear, or was before the last instruction. Otherwise its handler runs up to its RETI, FML_STOP_RETURNED, or to
+ * what else stops it within so many instructions. */
+fml_stop_t fml_msp430_interrupt(fml_msp430_t *m, uint32_t vector, uint64_t instructions);
+
+/* Whether it would wait. */
+int fml_msp430_masks_interrupts(const fml_msp430_t *m);
 
 const char *fml_msp430_fault_text(const fml_msp430_t *m);
 uint32_t fml_msp430_fault_pc(const fml_msp430_t *m);

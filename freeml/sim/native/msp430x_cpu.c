@@ -231,8 +231,7 @@ uint32_t fml_fetch_elsewhere(fml_msp430_t *m, uint32_t address) {
     return raw16(m, address);
 }
 
-static void enter_interrupt(fml_msp430_t *m) {
-    const uint32_t vector = fml_io_pending(m, 1);
+static void enter_interrupt(fml_msp430_t *m, uint32_t vector) {
     m->access_start = m->n.accesses;
     push16(m, m->r[PC] & 0xFFFF);
     push16(m, m->r[SR] | (m->r[PC] >> 4 & 0xF000));
@@ -287,7 +286,7 @@ static int service(fml_msp430_t *m) {
         }
         if (gie && fml_io_pending(m, 0)) {
             if (m->gie_before || m->r[SR] & SR_CPUOFF) {
-                enter_interrupt(m);
+                enter_interrupt(m, fml_io_pending(m, 1));
                 continue;
             }
             m->attention = 1; /* one instruction first */
@@ -303,6 +302,32 @@ static int service(fml_msp430_t *m) {
             return 1;
         }
     }
+}
+
+int fml_msp430_masks_interrupts(const fml_msp430_t *m) {
+    return !(m->r[SR] & SR_GIE) || !m->gie_before;
+}
+
+fml_stop_t fml_msp430_interrupt(fml_msp430_t *m, uint32_t vector, uint64_t instructions) {
+    const uint64_t returns = m->n.reti;
+    const uint32_t stack = m->r[SP];
+    if (m->needs_reset) {
+        return m->stop;
+    }
+    m->stop = FML_STOP_NONE;
+    if (fml_msp430_masks_interrupts(m)) {
+        return FML_STOP_NONE;
+    }
+    m->cycle_limit = m->nvm_budget = NEVER;
+    m->instruction_limit = m->n.instructions + instructions;
+    enter_interrupt(m, vector);
+    while (m->n.reti == returns || m->r[SP] != stack) {
+        if (service(m)) {
+            return m->stop;
+        }
+        step(m);
+    }
+    return m->needs_reset ? m->stop : FML_STOP_RETURNED;
 }
 
 fml_stop_t fml_msp430_run(fml_msp430_t *m, const fml_limits_t *limits) {

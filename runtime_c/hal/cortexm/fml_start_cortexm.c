@@ -13,7 +13,20 @@ void fml_board_fault(void) {
     }
 }
 
-/* The exceptions of the architecture. No interrupt is ever enabled. */
+/* Two exceptions that a program of one's own may want: it defines a function of the same name. */
+void fml_pendsv(void);
+void fml_systick(void);
+
+__attribute__((weak)) void fml_pendsv(void) {
+    fml_board_fault();
+}
+
+__attribute__((weak)) void fml_systick(void) {
+    fml_board_fault();
+}
+
+/* The exceptions of the architecture. No interrupt is ever enabled here; handlers of a device's own, from its interrupt 0
+ * on, are an array of functions in a section ".vectors.interrupts". */
 typedef struct {
     uint32_t *stack;
     void (*handler[15])(void);
@@ -22,8 +35,8 @@ typedef struct {
 __attribute__((used, section(".vectors"))) const fml_vectors_t fml_vectors = {
     fml_stack_top,
     {fml_reset, fml_board_fault, fml_board_fault, fml_board_fault, fml_board_fault, fml_board_fault, fml_board_fault,
-     fml_board_fault, fml_board_fault, fml_board_fault, fml_board_fault, fml_board_fault, fml_board_fault, fml_board_fault,
-     fml_board_fault},
+     fml_board_fault, fml_board_fault, fml_board_fault, fml_board_fault, fml_board_fault, fml_board_fault, fml_pendsv,
+     fml_systick},
 };
 
 void fml_reset(void) {

@@ -1,5 +1,5 @@
 /* What clang calls for 16- and 32-bit products, quotients and shifts (MSP430 EABI, section 6.3). Its own library does not
- * build for this target; GCC has one. No interrupt may use the multiplier in between: freeml enables none. */
+ * build for this target; GCC has one. No interrupt handler may use the multiplier: fml_interrupt_msp430.h. */
 #if defined(__clang__) && defined(__MSP430__)
 
 #include <stdint.h>

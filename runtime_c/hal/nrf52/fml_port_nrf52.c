@@ -86,6 +86,7 @@ void fml_port_start(void) {
     FML_REGISTER(DCDCEN) = 1; /* the kit has the coil */
     FML_REGISTER(P1_OUTSET) = 1u << SELECT_PIN;
     FML_REGISTER(P1_DIRSET) = 1u << SELECT_PIN | 1u << SCK_PIN | 1u << MOSI_PIN;
+    FML_REGISTER(P1_PIN_CNF(SCK_PIN)) = 1;  /* an output, its input connected: the SPI samples by what the pin shows */
     FML_REGISTER(P1_PIN_CNF(MISO_PIN)) = 0; /* an input, connected */
     FML_REGISTER(SPI_PSEL_SCK) = OF_PORT_1 + SCK_PIN;
     FML_REGISTER(SPI_PSEL_MOSI) = OF_PORT_1 + MOSI_PIN;

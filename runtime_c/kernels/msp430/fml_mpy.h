@@ -1,8 +1,8 @@
 /* The hardware multiplier MPY32 of an MSP430 as kernels use it; on other machines the same in C.
  *
- * An operation lives in the multiplier's registers: interrupts that multiply must be off, and no statement of C may come
- * between the first and the last access, as it may multiply. Firmware of freeml enables no interrupt, and each function
- * here is one assembler statement.
+ * An operation lives in the multiplier's registers: no interrupt handler may multiply (fml_interrupt_msp430.h; fml_result()
+ * does not), and no statement of C may come between the first and the last access, as it may. Each function here is one
+ * assembler statement.
  *
  * Assemblers differ: clang's takes no MOV from @Rn+ to memory and no instruction of the 430X. Those are words. */
 #ifndef FML_MPY_H

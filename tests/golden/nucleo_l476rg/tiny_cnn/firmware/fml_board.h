@@ -6,6 +6,7 @@
 #define FML_BOARD_CLOCK_HZ 16000000u
 #define FML_BOARD_NVM_BASE 0x60000000u /* the address under which C names the first byte of NVM */
 #define FML_BOARD_NVM_BYTES 524288u
+#define FML_BOARD_NVM_POWER_UP_US 1000u /* until the first access */
 #define FML_BOARD_CAPACITANCE_NF 470000u
 #define FML_BOARD_V_OFF_MV 2100u
 #define FML_BOARD_N_INPUTS 1u
