@@ -17,6 +17,8 @@ from freeml.ir.types import Array
 
 Classes = npt.NDArray[np.int64]
 
+_DOUBTFUL = 0.5  # share of right classes below which labels without a class 0 are said to have none
+
 
 @dataclass(frozen=True, slots=True)
 class Answers:
@@ -104,7 +106,7 @@ def label_findings(dataset: Dataset, n: int | None, predicted: Classes, *, is_si
         right, shifted = float(np.mean(predicted == labels)), float(np.mean(predicted == labels - 1))
         if shifted > right:
             return [f"{text}; {100 * shifted:.1f} % would be right if they counted from 1: number classes from 0"]
-        return [text]
+        return [text] if right < _DOUBTFUL else []
     return []
 
 

@@ -12,6 +12,7 @@ from freeml.passes.fuse_clamp import FuseClamp
 from freeml.passes.fuse_pad import FusePad
 from freeml.passes.remove_identity import RemoveIdentity
 from freeml.passes.simplify_layout import SimplifyLayout
+from freeml.passes.skip_softmax import SkipSoftmax
 
 Pass = Callable[[Graph], Graph]
 
@@ -24,6 +25,7 @@ FLOAT_PASSES: tuple[Pass, ...] = (
     FoldAffine(),
     RemoveIdentity(),
     SimplifyLayout(),
+    SkipSoftmax(),
 )
 
 

@@ -128,6 +128,13 @@ def test_labels_that_count_from_one_are_said_to() -> None:
     assert "counted from 1" in said[0]
 
 
+def test_labels_without_class_0_that_are_right_are_passed_in_silence() -> None:
+    graph = net()
+    right = answers(graph, [X]).classes
+    chosen = data(X[right > 0], right[right > 0])
+    assert score(graph, answers(graph, chosen.real_inputs()), chosen)[1] == []
+
+
 @pytest.mark.parametrize("last", ["", "sigmoid", "tanh"])
 def test_one_score_is_compared_with_what_its_activation_makes_of_even_odds(last: str) -> None:
     logit = answers(net(1), [X]).outputs[0].reshape(-1)

@@ -22,6 +22,7 @@ from freeml.passes.fuse_pad import FusePad
 from freeml.passes.pipeline import FLOAT_PASSES, Pass, run_passes
 from freeml.passes.remove_identity import RemoveIdentity
 from freeml.passes.simplify_layout import SimplifyLayout
+from freeml.passes.skip_softmax import SkipSoftmax
 
 RNG = np.random.default_rng(0)
 CONSTS = {
@@ -48,7 +49,7 @@ POOL = "window=((2,2),(2,2),(1,1),(0,0,0,0))"
 def graph(text: str, consts: Mapping[str, Const] = CONSTS) -> Graph:
     """Short text -> graph. `x f32[2]` declares an input; `-> y` or `-> y:name` an output port of the value's shape."""
     lines, ports, body = ["graph m : float"], [], []
-    types = dict(re.findall(r"(?m)^\s*%(\S+) = .* : (f32\[[\d,]*\])", text))
+    types = dict(re.findall(r"(?m)^\s*%(\S+) = .* : ([fi]32\[[\d,]*\])", text))
     for line in map(str.strip, text.strip().splitlines()):
         if line.startswith("->"):
             for value, _, name in (item.partition(":") for item in line[2:].split()):
@@ -410,6 +411,44 @@ def test_padding_that_fills_whole_windows_of_an_average_stays(pad: str) -> None:
         -> a""",
         FusePad(),
     )
+
+
+# ---- SkipSoftmax -----------------------------------------------------------------------------------------------------
+
+
+def test_an_index_is_taken_of_scores_not_of_their_softmax() -> None:
+    source = graph(
+        """
+        x f32[4]
+        %s = Softmax(%x) : f32[4]
+        %i = ArgMax(%s) last=False : i32[1]
+        -> i
+        """
+    )
+    after = SkipSoftmax()(source)
+    assert [type(op).__name__ for op in after.ops] == ["ArgMax"]
+    assert after.ops[0].inputs == ("x",)
+
+
+def test_a_softmax_that_others_read_or_whose_scale_is_fixed_stays() -> None:
+    read = graph(
+        """
+        x f32[4]
+        %s = Softmax(%x) : f32[4]
+        %i = ArgMax(%s) last=False : i32[1]
+        -> i s
+        """
+    )
+    assert [type(op).__name__ for op in SkipSoftmax()(read).ops] == ["Softmax", "ArgMax"]
+    fixed = graph(
+        """
+        x f32[4]
+        %s = Softmax(%x) : f32[4] q(0.00390625, -128)
+        %i = ArgMax(%s) last=False : i32[1]
+        -> i
+        """
+    )
+    assert SkipSoftmax()(fixed).ops[1].inputs == ("s",)
 
 
 # ---- RemoveIdentity --------------------------------------------------------------------------------------------------
