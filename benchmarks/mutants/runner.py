@@ -56,14 +56,11 @@ def run_all(
 ) -> list[Row]:
     """One row for each mutant, in their order. limit_s: for each, in place of a multiple of what its check takes."""
     with tempfile.TemporaryDirectory(prefix="freeml-mutants-") as work:
+        every = [Workplace(Path(work) / str(k)) for k in range(jobs)]
+        seconds, unsound = sound(every, mutants)
         places: queue.Queue[Workplace] = queue.Queue()
-        for k in range(jobs):
-            folder = Path(work) / str(k)
-            folder.mkdir()
-            places.put(Workplace(folder))
-        place = places.get()
-        seconds, unsound = sound(place, mutants)
-        places.put(place)
+        for place in every:
+            places.put(place)
 
         def one(mutant: Mutant) -> Row:
             if mutant.name in unsound:
@@ -83,15 +80,13 @@ def run_all(
         return rows
 
 
-def sound(place: Workplace, mutants: Sequence[Mutant]) -> tuple[dict[str, float], dict[str, str]]:
+def sound(places: Sequence[Workplace], mutants: Sequence[Mutant]) -> tuple[dict[str, float], dict[str, str]]:
     """Run all checks once without any mistake: mutant -> seconds, and mutant -> why its check is worth nothing."""
-    nodes = list(dict.fromkeys(node for mutant in mutants for node in mutant.check))
-    if not nodes:
-        return {}, {}
-    ran = place.run(nodes, MOST_S, to_the_end=True)
-    tests = ran.tests
-    if not tests:  # pytest runs nothing where one of its arguments selects nothing
-        tests = tuple(test for node in nodes for test in place.run((node,), MOST_S, to_the_end=True).tests)
+    nodes = sorted({node for mutant in mutants for node in mutant.check})  # those of a file share what it builds
+    share = -(-len(nodes) // len(places)) or 1
+    shares = [nodes[first : first + share] for first in range(0, len(nodes), share)]
+    with ThreadPoolExecutor(len(places)) as pool:
+        tests = [test for found in pool.map(_whole, places, shares) for test in found]
     seconds, unsound = {}, {}
     for mutant in mutants:
         own = [test for test in tests if any(_selects(node, test["node"]) for node in mutant.check)]
@@ -102,6 +97,15 @@ def sound(place: Workplace, mutants: Sequence[Mutant]) -> tuple[dict[str, float]
         elif mutant.check and not any(test["when"] == "call" for test in own):
             unsound[mutant.name] = f"no such test: {' '.join(mutant.check)}"
     return seconds, unsound
+
+
+def _whole(place: Workplace, nodes: Sequence[str]) -> tuple[dict[str, Any], ...]:
+    """How each of some tests ends."""
+    ran = place.run(nodes, MOST_S, to_the_end=True)
+    if ran.tests:
+        return ran.tests
+    # pytest runs nothing where one of its arguments selects nothing
+    return tuple(test for node in nodes for test in place.run((node,), MOST_S, to_the_end=True).tests)
 
 
 def _selects(node: str, test: str) -> bool:

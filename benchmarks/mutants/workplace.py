@@ -43,6 +43,7 @@ class Workplace:
     """A copy of the working tree as it is, for one check at a time."""
 
     def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         self.root = folder / "project"
         self._report = folder / "report.jsonl"
         shutil.copytree(ROOT, self.root, ignore=shutil.ignore_patterns(*SKIPPED), symlinks=True)

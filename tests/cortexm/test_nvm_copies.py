@@ -6,7 +6,7 @@ import pytest
 
 from tests.cortexm.conftest import Compiled
 from tests.cortexm.test_real_boards import samples_of, started
-from tests.firmware.nvm_copies import with_check
+from tests.firmware.nvm_copies import assert_commits_are_words, with_check
 
 
 @pytest.mark.parametrize("board", ["qemu_m0", "qemu_m4", "nucleo_l073rz"])
@@ -16,3 +16,12 @@ def test_bytes_are_written_and_read_at_every_alignment_of_both_ends(board: str, 
     main.write_text(with_check(main.read_text(), "fml_board_fault();"))
     _, (codes, *_), (expected, *_) = samples_of(output)
     assert started(output, board).infer(codes).outputs == expected
+
+
+@pytest.mark.parametrize("board", ["qemu_m0", "qemu_m4"])
+def test_a_commit_word_is_one_store(board: str, compiled: Compiled) -> None:
+    output = compiled("digits", board)
+    _, (codes, *_), _ = samples_of(output)
+    engine = started(output, board)
+    engine.sense(codes)
+    assert_commits_are_words(engine, output)

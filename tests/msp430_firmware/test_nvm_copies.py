@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.firmware.nvm_copies import with_check
+from tests.firmware.nvm_copies import assert_commits_are_words, with_check
 from tests.msp430_firmware.conftest import TOOLCHAINS, Compiled
 from tests.msp430_firmware.machine import rig, samples
 
@@ -22,3 +22,12 @@ def test_bytes_are_written_and_read_at_every_alignment_of_both_ends(
     engine.power_on()
     ((codes, expected),) = samples(output, 1)
     assert engine.infer(codes).outputs == expected
+
+
+@pytest.mark.parametrize("toolchain", TOOLCHAINS)
+def test_a_commit_word_is_one_store(toolchain: str, compiled: Compiled, tmp_path: Path) -> None:
+    output = compiled("digits")
+    engine, _ = rig(output, tmp_path, toolchain)
+    engine.sense(samples(output, 1)[0][0])
+    engine.power_on()
+    assert_commits_are_words(engine, output)

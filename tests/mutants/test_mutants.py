@@ -68,11 +68,11 @@ def test_a_check_that_does_not_end_is_stopped(place: Workplace) -> None:
 def test_a_check_that_fails_without_a_mistake_or_is_not_there_is_worth_nothing(place: Workplace) -> None:
     (place.root / "tests" / "test_that_fails.py").write_text("def test_it() -> None:\n    assert False\n")
     failing = replace(UNITS, name="failing", check=("tests/test_that_fails.py::test_it",))
-    seconds, unsound = sound(place, [UNITS, failing])
+    seconds, unsound = sound([place], [UNITS, failing])
     assert unsound.keys() == {"failing"}
     assert seconds[UNITS.name] >= 0
     missing = replace(UNITS, name="missing", check=("tests/tiles/test_units.py::test_that_nobody_wrote",))
-    assert sound(place, [missing])[1].keys() == {"missing"}
+    assert sound([place], [missing])[1].keys() == {"missing"}
 
 
 def test_a_summary_counts_what_nobody_explains(place: Workplace) -> None:
