@@ -16,6 +16,7 @@ import onnx
 from onnx import numpy_helper
 
 from freeml.frontend.builder import GraphBuilder
+from freeml.frontend.common_scale import spanning
 from freeml.frontend.onnx_lower_math import binary_op
 from freeml.frontend.onnx_nodes import Args, Known, Node, Operand, Tensor
 from freeml.ir.types import Quant
@@ -32,7 +33,7 @@ def common_scales(nodes: Iterable[onnx.NodeProto], constants: Mapping[str, onnx.
     for node in nodes:
         if node.op_type == "QuantizeLinear" and node.input and (quant := _declared(node, constants)) is not None:
             found.setdefault(node.input[0], set()).add(quant)
-    return {name: _spanning(quants) for name, quants in found.items() if len(quants) > 1}
+    return {name: spanning(quants) for name, quants in found.items() if len(quants) > 1}
 
 
 def _declared(node: onnx.NodeProto, constants: Mapping[str, onnx.TensorProto]) -> Quant | None:
@@ -46,14 +47,6 @@ def _declared(node: onnx.NodeProto, constants: Mapping[str, onnx.TensorProto]) -
         return Quant(float(scale), int(zero) - (128 if zero.dtype == np.uint8 else 0))
     except (ValueError, TypeError, IndexError):
         return None
-
-
-def _spanning(quants: Iterable[Quant]) -> Quant:
-    ranges = [quant.range() for quant in quants]
-    low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
-    widest = next((quant for quant in quants if quant.range() == (low, high)), None)
-    scale = (high - low) / 255
-    return widest or Quant(scale, max(-128, min(127, round(-128 - low / scale))))
 
 
 def quantize(g: GraphBuilder, node: Node, args: Args) -> Operand:

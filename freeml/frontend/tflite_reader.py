@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import dataclass, field
 
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 from freeml.errors import BadModel, UnsupportedOp
 from freeml.frontend.builder import Floats, GraphBuilder, View, Weight
+from freeml.frontend.common_scale import spanning
 from freeml.frontend.tflite_file import Operator, Quantization, Tensor, TfliteModel
 from freeml.ir.types import Array, Quant
 
@@ -45,6 +47,20 @@ class Known:
         return self.items.dtype.kind == "i" and self.quant is None
 
 
+def _common_scales(model: TfliteModel) -> dict[int, Quant]:
+    """For float tensors that several QUANTIZE read in different scales: one that all of them fit in."""
+    found: dict[int, set[Quant]] = {}
+    for op in model.operators:
+        if op.kind == "QUANTIZE" and len(op.inputs) == len(op.outputs) == 1 and op.inputs[0] >= 0:
+            quant, dtype = model.tensors[op.outputs[0]].quant, model.tensors[op.outputs[0]].dtype
+            offset = {"INT8": 0, "UINT8": 128}.get(dtype)
+            if quant is None or offset is None or not len(quant.scales) == len(quant.zero_points) == 1:
+                continue
+            with contextlib.suppress(ValueError):  # `activation_quant` says what is wrong with it
+                found.setdefault(op.inputs[0], set()).add(Quant(quant.scales[0], quant.zero_points[0] - offset))
+    return {index: spanning(quants) for index, quants in found.items() if len(quants) > 1}
+
+
 class Reader:
     """The values of one model while its operators are lowered onto a builder, in order."""
 
@@ -53,6 +69,7 @@ class Reader:
         self.builder = builder
         self._values: dict[int, View | Known] = {}
         self._indices: set[int] = set()  # results of ARG_MAX, which may only leave the graph
+        self._common = _common_scales(model)
         self._n_activation_elems = 0
         self._n_weight_elems = 0
 
@@ -78,7 +95,7 @@ class Reader:
             raise UnsupportedOp("the input is a single number without dimensions", where=where)
         self._charge(tensor.shape, where)
         view = self.builder.input(tensor.name or f"input{index}", tensor.shape)
-        self._values[index] = self._annotated(view, tensor, where)
+        self._values[index] = self._annotated(view, index, where)
 
     def add_output(self, index: int) -> None:
         """Make a tensor an output of the graph."""
@@ -117,11 +134,13 @@ class Reader:
         if node.op.kind == "ARG_MAX":
             self._indices.add(out)
             return view
-        return self._annotated(view, tensor, node.loc)
+        return self._annotated(view, out, node.loc)
 
-    def _annotated(self, view: View, tensor: Tensor, where: str) -> View:
+    def _annotated(self, view: View, index: int, where: str) -> View:
+        tensor = self.tensor(index)
         if tensor.dtype == "FLOAT32":
-            return view
+            common = self._common.get(index)
+            return view if common is None else self.builder.annotate(view, common, where)
         return self.builder.annotate(view, self.activation_quant(tensor, where), where)
 
     def _charge(self, shape: tuple[int, ...], where: str) -> None:

@@ -12,6 +12,8 @@ from freeml.ir.graph import Graph
 from freeml.ir.interpret import predict
 from freeml.ir.ops import Transpose, Unary
 from freeml.ir.types import Quant
+from freeml.passes.pipeline import run_passes
+from freeml.quantize.search import quantize
 
 RNG = np.random.default_rng(7)
 SAME, VALID = 0, 1
@@ -337,3 +339,49 @@ def test_uint8_layers_of_older_converters(tmp_path):
     steps = np.abs(fake_quantized(graph, inputs) - litert(content, *inputs)[:, 0]) / 0.1
     assert steps.max() < 1.01
     assert steps.mean() < 0.05
+
+
+def int8_pad(before: tuple[float, int], after: tuple[float, int], code: int | None) -> bytes:
+    """PADV2 of int8, or PAD without a value, between two scales."""
+    shape, out = (1, 3, 3, 2), (1, 4, 5, 2)
+    tensors = [
+        T("x", shape, "INT8", None, before[:1], before[1:]),
+        const("w", np.array([[0, 0], [1, 0], [0, 2], [0, 0]], np.int32)),
+        T("y", out, "INT8", None, after[:1], after[1:]),
+    ]
+    names = ["x", "w"]
+    if code is not None:
+        tensors.append(T("v", (), "INT8", np.array(code, np.int8), after[:1], after[1:]))
+        names.append("v")
+    return write_model(tensors, [Op("PAD" if code is None else "PADV2", names, "y")], ["x"], ["y"])
+
+
+@pytest.mark.parametrize("code", [None, 100, -128])
+def test_padding_of_int8_is_the_code_that_litert_writes(code, tmp_path):
+    content = int8_pad((0.02, 5), (0.02, 5), code)
+    graph = quantize(run_passes(read(tmp_path, content)), None).graph
+    inputs = random_inputs(graph, 4)
+    ours = predict(graph, inputs)[0]
+    np.testing.assert_allclose(ours, litert(content, *inputs).reshape(ours.shape), atol=1e-5)
+
+
+def test_a_padding_value_beyond_the_scale_of_the_input_keeps_its_code(tmp_path):
+    """LiteRT's kernel moves codes as they are; the value is one of the scale behind it."""
+    graph = quantize(run_passes(read(tmp_path, int8_pad((0.01, 5), (0.04, -7), 100))), None).graph
+    zeros = np.zeros((1, *graph.inputs[0].shape), np.float32)
+    assert predict(graph, [zeros])[0].reshape(4, 5, 2)[0, 0, 0] == pytest.approx(107 * 0.04)
+
+
+def test_a_float_tensor_in_two_scales_is_clamped_by_neither(tmp_path):
+    scales = {"narrow": (1 / 255, -128), "wide": (4 / 255, 0)}
+    tensors = [T("x", (1, 6))]
+    ops = []
+    for name, (scale, zero) in scales.items():
+        tensors += [T(f"{name}q", (1, 6), "INT8", None, (scale,), (zero,)), T(name, (1, 6))]
+        ops += [Op("QUANTIZE", ["x"], f"{name}q"), Op("DEQUANTIZE", [f"{name}q"], name)]
+    content = write_model(tensors, ops, ["x"], list(scales))
+    graph = quantize(run_passes(read(tmp_path, content)), None).graph
+    x = np.array([[-3, -1, -0.25, 0.25, 0.75, 3]], np.float32)
+    narrow, wide = predict(graph, [x])
+    np.testing.assert_allclose(narrow, np.clip(x, 0, 1), atol=0.5 / 255 + 2 / 255)
+    np.testing.assert_allclose(wide, np.clip(x, -2, 2), atol=2.1 / 255)
