@@ -54,7 +54,7 @@ def _logged(path: Path | None) -> list[Net]:
 
 def report(summary: Summary) -> str:
     """The table of benchmarks/results/differential.txt."""
-    unit = "steps" if summary.kind == "qdq" else "of the largest value"
+    unit = "steps" if summary.kind in ("qdq", "scales") else "of the largest value"
     n_refused = sum(summary.refused.values())
     facts = (
         f"{summary.kind}: seed {summary.seed}, {summary.nets} nets",

@@ -30,6 +30,7 @@ class Piece:
 
     nodes: tuple[onnx.NodeProto, ...]
     sources: tuple[str, ...]  # tensors before their QuantizeLinear, or inputs of the model
+    read_as: tuple[str, ...]  # of each, the tensor behind its DequantizeLinear; itself where it is read in two scales
     result: str  # a dequantised tensor
 
     def proto(self, whole: onnx.ModelProto, shapes: dict[str, tuple[int, ...]]) -> onnx.ModelProto:
@@ -54,7 +55,20 @@ def pieces(proto: onnx.ModelProto) -> Iterator[Piece]:
         taken |= {id(quantised), id(behind[0])}
         nodes = tuple(node for node in proto.graph.node if id(node) in taken)
         if sources:
-            yield Piece(nodes, tuple(sources), behind[0].output[0])
+            read_as = tuple(_as_read(nodes, name, quantised.output[0]) for name in sources)
+            yield Piece(nodes, tuple(sources), read_as, behind[0].output[0])
+
+
+def _as_read(nodes: Sequence[onnx.NodeProto], source: str, result: str) -> str:
+    codes = [
+        n.output[0] for n in nodes if n.op_type == "QuantizeLinear" and n.input[0] == source and n.output[0] != result
+    ]
+    behind = [n.output[0] for n in nodes if n.op_type == "DequantizeLinear" and n.input[0] in codes]
+    return (
+        behind[0]
+        if len(behind) == 1 and not any(source in n.input for n in nodes if n.output[0] not in codes)
+        else source
+    )
 
 
 def _upstream(proto: onnx.ModelProto, made_by: dict[str, onnx.NodeProto], wanted: str) -> tuple[set[int], list[str]]:
@@ -84,7 +98,7 @@ def judge_layers(proto: onnx.ModelProto, samples: Sequence[Array]) -> tuple[judg
     values = _recorded(proto, samples)
     widest = 1.0
     for piece in pieces(proto):
-        own = [values[name] for name in piece.sources]
+        own = [values[name] for name in piece.read_as]
         model = piece.proto(proto, {name: values[name].shape[1:] for name in piece.sources})
         try:
             graph = judge.read_onnx(model)
@@ -109,7 +123,7 @@ def judge_layers(proto: onnx.ModelProto, samples: Sequence[Array]) -> tuple[judg
 
 
 def _recorded(proto: onnx.ModelProto, samples: Sequence[Array]) -> dict[str, Array]:
-    """Values of the inputs and, under the names before and behind it, of every quantised tensor as it is read."""
+    """Values of the inputs, and of every quantised tensor before and behind its codes."""
     full = onnx.ModelProto()
     full.CopyFrom(proto)
     pairs = {}
@@ -119,7 +133,9 @@ def _recorded(proto: onnx.ModelProto, samples: Sequence[Array]) -> dict[str, Arr
             if made is not None and made.op_type == "QuantizeLinear":
                 pairs[node.output[0]] = made.input[0]
     kept = [value.name for value in proto.graph.output]
-    full.graph.output.extend(onnx.ValueInfoProto(name=name) for name in pairs if name not in kept)
+    inputs = {value.name for value in proto.graph.input}
+    wanted = dict.fromkeys([*pairs, *(name for name in pairs.values() if name not in inputs)])
+    full.graph.output.extend(onnx.ValueInfoProto(name=name) for name in wanted if name not in kept)
     found = judge.session(full)
     names = [port.name for port in found.get_inputs()]
     outputs = [port.name for port in found.get_outputs()]
@@ -127,8 +143,6 @@ def _recorded(proto: onnx.ModelProto, samples: Sequence[Array]) -> dict[str, Arr
     values = dict(zip(names, samples, strict=True))
     for name, column in zip(outputs, zip(*columns, strict=True), strict=True):
         values[name] = np.stack(column)
-        if name in pairs:
-            values.setdefault(pairs[name], values[name])
     return values
 
 

@@ -17,7 +17,7 @@ from freeml.errors import BadModel, FreemlError, UnsupportedOp
 from freeml.ir.graph import Stage
 from freeml.pipeline import optimise
 
-KINDS = ("onnx", "torch", "qdq")
+KINDS = ("onnx", "torch", "qdq", "scales")
 N_SAMPLES = 4
 # Oracles refuse some nets that nobody would write: the next one of the same seed takes its place.
 _TRIES = 25
@@ -165,6 +165,22 @@ def _qdq(rng: np.random.Generator) -> Verdict | None:
     return judge.judge_qdq(proto, [samples])
 
 
-_JUDGES = {"onnx": _onnx, "torch": _torch, "qdq": _qdq}
+def _scales(rng: np.random.Generator) -> Verdict | None:
+    from benchmarks.differential.onnx_nets import inputs_of
+    from benchmarks.differential.qdq_nets import random_net
+    from benchmarks.differential.scaled_nets import random_scales
+
+    net = random_net(rng)
+    (shape,) = inputs_of(net)
+    samples = 1.2 * rng.standard_normal((N_SAMPLES, *shape)).astype(np.float32)
+    try:
+        proto = random_scales(net, rng, rng.standard_normal((8, *shape)).astype(np.float32))
+        judge.run_onnx(proto, [samples])
+    except Exception:  # of onnxruntime, from many classes
+        return None
+    return judge.judge_qdq(proto, [samples], uneven=True)
+
+
+_JUDGES = {"onnx": _onnx, "torch": _torch, "qdq": _qdq, "scales": _scales}
 
 __all__ = ["KINDS", "Net", "Summary", "reason", "run"]

@@ -131,7 +131,7 @@ class Lowering:
         self.n_elems = 0
         self.n_constants = 0
         self.initialisers = {tensor.name: tensor for tensor in self.graph.initializer}
-        self.common_scales = qdq.common_scales(self.graph.node, self.initialisers)
+        self.common_scales = qdq.common_scales((node for _, node in live_nodes(self.graph)), self.initialisers)
 
     def run(self) -> GraphBuilder:
         """Inputs, nodes, outputs. Raises UnsupportedOp and BadModel."""

@@ -6,6 +6,7 @@ the saturation of a scale, behind a tanh, would see the 256 levels of tanh.
 
 from __future__ import annotations
 
+from freeml.ir.decision import decide
 from freeml.ir.graph import Graph
 from freeml.ir.ops import Binary, Op, Unary
 
@@ -19,9 +20,15 @@ def is_table(graph: Graph, op: Op) -> bool:
 
 
 def inner_values(graph: Graph) -> frozenset[str]:
-    """Results of such functions that only another one reads, and to which the model gave no scale."""
+    """Results of such functions that only another one reads, and to which the model gave no scale.
+
+    What the device decides by is none of them: it must have codes.
+    """
     found = set()
+    decision = decide(graph)
     for op in graph.ops:
+        if decision is not None and op.output == decision.value:
+            continue
         if is_table(graph, op) and graph.uses[op.output] == 1 and graph.types[op.output].quant is None:
             readers = graph.readers(op.output)
             if readers and is_table(graph, readers[0]):

@@ -17,7 +17,7 @@ from freeml.frontend.builder import GraphBuilder, Weight
 from freeml.ir import ops as f
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import DenseI8
-from freeml.ir.interpret import encode_inputs, interpret
+from freeml.ir.interpret import encode_inputs, interpret, predict
 from freeml.ir.interpret_float import run_op
 from freeml.ir.ops import Window
 from freeml.ir.types import Const, Quant
@@ -235,6 +235,23 @@ def test_an_index_in_the_middle_of_a_model_is_refused() -> None:
     with pytest.raises(UnsupportedOp) as caught:
         lower(graph, {name: Quant(1.0, 0) for name in graph.types})
     assert caught.value.where == "net:/argmax"
+
+
+def test_functions_that_follow_each_other_are_one_table_but_for_what_the_device_decides_by() -> None:
+    def ops_of(*shape: int) -> list[str]:
+        builder = GraphBuilder("m")
+        x = builder.input("x", (1, *shape))
+        bent = builder.unary(builder.unary(x, "abs", loc="a"), "clamp", (0.1, 0.6), loc="b")
+        builder.output(builder.unary(bent, "sigmoid", loc="c"), "y")
+        graph = builder.finish()
+        samples = [np.linspace(-1, 1, 8 * math.prod(shape), dtype=np.float32).reshape(8, *shape)]
+        lowered = lower(graph, ranges(graph, samples))
+        (exact,) = predict(graph, samples)
+        assert np.abs(predict(lowered, samples)[0] - exact).max() < 2 / 256
+        return [op.loc for op in lowered.ops]
+
+    assert ops_of(1) == ["b", "c"]  # a single score: the value before the sigmoid has a threshold of its own
+    assert ops_of(3, 4) == ["c"]  # no classes
 
 
 def test_a_function_outside_its_domain_is_refused_with_the_range() -> None:

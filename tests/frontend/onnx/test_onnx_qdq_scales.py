@@ -274,3 +274,13 @@ def test_padding_is_a_code_of_the_scale_behind_it_and_the_table_stands_before_it
 def test_zeros_in_the_scale_of_the_input_are_still_part_of_the_convolution() -> None:
     _, result = compiled(padded_then_convolved(0.0, (-2, 2), (-2, 2)))
     assert [type(op) for op in result.graph.ops] == [ConvI8]
+
+
+def test_a_scale_that_nobody_reads_changes_nothing() -> None:
+    chain = Chain((1, 2, 4, 4))
+    chain.q((-2, 2))
+    layer = chain.op("Conv", inputs=[chain.last, chain.weight(WEIGHT)])
+    chain.q((-50, 90), layer)
+    chain.q((-4, 4), layer)
+    _, result = compiled(chain)
+    assert [type(op) for op in result.graph.ops] == [ConvI8]
