@@ -39,7 +39,7 @@ LAYER_STEPS = 1
 END_STEPS = 6
 MOST_STEPS = 2
 # Of the values of a net, this share may be further off than MOST_STEPS, or this many of a small one.
-_BEYOND, _BEYOND_UNEVEN, _FEW = 0.05, 0.25, 2
+_BEYOND, _BEYOND_UNEVEN, _FEW = 0.15, 0.25, 2
 
 
 @dataclass(frozen=True)

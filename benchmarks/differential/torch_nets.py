@@ -220,7 +220,7 @@ def _function(net: Growing) -> None:
         (torch.neg,), (torch.square,), (torch.erf,), (functional.silu,), (functional.elu, slope),
         (functional.leaky_relu, slope), (functional.hardtanh, low, high), (torch.clamp, low, high), (torch.clamp, low),
         (torch.clamp, None, high), (torch.clamp_min, low), (torch.clamp_max, high), (functional.softplus, 1, high),
-        (functional.celu, 1.0), (functional.softmax, int(net.rng.integers(1, len(net.shape)))), (torch.selu,),
+        (functional.elu, 1.0), (functional.softmax, int(net.rng.integers(1, len(net.shape)))), (torch.selu,),
         (functional.gelu,), (functional.hardsigmoid,), (functional.dropout, 0.2, False),
     )  # fmt: skip
     call = net.pick(*calls)
