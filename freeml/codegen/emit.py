@@ -75,8 +75,6 @@ def firmware_files(program: Program, board: Board, capacitance_uf: float | None 
         "program": program,
         "board": board,
         "map": memory,
-        "far": tuple(t for t in program.far_tables if memory.far_bytes and t.address >= memory.far_base),
-        "near": tuple(t for t in program.far_tables if not memory.far_bytes or t.address < memory.far_base),
         "capacitance_nf": round(1000 * (capacitance_uf or (capacitor.capacitance_uf.value if capacitor else 0))),
         "v_off_mv": round(capacitor.v_off_mv.value) if capacitor else 0,
     }

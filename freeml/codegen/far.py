@@ -1,7 +1,7 @@
-"""Where the weights of an MSP430 board go: literal addresses, beyond 16-bit pointers as long as there is room.
+"""Where the weights of an MSP430 board go: beyond 16-bit pointers as long as there is room.
 
-Tables follow each other from the beginning of far memory; one that does not fit there any more goes to the top of near
-memory, which fills downwards. C and linker script are printed from the same addresses, and the linker compares them.
+Tables follow each other from the beginning of far memory; one that does not fit there any more goes to near memory. The
+linker gives the addresses, to however many models one firmware has; here they are counted for one.
 """
 
 from __future__ import annotations
@@ -32,6 +32,10 @@ class FarLayout:
             return self.memory.far_base + self.far_used_bytes - room
         self.near_used_bytes += room
         return self.memory.flash_base + self.memory.flash_bytes - self.near_used_bytes
+
+    def region_of(self, address: int) -> str:
+        """ "far" or "near": what the section of a table begins with."""
+        return "far" if self.memory.far_bytes and address >= self.memory.far_base else "near"
 
     def check(self, *, near_bytes: int) -> None:
         """Raise DoesNotFit where no firmware can hold it all.

@@ -185,7 +185,9 @@ class _Emitter:
             return ""
         name = f"{self.graph.name}_{base}"
         resolved = tuple((f, filled[v[1:]] if v.startswith("@") else v) for f, v in layer.fields)
-        self.descriptors.append(Descriptor(layer.struct, name, resolved))
+        far = {table.name for table in self.tables if table.address}
+        weights: tuple[str, ...] = next(((f, v) for f, v in resolved if v in far), ())
+        self.descriptors.append(Descriptor(layer.struct, name, resolved, weights))
         return f"&{name}"
 
     def _table(self, name: str, key: str, layer: Layer, op: Op) -> str:
@@ -207,12 +209,13 @@ class _Emitter:
                 rows=() if is_far else _rows(const.array),
                 aligned=key in layer.aligned,
                 address=address,
+                region=self.far.region_of(address) if self.far and is_far else "",
                 slices=_slices(const.array) if is_far else (),
             )
             self.tables.append(table)
             self._by_content[content] = table
         known = self._by_content[content]
-        return f"FML_FAR({known.name}, {known.address:#07x}u)" if known.address else known.name
+        return known.name
 
 
 def _slices(array: Array) -> tuple[Slice, ...]:

@@ -18,7 +18,8 @@ class Slice:
 class Table:
     """A constant array. `rows` are lines of comma-separated numbers; an aligned one begins at a multiple of 4.
 
-    address  of a far table (fml_far.h), which has slices in place of rows; 0 where the linker chooses
+    address  of weights of an MSP430, as planned for a firmware without other models: the linker decides (fml_tables.h).
+             Such a table has slices in place of rows, in sections of `region`, "far" or "near". 0 elsewhere
     """
 
     c_type: str
@@ -29,16 +30,21 @@ class Table:
     rows: tuple[str, ...]
     aligned: bool = False
     address: int = 0
+    region: str = ""
     slices: tuple[Slice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Descriptor:
-    """A constant struct of fml_kernels.h; `fields` are (designator, C expression)."""
+    """A constant struct of fml_kernels.h; `fields` are (designator, C expression).
+
+    weights  the field and the table that an MSP430's linker fills in (fml_tables.h); empty where C does
+    """
 
     c_type: str
     name: str
     fields: tuple[tuple[str, str], ...]
+    weights: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,7 @@ def _names(folder: Path, part: str) -> Sequence[str]:
 
 
 def _failure(compiler: Compiler, name: str, memory: MemoryMap, diagnostics: str) -> ToolFailed | DoesNotFit:
-    near, ram = _overflow("FRAM", diagnostics), _overflow("RAM", diagnostics)
+    near, far, ram = (_overflow(region, diagnostics) for region in ("FRAM", "FAR", "RAM"))
     hint = "choose a larger board or a smaller model"
     if near:
         needed = memory.flash_bytes + near
@@ -111,6 +111,16 @@ def _failure(compiler: Compiler, name: str, memory: MemoryMap, diagnostics: str)
             needed=needed,
             available=memory.flash_bytes,
             hint=hint,
+        )
+    if far:
+        needed = memory.far_bytes + far
+        return DoesNotFit(
+            f"the weights of all models in this firmware need {needed:,} bytes of far memory, the board has "
+            f"{memory.far_bytes:,}",
+            region="far",
+            needed=needed,
+            available=memory.far_bytes,
+            hint="choose a larger board, smaller models or fewer of them",
         )
     if ram:
         return DoesNotFit(

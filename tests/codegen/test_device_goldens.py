@@ -72,9 +72,10 @@ def test_a_boards_files_are_what_was_reviewed(board: str, kind: str, update_gold
 
 
 def test_the_boards_goldens_show_what_the_hosts_cannot() -> None:
-    """Far tables and their addresses in the link script, staged reads, parts, packed weights, mains are in them."""
+    """Far tables and their place in the link script, staged reads, parts, packed weights, mains are in them."""
     far, staged = (generated(fixed_graphs.tiny_packings(), load_board(board)) for board in BOARDS)
-    assert "FML_FAR_BEGIN(" in far["tiny_packings_weights.h"]
+    assert "FML_WEIGHTS_SLICE(far," in far["tiny_packings_weights.h"]
+    assert "FML_WITH_WEIGHTS(" in far["tiny_packings.c"]
     assert ".far." in far["firmware/link.ld"]
     assert "_reads[" in staged["tiny_packings.c"]
     for files in (far, staged):

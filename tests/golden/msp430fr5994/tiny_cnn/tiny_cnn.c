@@ -4,8 +4,7 @@
 #include "fml_kernels.h"
 #include "tiny_cnn_weights.h"
 
-static const fml_conv_t tiny_cnn_v0 = {
-    .w = FML_FAR(tiny_cnn_v0_weight, 0x10000u),
+FML_WITH_WEIGHTS(fml_conv, tiny_cnn_v0, .w, tiny_cnn_v0_weight)
     .bias = tiny_cnn_v0_bias,
     .mult = tiny_cnn_v0_mult,
     .shift = tiny_cnn_v0_shift,
@@ -50,8 +49,7 @@ static const fml_pool_t tiny_cnn_v1 = {
     .hi = 120,
 };
 
-static const fml_dense_t tiny_cnn_v3 = {
-    .w = FML_FAR(tiny_cnn_v3_weight, 0x1001cu),
+FML_WITH_WEIGHTS(fml_dense, tiny_cnn_v3, .w, tiny_cnn_v3_weight)
     .bias = tiny_cnn_v3_bias,
     .mult = tiny_cnn_v3_mult,
     .shift = tiny_cnn_v3_shift,

@@ -4,8 +4,7 @@
 #include "fml_kernels.h"
 #include "tiny_packings_weights.h"
 
-static const fml_conv_t tiny_packings_v0 = {
-    .w = FML_FAR(tiny_packings_v0_weight, 0x10000u),
+FML_WITH_WEIGHTS(fml_conv, tiny_packings_v0, .w, tiny_packings_v0_weight)
     .bias = tiny_packings_v0_bias,
     .mult = tiny_packings_v0_mult,
     .shift = tiny_packings_v0_shift,
@@ -30,8 +29,7 @@ static const fml_conv_t tiny_packings_v0 = {
     .hi = 127,
 };
 
-static const fml_conv_t tiny_packings_v1 = {
-    .w = FML_FAR(tiny_packings_v1_weight, 0x10088u),
+FML_WITH_WEIGHTS(fml_conv, tiny_packings_v1, .w, tiny_packings_v1_weight)
     .bias = tiny_packings_v1_bias,
     .mult = tiny_packings_v1_mult,
     .shift = tiny_packings_v1_shift,
@@ -56,8 +54,7 @@ static const fml_conv_t tiny_packings_v1 = {
     .hi = 127,
 };
 
-static const fml_conv_t tiny_packings_v2 = {
-    .w = FML_FAR(tiny_packings_v2_weight, 0x100b6u),
+FML_WITH_WEIGHTS(fml_conv, tiny_packings_v2, .w, tiny_packings_v2_weight)
     .bias = tiny_packings_v2_bias,
     .mult = tiny_packings_v2_mult,
     .shift = tiny_packings_v2_shift,
@@ -82,8 +79,7 @@ static const fml_conv_t tiny_packings_v2 = {
     .hi = 127,
 };
 
-static const fml_conv_t tiny_packings_v3 = {
-    .w = FML_FAR(tiny_packings_v3_weight, 0x100d4u),
+FML_WITH_WEIGHTS(fml_conv, tiny_packings_v3, .w, tiny_packings_v3_weight)
     .bias = tiny_packings_v3_bias,
     .mult = tiny_packings_v3_mult,
     .shift = tiny_packings_v3_shift,
@@ -108,8 +104,7 @@ static const fml_conv_t tiny_packings_v3 = {
     .hi = 127,
 };
 
-static const fml_dense_t tiny_packings_v5 = {
-    .w = FML_FAR(tiny_packings_v5_weight, 0x10140u),
+FML_WITH_WEIGHTS(fml_dense, tiny_packings_v5, .w, tiny_packings_v5_weight)
     .bias = tiny_packings_v5_bias,
     .mult = tiny_packings_v5_mult,
     .shift = tiny_packings_v5_shift,

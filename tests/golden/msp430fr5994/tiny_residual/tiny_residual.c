@@ -4,8 +4,7 @@
 #include "fml_kernels.h"
 #include "tiny_residual_weights.h"
 
-static const fml_conv_t tiny_residual_v0 = {
-    .w = FML_FAR(tiny_residual_v0_weight, 0x10000u),
+FML_WITH_WEIGHTS(fml_conv, tiny_residual_v0, .w, tiny_residual_v0_weight)
     .bias = tiny_residual_v0_bias,
     .mult = tiny_residual_v0_mult,
     .shift = tiny_residual_v0_shift,
@@ -30,8 +29,7 @@ static const fml_conv_t tiny_residual_v0 = {
     .hi = 127,
 };
 
-static const fml_conv_t tiny_residual_v2 = {
-    .w = FML_FAR(tiny_residual_v2_weight, 0x10024u),
+FML_WITH_WEIGHTS(fml_conv, tiny_residual_v2, .w, tiny_residual_v2_weight)
     .bias = tiny_residual_v2_bias,
     .mult = tiny_residual_v2_mult,
     .shift = tiny_residual_v2_shift,
@@ -142,8 +140,7 @@ static const fml_pool_t tiny_residual_v8 = {
     .shift = tiny_residual_v8_shift,
 };
 
-static const fml_dense_t tiny_residual_v10 = {
-    .w = FML_FAR(tiny_residual_v10_weight, 0x10036u),
+FML_WITH_WEIGHTS(fml_dense, tiny_residual_v10, .w, tiny_residual_v10_weight)
     .bias = tiny_residual_v10_bias,
     .mult = tiny_residual_v10_mult,
     .shift = tiny_residual_v10_shift,

@@ -1,14 +1,14 @@
 /* made by a test */
 
-#include "fml_far.h"
+#include "fml_tables.h"
 
 /* [2, 3, 3, 2] of /ConvI8 */
-FML_FAR_BEGIN(tiny_residual_v0_weight, 36)
-FML_FAR_SLICE(tiny_residual_v0_weight, 0, 36)
+FML_WEIGHTS_BEGIN(tiny_residual_v0_weight, 36)
+FML_WEIGHTS_SLICE(far, tiny_residual_v0_weight, 0, 36)
     -122, -84, 16, -77, -108, -77, 16, -84, -122, -98, -12, -119, 91, 108, -68, 73, 21, 31, 103, -18, -77, -74, -9, 118,
     52, 48, 106, -29, -102, -113, -62, 51, -29, -47, -3, 103,
-FML_FAR_SLICE_END
-FML_FAR_END
+FML_WEIGHTS_SLICE_END
+FML_WEIGHTS_END
 
 /* [2] of /ConvI8 */
 static const int32_t tiny_residual_v0_bias[2] = {
@@ -41,11 +41,11 @@ static const int8_t tiny_residual_v1_table[256] = {
 };
 
 /* [3, 3, 2] of /ConvI8 */
-FML_FAR_BEGIN(tiny_residual_v2_weight, 18)
-FML_FAR_SLICE(tiny_residual_v2_weight, 0, 18)
+FML_WEIGHTS_BEGIN(tiny_residual_v2_weight, 18)
+FML_WEIGHTS_SLICE(far, tiny_residual_v2_weight, 0, 18)
     48, 72, 1, 73, 16, -119, 93, 6, -23, -62, -77, -68, -69, -12, 1, 106, -122, 31,
-FML_FAR_SLICE_END
-FML_FAR_END
+FML_WEIGHTS_SLICE_END
+FML_WEIGHTS_END
 
 /* [2] of /ConvI8 */
 static const int32_t tiny_residual_v2_bias[2] = {
@@ -73,11 +73,11 @@ static const uint8_t tiny_residual_v8_shift[1] = {
 };
 
 /* [3, 4] of /DenseI8 */
-FML_FAR_BEGIN(tiny_residual_v10_weight, 12)
-FML_FAR_SLICE(tiny_residual_v10_weight, 0, 12)
+FML_WEIGHTS_BEGIN(tiny_residual_v10_weight, 12)
+FML_WEIGHTS_SLICE(far, tiny_residual_v10_weight, 0, 12)
     -54, 103, 67, 93, -74, 76, 33, 52, -122, 21, -29, -17,
-FML_FAR_SLICE_END
-FML_FAR_END
+FML_WEIGHTS_SLICE_END
+FML_WEIGHTS_END
 
 /* [3] of /DenseI8 */
 static const int32_t tiny_residual_v10_bias[3] = {

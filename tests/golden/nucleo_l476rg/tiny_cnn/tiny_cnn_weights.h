@@ -1,6 +1,6 @@
 /* made by a test */
 
-#include "fml_far.h"
+#include "fml_tables.h"
 
 /* [48] of /ConvI8 */
 static const int8_t tiny_cnn_v0_weight[48] FML_ALIGNED4 = {

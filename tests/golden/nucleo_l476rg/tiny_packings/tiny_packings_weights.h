@@ -1,6 +1,6 @@
 /* made by a test */
 
-#include "fml_far.h"
+#include "fml_tables.h"
 
 /* [168] of /ConvI8 */
 static const int8_t tiny_packings_v0_weight[168] FML_ALIGNED4 = {

@@ -1,6 +1,6 @@
 /* made by a test */
 
-#include "fml_far.h"
+#include "fml_tables.h"
 
 /* [40] of /ConvI8 */
 static const int8_t tiny_residual_v0_weight[40] FML_ALIGNED4 = {
