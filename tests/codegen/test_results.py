@@ -118,3 +118,23 @@ def test_over_many_classes_the_logits_tell_what_the_softmax_cannot(tmp_path: Pat
     from_logits = np.mean([r.class_index for r in model.published] == exact)
     assert from_logits > from_softmax + 0.1
     assert from_logits > 0.8
+
+
+@pytest.mark.parametrize(("last", "kind", "n"), [("sigmoid", "threshold", 1), ("softmax", "scores", 4)])
+def test_a_model_that_came_quantised_publishes_from_its_own_scores(
+    last: str, kind: str, n: int, tmp_path: Path
+) -> None:
+    """As TFLite's LOGISTIC and SOFTMAX: scores in a scale of their own, shares in 1/256."""
+    rng = np.random.default_rng(2)
+    b = GraphBuilder("own")
+    x = b.annotate(b.input("x", (6,)), Quant(0.03, 5), "x")
+    weights = Weight(np.rint(rng.normal(size=(n, 6)) * 30) * 0.02, code_scales=(0.02,))
+    y = b.annotate(b.dense(x, weights, None, loc="scores"), Quant(0.11, -9), "y")
+    y = b.softmax(y, 0, loc="soft") if last == "softmax" else b.unary(y, last, (), loc=last)
+    b.output(b.annotate(y, Quant(1 / 256, -128), "share"), "y")
+    made = quantize(run_passes(b.finish()), None).graph
+    decision = decide(made)
+    assert decision is not None
+    assert decision.kind == kind
+    assert made.types[decision.value].quant == Quant(0.11, -9)
+    check(made, tmp_path, n_samples=40)
