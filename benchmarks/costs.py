@@ -2,8 +2,8 @@
 
 Each network is planned for each board as `freeml compile` does, with the cycle table of the compiler that builds its
 firmware, and run on the board's emulator. A ratio is planned over emulated: of cycles and of charge, for a whole
-inference (its mean, report and boot aside), and the least of any step, which is below 1 only where a step took more
-than was planned for it.
+inference (boot, and what a board's report prints, aside), and the least of any step, which is below 1 only where a step
+took more than was planned for it.
 """
 
 from __future__ import annotations
@@ -95,16 +95,17 @@ def row(network: str, model: Path, data: str | None, board: str, toolchain: Tool
 
 
 def planned_steps(tiles: TilePlan) -> list[tuple[str, TileCost]]:
-    """Name and planned cost of every step of an inference in order, without boot and report."""
+    """Name and planned cost of every step of an inference in order, without boot."""
     restore = tiles.restore
     assert restore is not None
     assert tiles.capture.cost is not None
     assert tiles.publish.cost is not None
+    assert tiles.report.cost is not None
     found = [("capture", tiles.capture.cost - restore)]
     for layer in tiles.layers:
         assert layer.cost is not None
         found += [(layer.loc, layer.cost - restore)] * layer.n_tiles
-    return [*found, ("publish", tiles.publish.cost - restore)]
+    return [*found, ("publish", tiles.publish.cost - restore), ("report", tiles.report.cost - restore)]
 
 
 def main() -> None:

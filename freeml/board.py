@@ -112,6 +112,7 @@ class Energy(Strict):
     boot_nc, boot_us    from the moment the supply is switched on to the first instruction of main
     sleep_ua            waiting for the capacitor, where the board stays on
     calibration         factor of this very board on all charges; 1 for an average one
+    adc_ua, reference_ua  while the capacitor is measured: converter, and voltage reference with its buffer
     """
 
     cycle_pc: PositiveAmount
@@ -123,6 +124,8 @@ class Energy(Strict):
     boot_us: Amount
     sleep_ua: Amount
     calibration: PositiveAmount
+    adc_ua: Amount | None = None
+    reference_ua: Amount | None = None
 
 
 class CapacitorFigures(Strict):

@@ -9,6 +9,7 @@ compiler: anything else is priced by the worst of the variant's tables, a good d
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -88,14 +89,15 @@ def wait_states(core: str, clock_hz: int) -> int:
 
 @cache
 def sources_digest(variant: str) -> str:
-    """Of the kernels of a variant as they are here: all that its cycles depend on but the compiler."""
+    """Of the kernels of a variant as they are here, comments aside: all that its cycles depend on but the compiler."""
     root = resource("runtime_c")
     files = {path.name: path for path in (root / "kernels" / "portable").iterdir() if path.suffix in (".c", ".h")}
     files |= {path.name: path for path in (root / "kernels" / variant).iterdir() if path.suffix in (".c", ".h")}
     files |= {f"include/fml_{name}.h": root / "include" / f"fml_{name}.h" for name in _HEADERS}
     digest = hashlib.sha256()
     for name in sorted(files):
-        digest.update(f"{name}\0".encode() + files[name].read_bytes() + b"\0")
+        code = re.sub(r"/\*.*?\*/", " ", files[name].read_text(encoding="utf-8"), flags=re.DOTALL)
+        digest.update(f"{name}\0{' '.join(code.split())}\0".encode())
     return digest.hexdigest()[:16]
 
 

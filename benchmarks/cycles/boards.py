@@ -18,8 +18,8 @@ from benchmarks.cycles.measure import around, readings, samples, start
 from freeml.board import Board, board_names, load_board
 from freeml.errors import DoesNotFit
 from freeml.firmware.build import Toolchain
-from freeml.plan.energy_work import capture_work, fixed_work
-from freeml.plan.tiles import PUBLISH_BYTES, TilePlan
+from freeml.plan.energy_work import RECORD_BYTES, capture_work, fixed_work, report_work
+from freeml.plan.tiles import TilePlan
 from freeml.profile import measure_boots, measure_steps
 from freeml.sim.engine import Engine, Taken
 
@@ -55,14 +55,14 @@ def entries(board: Board, toolchain: Toolchain) -> tuple[dict[str, float], float
 
 
 def _fixed(design: Design, board: Board, engine: Engine, tiles: TilePlan) -> Iterator[tuple[dict[str, float], Taken]]:
-    """Capture and publication."""
-    graph = design.graph
+    """Capture, publication and report."""
+    types, graph = design.graph.types, design.graph
     steps, _ = measure_steps(engine, np.random.default_rng(0).bytes(INPUT_BYTES), tiles.n_tiles)
-    types = graph.types
     capture = capture_work([types[port.value].size_bytes for port in graph.inputs], tiles.sram_bytes)
-    yield around(capture, board, tiles), steps[0].taken
-    publish = fixed_work(write_bytes=PUBLISH_BYTES, compared=1)
-    yield around(publish, board, tiles), steps[tiles.n_tiles + 1].taken
+    publish = fixed_work(write_bytes=RECORD_BYTES, compared=1)
+    report = report_work([types[port.value].size_bytes for port in graph.outputs])
+    for work, step in ((capture, steps[0]), (publish, steps[-2]), (report, steps[-1])):
+        yield around(work, board, tiles), step.taken
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy.optimize import linprog
 
-HEADROOM = 1.02  # other data than the samples': carries, branches, and the divisions of a softmax
+HEADROOM = 1.06  # other shapes and data than the samples': carries, branches, the divisions of a softmax
 
 
 def envelope(counts: Sequence[Mapping[str, float]], cycles: Sequence[float]) -> dict[str, float]:

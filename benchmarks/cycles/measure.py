@@ -158,8 +158,8 @@ def _steps(engine: Engine, codes: bytes, tiles: TilePlan, kernels: list[str]) ->
     }
     engine.sense(codes)
     engine.power_on()
-    engine.run()  # the first boot, on garbage
-    before = Taken(charge_pc=0.0)
+    engine.run()  # the first boot, on garbage, to its report
+    assert engine.run_to(address[_STEP_END])  # reported
     assert engine.run_to(address[_STEP_END])  # captured
     before = engine.taken
     for index, layer in enumerate(tiles.layers):

@@ -192,16 +192,21 @@ def report_work(output_bytes: Sequence[int]) -> Work:
     n_bytes, one = sum(output_bytes), np.ones(1, dtype=np.int64)
     read = (n_bytes + RECORD_BYTES) * one
     done = fixed_work(write_bytes=0, compared=0)
-    counts = {**done.counts, "copied_byte": n_bytes * one}
     transfers = (1 + len(output_bytes)) * one
+    counts = {"copy.call": transfers, "copy.row": transfers, "copy.byte": read}  # a loop as that of fml_copy_i8
     return replace(done, counts=counts, value_read_bytes=read, stage_bytes=read, stage_transfers=transfers)
 
 
 def capture_work(input_bytes: Sequence[int], buffer_bytes: int) -> Work:
-    """Work of capturing inputs of so many bytes, sampled and written a buffer at a time: all the SRAM for tiles."""
+    """Work of capturing inputs of so many bytes, sampled and written a buffer at a time: all the SRAM for tiles.
+
+    Sampling is a copy out of a window in SRAM; what a sensor takes beyond that is not known here.
+    """
     buffer_bytes = -(-buffer_bytes // ALIGN_BYTES) * ALIGN_BYTES
     writes = sum(-(-n // buffer_bytes) * -(-min(n, buffer_bytes) // CHUNK_BYTES) for n in input_bytes)
-    return fixed_work(write_bytes=sum(input_bytes), compared=0, writes=writes)
+    calls = np.array([sum(-(-n // buffer_bytes) for n in input_bytes)], dtype=np.int64)
+    copied = {"copy.call": calls, "copy.row": calls, "copy.byte": np.array([sum(input_bytes)], dtype=np.int64)}
+    return replace(fixed_work(write_bytes=sum(input_bytes), compared=0, writes=writes), counts=copied)
 
 
 def _transfers(n_bytes: Ints) -> Ints:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from freeml.cli import main
 from freeml.cycle_table import MISMATCH_FACTOR, cycle_tables, kernel_cycles, sources_digest, worst
 from freeml.plan.energy_work import kernel_calls, work
 from freeml.plan.memory import plan_memory
+from freeml.resources import resource
 from tests.cli.models import write_model
 from tests.plan.plan_graphs import tiny_cnn
 
@@ -92,3 +94,15 @@ def test_commands_say_what_steps_are_priced_with(
     monkeypatch.setattr(cycle_table, "sources_digest", lambda _: "another")
     assert main(args) == 0
     assert "1.3 times the worst known" in " ".join(capsys.readouterr().out.split())
+
+
+def test_comments_of_a_kernel_do_not_make_its_table_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(resource("runtime_c"), tmp_path / "runtime_c")
+    monkeypatch.setattr(cycle_table, "resource", tmp_path.joinpath)
+    digest = sources_digest.__wrapped__
+    kernel = tmp_path / "runtime_c" / "kernels" / "armv6m" / "fml_dense_i8.c"
+    before, text = digest("armv6m"), kernel.read_text()
+    kernel.write_text("/* another word */\n" + text)
+    assert digest("armv6m") == before
+    kernel.write_text(text.replace("uint8_t rows = 1;", "uint8_t rows = 2;"))
+    assert digest("armv6m") != before

@@ -1,0 +1,35 @@
+"""Plans against emulated boards: no step is dearer than planned, and whole networks are not planned far too dear."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.costs import row
+from benchmarks.power_loss.models import source
+from freeml.board import board_names, load_board
+from freeml.firmware.build import Toolchain, find_cross_compiler
+from tests.msp430.oracle import find_toolchain
+
+BOARDS = [name for name in board_names() if load_board(name).memory_map]
+CASES: list[tuple[str, str, Toolchain]] = [
+    *(("digits", board, "zig") for board in BOARDS),
+    *(("digits", board, "gcc") for board in ("msp430fr5994", "qemu_m0", "nucleo_l476rg")),
+    *(("tiny_cnn", board, "zig") for board in ("msp430fr5969", "qemu_m0", "qemu_m4")),
+]
+
+find_toolchain()  # unpacks the archive with MSP430's GCC into the cache folder, where there is one
+
+
+@pytest.mark.parametrize(("network", "board", "toolchain"), CASES)
+def test_no_step_is_dearer_than_planned_nor_a_network_by_half(
+    network: str, board: str, toolchain: Toolchain, tmp_path: Path
+) -> None:
+    """Each compiler against its own table; cycles and charge of every step, and of all of them."""
+    find_cross_compiler(toolchain, load_board(board).memory_map)
+    model, data = source(network, tmp_path)
+    found = row(network, model, data, board, toolchain, tmp_path / "out")
+    assert found.least_step_ratio >= 1, found.worst_step
+    assert 1 <= found.cycles_ratio <= 1.5
+    assert 1 <= found.charge_ratio <= 1.5
