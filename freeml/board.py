@@ -98,7 +98,7 @@ class Nvm(Strict):
     def behaviours(self) -> tuple[str, ...]:
         """What a power loss may do to writes: what `freeml verify --power-loss` tries."""
         if self.tears:
-            return ("torn",) if self.ordered else ("torn-unordered",)
+            return ("torn",) if self.ordered else ("torn", "torn-unordered")
         return ("atomic",) if self.ordered else ("unordered",)
 
 

@@ -9,9 +9,9 @@
  *      pair), each missing or garbage, with all other units there and with none. Garbage is the worst: in a slot of word and
  *      complement, that of one byte matches that of the other;
  *   3. every set of groups missing: identity, each commit slot, each result, all the rest (of a cold start in its first run);
- *   4. in the first run of a step, after each write: it alone is there; a set drawn by lot is missing;
+ *   4. in the first run of a step, in its first chunk: the newest unit alone is there; a set drawn by lot is missing;
  *   5. where bytes tear: the next byte garbage, together with the sets of 2, and each unit of the control block garbage
- *      while later ones are there.
+ *      while later ones are there; bytes of the arena are torn in tiny steps only, and by CRASH_TORN.
  *
  * Why that is enough. Units are those of the commit record (C), or others (D); D lie in the write set of the step (each
  * write is checked), which the step does not read (each tile runs once more with its write set full of garbage; a result's
@@ -194,11 +194,6 @@ static void some_sets(uint64_t lot, crash_consider_t consider) {
     }
 }
 
-/* Where units may be missing as well, bytes of the arena are torn after other losses in tiny steps only: they are dead. */
-static uint8_t tears_data(const crash_step_t *step) {
-    return step->n_bytes <= TINY_STEP_BYTES || step->is_first_run;
-}
-
 void crash_losses_before(uint32_t addr, uint8_t byte, const crash_step_t *step, crash_consider_t consider) {
     if (!tears() || step->most_torn == 0) {
         return;
@@ -207,8 +202,8 @@ void crash_losses_before(uint32_t addr, uint8_t byte, const crash_step_t *step, 
     if (old == byte && addr >= FML_NVM_ARENA && step->n_bytes > SMALL_STEP_BYTES) {
         return; /* a byte that gets the value it has is torn in small steps and in the control block only */
     }
-    if (world.options->behaviour == CRASH_TORN_UNORDERED && addr >= FML_NVM_ARENA && !tears_data(step)) {
-        return;
+    if (world.options->behaviour == CRASH_TORN_UNORDERED && addr >= FML_NVM_ARENA && step->n_bytes > TINY_STEP_BYTES) {
+        return; /* dead bytes, which CRASH_TORN tears */
     }
     const uint8_t value = garbage_for(addr, byte);
     if (value == old || value == byte) {
@@ -245,7 +240,8 @@ void crash_losses_after(const crash_step_t *step, crash_consider_t consider) {
     if (world.start.valid || step->is_first_run) {
         every_set_of_groups(consider);
     }
-    if (step->is_first_run) {
-        some_sets(step->lot, consider);
+    const uint8_t now_and_then = world.n_pending < 4 || world.n_pending % 16 == 0;
+    if (step->is_first_run && world.cycle_writes <= FML_NVM_CHUNK_BYTES && now_and_then) {
+        some_sets(step->lot, consider); /* chunks are alike, and what follows each is many images */
     }
 }
