@@ -29,7 +29,17 @@ from freeml.sim.cortexm_bus import BoardDevices
 from freeml.sim.cortexm_cycles import REFILL_CYCLES, instruction_cycles
 from freeml.sim.cortexm_native import FAULTS, Watch, library
 from freeml.sim.cortexm_parts import part_of
-from freeml.sim.engine import MOST_INSTRUCTIONS, N_FILLS, PUBLISHED, Inference, NvmWrite, Reports, Result, Taken
+from freeml.sim.engine import (
+    MOST_INSTRUCTIONS,
+    N_FILLS,
+    PUBLISHED,
+    WINDOW_VALID,
+    Inference,
+    NvmWrite,
+    Reports,
+    Result,
+    Taken,
+)
 from freeml.sim.visible import visible_ram
 
 # Unicorn has no Cortex-M0+; the M0 executes the same instructions.
@@ -84,6 +94,7 @@ class CortexMEngine:
         try:
             self._inputs = self.symbols["fml_window_inputs"]
             self._outputs = self.symbols["fml_window_outputs"]
+            self._valid = self.symbols["fml_window_valid"][0]
             self._result = self.symbols["fml_window_result"]
             self._report = self.symbols["fml_board_report"][0] & ~1
         except KeyError as error:
@@ -93,7 +104,7 @@ class CortexMEngine:
         rng = np.random.default_rng(seed)
         self._fills = [rng.bytes(memory.ram_bytes) for _ in range(N_FILLS)]
         self._boots = 0
-        self._codes = bytes(self._inputs[1])
+        self._codes = ctypes.create_string_buffer(self._inputs[1])
         self._reported = False
         self._reports, self._repeated = Reports(), False
         self._fault = ""
@@ -149,6 +160,12 @@ class CortexMEngine:
         self._ask = _ASK(ask)
         return Watch(
             report=self._report,
+            sample=self.symbols.get("fml_hal_sample", (1, 0))[0] & ~1,  # none in a self-test
+            window=self._inputs[0],
+            window_bytes=self._inputs[1],
+            valid=self._valid,
+            valid_word=int.from_bytes(WINDOW_VALID, "little"),
+            codes=ctypes.addressof(self._codes),
             flash_base=memory.flash_base,
             flash_bytes=memory.flash_bytes,
             flash=self._flash.ctypes.data,
@@ -157,6 +174,7 @@ class CortexMEngine:
             refill_cycles=REFILL_CYCLES[memory.core],
             nvm_base=memory.nvm_base,
             stop=ctypes.cast(_uclib().uc_emu_stop, ctypes.c_void_p).value,
+            memory_read=ctypes.cast(_uclib().uc_mem_read, ctypes.c_void_p).value,
             memory_write=ctypes.cast(_uclib().uc_mem_write, ctypes.c_void_p).value,
             register_read=ctypes.cast(_uclib().uc_reg_read, ctypes.c_void_p).value,
             register_write=ctypes.cast(_uclib().uc_reg_write, ctypes.c_void_p).value,
@@ -243,8 +261,7 @@ class CortexMEngine:
         """What the sensors show from now on: int8 codes of all inputs, one after the other."""
         if len(codes) != self._inputs[1]:
             raise ValueError(f"the firmware's inputs have {self._inputs[1]} bytes, not {len(codes)}")
-        self._codes = codes
-        self._uc.mem_write(self._inputs[0], codes)
+        ctypes.memmove(self._codes, codes, len(codes))
 
     def outputs(self) -> bytes:
         """The bytes of all outputs as last reported."""
@@ -264,7 +281,7 @@ class CortexMEngine:
         self._uc.context_restore(self._off)
         self._uc.mem_write(self.memory.ram_base, self._fills[(self._boots if fill is None else fill) % N_FILLS])
         self._boots += 1
-        self._uc.mem_write(self._inputs[0], self._codes)
+        self._watch.asked = 0
         self._uc.reg_write(arm_const.UC_ARM_REG_SP, self._stack)
         self._pc = self._reset & ~1
         self._watch.next = self._pc

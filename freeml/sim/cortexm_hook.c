@@ -60,6 +60,21 @@ static int reports(fml_watch_t *watch, void *emulator, uint64_t address) {
     return 0;
 }
 
+/* The sensor: the firmware looks for a sample. The first time after a power-on there is none yet; from then on the window is
+ * filled whenever it is not. */
+static void ask(fml_watch_t *watch, void *emulator) {
+    uint32_t word = 0;
+    if (watch->asked++ == 0) {
+        return;
+    }
+    watch->memory_read(emulator, watch->valid, &word, sizeof word);
+    if (word != watch->valid_word) {
+        const uint32_t filled = (uint32_t)watch->valid_word;
+        watch->memory_write(emulator, watch->window, watch->codes, watch->window_bytes);
+        watch->memory_write(emulator, watch->valid, &filled, sizeof filled);
+    }
+}
+
 /* Before a block runs. */
 void fml_watch_block(void *emulator, uint64_t address, uint32_t size, void *user);
 void fml_watch_block(void *emulator, uint64_t address, uint32_t size, void *user) {
@@ -67,6 +82,9 @@ void fml_watch_block(void *emulator, uint64_t address, uint32_t size, void *user
     const uint64_t at = address - watch->flash_base;
     if (reports(watch, emulator, address)) {
         return;
+    }
+    if (address == watch->sample) {
+        ask(watch, emulator);
     }
     if (watch->total.instructions >= watch->budget) {
         watch->stop(emulator);

@@ -122,6 +122,10 @@ typedef struct {
     uint64_t stopped;            /* 1: at stop_at */
     uint64_t report, return_to;  /* fml_board_report, and where its caller goes on; 0: not within */
     uint64_t reported, status;
+    uint64_t sample, asked;      /* fml_hal_sample, and how often it was called since the power-on */
+    uint64_t window, window_bytes, valid; /* the sample window, and the word that says whether it is filled */
+    const uint8_t *codes;        /* [window_bytes]: what the sensors show */
+    uint64_t valid_word;
     uint64_t unaligned, unaligned_address; /* accesses that the core faults on */
     uint64_t unchecked;                    /* an instruction that needs a check and has none */
     uint64_t in_handler; /* until it returns */
@@ -137,6 +141,7 @@ typedef struct {
     uint64_t logged, log_capacity;
     uint64_t devices_base, system_base;
     int (*stop)(void *emulator);
+    int (*memory_read)(void *emulator, uint64_t address, void *bytes, uint64_t n_bytes);
     int (*memory_write)(void *emulator, uint64_t address, const void *bytes, uint64_t n_bytes);
     int (*register_read)(void *emulator, int number, void *value);
     int (*register_write)(void *emulator, int number, const void *value);

@@ -2,7 +2,9 @@
 
 NVM keeps its bytes through a power loss; RAM and registers come back as garbage. The firmware reads samples from its
 window of inputs (symbol fml_window_inputs), writes answers to fml_window_outputs and fml_window_result, and calls
-fml_board_report(status). A result whose report a loss cut off is reported again, with the same sequence number.
+fml_board_report(status). The window holds garbage at power-on, and a sample from the second time on that the firmware
+asks for one; whenever a capture has emptied it, a new one. A result whose report a loss cut off is reported again, with
+the same sequence number.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from typing import Any, Protocol
 
 N_FILLS = 8
 MOST_INSTRUCTIONS = 20_000_000_000  # of one inference: a network of a billion products
+WINDOW_VALID = (0x5AC3).to_bytes(2, "little") + (0xFFFF ^ 0x5AC3).to_bytes(2, "little")
+"""fml_window_valid of fml_board_window.h where there is a sample."""
 PUBLISHED = 1  # fml_board_report's status of a new result
 
 
@@ -103,7 +107,10 @@ class Engine(Protocol):
         """Since the last power-on or report."""
 
     def sense(self, codes: bytes) -> None:
-        """What the sensors show from now on: int8 codes of all inputs, one after the other."""
+        """What the sensors show from now on: int8 codes of all inputs, one after the other.
+
+        A sample that waits in the window is captured first.
+        """
 
     def power_on(self, fill: int | None = None) -> None:
         """Power was off. fill: which of N_FILLS garbages RAM comes back with; the next one by default."""

@@ -91,8 +91,9 @@ class Msp430:
 
         After NVM_WRITE, RESET and FAULT the device stays stopped until `reset`.
         """
-        points = [NO_BREAKPOINT if at is None else at for at in (limits.breakpoint, limits.breakpoint_2)]
-        native = NativeLimits(limits.cycles, limits.instructions, limits.nvm_writes, (ctypes.c_uint32 * 2)(*points))
+        where = (limits.breakpoint, limits.breakpoint_2, limits.breakpoint_3)
+        points = [NO_BREAKPOINT if at is None else at for at in where]
+        native = NativeLimits(limits.cycles, limits.instructions, limits.nvm_writes, (ctypes.c_uint32 * 3)(*points))
         return self._stopped(StopReason(self._library.fml_msp430_run(self._device, ctypes.byref(native))))
 
     def _stopped(self, reason: StopReason) -> Stop:

@@ -16,7 +16,17 @@ from freeml.board import Board
 from freeml.errors import BadBoard, ToolFailed
 from freeml.firmware.elf import read_firmware
 from freeml.memory_map import MemoryMap
-from freeml.sim.engine import MOST_INSTRUCTIONS, N_FILLS, PUBLISHED, Inference, NvmWrite, Reports, Result, Taken
+from freeml.sim.engine import (
+    MOST_INSTRUCTIONS,
+    N_FILLS,
+    PUBLISHED,
+    WINDOW_VALID,
+    Inference,
+    NvmWrite,
+    Reports,
+    Result,
+    Taken,
+)
 from freeml.sim.msp430 import Msp430, Part, charge_pc
 from freeml.sim.msp430_charge import Charge, charge_of
 from freeml.sim.msp430_types import Counters, Limits, Stop, StopReason
@@ -36,6 +46,7 @@ class Snapshot:
     base: Counters
     reported: bool
     reports: Reports
+    asked: int
 
 
 class Msp430Board:
@@ -61,6 +72,7 @@ class Msp430Board:
         try:
             self._inputs = self.symbols["fml_window_inputs"]
             self._outputs = self.symbols["fml_window_outputs"]
+            self._valid = self.symbols["fml_window_valid"][0]
             self._result = self.symbols["fml_window_result"]
             self._report = self.symbols["fml_board_report"][0]
             self._nvm = self.symbols["fml_nvm_start"][0]
@@ -79,7 +91,10 @@ class Msp430Board:
         self.nvm = rng.bytes(self._nvm_bytes)
         self._fills = [int(rng.integers(2**63)) for _ in range(N_FILLS)]
         self._boots = 0
+        sample = self.symbols.get("fml_hal_sample")  # none in a self-test
+        self._sample = sample[0] if sample else None
         self._codes = bytes(self._inputs[1])
+        self._asked = 0
         self._base = self.chip.counters()
         self._reported = False
         self._reports, self._repeated = Reports(), False
@@ -112,7 +127,6 @@ class Msp430Board:
         if len(codes) != self._inputs[1]:
             raise ValueError(f"the firmware's inputs have {self._inputs[1]} bytes, not {len(codes)}")
         self._codes = codes
-        self.chip.write_memory(self._inputs[0], codes)
 
     def outputs(self) -> bytes:
         """The bytes of all outputs as last reported."""
@@ -134,7 +148,7 @@ class Msp430Board:
         """
         self.chip.reset(self._fills[(self._boots if fill is None else fill) % N_FILLS])
         self._boots += 1
-        self.chip.write_memory(self._inputs[0], self._codes)
+        self._asked = 0
         self._base = Counters()
         self._reported = False
         self._reports.power_on()
@@ -147,13 +161,13 @@ class Msp430Board:
         """
         self._leave_report()
         limits = Limits(instructions=instructions or MOST_INSTRUCTIONS, breakpoint=self._report)
-        return self._came(self.chip.run(limits), instructions)
+        return self._came(self._run(limits), instructions)
 
     def run_to(self, address: int) -> bool:
         """Execute at least one instruction, until `address` is next or a result is published. Whether `address` is."""
         self._leave_report()
         limits = Limits(instructions=MOST_INSTRUCTIONS, breakpoint=self._report, breakpoint_2=address)
-        stop = self.chip.run(limits)
+        stop = self._run(limits)
         if stop.pc != address:
             self._came(stop, 0)
             return False
@@ -175,8 +189,9 @@ class Msp430Board:
         """`run`, and every write to NVM in it, in order; offsets count from the first byte of `nvm`."""
         self._leave_report()
         limits = Limits(instructions=instructions or MOST_INSTRUCTIONS, breakpoint=self._report)
-        stop, writes = self.chip.logged_run(limits)
-        return self._came(stop, instructions), [NvmWrite(address - self._nvm, data) for address, data in writes]
+        log: list[tuple[int, bytes]] = []
+        stop = self._run(limits, log)
+        return self._came(stop, instructions), [NvmWrite(address - self._nvm, data) for address, data in log]
 
     def interrupt(self, source: int) -> bool:
         """Something outside asks for the interrupt whose vector is at this address; whether it was served, to its RETI.
@@ -215,12 +230,36 @@ class Msp430Board:
 
     def snapshot(self) -> Snapshot:
         """The whole board as it is."""
-        return Snapshot(self.chip.save(), self._base, self._reported, replace(self._reports))
+        return Snapshot(self.chip.save(), self._base, self._reported, replace(self._reports), self._asked)
 
     def restore(self, snapshot: Snapshot) -> None:
         """The board as it was then."""
         self.chip.load(snapshot.device)
         self._base, self._reported, self._reports = snapshot.base, snapshot.reported, replace(snapshot.reports)
+        self._asked = snapshot.asked
+
+    def _run(self, limits: Limits, log: list[tuple[int, bytes]] | None = None) -> Stop:
+        """Execute, with a sensor that fills the window when it is asked; NVM writes to `log` where there is one."""
+        end = self.chip.counters().instructions + limits.instructions
+        while True:
+            asking = replace(limits, instructions=end - self.chip.counters().instructions, breakpoint_3=self._sample)
+            if log is None:
+                stop = self.chip.run(asking)
+            else:
+                stop, writes = self.chip.logged_run(asking)
+                log += writes
+            if stop.reason is not StopReason.BREAKPOINT or stop.pc != self._sample:
+                return stop
+            self._ask()
+            if self.chip.counters().instructions >= end or stop.pc in (limits.breakpoint, limits.breakpoint_2):
+                return stop
+
+    def _ask(self) -> None:
+        """The firmware looks for a sample: the first time after a power-on there is none yet."""
+        self._asked += 1
+        if self._asked > 1 and self.chip.read_memory(self._valid, len(WINDOW_VALID)) != WINDOW_VALID:
+            self.chip.write_memory(self._inputs[0], self._codes)
+            self.chip.write_memory(self._valid, WINDOW_VALID)
 
     def _leave_report(self) -> None:
         """Run fml_board_report to its end, if the firmware is at its beginning, and count from there."""

@@ -47,7 +47,7 @@ class Limits:
     instructions  from here on
     nvm_writes    power fails at the n-th FRAM write from here on, which does not take effect
     breakpoint    address of an instruction; one instruction is done before it is looked at
-    breakpoint_2  another one
+    breakpoint_2, breakpoint_3  others
     """
 
     cycles: int = 0
@@ -55,6 +55,7 @@ class Limits:
     nvm_writes: int = 0
     breakpoint: int | None = None
     breakpoint_2: int | None = None
+    breakpoint_3: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,5 +172,5 @@ class NativeLimits(ctypes.Structure):
         ("cycles", ctypes.c_uint64),
         ("instructions", ctypes.c_uint64),
         ("nvm_writes", ctypes.c_uint64),
-        ("breakpoint", ctypes.c_uint32 * 2),
+        ("breakpoint", ctypes.c_uint32 * 3),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from freeml.firmware.elf import read_firmware
 from freeml.firmware.output import Output, read_output
 from freeml.ir.interpret import interpret
 from freeml.sim.cortexm import CortexMEngine
+from freeml.sim.engine import WINDOW_VALID
 from tests.cortexm.conftest import CORES, TOOLCHAINS, Compiled, firmware_of, on_board
 from tests.effort import PATIENCE_S
 
@@ -299,11 +301,16 @@ needs_qemu = pytest.mark.skipif(not shutil.which("qemu-system-arm"), reason="apt
 PSRAM = ("-object", "memory-backend-file,id=nvm,size=16M,mem-path=nvm.bin,share=on")
 
 
-def on_qemu(machine: str, elf: Path, window: int, folder: Path, *more: str) -> subprocess.CompletedProcess[bytes]:
+def on_qemu(
+    machine: str, elf: Path, symbols: Mapping[str, tuple[int, int]], folder: Path, *more: str
+) -> subprocess.CompletedProcess[bytes]:
     """The file on QEMU, the sample window filled by its loader: one inference, then exit; SYS_WRITE0 goes to stderr."""
+    (folder / "valid.bin").write_bytes(WINDOW_VALID)
+    window, valid = (symbols[f"fml_window_{name}"][0] for name in ("inputs", "valid"))
     command = [
         *("qemu-system-arm", "-M", machine, "-kernel", str(elf), *more),
         *("-device", f"loader,file=codes.bin,addr={window:#x},force-raw=on"),
+        *("-device", f"loader,file=valid.bin,addr={valid:#x},force-raw=on"),
         *("-display", "none", "-monitor", "none", "-serial", "none"),
         *("-semihosting-config", "enable=on,target=native"),
     ]
@@ -321,8 +328,7 @@ def test_qemu_leaves_the_same_nvm(board: str, machine: str, compiled: Compiled, 
     engine.infer(codes)
     (tmp_path / "codes.bin").write_bytes(codes)
     (tmp_path / "nvm.bin").write_bytes(bytes(16 << 20))
-    window = engine.symbols["fml_window_inputs"][0]
-    done = on_qemu(f"{machine},memory-backend=nvm", engine.firmware.path, window, tmp_path, *PSRAM)
+    done = on_qemu(f"{machine},memory-backend=nvm", engine.firmware.path, engine.symbols, tmp_path, *PSRAM)
     assert done.returncode == 1  # FML_PUBLISHED
     assert (tmp_path / "nvm.bin").read_bytes()[: len(engine.nvm)] == engine.nvm
 
@@ -376,7 +382,7 @@ def test_qemu_gives_the_interpreters_bytes(machine: str, toolchain: str, compile
     engine = engine_of(output, toolchain)
     codes = codes_of(engine, 11)
     (tmp_path / "codes.bin").write_bytes(codes)
-    done = on_qemu(machine, engine.firmware.path, engine.symbols["fml_window_inputs"][0], tmp_path)
+    done = on_qemu(machine, engine.firmware.path, engine.symbols, tmp_path)
     port = output.graph.inputs[0]
     shape = output.graph.types[port.value].shape
     expected = interpret(output.graph, {port.value: np.frombuffer(codes, dtype=np.int8).reshape(1, *shape)})
@@ -400,6 +406,6 @@ def test_qemu_faults_where_the_emulator_says_unaligned(copied: Compiled, tmp_pat
     memory = replace(memory_map(output), nvm_base=0x2000_2000, nvm_bytes=8192, ram_bytes=8192)
     elf = link(find_cross_compiler("auto"), output.folder, "digits", memory, tmp_path / "a.elf")
     (tmp_path / "codes.bin").write_bytes(bytes(64))
-    window = read_firmware(elf, memory).symbols["fml_window_inputs"][0]
-    done = on_qemu("microbit", elf, window, tmp_path)
+    symbols = read_firmware(elf, memory).symbols
+    done = on_qemu("microbit", elf, symbols, tmp_path)
     assert done.returncode == (-100) & 0xFF  # FML_BOARD_FAULT

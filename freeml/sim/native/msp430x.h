@@ -79,7 +79,7 @@ typedef struct {
     uint64_t cycles;       /* absolute, as in the counters; 0: no limit */
     uint64_t instructions; /* from here on; 0: no limit */
     uint64_t nvm_writes;   /* cut at the n-th FRAM write from here on; 0: never */
-    uint32_t breakpoint[2]; /* 20-bit addresses, or FML_NO_BREAKPOINT */
+    uint32_t breakpoint[3]; /* 20-bit addresses, or FML_NO_BREAKPOINT */
 } fml_limits_t;
 
 #define FML_NO_BREAKPOINT UINT32_C(0xFFFFFFFF)

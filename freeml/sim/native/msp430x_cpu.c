@@ -331,7 +331,7 @@ fml_stop_t fml_msp430_interrupt(fml_msp430_t *m, uint32_t vector, uint64_t instr
 }
 
 fml_stop_t fml_msp430_run(fml_msp430_t *m, const fml_limits_t *limits) {
-    const uint32_t breakpoint = limits->breakpoint[0], other = limits->breakpoint[1];
+    const uint32_t breakpoint = limits->breakpoint[0], other = limits->breakpoint[1], third = limits->breakpoint[2];
     if (m->needs_reset) {
         return m->stop;
     }
@@ -349,7 +349,8 @@ fml_stop_t fml_msp430_run(fml_msp430_t *m, const fml_limits_t *limits) {
                 return m->stop;
             }
         }
-        if (FML_UNLIKELY(m->r[PC] == breakpoint) || FML_UNLIKELY(m->r[PC] == other)) {
+        if (FML_UNLIKELY(m->r[PC] == breakpoint) || FML_UNLIKELY(m->r[PC] == other) ||
+            FML_UNLIKELY(m->r[PC] == third)) {
             m->stop = FML_STOP_BREAKPOINT;
             return m->stop;
         }

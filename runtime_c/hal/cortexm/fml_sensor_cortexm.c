@@ -12,11 +12,7 @@
 #if FML_SENSOR == FML_SENSOR_WINDOW
 
 int fml_hal_sample(uint16_t input, uint32_t first, uint32_t n, int8_t *dst) {
-    const volatile int8_t *from = fml_board_inputs[input] + first;
-    for (uint32_t i = 0; i < n; i++) {
-        dst[i] = from[i];
-    }
-    return 0;
+    return fml_window_sample(input, first, n, dst);
 }
 
 #elif FML_SENSOR == FML_SENSOR_REPLAY

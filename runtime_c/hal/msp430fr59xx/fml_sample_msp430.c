@@ -4,11 +4,7 @@
 #if FML_SENSOR == FML_SENSOR_WINDOW
 
 int fml_hal_sample(uint16_t input, uint32_t first, uint32_t n, int8_t *dst) {
-    const volatile int8_t *from = fml_board_inputs[input] + (uint16_t)first;
-    for (uint16_t left = (uint16_t)n; left > 0; left--) {
-        *dst++ = *from++;
-    }
-    return FML_OK;
+    return fml_window_sample(input, first, n, dst);
 }
 
 #elif FML_SENSOR == FML_SENSOR_REPLAY

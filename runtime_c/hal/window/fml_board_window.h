@@ -23,8 +23,19 @@ extern "C" {
 /* The model that the windows belong to. */
 extern const fml_model_t *const fml_board_model;
 
-/* The sample window: the codes of each input, in memory order, put there by a DMA channel, an interrupt, or an emulator. */
+/* The sample window: the codes of each input, in memory order. Whoever samples (a DMA channel, an interrupt, an emulator)
+ * puts them there while the window is not valid, all of them, then says that it is: word, then check. The capture that has
+ * taken the last code says that it is not. RAM comes up with garbage, which is no sample: word and check have 32 bits. */
 extern const volatile int8_t *const fml_board_inputs[];
+typedef struct {
+    uint16_t word;  /* FML_WINDOW_VALID: the codes of all inputs are there */
+    uint16_t check; /* its complement */
+} fml_window_valid_t;
+#define FML_WINDOW_VALID 0x5ac3u
+extern volatile fml_window_valid_t fml_window_valid;
+
+/* fml_hal_sample() from the window; FML_NO_SAMPLE while it is not valid. */
+int fml_window_sample(uint16_t input, uint32_t first, uint32_t n, int8_t *dst);
 
 /* The newest result, or FML_NO_RESULT: its sequence number tells a sensor which sample is next, also after a loss. */
 fml_status_t fml_board_result(fml_result_t *result);
