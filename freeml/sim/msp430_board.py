@@ -248,7 +248,7 @@ class Msp430Board:
             else:
                 stop, writes = self.chip.logged_run(asking)
                 log += writes
-            if stop.reason is not StopReason.BREAKPOINT or stop.pc != self._sample:
+            if stop.reason not in (StopReason.BREAKPOINT, StopReason.INSTRUCTIONS) or stop.pc != self._sample:
                 return stop
             self._ask()
             if self.chip.counters().instructions >= end or stop.pc in (limits.breakpoint, limits.breakpoint_2):
