@@ -18,6 +18,8 @@ from freeml.ir.graph import Graph
 from freeml.ir.interpret import chunks, encode_inputs, interpret
 from freeml.ir.types import Array
 
+_MOST_NUMBER = 2**32 - 1  # of a result; 1 comes after it
+
 
 @dataclass(frozen=True, slots=True)
 class Verification:
@@ -69,6 +71,7 @@ def verify_output(
     dataset = fit_inputs(dataset, [port.shape for port in output.graph.inputs])
     samples = dataset.real_inputs()
     mismatches, first = 0, ""
+    number: int | None = None
     coded, exact = Said(output.graph), Said(output.float_graph)
     worst = total = 0.0
     n_values = 0
@@ -76,7 +79,7 @@ def verify_output(
         part = [array[start:stop] for array in samples]
         inputs = encode_inputs(output.graph, part)
         got, expected = model.run(inputs), interpret(output.graph, inputs, output.graph.lasting)
-        misreported = _misreported(model, output.graph, expected, stop - start)
+        misreported, number = _misreported(model, output.graph, expected, stop - start, number)
         wrong = _differing(got, expected) | (misreported != "")
         mismatches += int(wrong.sum())
         if wrong.any() and not first:
@@ -121,21 +124,27 @@ def random_dataset(graph: Graph, n_samples: int, seed: int = 0) -> Dataset:
     return Dataset(tuple(arrays), None, (), "random", "test", tuple(None for _ in arrays))
 
 
-def _misreported(model: Runs, graph: Graph, expected: Mapping[str, Array], n_samples: int) -> Array:
+def _misreported(
+    model: Runs, graph: Graph, expected: Mapping[str, Array], n_samples: int, number: int | None
+) -> tuple[Array, int | None]:
     """For each sample what is wrong with the result that was published of it, in words; empty where it is right.
 
+    number: of the result before the first one, None where there was none; returns that of the last one, too.
     Models that give no results have an empty list of them.
     """
     said = np.full(n_samples, "", dtype=object)
     records: list[Published] = getattr(model, "published", [])
     if not records:
-        return said
+        return said, number
     classes, confidences = published(graph, expected)
     for k, (record, class_index, confidence) in enumerate(zip(records, classes, confidences, strict=True)):
         got, wanted = (record.class_index, record.confidence, record.depth), (int(class_index), int(confidence), 1)
         if got != wanted:
             said[k] = f"class, confidence and depth published are {got}, the interpreter's {wanted}"
-    return said
+        elif record.sequence == 0 or (number is not None and record.sequence != number % _MOST_NUMBER + 1):
+            said[k] = f"the result published after number {number} has number {record.sequence}"
+        number = record.sequence
+    return said, number
 
 
 def _differing(got: dict[str, Array], expected: dict[str, Array]) -> Array:

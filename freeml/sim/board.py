@@ -7,20 +7,25 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from freeml.data import Dataset, fit_inputs
 from freeml.firmware.build import Toolchain, build_firmware
 from freeml.firmware.output import Output
-from freeml.ir.interpret import encode_inputs, interpret
+from freeml.ir.interpret import encode_inputs
 from freeml.memory_map import MemoryMap
+from freeml.sim.answers import answers_of
 from freeml.sim.board_closure import close
 from freeml.sim.cortexm import CortexMEngine
 from freeml.sim.cuts import cut_power
 from freeml.sim.emulated import EmulatedModel
-from freeml.sim.engine import Engine
+from freeml.sim.engine import Answer, Engine
+from freeml.sim.first_images import commit_images, first_images
 from freeml.sim.msp430_board import Msp430Board
 from freeml.sim.msp430_charge import charge_from
 
 _MOST_CUT_SAMPLES = 20
+_GARBAGE = 7  # seed of what NVM holds before a cold start
 
 
 def engine_for(output: Output, elf: Path, memory: MemoryMap) -> Engine:
@@ -28,6 +33,27 @@ def engine_for(output: Output, elf: Path, memory: MemoryMap) -> Engine:
     if memory.is_msp430:
         return Msp430Board(elf, memory, charge=charge_from(output.manifest.get("charge")))
     return CortexMEngine(elf, output.board)
+
+
+def closure_of(output: Output, engine: Engine, codes: bytes, answer: Answer, *, limit_s: float) -> dict[str, Any]:
+    """Closure of a firmware under what its board's NVM may do, from all first images: BoardClosure, and behaviours."""
+    nvm, tiles = output.manifest["nvm"], output.manifest["tiles"]
+    before = engine.nvm
+    control, own = commit_images(engine, codes, tiles["n_tiles"], tiles["commit_slots"])
+    engine.nvm = before
+    atomic_bytes, tears = int(nvm["atomic_bytes"]), "torn" in nvm["behaviours"]
+    found = close(
+        engine,
+        codes,
+        answer,
+        control,
+        atomic_bytes=atomic_bytes,
+        tears=tears,
+        first=first_images(control, own),
+        limit_s=limit_s,
+    )
+    said = f"writes of {atomic_bytes} byte{'s' * (atomic_bytes != 1)}{', one torn in each step' * tears}"
+    return {**asdict(found), "behaviours": [said]}
 
 
 def start_engine(output: Output, toolchain: Toolchain) -> tuple[Engine, str]:
@@ -78,25 +104,20 @@ class OnBoard:
         }
 
     def cut_power(self, dataset: Dataset, mode: str, *, limit_s: float) -> dict[str, Any]:
-        """Losses in inferences on at most 20 of the samples: cuts.cut_power; of "all" on the first.
+        """Losses from a cold start on, in inferences on at most 20 samples: cuts.cut_power; of "all" on the first.
 
         "all" boots every reachable NVM image: board_closure.close.
         """
         engine = self.model.engine
+        engine.nvm = np.random.default_rng(_GARBAGE).bytes(len(engine.nvm))
         if mode == "all":
             (codes, answer), *_ = self._samples(dataset, 1)
-            atomic_bytes = int(self.output.manifest["nvm"]["atomic_bytes"])
-            closure = close(engine, codes, answer, atomic_bytes=atomic_bytes, limit_s=limit_s)
-            return {"mode": mode, **asdict(closure), "behaviours": [f"writes of {atomic_bytes} bytes"]}
+            return {"mode": mode, **closure_of(self.output, engine, codes, answer, limit_s=limit_s)}
         report = cut_power(engine, self._samples(dataset, _MOST_CUT_SAMPLES), mode, limit_s=limit_s)
         return {**asdict(report), "behaviours": ["instruction"]}
 
-    def _samples(self, dataset: Dataset, most: int) -> list[tuple[bytes, bytes]]:
-        """Codes of the inputs and the bytes that the outputs must have."""
+    def _samples(self, dataset: Dataset, most: int) -> list[tuple[bytes, Answer]]:
+        """Codes of the inputs and what must be reported of them."""
         graph = self.output.graph
         few = fit_inputs(dataset.take(most), [port.shape for port in graph.inputs])
-        inputs = encode_inputs(graph, few.real_inputs())
-        expected = interpret(graph, inputs)
-        codes = self.model.codes(inputs)
-        answers = [b"".join(expected[port.value][k].tobytes() for port in graph.outputs) for k in range(len(codes))]
-        return list(zip(codes, answers, strict=True))
+        return answers_of(graph, encode_inputs(graph, few.real_inputs()))

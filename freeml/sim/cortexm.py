@@ -330,8 +330,8 @@ class CortexMEngine:
         if self._watch.logged > len(log):
             raise ToolFailed(f"more than {len(log):,} writes to NVM", where=self.firmware.path.name)
         return published, [
-            NvmWrite(int(offset), (int(value) & ((1 << 8 * int(n_bytes)) - 1)).to_bytes(int(n_bytes), "little"))
-            for offset, n_bytes, value in log[: self._watch.logged]
+            NvmWrite(offset, (value & ((1 << 8 * n_bytes) - 1)).to_bytes(n_bytes, "little"))
+            for offset, n_bytes, value in log[: self._watch.logged].tolist()
         ]
 
     def infer(self, codes: bytes) -> Inference:
@@ -343,7 +343,7 @@ class CortexMEngine:
         self.run()
         if self._repeated:
             self.run()
-        return Inference(self.outputs(), self.taken)
+        return Inference(self.outputs(), self.result(), self.taken)
 
     def interrupt(self, source: int) -> bool:
         """Something outside asks for the exception with this number; whether it was served, to its return.

@@ -1,4 +1,5 @@
-"""Take the power of an emulated board away in the course of inferences, and compare what it says in the end.
+"""Take the power of an emulated board away in the course of inferences, and compare what it reports in the end: the
+outputs, class and confidence, and the number that is due.
 
 After a loss the board is its NVM and whatever RAM comes back with. The emulator is deterministic: two losses that leave
 the same NVM and get the same garbage in RAM go on alike, so that one of them is run.
@@ -9,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from freeml.errors import ToolFailed
-from freeml.sim.engine import N_FILLS, Engine
+from freeml.sim.engine import N_FILLS, Answer, Engine, Result
 
 MODES = ("none", "linear", "random", "every")
 """What --power-loss of `freeml verify --engine board` takes; random with a seed."""
@@ -24,6 +25,8 @@ _LINEAR_STEPS = 256
 _RANDOM_CYCLES = 64
 _SHORTEST_CYCLE = 16
 _SNAPSHOTS = 256
+_TAIL_CHUNK, _TAIL_CHUNKS_BEYOND = 128, 16  # instructions; so many of them from the first write of a commit on
+_TAIL_CUTS = 128
 _PATIENCE = 100  # a firmware that needs so many times an inference to answer after a loss never will
 
 
@@ -32,8 +35,10 @@ class CutReport:
     """What taking the power found.
 
     closed   everything that the mode stands for was tried
-    cuts     power losses
-    images   different contents of NVM that a loss left
+    cuts     power losses up to the report
+    images   different contents of NVM that they left
+    behind   power losses between the report and the next inference; repeats: those that brought the same report again,
+             as they must up to its commit, and may not behind it
     divergences, schedule, reason  wrong answers: 0 or 1, as the first one ends it; the instructions of each power cycle
              before it, and what was wrong
     """
@@ -42,6 +47,8 @@ class CutReport:
     closed: bool
     cuts: int
     images: int
+    behind: int
+    repeats: int
     divergences: int
     schedule: str
     reason: str
@@ -50,11 +57,19 @@ class CutReport:
 
 @dataclass(slots=True)
 class _Found:
-    """A report in the making. longest: instructions after which an answer is overdue."""
+    """A report in the making.
+
+    longest   instructions after which an answer is overdue
+    sequence  of the result that is due
+    """
 
     deadline: float
+    on_loss: Callable[[bytes], None]
     longest: int = 0
+    sequence: int = 0
     cuts: int = 0
+    behind: int = 0
+    repeats: int = 0
     images: set[bytes] = field(default_factory=set)
     schedule: Sequence[int] = ()
     reason: str = ""
@@ -67,7 +82,9 @@ class _Found:
 
     def note(self, engine: Engine) -> bytes:
         """Count a loss; returns what stands for the NVM it left."""
-        image = hashlib.blake2b(engine.nvm, digest_size=16).digest()
+        left = engine.nvm
+        self.on_loss(left)
+        image = hashlib.blake2b(left, digest_size=16).digest()
         self.cuts += 1
         self.images.add(image)
         return image
@@ -75,26 +92,29 @@ class _Found:
 
 def cut_power(
     engine: Engine,
-    samples: Sequence[tuple[bytes, bytes]],
+    samples: Sequence[tuple[bytes, Answer]],
     mode: str,
     *,
     limit_s: float = 300.0,
     most_cuts: int | None = None,
+    on_loss: Callable[[bytes], None] = lambda _: None,
 ) -> CutReport:
     """Cut the power in inferences that begin with a cold start.
 
-    samples    (codes of the inputs, bytes that the outputs must have)
+    samples    (codes of the inputs, what must be reported of them)
     mode       "none"
                "linear": each power cycle of an inference is longer than the one before it, by 1/256 of an inference
                "random:SEED": 64 power cycles of 16 instructions up to a whole inference, every magnitude as likely
-               "every": on the first sample, one loss after each single instruction from the cold start to the report
+               "every": on the first sample, one loss after each single instruction from the cold start to the report,
+               and some from there to the next inference
     most_cuts  of "every". These, and those that a time limit leaves, are spread evenly
+    on_loss    gets the NVM that each loss up to the report leaves
     """
     start = time.monotonic()
     kind, _, seed = mode.partition(":")
     if kind not in MODES:
         raise ValueError(f"{mode!r} is none of {', '.join(MODES)}")
-    found = _Found(start + limit_s)
+    found = _Found(start + limit_s, on_loss)
     cold = engine.nvm
     if kind == "every":
         _everywhere(engine, cold, *samples[0], most_cuts, found)
@@ -111,6 +131,8 @@ def cut_power(
         closed=not found.reason,
         cuts=found.cuts,
         images=len(found.images),
+        behind=found.behind,
+        repeats=found.repeats,
         divergences=int(bool(found.schedule)),
         schedule=",".join(str(n) for n in found.schedule),
         reason=found.reason,
@@ -118,20 +140,33 @@ def cut_power(
     )
 
 
+def _undisturbed(engine: Engine, cold: bytes, codes: bytes, expected: Answer, found: _Found) -> int:
+    """Two inferences without a loss, whose results are numbered one after the other; instructions of the first one."""
+    engine.nvm = cold
+    engine.power_on()
+    first = engine.infer(codes)
+    found.longest, found.sequence = _PATIENCE * first.taken.instructions, first.result.sequence
+    then = engine.infer(codes)
+    for result, sequence in ((first.result, found.sequence), (then.result, found.sequence + 1)):
+        if sequence < 1 or result != expected.result(sequence):
+            found.schedule = [0]
+            found.reason = f"without a loss the report is {result}, not {expected.result(max(sequence, 1))}"
+    return first.taken.instructions
+
+
 def _in_one_inference(
     engine: Engine,
     cold: bytes,
     codes: bytes,
-    expected: bytes,
+    expected: Answer,
     kind: str,
     rng: np.random.Generator,
     found: _Found,
 ) -> None:
     """Losses of one inference, until it reports; after the schedule power stays."""
-    engine.nvm = cold
-    engine.power_on()
-    length = engine.infer(codes).taken.instructions
-    found.longest = _PATIENCE * length
+    length = _undisturbed(engine, cold, codes, expected, found)
+    if found.reason:
+        return
     cycles = _cycles(kind, length, rng)
     engine.nvm = cold
     lived: list[int] = []
@@ -157,13 +192,12 @@ def _cycles(kind: str, length: int, rng: np.random.Generator) -> Sequence[int]:
 
 
 def _everywhere(
-    engine: Engine, cold: bytes, codes: bytes, expected: bytes, most_cuts: int | None, found: _Found
+    engine: Engine, cold: bytes, codes: bytes, expected: Answer, most_cuts: int | None, found: _Found
 ) -> None:
     """One loss after n instructions, n = 1, 2, ... of one inference, each followed by power that stays."""
-    engine.nvm = cold
-    engine.power_on()
-    length = engine.infer(codes).taken.instructions
-    found.longest = _PATIENCE * length
+    length = _undisturbed(engine, cold, codes, expected, found)
+    if found.reason:
+        return
     step = math.ceil(length / _SNAPSHOTS)
     engine.nvm = cold
     engine.power_on()
@@ -171,7 +205,7 @@ def _everywhere(
     while not engine.run(step):
         snapshots.append(engine.snapshot())
     tried: set[tuple[bytes, int]] = set()
-    for n in _spread(length, most_cuts):
+    for n in spread(length, most_cuts):
         if found.timed_out():
             return
         last = min(n // step, len(snapshots) - 1)
@@ -189,16 +223,57 @@ def _everywhere(
         _reports(engine, expected, [n], found)
         if found.reason:
             return
+    engine.restore(snapshots[-1])
+    if engine.run(length):
+        _behind_the_report(engine, expected, length, found)
 
 
-def _spread(length: int, most: int | None) -> Iterator[int]:
+def _behind_the_report(engine: Engine, expected: Answer, length: int, found: _Found) -> None:
+    """Losses from a report to the commit of it and a little on: the same report comes again, or the next; no other."""
+    reported, before = engine.snapshot(), engine.nvm
+    tail = 0
+    while engine.nvm == before and tail < found.longest:
+        engine.run(_TAIL_CHUNK)
+        tail += _TAIL_CHUNK
+    tail += _TAIL_CHUNKS_BEYOND * _TAIL_CHUNK
+    again, following = expected.result(found.sequence), expected.result(found.sequence + 1)
+    for n in spread(tail, _TAIL_CUTS):
+        if found.timed_out():
+            return
+        engine.restore(reported)
+        engine.run(n)
+        found.behind += 1
+        engine.power_on(fill=n % N_FILLS)
+        results: list[Result] = []
+        while len(results) < 2 and (not results or results[-1] == again) and _comes(engine, [length, n], found):
+            results.append(engine.result())
+        if found.reason:
+            return
+        found.repeats += results[0] == again
+        if results not in ([following], [again, following]):
+            found.schedule, found.reason = [length, n], f"after {again} the reports are {results}"
+            return
+
+
+def _comes(engine: Engine, lived: Sequence[int], found: _Found) -> bool:
+    """Run to the next report; whether it came. What is wrong goes to `found`."""
+    try:
+        if engine.run(found.longest):
+            return True
+        found.schedule, found.reason = list(lived), f"no result after {found.longest:,} instructions"
+    except ToolFailed as error:
+        found.schedule, found.reason = list(lived), error.what
+    return False
+
+
+def spread(length: int, most: int | None) -> Iterator[int]:
     """1 to length, each once, or `most` of them: evenly spread wherever it ends, by steps of the golden ratio."""
     stride = next(s for s in range(max(1, round(length * 0.618)), 2 * length + 2) if math.gcd(s, length) == 1)
     for k in range(length if most is None else min(most, length)):
         yield k * stride % length + 1
 
 
-def _reports(engine: Engine, expected: bytes, lived: Sequence[int], found: _Found, instructions: int = 0) -> bool:
+def _reports(engine: Engine, expected: Answer, lived: Sequence[int], found: _Found, instructions: int = 0) -> bool:
     """Run so far, or to the end where 0; whether a report came. What is wrong goes to `found`."""
     try:
         if not engine.run(instructions or found.longest):
@@ -208,6 +283,9 @@ def _reports(engine: Engine, expected: bytes, lived: Sequence[int], found: _Foun
     except ToolFailed as error:
         found.schedule, found.reason = list(lived), error.what
         return True
-    if engine.outputs() != expected:
+    due = expected.result(found.sequence)
+    if engine.outputs() != expected.outputs:
         found.schedule, found.reason = list(lived), "the outputs are wrong"
+    elif engine.result() != due:
+        found.schedule, found.reason = list(lived), f"the report is {engine.result()}, not {due}"
     return True

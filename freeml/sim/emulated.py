@@ -8,7 +8,8 @@ import numpy as np
 
 from freeml.ir.graph import Graph
 from freeml.ir.types import Array
-from freeml.sim.engine import Engine, Inference
+from freeml.sim.answers import codes_of
+from freeml.sim.engine import Engine, Inference, Result
 
 
 class EmulatedModel:
@@ -18,9 +19,13 @@ class EmulatedModel:
         self.engine = engine
         self.graph = graph
         self.inferences: list[Inference] = []
+        self.published: list[Result] = []
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Outputs (B, *shape) for int8 codes (B, *shape) by value name, in memory order, one inference each."""
+        """Outputs (B, *shape) for int8 codes (B, *shape) by value name, in memory order, one inference each.
+
+        `published` is then the report of each.
+        """
         types = [self.graph.types[port.value] for port in self.graph.outputs]
         codes = self.codes(inputs)
         results = [np.empty((len(codes), *t.shape), dtype=t.dtype.numpy) for t in types]
@@ -28,9 +33,11 @@ class EmulatedModel:
             # The cold start and the first result are no part of what an inference takes.
             self.engine.power_on()
             self.engine.infer(codes[0])
+        self.published = []
         for sample, sensed in enumerate(codes):
             found = self.engine.infer(sensed)
             self.inferences.append(found)
+            self.published.append(found.result)
             at = 0
             for k, type_ in enumerate(types):
                 raw = found.outputs[at : at + type_.size_bytes]
@@ -40,5 +47,4 @@ class EmulatedModel:
 
     def codes(self, inputs: Mapping[str, Array]) -> list[bytes]:
         """What the sensors show, sample by sample."""
-        arrays = [np.ascontiguousarray(inputs[port.value], dtype=np.int8) for port in self.graph.inputs]
-        return [b"".join(array[k].tobytes() for array in arrays) for k in range(len(arrays[0]))]
+        return codes_of(self.graph, inputs)

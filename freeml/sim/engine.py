@@ -19,6 +19,7 @@ MOST_INSTRUCTIONS = 20_000_000_000  # of one inference: a network of a billion p
 WINDOW_VALID = (0x5AC3).to_bytes(2, "little") + (0xFFFF ^ 0x5AC3).to_bytes(2, "little")
 """fml_window_valid of fml_board_window.h where there is a sample."""
 PUBLISHED = 1  # fml_board_report's status of a new result
+WHOLE_NETWORK = 1  # depth of a result
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +72,25 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class Inference:
-    """One answer: the bytes of all outputs, and what it took from the power-on or the report before."""
+class Answer:
+    """What an inference must say: the bytes of all outputs, and the class and confidence that are published."""
 
     outputs: bytes
+    class_index: int
+    confidence: int
+
+    def result(self, sequence: int) -> Result:
+        """As reported under this number."""
+        return Result(sequence, self.class_index, self.confidence, WHOLE_NETWORK)
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """One answer: the bytes of all outputs, the result as reported, and what it took from the power-on or the report
+    before."""
+
+    outputs: bytes
+    result: Result
     taken: Taken
 
 

@@ -183,7 +183,7 @@ class Msp430Board:
         self.run()
         if self._repeated:
             self.run()
-        return Inference(self.outputs(), self.taken)
+        return Inference(self.outputs(), self.result(), self.taken)
 
     def logged_writes(self, instructions: int = 0) -> tuple[bool, Sequence[NvmWrite]]:
         """`run`, and every write to NVM in it, in order; offsets count from the first byte of `nvm`."""

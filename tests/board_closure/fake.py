@@ -5,11 +5,38 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from freeml.sim.engine import Inference, NvmWrite, Taken
+from freeml.sim.control_block import ControlBlock, Position
+from freeml.sim.engine import Inference, NvmWrite, Result, Taken
 
-NVM_BYTES = 48
+NVM_BYTES = 64
 COMMIT = 16
+MAGIC = 0x5A
 Firmware = Callable[["FakeBoard"], Iterator[NvmWrite]]
+
+
+RESULT = Result(1, 0, 0, 1)
+
+
+class FakeControl(ControlBlock):
+    """One byte of identity, one of commit; the step behind the last tile but one has the first result."""
+
+    def position(self, image: bytes | bytearray) -> Position | None:
+        return Position(image[COMMIT], 0) if image[0] == MAGIC and image[COMMIT] <= self.n_tiles + 2 else None
+
+    def newest(self, image: bytes | bytearray) -> Result | None:
+        at = self.position(image)
+        return None if at is None else RESULT if at.step == self.n_tiles + 2 else Result(0, 0, 0, 0)
+
+
+class AnyControl(FakeControl):
+    """Of firmware without a commit: its result is always there."""
+
+    def position(self, image: bytes | bytearray) -> Position | None:  # noqa: ARG002
+        return Position(self.n_tiles + 2, 0)
+
+
+CONTROL = FakeControl(n_tiles=3, commit_slots=1, identity=b"")
+NO_COMMIT = AnyControl(n_tiles=3, commit_slots=1, identity=b"")
 
 
 class FakeBoard:
@@ -26,6 +53,7 @@ class FakeBoard:
         self.codes = b""
         self.fill = 0
         self.answer = b""
+        self.numbered = RESULT
         self.running: Iterator[NvmWrite] = iter(())
 
     @property
@@ -62,6 +90,9 @@ class FakeBoard:
 
     def outputs(self) -> bytes:
         return self.answer
+
+    def result(self) -> Result:
+        return self.numbered
 
     def run(self, instructions: int = 0) -> bool:
         raise NotImplementedError

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
 
 from benchmarks.mutants.mutant import table
-from freeml import CompileOptions, compile_model
-from freeml.firmware.output import Output, read_output
-from freeml.ir.interpret import interpret
-from freeml.sim.board import OnBoard
+from freeml.firmware.build import Toolchain
+from freeml.firmware.output import Output
+from freeml.sim.board import OnBoard, closure_of
 from freeml.sim.board_closure import BoardClosure, close
-from freeml.sim.engine import NvmWrite
+from freeml.sim.engine import Answer, NvmWrite, Result
+from freeml.sim.first_images import blank_images
 from tests.effort import PATIENCE_S
+from tests.msp430_firmware.conftest import HAS_GCC, Compiled
+from tests.msp430_firmware.machine import answers
 
-from .fake import COMMIT, FakeBoard
+from .fake import COMMIT, CONTROL, NO_COMMIT, NVM_BYTES, FakeBoard, Firmware
 
-ROOT = Path(__file__).resolve().parents[2]
 N_STEPS = 5
+BLANK = list(blank_images(NVM_BYTES))
+RIGHT = Answer(bytes([2**N_STEPS]), 0, 0)
 
 
 def counts_up(board: FakeBoard) -> Iterator[NvmWrite]:
@@ -37,7 +39,6 @@ def counts_up(board: FakeBoard) -> Iterator[NvmWrite]:
         step += 1
         yield NvmWrite(COMMIT, bytes([step]))
     board.answer = bytes([board.byte(40 + N_STEPS % 2)])
-    yield NvmWrite(COMMIT, b"\0")
 
 
 def doubles_in_place(board: FakeBoard) -> Iterator[NvmWrite]:
@@ -52,7 +53,6 @@ def doubles_in_place(board: FakeBoard) -> Iterator[NvmWrite]:
         yield NvmWrite(40, bytes([2 * board.byte(40) % 256]))
         yield NvmWrite(COMMIT, bytes([step + 1]))
     board.answer = bytes([board.byte(40)])
-    yield NvmWrite(COMMIT, b"\0")
 
 
 def commits_first(board: FakeBoard) -> Iterator[NvmWrite]:
@@ -64,7 +64,6 @@ def commits_first(board: FakeBoard) -> Iterator[NvmWrite]:
         yield NvmWrite(40 + (step + 1) % 2, bytes([2 * before % 256]))
         step += 1
     board.answer = bytes([board.byte(40 + N_STEPS % 2)])
-    yield NvmWrite(COMMIT, b"\0")
 
 
 def trusts_ram(board: FakeBoard) -> Iterator[NvmWrite]:
@@ -80,15 +79,33 @@ def never_ends(board: FakeBoard) -> Iterator[NvmWrite]:
         yield NvmWrite(0, bytes([board.byte(COMMIT)]))
 
 
+def reachable(firmware: Firmware) -> set[bytes]:
+    """The same set the plain way: from every image to the answer, a loss before each write and behind the last."""
+    board = FakeBoard(firmware)
+    seen: set[bytes] = set()
+    todo = [board.nvm, *(image.content for image in BLANK)]
+    while todo:
+        board.nvm = image = todo.pop()
+        if image not in seen:
+            seen.add(image)
+            board.power_on()
+            published = False
+            while not published:
+                before = board.nvm
+                published, _ = board.logged_writes()
+                todo.append(before)
+    return seen
+
+
 def explored(board: FakeBoard) -> BoardClosure:
-    return close(board, b"", bytes([2**N_STEPS]), atomic_bytes=1)
+    return close(board, b"", RIGHT, CONTROL, atomic_bytes=1, first=BLANK)
 
 
 @pytest.mark.parametrize("writes_in_a_run", [1, 2, 3, 100])
 def test_firmware_that_reads_no_byte_it_writes_closes(writes_in_a_run: int) -> None:
     report = explored(FakeBoard(counts_up, writes_in_a_run))
     assert (report.closed, report.divergences, report.reason) == (True, 0, "")
-    assert report.images > 4 * N_STEPS
+    assert report.images == len(reachable(counts_up))
 
 
 @pytest.mark.parametrize("writes_in_a_run", range(1, 14))
@@ -105,7 +122,7 @@ def test_the_next_inference_is_no_part_of_this_one(writes_in_a_run: int) -> None
 
     report = explored(FakeBoard(numbers_its_answers, writes_in_a_run))
     assert (report.divergences, report.reason) == (0, "")
-    assert report.images < 200
+    assert report.images == len(reachable(numbers_its_answers))
 
 
 @pytest.mark.parametrize("firmware", [doubles_in_place, commits_first, trusts_ram])
@@ -114,6 +131,15 @@ def test_firmware_that_is_wrong_after_some_loss_is_found(firmware: object, write
     report = explored(FakeBoard(firmware, writes_in_a_run))  # type: ignore[arg-type]
     assert (report.closed, report.divergences) == (False, 1)
     assert "outputs are wrong" in report.reason
+
+
+@pytest.mark.parametrize("wrong", [Result(2, 0, 0, 1), Result(1, 1, 0, 1), Result(1, 0, 1, 1), Result(1, 0, 0, 2)])
+def test_a_report_of_another_number_class_confidence_or_depth_is_found(wrong: Result) -> None:
+    board = FakeBoard(counts_up)
+    board.numbered = wrong
+    report = explored(board)
+    assert (report.closed, report.divergences) == (False, 1)
+    assert "the report is" in report.reason
 
 
 def test_firmware_that_commits_for_ever_without_an_answer_is_found() -> None:
@@ -130,61 +156,117 @@ def test_a_write_wider_than_the_memory_is_atomic_is_cut_in_two() -> None:
             board.answer = b"\xff"
             return
         yield NvmWrite(40, bytes([board.byte(40) ^ 1] * 2))
-        board.answer = bytes([2**N_STEPS])
-        yield NvmWrite(COMMIT, b"\0")
+        board.answer = RIGHT.outputs
 
     start = FakeBoard(pairs)
-    start.nvm = bytes(48)
-    whole = close(start, b"", bytes([2**N_STEPS]), atomic_bytes=2)
-    halves = close(FakeBoard(pairs), b"", bytes([2**N_STEPS]), atomic_bytes=1)
-    assert halves.divergences == 1
-    assert whole.writes < halves.writes or whole.divergences == 1
+    start.nvm = bytes(NVM_BYTES)
+    whole = close(start, b"", RIGHT, NO_COMMIT, atomic_bytes=2)
+    halves = close(start, b"", RIGHT, NO_COMMIT, atomic_bytes=1)
+    assert (whole.closed, halves.divergences) == (True, 1)
 
 
 def test_the_time_limit_leaves_it_open() -> None:
-    report = close(FakeBoard(counts_up), b"", b" ", atomic_bytes=1, limit_s=-1)
+    report = close(FakeBoard(counts_up), b"", RIGHT, CONTROL, atomic_bytes=1, limit_s=-1)
     assert (report.closed, report.divergences) == (False, 0)
     assert "time limit" in report.reason
 
 
+def trusts_a_byte(board: FakeBoard) -> Iterator[NvmWrite]:
+    """A byte that is not zero is the answer."""
+    if board.byte(40) == 0:
+        yield NvmWrite(40, bytes([2**N_STEPS]))
+    board.answer = bytes([board.byte(40)])
+
+
+def test_a_torn_byte_that_is_believed_is_found_where_memory_tears() -> None:
+    found = []
+    for tears in (False, True):
+        board = FakeBoard(trusts_a_byte)
+        board.nvm = bytes(NVM_BYTES)
+        found.append(close(board, b"", RIGHT, NO_COMMIT, atomic_bytes=1, tears=tears))
+    whole, torn = found
+    assert (whole.closed, torn.divergences) == (True, 1)
+
+
+@pytest.mark.parametrize("tears", [False, True])
+def test_every_write_has_a_loss_before_it_and_where_memory_tears_one_within(tears: bool) -> None:
+    """Of a run that loses no power: each of its images is booted, and each with the next byte torn."""
+    board = FakeBoard(counts_up)
+    board.nvm = bytes(NVM_BYTES)
+    board.power_on()
+    passed: set[bytes] = set()
+    published = False
+    while not published:
+        before = board.nvm
+        published, writes = board.logged_writes()
+        for write in writes:
+            at, (new,) = write.offset_bytes, write.data
+            passed |= {before, before[:at] + bytes([new ^ 0xFF]) + before[at + 1 :]} if tears else {before}
+    booted: set[bytes] = set()
+
+    class Noted(FakeBoard):
+        def power_on(self, fill: int | None = None) -> None:
+            booted.add(self.nvm)
+            super().power_on(fill)
+
+    noted = Noted(counts_up)
+    noted.nvm = bytes(NVM_BYTES)
+    report = close(noted, b"", RIGHT, CONTROL, atomic_bytes=1, tears=tears)
+    assert (report.closed, report.images) == (True, len(booted))
+    assert passed <= booted
+
+
 # --- real firmware --------------------------------------------------------------------------------------------------
 
-BOARDS = ["qemu_m4", "msp430fr5994", "nucleo_l476rg"]
+SMALL = (6, 5, 3)
+SMALL_BOARDS = [
+    ("qemu_m4", "zig"),
+    ("msp430fr5994", "zig"),
+    pytest.param("msp430fr5994", "gcc", marks=pytest.mark.skipif(not HAS_GCC, reason="no msp430-elf-gcc")),
+    ("nucleo_l476rg", "zig"),
+]
 
 
-@pytest.fixture(scope="module")
-def digits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Compiled for each board."""
-    work = tmp_path_factory.mktemp("closure")
-    model = ROOT / "examples" / "digits" / "digits.onnx"
-    for board in BOARDS:
-        compile_model(model, work / board, data="digits", options=CompileOptions(board=board, samples=1))
-    return {board: work / board for board in BOARDS}
+def closed(output: Output, toolchain: Toolchain = "zig") -> dict[str, Any]:
+    engine = OnBoard.start(output, toolchain).model.engine
+    (codes, expected), *_ = answers(output, 1)
+    return closure_of(output, engine, codes, expected, limit_s=PATIENCE_S)
 
 
-def closed(output: Output, limit_s: float) -> BoardClosure:
-    board = OnBoard.start(output, "zig")
-    graph = output.graph
-    rng = np.random.default_rng(5)
-    inputs = {p.value: rng.integers(-128, 128, (1, *graph.types[p.value].shape)).astype(np.int8) for p in graph.inputs}
-    answer = interpret(graph, inputs)
-    expected = b"".join(answer[port.value][0].tobytes() for port in graph.outputs)
-    atomic_bytes = output.manifest["nvm"]["atomic_bytes"]
-    codes = board.model.codes(inputs)[0]
-    return close(board.model.engine, codes, expected, atomic_bytes=atomic_bytes, limit_s=limit_s)
+@pytest.mark.parametrize(("board", "toolchain"), SMALL_BOARDS)
+def test_every_reachable_image_gives_the_same_answer_whatever_was_there_first(
+    board: str, toolchain: Toolchain, compiled: Compiled
+) -> None:
+    """Blank, of other models and layouts, damaged; units that tear where the board's NVM does."""
+    output = compiled(SMALL, board)
+    report = closed(output, toolchain=toolchain)
+    assert (report["closed"], report["divergences"], report["reason"]) == (True, 0, "")
+    assert report["steps"] == output.manifest["tiles"]["n_tiles"] + 3
 
 
-@pytest.mark.parametrize("board", ["qemu_m4", "msp430fr5994"])
-def test_every_reachable_image_of_a_firmware_gives_the_same_answer(board: str, digits: dict[str, Path]) -> None:
-    output = read_output(digits[board])
-    report = closed(output, limit_s=PATIENCE_S)
-    assert (report.closed, report.divergences, report.reason) == (True, 0, "")
-    assert report.images > output.manifest["tiles"]["written_bytes"] / 4  # none is wider than a word of 32 bits
+def test_every_reachable_image_of_a_convolutional_network_gives_the_same_answer(compiled: Compiled) -> None:
+    output = compiled("digits", "msp430fr5994")
+    report = closed(output)
+    assert (report["closed"], report["divergences"], report["reason"]) == (True, 0, "")
+    assert report["steps"] == output.manifest["tiles"]["n_tiles"] + 3
 
 
-@pytest.mark.parametrize("board", BOARDS)
-def test_a_runtime_that_commits_before_its_data_is_caught(board: str, digits: dict[str, Path], tmp_path: Path) -> None:
-    output = read_output(shutil.copytree(digits[board], tmp_path / "out"))
-    table()["commit-before-data"].apply_to(output.folder / "runtime" / "fml_runtime.c")
-    report = closed(output, limit_s=PATIENCE_S)
-    assert (report.closed, report.divergences) == (False, 1)
+# Mistakes of benchmarks/mutants, and a board that shows them.
+CAUGHT = [
+    ("commit-before-data", "qemu_m4"),
+    ("commit-before-data", "msp430fr5994"),
+    ("commit-before-data", "nucleo_l476rg"),
+    ("identity-by-magic-alone", "msp430fr5994"),
+    ("identity-without-the-first-word-of-the-digest", "msp430fr5994"),
+    ("identity-without-the-second-word-of-the-digest", "qemu_m4"),
+    ("identity-without-the-layout-version", "qemu_m4"),
+    ("identity-without-the-magic-number", "msp430fr5994"),
+]
+
+
+@pytest.mark.parametrize(("mutant", "board"), CAUGHT)
+def test_a_runtime_that_is_wrong_is_caught(mutant: str, board: str, copied: Compiled) -> None:
+    output = copied(SMALL, board)
+    table()[mutant].apply_to(output.folder / "runtime" / Path(table()[mutant].file).name)
+    report = closed(output)
+    assert (report["closed"], report["divergences"]) == (False, 1)

@@ -9,17 +9,18 @@ import pytest
 
 from benchmarks.mutants.mutant import table
 from freeml.firmware.output import Output
-from freeml.ir.interpret import interpret
+from freeml.sim.answers import answers_of
 from freeml.sim.cortexm import CortexMEngine
 from freeml.sim.cuts import cut_power
-from freeml.sim.emulated import EmulatedModel
+from freeml.sim.engine import Answer
 from tests.cortexm.conftest import CORES, Compiled, firmware_of
 from tests.effort import PATIENCE_S
+from tests.emulated_cuts import all_steps, committed_steps, images_passed, tile_steps
 
 SMALL_UF = 6
 
 
-def rig(output: Output, n_samples: int = 4) -> tuple[CortexMEngine, list[tuple[bytes, bytes]]]:
+def rig(output: Output, n_samples: int = 4) -> tuple[CortexMEngine, list[tuple[bytes, Answer]]]:
     """An engine, and samples with the interpreter's answers."""
     built = firmware_of(output)
     engine, graph = CortexMEngine(built.firmware.path, built.memory), output.graph
@@ -28,38 +29,41 @@ def rig(output: Output, n_samples: int = 4) -> tuple[CortexMEngine, list[tuple[b
         port.value: rng.integers(-128, 128, (n_samples, *graph.types[port.value].shape), dtype=np.int8)
         for port in graph.inputs
     }
-    expected = interpret(graph, inputs)
-    codes = EmulatedModel(engine, graph).codes(inputs)
-    answers = [b"".join(expected[port.value][k].tobytes() for port in graph.outputs) for k in range(n_samples)]
-    return engine, list(zip(codes, answers, strict=True))
+    return engine, answers_of(graph, inputs)
 
 
 def test_a_loss_after_any_single_instruction_changes_no_answer(compiled: Compiled) -> None:
     """All of them: cold start, capture, every layer, publication of the digits network on an M4."""
-    engine, samples = rig(compiled("digits", "qemu_m4"))
-    report = cut_power(engine, samples, "every", limit_s=PATIENCE_S)
+    output = compiled("digits", "qemu_m4")
+    engine, samples = rig(output)
+    left: set[bytes] = set()
+    report = cut_power(engine, samples, "every", limit_s=PATIENCE_S, on_loss=left.add)
     assert (report.closed, report.divergences, report.reason) == (True, 0, "")
-    engine.power_on()
-    assert report.cuts > 0.9 * engine.infer(samples[0][0]).taken.instructions
-    assert report.cuts > 50_000
-    assert report.images > 50
+    assert 0 < report.repeats < report.behind
+    assert left == images_passed(engine, samples[0][0])
+    assert committed_steps(output, left) == all_steps(output)
 
 
 @pytest.mark.parametrize("board", ["qemu_m0", "qemu_m33"])
 def test_losses_after_instructions_spread_over_an_inference_change_no_answer(board: str, compiled: Compiled) -> None:
-    engine, samples = rig(compiled("digits", board, SMALL_UF * 2))
-    report = cut_power(engine, samples, "every", limit_s=PATIENCE_S, most_cuts=4_000)
+    output = compiled("digits", board, SMALL_UF * 2)
+    engine, samples = rig(output)
+    left: list[bytes] = []
+    report = cut_power(engine, samples, "every", limit_s=PATIENCE_S, most_cuts=4_000, on_loss=left.append)
     assert (report.divergences, report.reason) == (0, "")
-    assert report.cuts > 3_500
+    assert set(left) <= images_passed(engine, samples[0][0])
+    assert committed_steps(output, left) == all_steps(output)
 
 
 @pytest.mark.parametrize("mode", ["linear", "random:1"])
 @pytest.mark.parametrize("board", CORES)
 def test_losses_again_and_again_change_no_answer(board: str, mode: str, compiled: Compiled) -> None:
-    engine, samples = rig(compiled("tiny_cnn", board), n_samples=2)
-    report = cut_power(engine, samples, mode)
+    output = compiled("tiny_cnn", board)
+    engine, samples = rig(output, n_samples=2)
+    left: list[bytes] = []
+    report = cut_power(engine, samples, mode, on_loss=left.append)
     assert (report.closed, report.divergences, report.reason) == (True, 0, "")
-    assert report.cuts > 20
+    assert committed_steps(output, left) & tile_steps(output)
 
 
 @pytest.mark.parametrize("mode", ["linear", "random:1", "every"])
@@ -84,12 +88,13 @@ def test_a_reported_schedule_is_enough_to_see_the_error_again(copied: Compiled) 
     engine.power_on()
     assert not engine.run(cut)
     engine.power_on()
-    assert engine.infer(codes).outputs != expected
+    assert engine.infer(codes).outputs != expected.outputs
 
 
 def test_cuts_that_are_run_and_cuts_that_are_taken_as_known_agree(compiled: Compiled) -> None:
     """`every` runs equal states once, from snapshots. The plain way, each from power-on to report, finds no other."""
-    engine, samples = rig(compiled("digits", "qemu_m4", SMALL_UF))
+    output = compiled("digits", "qemu_m4", SMALL_UF)
+    engine, samples = rig(output)
     codes, expected = samples[0]
     cold = engine.nvm
     images = set()
@@ -101,8 +106,8 @@ def test_cuts_that_are_run_and_cuts_that_are_taken_as_known_agree(compiled: Comp
         images.add(engine.nvm)
         engine.power_on()
         assert engine.run(10**9)
-        assert engine.outputs() == expected
-    assert len(images) > 20
+        assert engine.outputs() == expected.outputs
+    assert committed_steps(output, images) & tile_steps(output)
 
 
 def test_the_time_limit_ends_it_undecided(compiled: Compiled) -> None:
@@ -121,10 +126,10 @@ def test_no_mode_but_those_named(compiled: Compiled) -> None:
 
 
 def test_cuts_are_spread_over_the_whole_inference() -> None:
-    from freeml.sim.cuts import _spread
+    from freeml.sim.cuts import spread
 
-    assert sorted(_spread(10_007, None)) == list(range(1, 10_008))
-    assert sorted(_spread(1, None)) == [1]
-    few = sorted(_spread(100_000, 1_000))
+    assert sorted(spread(10_007, None)) == list(range(1, 10_008))
+    assert sorted(spread(1, None)) == [1]
+    few = sorted(spread(100_000, 1_000))
     gaps = np.diff([0, *few, 100_000])
     assert gaps.max() < 3 * math.ceil(100_000 / 1_000)

@@ -15,10 +15,12 @@ from freeml.errors import ToolFailed
 from freeml.firmware.check import random_dataset, verify_output
 from freeml.firmware.output import Output
 from freeml.ir.interpret import interpret
+from freeml.sim.answers import answers_of
 from freeml.sim.cortexm import CortexMEngine
 from freeml.sim.cuts import cut_power
 from tests.cortexm.conftest import TOOLCHAINS, Compiled, firmware_of, on_board
 from tests.effort import PATIENCE_S
+from tests.emulated_cuts import all_steps, committed_steps, images_passed, tile_steps
 
 BOARDS = ("nucleo_l476rg", "nucleo_l432kc", "nucleo_l073rz", "nucleo_u575zi_q", "nrf52840_dk")
 L476 = "nucleo_l476rg"
@@ -316,11 +318,13 @@ def test_a_write_without_write_enable_leaves_the_chip_as_it_was(copied: Compiled
 def test_losses_after_instructions_spread_over_an_inference_change_no_answer(compiled: Compiled) -> None:
     output = compiled("digits", L476)
     engine = started(output)
-    _, codes, answers = samples_of(output, 2)
-    report = cut_power(engine, list(zip(codes, answers, strict=True)), "every", limit_s=PATIENCE_S, most_cuts=4_000)
+    samples = answers_of(output.graph, samples_of(output, 2)[0])
+    left: list[bytes] = []
+    report = cut_power(engine, samples, "every", limit_s=PATIENCE_S, most_cuts=4_000, on_loss=left.append)
     assert (report.closed, report.divergences, report.reason) == (True, 0, "")
-    assert report.cuts > 3_500
-    assert report.images > 150
+    assert 0 < report.repeats < report.behind
+    assert set(left) <= images_passed(engine, samples[0][0])
+    assert committed_steps(output, left) == all_steps(output)
 
 
 @pytest.mark.parametrize("mode", ["linear", "random:1"])
@@ -328,14 +332,16 @@ def test_losses_after_instructions_spread_over_an_inference_change_no_answer(com
 def test_losses_again_and_again_change_no_answer(board: str, mode: str, compiled: Compiled) -> None:
     output = compiled("digits", board)
     engine = started(output, board)
-    _, codes, answers = samples_of(output, 2)
-    report = cut_power(engine, list(zip(codes, answers, strict=True)), mode)
+    left: list[bytes] = []
+    samples = answers_of(output.graph, samples_of(output, 2)[0])
+    report = cut_power(engine, samples, mode, on_loss=left.append)
     assert (report.closed, report.divergences, report.reason) == (True, 0, "")
-    assert report.cuts > 20
+    assert committed_steps(output, left) & tile_steps(output)
 
 
 def test_a_loss_leaves_the_bytes_that_were_written_before_it(compiled: Compiled) -> None:
-    engine = started(compiled("digits", L476))
+    output = compiled("digits", L476)
+    engine = started(output)
     start = engine.snapshot()
     _, writes = engine.logged_writes()
     images = [bytearray(start.nvm)]
@@ -348,13 +354,13 @@ def test_a_loss_leaves_the_bytes_that_were_written_before_it(compiled: Compiled)
     while not engine.run(37):
         seen.add(engine.nvm)
     assert seen <= known
-    assert len(seen) > 0.3 * len(known)
+    assert committed_steps(output, seen) == all_steps(output)
 
 
 def test_a_runtime_that_commits_before_its_data_is_caught(copied: Compiled) -> None:
     output = copied("digits", L476)
     table()["commit-before-data"].apply_to(output.folder / "runtime" / "fml_runtime.c")
     engine = started(output)
-    _, codes, answers = samples_of(output, 2)
-    report = cut_power(engine, list(zip(codes, answers, strict=True)), "every", limit_s=PATIENCE_S)
+    inputs, _, _ = samples_of(output, 2)
+    report = cut_power(engine, answers_of(output.graph, inputs), "every", limit_s=PATIENCE_S)
     assert (report.divergences, report.closed) == (1, False)

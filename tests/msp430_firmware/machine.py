@@ -9,24 +9,22 @@ from freeml.board import load_board
 from freeml.firmware.build import Build, build_firmware
 from freeml.firmware.check import random_dataset
 from freeml.firmware.output import Output
-from freeml.ir.interpret import encode_inputs, interpret
+from freeml.ir.interpret import encode_inputs
+from freeml.sim.answers import answers_of
+from freeml.sim.engine import Answer
 from freeml.sim.msp430_board import Msp430Board
 
 Samples = list[tuple[bytes, bytes]]
 
 
+def answers(output: Output, n: int, seed: int = 0) -> list[tuple[bytes, Answer]]:
+    """Random inputs, as the sensors show them, and what must be reported of them."""
+    return answers_of(output.graph, encode_inputs(output.graph, random_dataset(output.graph, n, seed).real_inputs()))
+
+
 def samples(output: Output, n: int, seed: int = 0) -> Samples:
-    """Random inputs and what the interpreter makes of them: bytes of all inputs, bytes of all outputs."""
-    graph = output.graph
-    inputs = encode_inputs(graph, random_dataset(graph, n, seed).real_inputs())
-    expected = interpret(graph, inputs)
-    return [
-        (
-            b"".join(inputs[port.value][k].tobytes() for port in graph.inputs),
-            b"".join(expected[port.value][k].tobytes() for port in graph.outputs),
-        )
-        for k in range(n)
-    ]
+    """The same with the bytes of all outputs alone."""
+    return [(codes, answer.outputs) for codes, answer in answers(output, n, seed)]
 
 
 def rig(

@@ -9,8 +9,9 @@ import pytest
 from benchmarks.mutants.mutant import table
 from freeml.sim.cuts import cut_power
 from tests.effort import PATIENCE_S
+from tests.emulated_cuts import all_steps, committed_steps, images_passed, tile_steps
 from tests.msp430_firmware.conftest import TOOLCHAINS, Compiled
-from tests.msp430_firmware.machine import rig, samples
+from tests.msp430_firmware.machine import answers, rig
 
 
 @pytest.mark.parametrize("toolchain", TOOLCHAINS)
@@ -20,19 +21,23 @@ def test_losses_spread_over_all_instructions_change_no_answer(
     """Every 20th or so; `freeml verify --engine board --power-loss every` tries them all in ten seconds."""
     output = compiled("digits")
     engine, _ = rig(output, tmp_path, toolchain)
-    report = cut_power(engine, samples(output, 1), "every", most_cuts=8_000)
+    samples = answers(output, 1)
+    left: list[bytes] = []
+    report = cut_power(engine, samples, "every", most_cuts=8_000, on_loss=left.append)
     assert (report.divergences, report.reason) == (0, "")
-    assert report.cuts > 7_900
-    assert report.images >= output.manifest["tiles"]["n_tiles"] + 3, "blank, and what each step but the report leaves"
+    assert 0 < report.repeats < report.behind
+    assert set(left) <= images_passed(engine, samples[0][0])
+    assert committed_steps(output, left) == all_steps(output)
 
 
 @pytest.mark.parametrize("mode", ["linear", "random:1", "random:2"])
 def test_losses_again_and_again_change_no_answer(mode: str, compiled: Compiled, tmp_path: Path) -> None:
     output = compiled("tiny_cnn")
     engine, _ = rig(output, tmp_path)
-    report = cut_power(engine, samples(output, 2), mode)
+    left: list[bytes] = []
+    report = cut_power(engine, answers(output, 2), mode, on_loss=left.append)
     assert (report.closed, report.divergences, report.reason) == (True, 0, "")
-    assert report.cuts > 10
+    assert committed_steps(output, left) & tile_steps(output)
 
 
 @pytest.mark.parametrize("mode", ["random:1", "every"])
@@ -40,7 +45,7 @@ def test_a_runtime_that_commits_before_its_data_is_caught(mode: str, copied: Com
     output = copied("digits")
     table()["commit-before-data"].apply_to(output.folder / "runtime" / "fml_runtime.c")
     engine, _ = rig(output, tmp_path)
-    report = cut_power(engine, samples(output, 4), mode, limit_s=PATIENCE_S)
+    report = cut_power(engine, answers(output, 4), mode, limit_s=PATIENCE_S)
     assert report.divergences == 1
     assert "the outputs are wrong" in report.reason
 
@@ -57,6 +62,6 @@ def test_a_firmware_that_never_answers_is_a_divergence(copied: Compiled, tmp_pat
         )
     )
     engine, _ = rig(output, tmp_path)
-    report = cut_power(engine, samples(output, 1), "linear")
+    report = cut_power(engine, answers(output, 1), "linear")
     assert report.divergences == 1
     assert "no result after" in report.reason

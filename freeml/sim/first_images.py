@@ -1,0 +1,122 @@
+"""What NVM may hold when a firmware boots for the first time, or after damage: images for closure to begin with.
+
+Foreign images are those of this model under another identity, over an arena of other bytes: a runtime that takes one
+for its own goes on amid an inference that never was. Damaged ones are this model's with one bit changed in what is
+protected: identity, result records, and the commit record where it has a check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from freeml.errors import ToolFailed
+from freeml.sim.control_block import COMMIT, IDENTITY, RESULTS_OFFSET_BYTES, SUMS_OFFSET_BYTES, ControlBlock, Position
+from freeml.sim.engine import Engine
+
+# One bit of each field, lowest and highest bytes among them: digest, digest, layout version, magic.
+_IDENTITY_BITS = (0, 31, 32, 63, 64, 79, 80, 95)
+_LAYOUT_VERSION = slice(8, 10)
+_LAYOUTS = (0, 1, 2, 3)
+# Two results: sequence, class, confidence, depth, CRC, and what is unused.
+_RESULT_FIELDS = [RESULTS_OFFSET_BYTES + slot * 12 + at for slot in (0, 1) for at in (0, 3, 4, 6, 7, 8, 10)]
+_MOST_STEPS = 6
+_COLD_WITH_LOSSES = 11
+_CHUNK_INSTRUCTIONS, _MOST_CHUNKS = 1_000, 100_000
+
+Losses = Literal["all", "cold", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class FirstImage:
+    """An image to begin with.
+
+    losses  which are tried on the way: all; those up to the commit of the first tile, behind which an inference differs
+            from one that began elsewhere in dead bytes and its number alone; none
+    tears   whether a unit may tear before the first commit: not beside damage, as a bit that flipped in a commit slot
+            and the worst garbage in the same one can make up a commit
+    """
+
+    content: bytes
+    losses: Losses
+    tears: bool = True
+
+
+def blank_images(n_bytes: int, seed: int = 1) -> Iterator[FirstImage]:
+    """Zeros, ones, garbage."""
+    for content in (bytes(n_bytes), b"\xff" * n_bytes, np.random.default_rng(seed).bytes(n_bytes)):
+        yield FirstImage(content, "all")
+
+
+def first_images(control: ControlBlock, own: Sequence[bytes], seed: int = 2) -> Iterator[FirstImage]:
+    """Blank, foreign, damaged, and one that waits for the second input. own: what commit_images gives."""
+    rng, n_bytes = np.random.default_rng(seed), len(own[0])
+    yield from blank_images(n_bytes)
+    yield FirstImage(own[-1], "cold")
+    for number, image in enumerate(_spread(own)):
+        foreign, damaged = list(foreign_images(image, rng.bytes(n_bytes))), list(damaged_images(control, image))
+        for k, content in enumerate([*foreign, *damaged]):
+            # One cold start is like another: losses in a few of them, at one commit point.
+            losses: Losses = "cold" if number == 1 and k % _COLD_WITH_LOSSES == 0 else "none"
+            yield FirstImage(content, losses, tears=k < len(foreign))
+
+
+def commit_images(engine: Engine, codes: bytes, n_tiles: int, commit_slots: int) -> tuple[ControlBlock, list[bytes]]:
+    """How a firmware's images are read, and those behind the commits of its first inference, the report's included.
+
+    Raises as Engine.run does, and ToolFailed where the report is never committed.
+    """
+    engine.nvm = bytes(len(engine.nvm))
+    engine.sense(codes)
+    engine.power_on()
+    image = bytearray(engine.nvm)
+    _, writes = engine.logged_writes()
+    control = ControlBlock(n_tiles, commit_slots, engine.nvm[IDENTITY])
+    found: list[bytes] = []
+    last: Position | None = None
+    for _ in range(_MOST_CHUNKS):
+        for write in writes:
+            image[write.offset_bytes : write.offset_bytes + len(write.data)] = write.data
+            at = control.committed(image)
+            if at is not None and at != last:
+                found.append(bytes(image))
+                if len(found) > 1 and at.step == 0:
+                    return control, found
+            last = at or last
+        _, writes = engine.logged_writes(_CHUNK_INSTRUCTIONS)
+    raise ToolFailed("after its first report the firmware never waits for an input")
+
+
+def foreign_images(image: bytes, garbage: bytes) -> Iterator[bytes]:
+    """Of other models and layouts, at the commit point of this one, over other bytes in the arena."""
+    other = image[:SUMS_OFFSET_BYTES] + garbage[SUMS_OFFSET_BYTES : len(image)]
+    for bit in _IDENTITY_BITS:
+        yield flipped(other, 8 * IDENTITY.start + bit)
+    for version in _LAYOUTS:
+        layout = other[: _LAYOUT_VERSION.start] + version.to_bytes(2, "little") + other[_LAYOUT_VERSION.stop :]
+        if layout != other:
+            yield layout
+
+
+def damaged_images(control: ControlBlock, image: bytes) -> Iterator[bytes]:
+    """One bit wrong: any of a checked commit word, one in each part of two slots, one in each field of the results."""
+    if control.commit_slots == 1 and control.has_check:
+        for bit in range(16):
+            yield flipped(image, 8 * COMMIT.start + bit)
+    commits = range(COMMIT.start, COMMIT.stop, 2) if control.commit_slots == 2 else range(0)
+    for number, at in enumerate((*commits, *_RESULT_FIELDS)):
+        yield flipped(image, 8 * at + (3 * number) % 8)
+
+
+def flipped(image: bytes, bit: int) -> bytes:
+    """The image with one bit changed."""
+    return image[: bit // 8] + bytes([image[bit // 8] ^ 1 << bit % 8]) + image[bit // 8 + 1 :]
+
+
+def _spread(images: Sequence[bytes]) -> list[bytes]:
+    """At most so many of them, first and last included."""
+    n = min(_MOST_STEPS, len(images))
+    return [images[round(k * (len(images) - 1) / max(n - 1, 1))] for k in range(n)]

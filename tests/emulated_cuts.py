@@ -1,0 +1,58 @@
+"""What losses leave of an inference: the images that one can leave, and the steps that were committed in some."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterable
+
+from freeml.firmware.output import Output
+from freeml.sim.control_block import ControlBlock
+from freeml.sim.engine import Engine
+
+
+def images_passed(engine: Engine, codes: bytes) -> set[bytes]:
+    """NVM before and behind each write of an inference that loses no power: all that one loss can leave.
+
+    NVM is then as it was.
+    """
+    cold = engine.nvm
+    image = bytearray(cold)
+    passed = {cold}
+    engine.sense(codes)
+    engine.power_on()
+    for write in engine.logged_writes()[1]:
+        image[write.offset_bytes : write.offset_bytes + len(write.data)] = write.data
+        passed.add(bytes(image))
+    engine.nvm = cold
+    return passed
+
+
+def committed_steps(output: Output, images: Iterable[bytes]) -> set[int]:
+    """The steps that were next in these images, cold ones left out."""
+    tiles, identity = output.manifest["tiles"], identity_of(output)
+    control = ControlBlock(tiles["n_tiles"], tiles["commit_slots"], identity)
+    return {at.step for image in images if (at := control.committed(image))}
+
+
+def identity_of(output: Output) -> bytes:
+    """As the generated C has it: digest, layout version, magic."""
+    text = (output.folder / f"{output.graph.name}.c").read_text()
+    digest = re.search(r"0x([0-9a-f]{8})u, 0x([0-9a-f]{8})u", text)
+    assert digest
+    header = (output.folder / "runtime" / "fml_runtime.h").read_text()
+    version = re.search(r"define FML_LAYOUT_VERSION (\d+)", header)
+    magic = re.search(r"define FML_MAGIC 0x([0-9a-f]+)u", header)
+    assert version
+    assert magic
+    return struct.pack("<IIHH", *(int(word, 16) for word in digest.groups()), int(version[1]), int(magic[1], 16))
+
+
+def tile_steps(output: Output) -> set[int]:
+    """Those that compute."""
+    return set(range(1, output.manifest["tiles"]["n_tiles"] + 1))
+
+
+def all_steps(output: Output) -> set[int]:
+    """Capture, tiles, publication, report."""
+    return set(range(output.manifest["tiles"]["n_tiles"] + 3))
