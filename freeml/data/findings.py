@@ -16,6 +16,7 @@ from freeml.ir.types import Quant
 
 FEW = 10  # samples: below this, ranges rest on too little to go unsaid
 _CLIPPED = 0.01  # share of the values outside an input's range that is said
+_CLEAR = 0.05  # ranges that the farthest of them is outside: ends of what few samples found are no mistake
 _FAR = 4.0  # ranges of the input that one value may lie outside without being said
 _TOLD = 3
 
@@ -73,7 +74,7 @@ def range_findings(dataset: Dataset, graph: Graph) -> list[str]:
         share = float(np.mean(beyond > 0))
         row, at = divmod(int(beyond.argmax()), beyond.shape[1])
         range_ = f"{lo:.4g} to {hi:.4g}"
-        if share > _CLIPPED:
+        if share > _CLIPPED and beyond.max() > _CLEAR * (hi - lo):
             reach = f"{float(real.min()):.4g} to {float(real.max()):.4g}"
             cause = _cause(real, lo, hi)
             found.append(

@@ -171,6 +171,7 @@ TORCH_UNARY = {
     "gelu": (F.gelu, ()),
     "gelu_tanh": (lambda x: F.gelu(x, approximate="tanh"), ()),
     "softplus": (lambda x: torch.log1p(torch.exp(-x.abs())) + x.clamp(min=0), ()),
+    "softplus_linear": (lambda x: F.softplus(x, 2.0, 15.0), (2.0, 15.0)),
     "softsign": (F.softsign, ()),
     "exp": (torch.exp, ()),
     "sqrt": (torch.sqrt, ()),
