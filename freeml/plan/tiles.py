@@ -282,7 +282,8 @@ def sram_for_tiles(board: Board, *, stack_bytes: int, scratch_bytes: int) -> int
     left = (figure.value - stack_bytes - scratch_bytes) // 4 * 4  # the runtime aligns its buffers to 4
     if left < COMMIT_SLOT_BYTES:
         raise DoesNotFit(
-            f"stack and scratch memory need {stack_bytes + scratch_bytes:,} bytes of sram and leave none for tiles, "
+            f"stack, windows of inputs and outputs, and scratch need {stack_bytes + scratch_bytes:,} bytes of sram and "
+            f"leave none for tiles, "
             f"{board.name} has {figure.value:,}",
             region="sram",
             needed=stack_bytes + scratch_bytes + COMMIT_SLOT_BYTES,
