@@ -18,6 +18,7 @@ from freeml.sim.crash import Behaviour, CrashRig
 from .probe import ONE_SLOT, STAGED, rig
 
 OTHER, LARGER = "PROBE_OTHER=1", ("PROBE_OTHER=2", "PROBE_MORE_BYTES=12")
+COMMIT, N_TILES = 16, 20  # FML_NVM_COMMIT; of the probe model
 VARIANTS: list[tuple[str, ...]] = [(), (ONE_SLOT,), (STAGED,)]
 
 
@@ -107,3 +108,13 @@ def test_an_identity_by_its_magic_alone_is_found_by_a_real_second_model() -> Non
     for image in rig(OTHER).images():
         believed += explored.explore("none", "atomic", start=image).divergences
     assert believed > 20
+
+
+def test_a_step_beyond_the_last_is_not_believed_though_its_record_is_whole() -> None:
+    """Both slots say so, each with its complement: nothing but the number of steps is against it."""
+    image = bytearray(rig().images(2)[30])
+    for slot in range(2):
+        at = COMMIT + 8 * slot
+        word = int.from_bytes(image[at : at + 4], "little") & 7 | (N_TILES + 3 + slot) << 3
+        image[at : at + 8] = word.to_bytes(4, "little") + (word ^ 0xFFFF_FFFF).to_bytes(4, "little")
+    boots_cold(rig(), [("beyond", bytes(image))], "atomic")
