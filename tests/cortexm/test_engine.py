@@ -81,10 +81,9 @@ def test_a_wrong_firmware_is_caught_and_the_host_build_asked(copied: Compiled) -
     main.write_text(main.read_text().replace("fml_board_shown =", "outputs[0][3]++;\n        fml_board_shown ="))
     checked = verify_output(output, random_dataset(output.graph, 5), model=on_board(output).model)
     assert checked.mismatches == 5
-    assert (
-        checked.first_mismatch
-        == "sample 0: the build for this machine is right: it is the board's code or its compiler"
-    )
+    where, _, why = checked.first_mismatch.partition(": ")
+    assert where.startswith("sample 0")
+    assert why == "the build for this machine is right: it is the board's code or its compiler"
 
 
 def test_a_wrong_kernel_is_found_by_its_layer(copied: Compiled) -> None:
@@ -272,7 +271,7 @@ def test_a_firmware_that_never_answers_is_ended(copied: Compiled, monkeypatch: p
     report.write_text(report.read_text().replace("    fml_board_report(FML_PUBLISHED);\n", ""))
     engine = engine_of(output)
     engine.power_on()
-    with pytest.raises(ToolFailed, match="no result after 1,0"):
+    with pytest.raises(ToolFailed, match=r"no result after (1,00|999,9)"):
         engine.infer(codes_of(engine, 0))
 
 
