@@ -35,6 +35,7 @@ from freeml.ir.graph import Graph
 from freeml.passes.pipeline import run_passes
 from freeml.plan.cost import Costs, costs
 from freeml.plan.memory import MemoryPlan
+from freeml.plan.result_line import line_fits, line_warning
 from freeml.plan.tiles import TilePlan
 from freeml.plan.whole import plan_whole
 from freeml.quantize.errors import LayerError, layer_errors
@@ -127,7 +128,8 @@ def compile_model(
     memory, compiler = measure_memory(program, files, board, options.toolchain)
     board.check_fit(**{region: memory[region] for region in ("flash_bytes", "nvm_bytes", "sram_bytes")})
     rated, found = rate(float_graph, graph, data, options, progress)
-    warnings = joined(model_findings(float_graph), quantised.warnings, found)
+    silent = line_warning(tiles, board)
+    warnings = joined(model_findings(float_graph), quantised.warnings, found, [silent] if silent else [])
     cost = costs(graph, board.kernels)
     manifest = _manifest(loaded, board, options, quantised, graph, plan, tiles, cost, memory, compiler, rated, warnings)
     if out is not None:
@@ -147,7 +149,9 @@ def c_files(
     files: dict[str, str | bytes] = {
         **render(program),
         **runtime_files(program, board.kernels),
-        **firmware_files(program, board, tiles.budget.capacitance_uf if tiles.budget else None),
+        **firmware_files(
+            program, board, tiles.budget.capacitance_uf if tiles.budget else None, sends_line=line_fits(tiles, board)
+        ),
     }
     if board.memory_map is not None:
         files |= project_files(program, board, graph, gcc_flags(board.memory_map))

@@ -60,11 +60,16 @@ def _environment() -> jinja2.Environment:
     )
 
 
-def firmware_files(program: Program, board: Board, capacitance_uf: float | None = None) -> dict[str, str]:
+def firmware_files(
+    program: Program, board: Board, capacitance_uf: float | None = None, *, sends_line: bool = True
+) -> dict[str, str]:
     """What a board's firmware has beside model and runtime: start-up, board interface, linker script, main.
 
     The templates of its family, and of runtime_c/hal the folders of its family and its support. Nothing for a board
-    without a memory map. capacitance_uf: the board's own where None.
+    without a memory map.
+
+    capacitance_uf  the board's own where None
+    sends_line      whether each result is a line on the UART
     """
     memory = board.memory_map
     if memory is None:
@@ -75,6 +80,7 @@ def firmware_files(program: Program, board: Board, capacitance_uf: float | None 
         "program": program,
         "board": board,
         "map": memory,
+        "sends_line": sends_line,
         "capacitance_nf": round(1000 * (capacitance_uf or (capacitor.capacitance_uf.value if capacitor else 0))),
         "v_off_mv": round(capacitor.v_off_mv.value) if capacitor else 0,
     }

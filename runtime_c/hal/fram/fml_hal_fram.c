@@ -155,6 +155,7 @@ uint32_t fml_hal_energy_uj(void) {
 }
 
 void fml_board_tell(const fml_result_t *result) {
+#if FML_REPORT_UART
     fml_text_put("freeml seq=");
     fml_text_number(result->sequence);
     fml_text_put(" class=");
@@ -164,6 +165,9 @@ void fml_board_tell(const fml_result_t *result) {
     fml_text_put(" depth=");
     fml_text_number(result->depth);
     fml_text_put("\n");
+#else
+    (void)result;
+#endif
 }
 
 __attribute__((noinline)) void fml_board_report(int status) {

@@ -18,7 +18,7 @@
 #define FML_SENSOR FML_SENSOR_WINDOW
 #endif
 
-/* Whether each result is a line on the UART. */
+/* Whether each result is a line on the UART: 0 where the capacitor does not pay for it. */
 #ifndef FML_REPORT_UART
 #define FML_REPORT_UART 1
 #endif

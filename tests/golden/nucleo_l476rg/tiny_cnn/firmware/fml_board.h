@@ -9,6 +9,10 @@
 #define FML_BOARD_NVM_POWER_UP_US 1000u /* until the first access */
 #define FML_BOARD_CAPACITANCE_NF 470000u
 #define FML_BOARD_V_OFF_MV 2100u
+/* Whether each result is a line on the UART: 0 where the capacitor does not pay for it. */
+#ifndef FML_REPORT_UART
+#define FML_REPORT_UART 1
+#endif
 #define FML_BOARD_N_INPUTS 1u
 #define FML_BOARD_INPUT_BYTES 36u /* of all inputs */
 
