@@ -81,6 +81,9 @@ class HostModel:
             self._window = ctypes.c_void_p(self._reserved.ctypes.data)
             self._library.fml_host_set_window(self._window, self._address(self.nvm))
 
+    starts_cold = True
+    """Whether each `run` begins with a cold start, so that its first result has number 1."""
+
     def boot(self, fill: int = 0x33) -> None:
         """Power on with NVM and SRAM full of garbage: a cold start."""
         body = slice(self._GUARD, -self._GUARD)

@@ -14,16 +14,8 @@ void fml_board_fault(void) {
 }
 
 /* Two exceptions that a program of one's own may want: it defines a function of the same name. */
-void fml_pendsv(void);
-void fml_systick(void);
-
-__attribute__((weak)) void fml_pendsv(void) {
-    fml_board_fault();
-}
-
-__attribute__((weak)) void fml_systick(void) {
-    fml_board_fault();
-}
+__attribute__((weak, noreturn, alias("fml_board_fault"))) void fml_pendsv(void);
+__attribute__((weak, noreturn, alias("fml_board_fault"))) void fml_systick(void);
 
 /* The exceptions of the architecture. No interrupt is ever enabled here; handlers of a device's own, from its interrupt 0
  * on, are an array of functions in a section ".vectors.interrupts". */
