@@ -125,7 +125,9 @@ def test_a_boards_main_may_be_cplusplus(board: str, tmp_path: Path) -> None:
 def test_every_header_with_a_function_says_that_it_is_c() -> None:
     """A prototype without `static`, or a variable of another file, needs C linkage wherever a C++ file includes it."""
     headers = [*resource("runtime_c").rglob("*.h"), *resource("templates").rglob("*.h.jinja")]
-    declares = re.compile(r"^(?!static|typedef|#|/|\s|[A-Z_]+\()[\w_][^;{}=()]*\([^;{}]*\)\s*;|^extern .*;", re.MULTILINE)
+    declares = re.compile(
+        r"^(?!static|typedef|#|/|\s|[A-Z_]+\()[\w_][^;{}=()]*\([^;{}]*\)\s*;|^extern .*;", re.MULTILINE
+    )
     found = {path.name for path in headers if declares.search(path.read_text()) and "test" not in path.parts}
     assert {"fml_runtime.h", "fml_kernels.h", "fml_hal.h", "model.h.jinja"} <= found
     without = [path.name for path in headers if path.name in found and 'extern "C" {' not in path.read_text()]
