@@ -49,7 +49,7 @@ def test_the_staged_digits_network_survives_any_losses_at_any_writes(tmp_path: P
 
 
 def test_a_small_capacitor_means_small_tiles_that_read_little(tmp_path: Path) -> None:
-    output = staged("digits", tmp_path, capacitor_uf=11.0)
+    output = staged("digits", tmp_path, capacitor_uf=14.0)
     assert output.manifest["tiles"]["n_tiles"] > 20
     assert output.manifest["memory"]["stage_bytes"] < 300
     assert verify_output(output, random_dataset(output.graph, 50)).mismatches == 0
@@ -59,7 +59,7 @@ def test_a_small_capacitor_means_small_tiles_that_read_little(tmp_path: Path) ->
 def test_staged_parts_of_dot_products_survive_any_losses(tmp_path: Path) -> None:
     samples = np.random.default_rng(1).normal(size=(64, N_IN)).astype(np.float32)
     data = Dataset((samples,), None, (), "rows", "calibration", (None,))
-    options = CompileOptions(board="nucleo_l476rg", capacitor_uf=21.0)
+    options = CompileOptions(board="nucleo_l476rg", capacitor_uf=15.0)
     result = compile_model(long_rows(tmp_path / "rows.onnx"), tmp_path / "out", data=data, options=options)
     assert max(layer.parts for layer in result.tiles.layers) > 1
     output = read_output(tmp_path / "out")

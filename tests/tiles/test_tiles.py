@@ -165,7 +165,7 @@ def test_a_capacitor_too_small_for_one_output_gets_parts_of_its_dot_product() ->
     b = Builder()
     wide = b.add(b.input(1, 1, 40), b.random(1, 50, 1))  # of a small input, which is captured in one step
     graph, memory = planned(b.graph(b.dense(b.flatten(wide), 3)))
-    layers = [accepted(graph, memory, MSP430, uf, sram=4_096).layers[-1] for uf in (3, 4, 100)]
+    layers = [accepted(graph, memory, MSP430, uf, sram=4_096).layers[-1] for uf in (3.2, 4, 100)]
     assert [layer.tile_units for layer in layers] == [1, 1, 3]
     assert layers[0].parts > layers[1].parts > 1 == layers[2].parts
     first = layers[0]
