@@ -127,11 +127,14 @@ def test_a_loop_takes_what_was_counted_by_hand(core: str, outputs: dict[str, Out
     engine.run_to(built.firmware.symbols["main"][0])  # RAM comes up as garbage: 4e9 rounds, perhaps
     engine._uc.mem_write(built.firmware.symbols["loops"][0], (1).to_bytes(4, "little"))
     taken = []
-    for rounds in (1, 10, 1010):
+    for rounds in (1, 10, 10, 1010, 1010):
         engine._uc.mem_write(built.firmware.symbols["loops"][0], rounds.to_bytes(4, "little"))
         taken.append(engine.infer(bytes(64)).taken)
-    assert taken[2].instructions - taken[1].instructions == 1000 * 10
-    assert taken[2].cycles - taken[1].cycles == 1000 * ROUND[core]
+    # Every other time, fml_nvm_record takes an instruction more on an M0+, as the newer record is in the other slot:
+    # compared are inferences that find it in the same one.
+    for few, many in ((taken[1], taken[3]), (taken[2], taken[4])):
+        assert many.instructions - few.instructions == 1000 * 10
+        assert many.cycles - few.cycles == 1000 * ROUND[core]
 
 
 def test_a_taken_branch_refills_the_pipeline() -> None:

@@ -69,7 +69,7 @@ def test_real_networks_on_real_data_give_the_interpreters_bytes(
 
 
 def test_tiles_of_a_small_capacitor_give_the_same_bytes(compiled: Compiled) -> None:
-    output = compiled("digits", "qemu_m4", 6)
+    output = compiled("digits", "qemu_m4", 5)
     assert output.manifest["tiles"]["n_tiles"] > 20
     checked = verify_output(output, random_dataset(output.graph, N_SAMPLES), model=on_board(output).model)
     assert checked.mismatches == 0

@@ -53,8 +53,16 @@ def test_freeml_keeps_no_state_beside_window_result_and_one_tile(
     window = sum(firmware.symbols[f"fml_window_{what}"][1] for what in ("inputs", "outputs"))
     memory = output.manifest["memory"]
     assert window == 64 + 10
-    result = firmware.symbols["fml_board_result"][1]
-    assert firmware.size.ram_bytes - window - result - memory["tile_bytes"] - memory["scratch_bytes"] in range(4)
+    state = {"fml_window_valid": 4, "fml_window_result": 8, "fml_board_shown": 1}
+    assert {name: firmware.symbols[name][1] for name in state} == state
+    tile = memory["tile_bytes"] + memory["scratch_bytes"]
+    assert firmware.symbols["sram"][1] == tile
+    board = memory_map(output)
+    ram = range(board.ram_base, board.ram_base + board.ram_bytes)
+    named = {name for name, (address, n_bytes) in firmware.symbols.items() if address in ram and n_bytes}
+    assert named == {*state, "fml_window_inputs", "fml_window_outputs", "sram"}
+    shown_section = 4  # .bss: the one byte, up to a word
+    assert firmware.size.ram_bytes - window - (4 + 8) - shown_section - tile in range(4)
 
 
 @pytest.mark.parametrize("toolchain", TOOLCHAINS)
@@ -91,6 +99,8 @@ def test_the_folder_holds_all_that_the_firmware_needs(compiled: Compiled) -> Non
         "main.c",
         "link.ld",
         "fml_board.h",
+        "fml_board_window.h",
+        "fml_board_window.c",
         "fml_sensor_cortexm.c",
         "fml_start_cortexm.c",
         "fml_mem_cortexm.c",
