@@ -134,10 +134,11 @@ void fml_nvm_cold_start(const fml_model_t *model, uint8_t *nvm, fml_position_t *
 }
 
 #ifndef FML_NO_COMMIT
-/* Three writes, each persistent before the next, and the data of the step before them: first no byte of the check is the complement of its byte of the word, and
- * so until the last byte of the last write. For another commit than this one to appear, four attempts in a row must be
- * torn, each leaving the one worst byte of 256: the crash explorer finds that three do not suffice. Without the first
- * write, or with a CRC in place of the complement, one torn attempt can. */
+/* Three writes, each persistent before the next, and the data of the step before them: first no byte of the check is
+ * the complement of its byte of the word, and so until the last byte of the last write. For another commit than this
+ * one to appear, four attempts in a row must be torn, each leaving the one worst byte of 256: the crash explorer
+ * finds that three do not suffice. Without the first write, or with a CRC in place of the complement, one torn
+ * attempt can. */
 static void commit_to_slot(uint8_t *slot, uint32_t word) {
     fml_commit_t commit;
     fml_hal_nvm_read(&commit, slot, sizeof commit);
