@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from freeml import __version__
 from freeml.board import Board, load_board
 from freeml.codegen.emit import check_target, firmware_files, project_files, render, runtime_files, write_folder
 from freeml.codegen.generate import generate
@@ -42,6 +41,7 @@ from freeml.quantize.errors import LayerError, layer_errors
 from freeml.quantize.scales import missing
 from freeml.quantize.search import MAX_SAMPLES, Quantised, quantize
 from freeml.sim.msp430_charge import charge_entry
+from freeml.version import __version__
 
 Progress = Callable[[str], None]
 _SILENT: Progress = lambda _: None  # noqa: E731

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from freeml import __version__
 from freeml.board import Board
 from freeml.codegen.emit import write_folder
 from freeml.cost_table import CostTable, LayerCost, StepCost
@@ -33,6 +32,7 @@ from freeml.plan.verify import verify_plan
 from freeml.plan.verify_tiles import verify_tiles
 from freeml.sim.board import start_engine
 from freeml.sim.engine import Engine, Taken
+from freeml.version import __version__
 
 _STEP_END = "fml_nvm_commit"
 _MOST_BOOTS = 8

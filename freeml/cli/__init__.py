@@ -16,7 +16,6 @@ from collections.abc import Sequence
 
 import click
 
-from freeml import __version__
 from freeml.cli.analyze import analyze
 from freeml.cli.boards import boards
 from freeml.cli.build import build
@@ -30,6 +29,7 @@ from freeml.cli.profile import profile
 from freeml.cli.terminal import Terminal
 from freeml.cli.verify import verify
 from freeml.errors import BadModel, FreemlError, ToolMissing
+from freeml.version import __version__
 
 COMMANDS = (demo, inspect, analyze, compile_command, verify, build, profile, flash, boards, data, doctor)
 

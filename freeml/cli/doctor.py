@@ -10,6 +10,7 @@ import click
 
 from freeml.cli.options import json_option
 from freeml.cli.terminal import Terminal, printable
+from freeml.version import __version__
 
 _OLDEST_PYTHON = (3, 10)
 
@@ -79,8 +80,6 @@ def doctor(ctx: click.Context) -> None:
 
 
 def _programs() -> list[Check]:
-    from freeml import __version__
-
     here = ".".join(map(str, sys.version_info[:3]))
     wanted = ".".join(map(str, _OLDEST_PYTHON))
     python = Check("Python", "everything", "ok", here)
