@@ -9,6 +9,7 @@ import click
 
 from freeml.cli.options import data_option, json_option, model_argument
 from freeml.cli.terminal import Terminal
+from freeml.ir.text import to_text
 
 if TYPE_CHECKING:
     from freeml.ir.graph import Graph
@@ -63,14 +64,14 @@ def inspect(terminal: Terminal, model: str, data_spec: str | None, errors: bool,
     described["quantisation"] = quantised.summary if quantised else None
     described["warnings"] = joined(model_findings(float_graph), quantised.warnings if quantised else ())
     if text:
-        described["text"] = str(graph)
+        described["text"] = to_text(graph)
     if found is not None:
         described["errors"] = [asdict(row) for row in found]
     terminal.result(described)
     if terminal.as_json:
         return
     if text:
-        click.echo(str(graph), nl=False)
+        click.echo(to_text(graph), nl=False)
     elif found is not None:
         _show_errors(terminal, found, data_spec)
     else:

@@ -16,6 +16,7 @@ from freeml.codegen.program import Descriptor, LayerEntry, PortTable, Program, R
 from freeml.ir.decision import decide, threshold_code
 from freeml.ir.graph import Graph
 from freeml.ir.ops import Concat, Op
+from freeml.ir.text import digest
 from freeml.ir.types import Array, Const, DType, Port
 from freeml.memory_map import MemoryMap
 from freeml.plan.memory import MemoryPlan
@@ -94,10 +95,10 @@ def _result(graph: Graph, plan: MemoryPlan) -> Result:
 
 def _digest(graph: Graph, plan: MemoryPlan, tiles: TilePlan) -> tuple[str, str]:
     """Two 32-bit words that stand for what gives bytes in NVM a meaning: function, offsets, tiles, commit record."""
-    text = [graph.digest, repr(sorted(plan.offset_bytes.items())), repr(tiles.commit_slots)]
+    text = [digest(graph), repr(sorted(plan.offset_bytes.items())), repr(tiles.commit_slots)]
     text += [repr((t.value, t.operand, t.tile_units, t.parts, t.part_macs)) for t in tiles.layers]
-    digest = hashlib.sha256("\n".join(text).encode()).hexdigest()
-    return f"0x{digest[:8]}u", f"0x{digest[8:16]}u"
+    whole = hashlib.sha256("\n".join(text).encode()).hexdigest()
+    return f"0x{whole[:8]}u", f"0x{whole[8:16]}u"
 
 
 @dataclass

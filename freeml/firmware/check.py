@@ -13,7 +13,7 @@ from freeml.data.accuracy import Said, agreement, score
 from freeml.data.findings import joined, model_findings, range_findings
 from freeml.firmware.output import Output
 from freeml.firmware.run import HostModel, Published
-from freeml.ir.decision import published
+from freeml.ir.decision import lasting, published
 from freeml.ir.graph import Graph
 from freeml.ir.interpret import chunks, encode_inputs, interpret
 from freeml.ir.types import Array
@@ -78,7 +78,7 @@ def verify_output(
     for start, stop in chunks(output.graph, len(dataset)):
         part = [array[start:stop] for array in samples]
         inputs = encode_inputs(output.graph, part)
-        got, expected = model.run(inputs), interpret(output.graph, inputs, output.graph.lasting)
+        got, expected = model.run(inputs), interpret(output.graph, inputs, lasting(output.graph))
         if getattr(model, "starts_cold", False):
             number = 0
         misreported, number = _misreported(model, output.graph, expected, stop - start, number)

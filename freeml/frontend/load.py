@@ -10,6 +10,7 @@ from typing import Any
 
 from freeml.errors import BadModel
 from freeml.ir.graph import Graph
+from freeml.ir.text import digest
 
 _CONSTRUCTOR = re.compile(r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")
 _PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".h5", ".keras", ".pb", ".safetensors")
@@ -33,19 +34,19 @@ def load_model(model: Any, example_inputs: Any = None) -> LoadedModel:
         from freeml.frontend.torch import from_constructor
 
         graph = from_constructor(model)
-        return LoadedModel(graph, model.rsplit(":", 1)[1], graph.digest)
+        return LoadedModel(graph, model.rsplit(":", 1)[1], digest(graph))
     if isinstance(model, str | Path):
         return _load_file(Path(model))
     if type(model).__module__.startswith("onnx"):
         from freeml.frontend.onnx import from_model_proto
 
         graph = from_model_proto(model, name="model", where="model")
-        return LoadedModel(graph, graph.name, graph.digest)
+        return LoadedModel(graph, graph.name, digest(graph))
     from freeml.frontend.torch import from_torch
 
     name = getattr(type(model), "__name__", "model")
     graph = from_torch(model, example_inputs, name=name)
-    return LoadedModel(graph, name, graph.digest)
+    return LoadedModel(graph, name, digest(graph))
 
 
 def _load_file(path: Path) -> LoadedModel:
@@ -84,8 +85,8 @@ def _load_file(path: Path) -> LoadedModel:
 
 
 def _file_digest(path: Path) -> str:
-    digest = hashlib.sha256()
+    found = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+            found.update(block)
+    return found.hexdigest()

@@ -20,16 +20,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from freeml.ir.graph import Graph
+from freeml.ir.graph import Graph, Stage
 from freeml.ir.int_ops import SoftmaxI8
 from freeml.ir.ops import ArgMax, Binary, Conv, Dense, Op, Reshape, Softmax, Unary
-from freeml.ir.types import Array, DType
+from freeml.ir.types import Array, Decision, DType
 
 MOST_CLASSES = 65_535
 _CERTAIN = 255  # confidence of an index
@@ -49,16 +47,6 @@ _INVERSE: dict[str, Callable[[tuple[float, ...], float], float]] = {
 _RISING = (*_INVERSE, "softplus", "softplus_linear", "exp")
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """kind: see above; value: what is read; output: the output that it speaks for; threshold: real, of one score."""
-
-    kind: Literal["scores", "threshold", "index"]
-    value: str
-    output: int
-    threshold: float = 0.0
-
-
 def decide(graph: Graph) -> Decision | None:
     """The decision of a float graph, or of an integer graph as it was made with; None where no output is one.
 
@@ -68,6 +56,14 @@ def decide(graph: Graph) -> Decision | None:
         return graph.decision
     found = [(rank, k, made) for k in range(len(graph.outputs)) for rank, made in _of_output(graph, k)]
     return min(found, key=lambda one: one[:2])[2] if found else None
+
+
+def lasting(graph: Graph) -> tuple[str, ...]:
+    """Values that are read when all ops are done: outputs, in order, and what an integer graph's class is read from."""
+    values = [port.value for port in graph.outputs]
+    if graph.stage is Stage.QUANTIZED and (made := decide(graph)) is not None and made.value not in values:
+        values.append(made.value)
+    return tuple(values)
 
 
 def n_classes(graph: Graph, decision: Decision) -> int | None:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from freeml.ir.ops import Op
-from freeml.ir.types import Const, Port, TensorType
-
-if TYPE_CHECKING:
-    from freeml.ir.decision import Decision
+from freeml.ir.types import Const, Decision, Port, TensorType
 
 OpT = TypeVar("OpT", bound=Op)
 
@@ -54,25 +50,15 @@ class Graph:
 
     @cached_property
     def uses(self) -> Counter[str]:
-        """How often each value or constant is read; being an output of the graph, or what decides, is a read too."""
+        """How often each value or constant is read by ops; being an output of the graph is a read too."""
         counts = Counter(name for op in self.ops for name in op.inputs)
-        counts.update(self.lasting)
+        counts.update(port.value for port in self.outputs)
         return counts
 
     @cached_property
     def output_values(self) -> frozenset[str]:
         """Values that leave the graph."""
         return frozenset(port.value for port in self.outputs)
-
-    @cached_property
-    def lasting(self) -> tuple[str, ...]:
-        """Values that are read when all ops are done: outputs, in order, and what the class is published from."""
-        from freeml.ir.decision import decide
-
-        values = [port.value for port in self.outputs]
-        if self.stage is Stage.QUANTIZED and (decision := decide(self)) is not None and decision.value not in values:
-            values.append(decision.value)
-        return tuple(values)
 
     def readers(self, value: str) -> tuple[Op, ...]:
         """Ops that read a value, in order."""
@@ -123,15 +109,3 @@ class Graph:
             types={k: v for k, v in {**self.types, **(types or {})}.items() if k in live},
             consts={k: v for k, v in {**self.consts, **(consts or {})}.items() if k in read},
         )
-
-    @cached_property
-    def digest(self) -> str:
-        """SHA-256 of the text form: two graphs with the same digest compute the same function."""
-        from freeml.ir.text import to_text
-
-        return hashlib.sha256(to_text(self).encode()).hexdigest()
-
-    def __str__(self) -> str:
-        from freeml.ir.text import to_text
-
-        return to_text(self)

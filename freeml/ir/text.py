@@ -14,16 +14,16 @@ Constants are printed by digest, so equal text means equal function; `parse` tak
 from __future__ import annotations
 
 import ast
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import fields
 
 from freeml.errors import BadModel
 from freeml.ir import int_ops, ops
-from freeml.ir.decision import Decision
 from freeml.ir.graph import Graph, Stage
 from freeml.ir.ops import Op, Window
-from freeml.ir.types import Const, DType, Port, Quant, TensorType
+from freeml.ir.types import Const, Decision, DType, Port, Quant, TensorType
 
 _OP_CLASSES: dict[str, type[Op]] = {
     name: value
@@ -51,6 +51,11 @@ def to_text(graph: Graph) -> str:
     if (made := graph.decision) is not None:
         lines.append(f"decide {made.kind} %{made.value} {made.output} {made.threshold!r}")
     return "\n".join(lines) + "\n"
+
+
+def digest(graph: Graph) -> str:
+    """SHA-256 of the text form: two graphs with the same digest compute the same function."""
+    return hashlib.sha256(to_text(graph).encode()).hexdigest()
 
 
 def _port_text(direction: str, port: Port) -> str:
@@ -90,8 +95,8 @@ def parse(text: str, consts: Mapping[str, Const]) -> Graph:
             elif head in ports:
                 ports[head].append(_parse_port(line))
             elif head == "const":
-                _, const_name, _, digest = line.split(" ")
-                if consts[const_name[1:]].digest != digest:
+                _, const_name, _, content = line.split(" ")
+                if consts[const_name[1:]].digest != content:
                     raise ValueError(f"constant {const_name} has another content")
             elif head == "value":
                 _, value, type_text = line.split(" ", 2)

@@ -11,7 +11,7 @@ import hashlib
 import math
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -174,3 +174,19 @@ class Port:
         stored = values.reshape(values.shape[0], *(self.shape[axis] for axis in self.order))
         back = np.argsort(np.array(self.order, dtype=np.int64))
         return np.asarray(stored.transpose(0, *(int(axis) + 1 for axis in back)))
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a network decides.
+
+    kind       decision.py says what each is
+    value      what is read
+    output     the output that it speaks for
+    threshold  real, of one score
+    """
+
+    kind: Literal["scores", "threshold", "index"]
+    value: str
+    output: int
+    threshold: float = 0.0

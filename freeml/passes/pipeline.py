@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from freeml.ir.graph import Graph
+from freeml.ir.text import to_text
 from freeml.ir.verify import InvalidGraphError, verify
 from freeml.passes.fold_affine import FoldAffine
 from freeml.passes.fuse_clamp import FuseClamp
@@ -43,5 +44,5 @@ def run_passes(graph: Graph, passes: tuple[Pass, ...] = FLOAT_PASSES, *, dump_di
             raise InvalidGraphError(f"after {name} (which followed {before or 'nothing'}): {error}") from error
         if dump_dir is not None:
             dump_dir.mkdir(parents=True, exist_ok=True)
-            (dump_dir / f"{number:02}-{name}.txt").write_text(str(graph))
+            (dump_dir / f"{number:02}-{name}.txt").write_text(to_text(graph))
     return graph

@@ -14,6 +14,7 @@ from dataclasses import fields
 
 from freeml.board import Board
 from freeml.errors import DoesNotFit
+from freeml.ir.decision import lasting
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import ConvI8, ConvPoolI8, MaxPoolI8
 from freeml.ir.ops import Reshape
@@ -45,7 +46,7 @@ def fusible(graph: Graph) -> Iterator[tuple[ConvI8, MaxPoolI8]]:
     """Pairs that one kernel can compute."""
     for pool in graph.ops_of(MaxPoolI8):
         conv = graph.producers.get(pool.inputs[0])
-        if not isinstance(conv, ConvI8) or graph.uses[conv.output] != 1:
+        if not isinstance(conv, ConvI8) or graph.uses[conv.output] != 1 or conv.output in lasting(graph):
             continue
         window = pool.window
         apart = all(stride >= k for stride, k in zip(window.stride, window.kernel, strict=True))

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from freeml.ir.decision import lasting
 from freeml.ir.graph import Graph
 from freeml.ir.ops import Op
 
@@ -44,6 +45,6 @@ def lifetimes(graph: Graph, ops: tuple[Op, ...] | None = None) -> Lifetimes:
             if name in graph.types:
                 last[name] = step
         first[op.output] = last[op.output] = step
-    for value in graph.lasting:
+    for value in lasting(graph):
         last[value] = len(order)
     return Lifetimes(len(order), MappingProxyType(first), MappingProxyType(last))

@@ -13,6 +13,7 @@ import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from freeml.ir.decision import lasting
 from freeml.ir.graph import Graph
 from freeml.ir.ops import Concat
 from freeml.plan.memory import plan_memory
@@ -80,7 +81,7 @@ class _Problem:
                 if name in producer:
                     self._needs[index] |= 1 << producer[name]
                     self._followers[producer[name]].append(index)
-        for value in graph.lasting:
+        for value in lasting(graph):
             readers[root[value]] |= 1 << n  # never done
         # Per op: bytes it adds, and for each storage it reads: its readers, its size, what the op can take over of it.
         self._adds: list[int] = []

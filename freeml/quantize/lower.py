@@ -37,6 +37,7 @@ from freeml.ir.ops import (
 )
 from freeml.ir.types import Array, Const, DType, Quant, TensorType
 from freeml.ir.verify import verify
+from freeml.ir.windows import divisors
 from freeml.quantize.fixed_point import multiplier, multipliers, quant_of_range, round_half_up
 from freeml.quantize.tables import inner_values, is_table
 from freeml.quantize.weights import WeightCodes, quantise_weights
@@ -167,8 +168,6 @@ class _Lowering:
             self._add(conv, self._type(op), **consts)
 
     def _average(self, op: AvgPool) -> None:
-        from freeml.ir.windows import divisors
-
         x, y = self.scales[op.inputs[0]], self.scales[op.output]
         in_shape, out_shape = self.graph.types[op.inputs[0]].shape, self.graph.types[op.output].shape
         counts = divisors(op.window, in_shape[:2], out_shape[:2], include_pad=op.include_pad)  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from freeml.ir.decision import published
+from freeml.ir.decision import lasting, published
 from freeml.ir.graph import Graph
 from freeml.ir.interpret import interpret
 from freeml.ir.types import Array
@@ -21,7 +21,7 @@ def codes_of(graph: Graph, inputs: Mapping[str, Array]) -> list[bytes]:
 
 def answers_of(graph: Graph, inputs: Mapping[str, Array]) -> list[tuple[bytes, Answer]]:
     """The same codes, each with its answer."""
-    values = interpret(graph, inputs, graph.lasting)
+    values = interpret(graph, inputs, lasting(graph))
     classes, confidences = published(graph, values)
     return [
         (codes, Answer(b"".join(values[port.value][k].tobytes() for port in graph.outputs), int(found), int(sure)))

@@ -13,7 +13,7 @@ from freeml.codegen.generate import generate
 from freeml.codegen.program import Program
 from freeml.firmware.host import build_host_library
 from freeml.firmware.run import HostModel
-from freeml.ir.decision import published
+from freeml.ir.decision import lasting, published
 from freeml.ir.graph import Graph
 from freeml.ir.interpret import interpret
 from freeml.ir.ops import Reshape
@@ -97,7 +97,7 @@ def check(
     }
     model = load(graph, folder, optimise=optimise, tile_bytes=tile_bytes, is_staged=is_staged)
     found = model.run(inputs)
-    expected = interpret(graph, inputs, graph.lasting)
+    expected = interpret(graph, inputs, lasting(graph))
     for name in graph.output_values:
         np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
     found_classes, confidences = published(graph, expected)

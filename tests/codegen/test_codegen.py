@@ -25,6 +25,7 @@ from freeml.codegen.names import Names, identifier
 from freeml.errors import BadOutput, DoesNotFit, ToolFailed, UnsupportedOp
 from freeml.firmware.toolchain import find_host_compiler, find_zig
 from freeml.ir import decision
+from freeml.ir.decision import lasting
 from freeml.ir.graph import Graph
 from freeml.passes.pipeline import run_passes
 from freeml.plan.whole import plan_whole
@@ -393,7 +394,7 @@ def test_each_step_can_run_alone_as_the_simulator_runs_it(tmp_path: Path) -> Non
     codes = {p.value: np.full((1, *graph.types[p.value].shape), 9, np.int8) for p in graph.inputs}
     program = program_of(graph)
     assert list(model.run_steps(codes, 0)) == list(range(program.n_tiles + 2))
-    port, expected = program.outputs[0], interpret(graph, codes, graph.lasting)
+    port, expected = program.outputs[0], interpret(graph, codes, lasting(graph))
     output = expected[graph.outputs[0].value]
     assert np.array_equal(model.arena_bytes(port.offset_bytes, port.n_bytes), output.ravel())
     published = model.result()

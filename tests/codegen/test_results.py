@@ -9,7 +9,7 @@ import pytest
 from host import check, load
 
 from freeml.frontend.builder import GraphBuilder, View, Weight
-from freeml.ir.decision import decide, published
+from freeml.ir.decision import decide, lasting, published
 from freeml.ir.graph import Graph
 from freeml.ir.interpret import interpret
 from freeml.ir.types import Quant
@@ -93,7 +93,7 @@ def test_every_code_of_one_score_is_published_on_its_side_of_the_threshold(tmp_p
         (tmp_path / folder).mkdir()
         model = load(graph, tmp_path / folder)
         model.run(codes)
-        expected_class, confidence = published(graph, interpret(graph, codes, graph.lasting))
+        expected_class, confidence = published(graph, interpret(graph, codes, lasting(graph)))
         assert [r.class_index for r in model.published] == expected_class.tolist()
         assert [r.confidence for r in model.published] == confidence.tolist()
         assert expected_class.sum() == 127 - zero_point

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from freeml.frontend.builder import GraphBuilder, View, Weight
-from freeml.ir.decision import Decision, classes, decide, published, threshold_code
+from freeml.ir.decision import classes, decide, published, threshold_code
 from freeml.ir.graph import Graph
-from freeml.ir.types import Quant
+from freeml.ir.types import Decision, Quant
 from freeml.quantize.lower import lower
 
 
