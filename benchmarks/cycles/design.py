@@ -322,6 +322,7 @@ def _pools(layers: Layers) -> None:
         layers.maxpool((h, w, c), _window((k, k), stride=stride, pad=pad), clamp=bool(layers.rng.random() < 0.4))
     layers.maxpool((64, 1, 6), Window(kernel=(2, 1), stride=(2, 1)), clamp=False)
     layers.maxpool((1, 64, 8), Window(kernel=(1, 3), stride=(1, 3)), clamp=True)
+    layers.maxpool((12, 12, 8), _window((12, 12)), clamp=False)
     for h, w, c, k, stride, pad in (
         (8, 8, 16, 8, 1, 0),
         (8, 8, 8, 2, 2, 0),
@@ -334,6 +335,10 @@ def _pools(layers: Layers) -> None:
     ):
         layers.avgpool((h, w, c), _window((k, k), stride=stride, pad=pad))
     layers.avgpool((64, 1, 12), Window(kernel=(64, 1)))
+    layers.avgpool((25, 5, 12), _window((25, 5)))
+    layers.avgpool((12, 12, 4), _window((12, 12)))
+    if not layers.few:
+        layers.avgpool((25, 5, 64), _window((25, 5)))
     layers.avgpool((8, 8, 4), _window((3, 3), pad=1), include_pad=True)
 
 

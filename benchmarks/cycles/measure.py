@@ -65,7 +65,7 @@ def start(design: Design, board: Board, toolchain: Toolchain) -> tuple[Engine, T
     with tempfile.TemporaryDirectory(prefix="freeml-cycles-") as work_folder:
         folder = Path(work_folder) / "out"
         write_folder(folder, files)
-        engine, compiler = start_engine(Output(folder, _manifest(board), graph, graph), toolchain)
+        engine, compiler = start_engine(Output(folder, manifest(board), graph, graph), toolchain)
     return engine, tiles, compiler
 
 
@@ -134,7 +134,8 @@ def tile_plan(design: Design, memory: MemoryPlan, board: Board) -> TilePlan:
     return verify_tiles(design.graph, memory, plan)
 
 
-def _manifest(board: Board) -> dict[str, Any]:
+def manifest(board: Board) -> dict[str, Any]:
+    """What engines read of a compiled folder's manifest."""
     assert board.memory_map is not None
     return {
         "board": board.model_dump(mode="json"),

@@ -10,29 +10,9 @@
 
 typedef uint32_t fml_weights_t; /* address */
 
-/* The generated tables: an array is cut into slices that a 16-bit size can count, each in a section of its own, which the
- * generated linker script puts one after the other at `address`. Nothing refers to a slice by name. */
-#define FML_FAR(table, address) (address)
-#define FML_FAR_BEGIN(table, n)
-#define FML_FAR_SLICE(table, k, n) \
-    extern const int8_t table##_##k[n]; \
-    const int8_t table##_##k[n] __attribute__((used, section(".far." #table "." #k))) = {
-#define FML_FAR_SLICE_END \
-    } \
-    ;
-#define FML_FAR_END
-
 #else
 
 typedef const int8_t *fml_weights_t;
-
-#define FML_FAR(table, address) (table)
-#define FML_FAR_BEGIN(table, n) static const int8_t table[n] = {
-#define FML_FAR_SLICE(table, k, n)
-#define FML_FAR_SLICE_END
-#define FML_FAR_END \
-    } \
-    ;
 
 #endif
 

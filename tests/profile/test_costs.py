@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.costs import row
-from benchmarks.power_loss.models import source
+from benchmarks.costs import Row, network, row
 from freeml.board import board_names, load_board
 from freeml.firmware.build import Toolchain, find_cross_compiler
 from tests.msp430.oracle import find_toolchain
@@ -22,14 +21,16 @@ CASES: list[tuple[str, str, Toolchain]] = [
 find_toolchain()  # unpacks the archive with MSP430's GCC into the cache folder, where there is one
 
 
-@pytest.mark.parametrize(("network", "board", "toolchain"), CASES)
+@pytest.mark.parametrize(("name", "board", "toolchain"), CASES)
 def test_no_step_is_dearer_than_planned_nor_a_network_by_half(
-    network: str, board: str, toolchain: Toolchain, tmp_path: Path
+    name: str, board: str, toolchain: Toolchain, tmp_path: Path
 ) -> None:
     """Each compiler against its own table; cycles and charge of every step, and of all of them."""
     find_cross_compiler(toolchain, load_board(board).memory_map)
-    model, data = source(network, tmp_path)
-    found = row(network, model, data, board, toolchain, tmp_path / "out")
+    found = row(network(name, tmp_path), board, toolchain)
+    assert isinstance(found, Row), found
     assert found.least_step_ratio >= 1, found.worst_step
     assert 1 <= found.cycles_ratio <= 1.5
     assert 1 <= found.charge_ratio <= 1.5
+    assert 1 <= found.analyzed_energy <= 1.5
+    assert 1 <= found.analyzed_time <= 1.5

@@ -104,7 +104,6 @@ void fml_conv_i8(const fml_conv_t *l, const int8_t *x, int8_t *y, int8_t *scratc
                 n -= take;
                 o = (uint16_t)(o + take);
             }
-            choose(l, &dense, 0); /* what `all` was prepared for */
             o = 0;
         }
     }
