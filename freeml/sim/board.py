@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,19 @@ def engine_for(output: Output, elf: Path, memory: MemoryMap) -> Engine:
     return CortexMEngine(elf, output.board)
 
 
-def closure_of(output: Output, engine: Engine, codes: bytes, answer: Answer, *, limit_s: float) -> dict[str, Any]:
-    """Closure of a firmware under what its board's NVM may do, from all first images: BoardClosure, and behaviours."""
+def images_of(engine: Engine, output: Output, codes: bytes) -> list[bytes]:
+    """NVM of a board behind each commit of its firmware's first inference, on these codes: commit_images."""
+    tiles = output.manifest["tiles"]
+    return commit_images(engine, codes, tiles["n_tiles"], tiles["commit_slots"])[1]
+
+
+def closure_of(
+    output: Output, engine: Engine, codes: bytes, answer: Answer, *, limit_s: float, strangers: Sequence[bytes] = ()
+) -> dict[str, Any]:
+    """Closure of a firmware under what its board's NVM may do, from all first images: BoardClosure, and behaviours.
+
+    strangers: images that firmware of other networks left, which may lie in NVM at the first boot.
+    """
     nvm, tiles = output.manifest["nvm"], output.manifest["tiles"]
     before = engine.nvm
     control, own = commit_images(engine, codes, tiles["n_tiles"], tiles["commit_slots"])
@@ -49,7 +61,7 @@ def closure_of(output: Output, engine: Engine, codes: bytes, answer: Answer, *, 
         control,
         atomic_bytes=atomic_bytes,
         tears=tears,
-        first=first_images(control, own),
+        first=first_images(control, own, strangers),
         limit_s=limit_s,
     )
     said = f"writes of {atomic_bytes} byte{'s' * (atomic_bytes != 1)}{', one torn in each step' * tears}"

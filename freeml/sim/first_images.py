@@ -1,8 +1,9 @@
 """What NVM may hold when a firmware boots for the first time, or after damage: images for closure to begin with.
 
 Foreign images are those of this model under another identity, over an arena of other bytes: a runtime that takes one
-for its own goes on amid an inference that never was. Damaged ones are this model's with one bit changed in what is
-protected: identity, result records, and the commit record where it has a check.
+for its own goes on amid an inference that never was; and `strangers`, which firmware of other networks left. Damaged
+ones are this model's with one bit changed in what is protected: identity, result records, and the commit record where
+it has a check.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from freeml.errors import ToolFailed
 from freeml.sim.control_block import COMMIT, IDENTITY, RESULTS_OFFSET_BYTES, SUMS_OFFSET_BYTES, ControlBlock, Position
 from freeml.sim.engine import Engine
+from freeml.sim.foreign import fitted
 
 # One bit of each field, lowest and highest bytes among them: digest, digest, layout version, magic.
 _IDENTITY_BITS = (0, 31, 32, 63, 64, 79, 80, 95)
@@ -45,18 +47,28 @@ class FirstImage:
     tears: bool = True
 
 
-def blank_images(n_bytes: int, seed: int = 1) -> Iterator[FirstImage]:
+def blank_images(n_bytes: int, seed: int = 1, losses: Losses = "all") -> Iterator[FirstImage]:
     """Zeros, ones, garbage."""
     for content in (bytes(n_bytes), b"\xff" * n_bytes, np.random.default_rng(seed).bytes(n_bytes)):
-        yield FirstImage(content, "all")
+        yield FirstImage(content, losses)
 
 
-def first_images(control: ControlBlock, own: Sequence[bytes], seed: int = 2) -> Iterator[FirstImage]:
-    """Blank, foreign, damaged, and one that waits for the second input. own: what commit_images gives."""
+def first_images(
+    control: ControlBlock, own: Sequence[bytes], strangers: Sequence[bytes] = (), seed: int = 2
+) -> Iterator[FirstImage]:
+    """Blank, foreign, damaged, and one that waits for the second input.
+
+    own        what commit_images gives
+    strangers  the same of firmware with other networks
+    Losses are tried all through the second inference, too: a cold start in it, which one from a blank NVM bears,
+    loses results and their numbers.
+    """
     rng, n_bytes = np.random.default_rng(seed), len(own[0])
-    yield from blank_images(n_bytes)
-    yield FirstImage(own[-1], "cold")
-    for number, image in enumerate(_spread(own)):
+    yield from blank_images(n_bytes, losses="cold")
+    yield FirstImage(own[-1], "all")
+    for number, content in enumerate(strangers):
+        yield FirstImage(fitted(content, n_bytes), "cold" if number % _COLD_WITH_LOSSES == 1 else "none")
+    for number, image in enumerate(spread_images(own)):
         foreign, damaged = list(foreign_images(image, rng.bytes(n_bytes))), list(damaged_images(control, image))
         for k, content in enumerate([*foreign, *damaged]):
             # One cold start is like another: losses in a few of them, at one commit point.
@@ -116,7 +128,7 @@ def flipped(image: bytes, bit: int) -> bytes:
     return image[: bit // 8] + bytes([image[bit // 8] ^ 1 << bit % 8]) + image[bit // 8 + 1 :]
 
 
-def _spread(images: Sequence[bytes]) -> list[bytes]:
+def spread_images(images: Sequence[bytes]) -> list[bytes]:
     """At most so many of them, first and last included."""
     n = min(_MOST_STEPS, len(images))
     return [images[round(k * (len(images) - 1) / max(n - 1, 1))] for k in range(n)]

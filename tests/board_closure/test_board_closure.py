@@ -223,6 +223,7 @@ SMALL_BOARDS = [
     ("qemu_m4", "zig"),
     ("msp430fr5994", "zig"),
     pytest.param("msp430fr5994", "gcc", marks=pytest.mark.skipif(not HAS_GCC, reason="no msp430-elf-gcc")),
+    ("msp430fr5969", "zig"),
     ("nucleo_l476rg", "zig"),
 ]
 

@@ -37,7 +37,8 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
     ) -> Output:
         key = (network, board, capacitor_uf)
         if key not in done:
-            name = network if isinstance(network, str) else "dense" + "_".join(str(width) for width in network)
+            widths = "" if isinstance(network, str) else "_".join(str(width) for width in network)
+            name = network if isinstance(network, str) else f"dense{widths if len(network) < 9 else len(network)}"
             if network == "separable":
                 model = separable_network(work / "separable.onnx")
                 data: str | None = str(calibration(work / "separable.npz", 4, 12, 10))
