@@ -50,13 +50,13 @@ LAYERS = {
 
 # Who may import a library that is large, optional, or belongs to one job. Paths are prefixes below freeml/.
 ONLY_IN = {
-    "torch": ("frontend/torch", "train/"),
+    "torch": ("frontend/torch/", "train/"),
     "click": ("cli/",),
     "rich": ("cli/",),
     "jinja2": ("codegen/emit.py",),
-    "onnx": ("frontend/onnx",),
-    "onnxslim": ("frontend/onnx",),
-    "tflite": ("frontend/tflite",),
+    "onnx": ("frontend/onnx/",),
+    "onnxslim": ("frontend/onnx/",),
+    "tflite": ("frontend/tflite/",),
     "pooch": ("data/",),
     "sklearn": ("data/",),
     "PIL": ("data/",),

@@ -22,7 +22,7 @@ import onnx
 import onnxruntime
 
 from freeml.errors import BadData, FreemlError, UnsupportedOp
-from freeml.frontend.onnx import from_model_proto
+from freeml.frontend.onnx.read import from_model_proto
 from freeml.ir.graph import Graph
 from freeml.ir.interpret import chunks, encode_inputs, interpret, predict
 from freeml.ir.interpret_float import run_op

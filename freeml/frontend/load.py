@@ -31,18 +31,18 @@ def load_model(model: Any, example_inputs: Any = None) -> LoadedModel:
     example_inputs: a tuple of tensors, for a torch module. Raises BadModel or UnsupportedOp.
     """
     if isinstance(model, str) and _CONSTRUCTOR.match(model) and not Path(model).exists():
-        from freeml.frontend.torch import from_constructor
+        from freeml.frontend.torch.read import from_constructor
 
         graph = from_constructor(model)
         return LoadedModel(graph, model.rsplit(":", 1)[1], digest(graph))
     if isinstance(model, str | Path):
         return _load_file(Path(model))
     if type(model).__module__.startswith("onnx"):
-        from freeml.frontend.onnx import from_model_proto
+        from freeml.frontend.onnx.read import from_model_proto
 
         graph = from_model_proto(model, name="model", where="model")
         return LoadedModel(graph, graph.name, digest(graph))
-    from freeml.frontend.torch import from_torch
+    from freeml.frontend.torch.read import from_torch
 
     name = getattr(type(model), "__name__", "model")
     graph = from_torch(model, example_inputs, name=name)
@@ -58,15 +58,15 @@ def _load_file(path: Path) -> LoadedModel:
         )
     suffix = path.suffix.lower()
     if suffix == ".onnx":
-        from freeml.frontend.onnx import read_onnx
+        from freeml.frontend.onnx.read import read_onnx
 
         graph = read_onnx(path)
     elif suffix in (".tflite", ".lite"):
-        from freeml.frontend.tflite import read_tflite
+        from freeml.frontend.tflite.read import read_tflite
 
         graph = read_tflite(path)
     elif suffix == ".pt2":
-        from freeml.frontend.torch import read_pt2
+        from freeml.frontend.torch.read import read_pt2
 
         graph = read_pt2(path)
     elif suffix in _PICKLES:

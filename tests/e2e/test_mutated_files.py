@@ -16,7 +16,7 @@ from tests.cli.models import tiny_model, write_samples
 from tests.cli.runner import Ran, freeml
 from tests.effort import cpu_s
 from tests.frontend.mutate import field_mutations, mutations
-from tests.frontend.tflite.tflite_writer import Op, T, const, write_model
+from tests.frontend.tflite.writer import Op, T, const, write_model
 
 N_MUTANTS = 1_000
 LIMIT_S = 60.0
