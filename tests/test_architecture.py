@@ -1,10 +1,16 @@
-"""The layers of ARCHITECTURE.md, checked by parsing every import, and what is deliberately absent from each layer."""
+"""The rows of ARCHITECTURE.md, checked by parsing imports; what packages do without; a file is one idea, said once."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import re
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -13,39 +19,51 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "freeml"
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "_data" not in path.relative_to(PACKAGE).parts)
 
-# A module may import its own package and lower layers, nothing else.
-LAYERS = {
-    "errors": 0,
-    "version": 0,
-    "units": 1,
-    "resources": 0,
-    "memory_map": 0.3,
-    "cost_table": 0.6,
-    "cycle_table": 0.6,
-    "board": 1,
-    "ir": 1,
-    "frontend": 2,
-    "passes": 2,
-    "data": 2,
-    "quantize": 2,
-    "plan": 2,
-    "energy": 2,
-    "train": 3,
-    "codegen": 3,
-    "firmware": 3,
-    "compress": 4,
-    "exits": 4,
-    "sim": 4,
-    "adapt": 5,
-    "distribute": 5,
-    "report": 5,
-    "needs": 6,
-    "pipeline": 6,
-    "analysis": 6.5,
-    "profile": 6.5,
-    "__init__": 7,
-    "cli": 7,
-    "__main__": 8,
+
+def rows(document: str) -> list[tuple[str, ...]]:
+    """The table of layers, from the bottom: the modules and packages of each row."""
+    section = document.split("## Layers", 1)[1].split("\n## ", 1)[0]
+    first_cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    return [tuple(re.findall(r"`(\w+)(?:\.py|/)`", cell)) for cell in first_cells]
+
+
+ROWS = rows((ROOT / "ARCHITECTURE.md").read_text())
+ROW_OF = {name: number for number, names in enumerate(ROWS) for name in names}
+
+MOST_LINES = 400
+# Longer than that, and why for now.
+LONG = {
+    "benchmarks/cycles/design.py": "one table of networks that reach every loop of every kernel",
+    "freeml/frontend/builder.py": "one method per operator of the frontends",
+    "freeml/pipeline.py": "makes the manifest, which becomes a module of its own",
+    "freeml/plan/kernel_work.py": "loops of every kernel, to be split by family of kernels",
+    "freeml/plan/tiles.py": "tiles, commit words and fixed steps, until the types of steps are a module",
+    "freeml/sim/cortexm.py": "the emulated Cortex-M, until its parts are a package",
+    "runtime_c/test/crash_closure.c": "the explorer of states, until steps are data",
+    "runtime_c/test/crash_world.c": "the explorer's machine, until steps are data",
+    "tests/codegen/test_codegen.py": "one claim per kind of generated text",
+    "tests/cortexm/test_engine.py": "one claim per device of the emulated boards",
+    "tests/kernels/cases.py": "one generator of cases per kernel",
+    "tests/passes/test_passes.py": "one case per rewrite",
+    "tests/quantize/test_quantize.py": "one claim per rule of quantisation",
+    "tests/tiles/test_tiles.py": "one claim per rule of tiles",
+}
+
+MOST_ALIKE = 10
+# Files of which each two share a longer run of lines, and why for now.
+ALIKE = {
+    "one convolution in parts for each dot product, until they share it": [
+        f"runtime_c/kernels/{variant}/fml_conv_part_i8.c" for variant in ("armv6m", "armv7em", "msp430", "portable")
+    ],
+    "a byte over SPI, until a board's support names the files that it shares": [
+        "runtime_c/hal/nrf52/fml_port_nrf52.c",
+        "runtime_c/hal/stm32_spi1/fml_stm32_spi1.c",
+        "runtime_c/hal/stm32u5/fml_port_stm32u5.c",
+    ],
+    "what compilers call for copies, until a board's support names the files that it shares": [
+        "runtime_c/hal/cortexm/fml_mem_cortexm.c",
+        "runtime_c/hal/msp430fr59xx/fml_mem_msp430.c",
+    ],
 }
 
 # Who may import a library that is large, optional, or belongs to one job. Paths are prefixes below freeml/.
@@ -83,23 +101,24 @@ class Import:
     line: int
 
 
+def is_module(name: str) -> bool:
+    place = ROOT / name.replace(".", "/")
+    return place.with_suffix(".py").exists() or (place / "__init__.py").exists()
+
+
 def imports(path: Path) -> Iterator[Import]:
     """Every import of a file, also those inside functions and under TYPE_CHECKING."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (Import(alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
+            assert node.module, f"{path}:{node.lineno}: imports are absolute"
             assert node.level == 0, f"{path}:{node.lineno}: imports are absolute"
-            if node.module in ("freeml", *(f"freeml.{p}" for p in LAYERS)):
-                # "from freeml import board" names a module, "from freeml import compile_model" a value of the package
-                for alias in node.names:
-                    inner = f"{node.module}.{alias.name}"
-                    exists = (ROOT / (inner.replace(".", "/") + ".py")).exists() or (
-                        ROOT / inner.replace(".", "/")
-                    ).is_dir()
-                    yield Import(inner if exists else str(node.module), node.lineno)
-            else:
-                yield Import(str(node.module), node.lineno)
+            for alias in node.names:
+                # "from freeml import board" names a module, "from freeml import compile_model" a value of one
+                inner = f"{node.module}.{alias.name}"
+                is_inner = node.module.split(".")[0] == "freeml" and is_module(inner)
+                yield Import(inner if is_inner else node.module, node.lineno)
 
 
 def package_of(path: Path) -> str:
@@ -111,30 +130,30 @@ def place(path: Path) -> str:
 
 
 def violations(path: Path) -> list[str]:
-    """What a file imports from its own layer or above, other than its own package."""
+    """What a file imports that is neither of its own package nor of a row above."""
     own = package_of(path)
-    rank = LAYERS[own]
     found = []
     for item in imports(path):
         parts = item.name.split(".")
         if parts[0] != "freeml":
             continue
         target = parts[1] if len(parts) > 1 else "__init__"
-        if target != own and LAYERS[target] >= rank:
+        if target != own and ROW_OF[target] >= ROW_OF[own]:
             found.append(f"{place(path)}:{item.line} imports {item.name}")
     return found
 
 
-def test_every_module_belongs_to_a_layer() -> None:
-    assert {package_of(path) for path in MODULES} <= LAYERS.keys()
+def test_every_module_stands_in_exactly_one_row() -> None:
+    names = [name for row in ROWS for name in row]
+    assert sorted(names) == sorted({package_of(path) for path in MODULES})
 
 
 @pytest.mark.parametrize("path", MODULES, ids=place)
-def test_a_layer_imports_only_what_lies_below_it(path: Path) -> None:
+def test_a_module_imports_only_its_own_package_and_rows_above(path: Path) -> None:
     assert violations(path) == []
 
 
-def test_an_import_of_a_higher_layer_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_import_of_a_lower_row_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     path = PACKAGE / "ir" / "graph.py"
     real = Path.read_text
     lines = "\nfrom freeml import pipeline\nimport freeml.plan.cost\nfrom freeml.passes import rewrite\n"
@@ -144,6 +163,34 @@ def test_an_import_of_a_higher_layer_would_be_seen(monkeypatch: pytest.MonkeyPat
         "freeml.plan.cost",
         "freeml.passes.rewrite",
     ]
+
+
+def circle(graph: Mapping[str, Iterable[str]]) -> list[str]:
+    """Modules that import each other in a circle, the first again at the end; empty where there is none."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return [str(name) for name in error.args[1]]
+    return []
+
+
+def module_graph() -> dict[str, set[str]]:
+    """What each module of the package imports of it, by file."""
+    graph = {}
+    for path in MODULES:
+        name = path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
+        graph[name] = {item.name for item in imports(path) if item.name.split(".")[0] == "freeml"} - {name}
+    return graph
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    assert circle(module_graph()) == []
+
+
+def test_a_circle_would_be_seen() -> None:
+    graph = module_graph()
+    graph["freeml.ir.types"].add("freeml.ir.verify")
+    assert {"freeml.ir.types", "freeml.ir.verify"} <= set(circle(graph))
 
 
 @pytest.mark.parametrize("library", sorted(ONLY_IN))
@@ -174,9 +221,56 @@ def test_every_module_says_what_it_is_for(path: Path) -> None:
     assert ast.get_docstring(ast.parse(path.read_text())), f"{place(path)} has no docstring"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=place)
-def test_no_file_holds_more_than_one_idea(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= 600
+def sources(*folders: str) -> list[Path]:
+    """Files of the project that people write."""
+    return [
+        path
+        for folder in folders
+        for path in sorted((ROOT / folder).rglob("*"))
+        if path.suffix in (".py", ".c", ".h", ".S", ".jinja") and not {"golden", "_data"} & set(path.parts)
+    ]
+
+
+def test_no_file_holds_more_than_one_idea() -> None:
+    """The longer ones are named, with a reason, and lose their place there when they have become shorter."""
+    files = sources("freeml", "runtime_c", "templates", "platformio", "benchmarks", "examples", "tests")
+    assert len(files) > 400
+    assert {place(path) for path in files if len(path.read_text().splitlines()) > MOST_LINES} == LONG.keys()
+
+
+def told(path: Path) -> list[str]:
+    """Lines of a file without blanks, imports, includes and licences."""
+    text, skipped = path.read_text(), set()
+    if path.suffix == ".py":
+        for node in ast.parse(text).body:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                skipped |= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    lines = [line.strip() for number, line in enumerate(text.splitlines(), 1) if number not in skipped]
+    return [line for line in lines if line and not line.startswith(("#include", "/* SPDX", "# SPDX"))]
+
+
+def alike(files: Mapping[str, list[str]]) -> set[tuple[str, str]]:
+    """Two files that both hold a run of more than MOST_ALIKE lines; the same file twice, where it holds it twice."""
+    where = defaultdict(list)
+    for name, lines in files.items():
+        for first in range(len(lines) - MOST_ALIKE):
+            where[tuple(lines[first : first + MOST_ALIKE + 1])].append(name)
+    return {pair for names in where.values() for pair in combinations(names, 2)}
+
+
+def test_no_run_of_lines_stands_twice() -> None:
+    """Files that share one are named, with a reason, and lose their place there when they share none any more."""
+    found = alike({place(path): told(path) for path in sources("freeml", "runtime_c")})
+    known = {pair for names in ALIKE.values() for pair in combinations(names, 2)}
+    assert found == known
+
+
+def test_a_run_of_lines_that_is_copied_would_be_seen() -> None:
+    path = PACKAGE / "ir" / "graph.py"
+    lines = told(path)
+    assert alike({"a": lines[20:31], "b": ["x = 1", *lines[20:31]]}) == {("a", "b")}
+    assert alike({"a": [*lines[20:31], *lines[20:31]]}) == {("a", "a")}
+    assert alike({"a": lines[20:30], "b": lines[20:30]}) == set()
 
 
 @pytest.mark.parametrize("path", MODULES, ids=place)
@@ -191,9 +285,6 @@ def test_errors_have_a_type_and_warnings_are_not_printed(path: Path) -> None:
 
 def test_start_up_imports_no_framework() -> None:
     """`freeml --help` answers at once: torch, onnx, tflite and jinja2 load when they are needed."""
-    import subprocess
-    import sys
-
     script = "import sys, freeml, freeml.cli; print(*sorted({m.split('.')[0] for m in sys.modules}))"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert not {"torch", "onnx", "tflite", "jinja2", "sklearn", "scipy", "onnxslim"} & set(done.stdout.split())
