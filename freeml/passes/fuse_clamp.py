@@ -2,7 +2,7 @@
 
 A clamp behind max pooling moves before it first (both are monotone, so they commute), as torch code often pools before
 the activation. Where a quantised model fixed a scale of the layer's output, what saturated there still does; a layer
-whose own steps are the larger ones keeps them, and its clamp stays a table.
+whose own steps are the larger ones keeps them, and its clamp stays a table, as one with bounds that are no codes of it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from freeml.ir.graph import Graph
 from freeml.ir.ops import Binary, Conv, Dense, MaxPool, Op, Reshape, Unary
 from freeml.ir.types import Quant, TensorType
 from freeml.passes.rewrite import rename, through_reshapes
+
+_SAME_CODE = 1e-4  # of a step; scales and bounds are float32
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +39,9 @@ def _fuse(graph: Graph, op: Unary) -> Graph | None:
     if not isinstance(layer, Conv | Dense | Binary) or graph.uses[op.inputs[0]] != 1:
         return None
     quant, own = graph.types[op.output].quant, graph.types[op.inputs[0]].quant or graph.types[layer.output].quant
-    if not _as_fine(own, quant):
-        return None
     clamp: tuple[float, float] = (op.params[0], op.params[1])
+    if not _may_move(own, quant, clamp):
+        return None
     if own is not None and quant not in (None, own):
         clamp = _within(own.range(), clamp)
     if layer.clamp is not None:
@@ -54,9 +56,17 @@ def _fuse(graph: Graph, op: Unary) -> Graph | None:
     return graph.with_ops(rename(ops, {op.output: op.inputs[0]}), types=types, outputs=outputs)
 
 
-def _as_fine(own: Quant | None, clamped: Quant | None) -> bool:
-    """Whether rounding straight to the scale behind the clamp is off by half a step of that scale at most."""
-    return own is None or clamped is None or own.scale <= clamped.scale
+def _may_move(own: Quant | None, clamped: Quant | None, clamp: tuple[float, float]) -> bool:
+    """Whether a layer may clamp, whose result has the scale `own`, in place of an op behind it.
+
+    Rounding straight to the scale behind the clamp is off by half a step of that scale at most; where the model has
+    none there, the bounds that the layer's codes reach have to be codes.
+    """
+    if own is None or clamped is not None:
+        return own is None or clamped is None or own.scale <= clamped.scale
+    lo, hi = own.range()
+    steps = [bound / own.scale for bound in clamp if lo < bound < hi]
+    return all(abs(step - round(step)) < _SAME_CODE for step in steps)
 
 
 def _within(bounds: tuple[float, float], limits: tuple[float, float]) -> tuple[float, float]:
@@ -70,20 +80,19 @@ def _hoist(graph: Graph, op: Unary) -> Graph | None:
     if not isinstance(pool, MaxPool) or graph.uses[pool.output] != 1 or graph.types[pool.output].quant is not None:
         return None
     layer = _layer_above(graph, pool.inputs[0])
-    if layer is None or not _as_fine(graph.types[layer.output].quant, graph.types[op.output].quant):
+    own, clamped = graph.types[layer.output].quant if layer else None, graph.types[op.output].quant
+    if layer is None or not _may_move(own, clamped, (op.params[0], op.params[1])):
         return None
-    clamped = graph.fresh(f"{op.output}.hoisted")
-    first = replace(op, inputs=pool.inputs, output=clamped)
-    second = replace(pool, inputs=(clamped,), output=op.output)
+    above = graph.fresh(f"{op.output}.hoisted")
+    first = replace(op, inputs=pool.inputs, output=above)
+    second = replace(pool, inputs=(above,), output=op.output)
     ops: list[Op] = []
     for other in graph.ops:
         if other is pool:
             ops.append(first)
         else:
             ops.append(second if other is op else other)
-    return graph.with_ops(
-        ops, types={clamped: replace(graph.types[pool.inputs[0]], quant=graph.types[op.output].quant)}
-    )
+    return graph.with_ops(ops, types={above: replace(graph.types[pool.inputs[0]], quant=clamped)})
 
 
 def _layer_above(graph: Graph, value: str) -> Op | None:

@@ -146,7 +146,7 @@ class _Lowering:
     def _rescale(self, source: str, output: str, wanted: Quant, loc: str) -> None:
         kept = self.types[source].quant if source in self.types else self.scales[source]
         assert kept is not None
-        table = _table_codes(kept.dequantize(_CODES), wanted)
+        table = _constant_codes(kept.dequantize(_CODES), wanted)
         type_ = self.types[source] if source in self.types else self.graph.types[source]
         self._add(LutI8(output=output, inputs=(source,), loc=loc), _int8_type(type_, wanted), table=table)
 
@@ -216,7 +216,7 @@ class _Lowering:
 
     def _table(self, op: Op) -> None:
         source, real = self._function(op)
-        table = _table_codes(real, self.scales[op.output])
+        table = _constant_codes(real, self.scales[op.output])
         self._add(LutI8(output=op.output, inputs=(source,), loc=op.loc), self._type(op), table=table)
 
     def _function(self, op: Op) -> tuple[str, npt.NDArray[np.float64]]:
@@ -263,7 +263,7 @@ class _Lowering:
         if self.scales[source] != wanted:
             source = f"{op.output}.rescaled"
             self._rescale(op.inputs[0], source, wanted, op.loc)
-        value = int(wanted.quantize(np.clip(np.array(op.value), -1e30, 1e30)))
+        value = int(_constant_codes(np.array(op.value), wanted))
         pad = PadI8(output=op.output, inputs=(source,), loc=op.loc, before=op.before, after=op.after, value=value)
         self._add(pad, self._type(op))
 
@@ -281,8 +281,8 @@ class _Lowering:
         self._add(replace(op, inputs=tuple(names)), self._type(op))
 
 
-def _table_codes(real: npt.NDArray[np.floating], quant: Quant) -> npt.NDArray[np.int8]:
-    """Codes of a table's entries as ONNX defines them: in float32, halves to even.
+def _constant_codes(real: npt.NDArray[np.floating], quant: Quant) -> npt.NDArray[np.int8]:
+    """Codes of bounds, padding and entries of tables as ONNX defines them: in float32, halves to even.
 
     Scales that differ by a factor of two meet halves with every other code.
     """
@@ -305,8 +305,8 @@ def add_fields(left: Quant, right: Quant, y: Quant, sign: int) -> dict[str, int]
 def _code_range(y: Quant, clamp: tuple[float, float] | None) -> tuple[int, int]:
     if clamp is None:
         return -128, 127
-    lo, hi = (int(y.quantize(np.array(max(min(bound, 1e30), -1e30)))) for bound in clamp)
-    return lo, hi
+    lo, hi = _constant_codes(np.array(clamp), y)
+    return int(lo), int(hi)
 
 
 def _const_quant(const: Const) -> Quant:

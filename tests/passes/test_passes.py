@@ -334,6 +334,22 @@ def test_a_clamp_behind_coarser_steps_of_the_layer_stays() -> None:
     )
 
 
+@pytest.mark.parametrize(("bound", "fused"), [(3.0, True), (3.2, False), (99.0, True)])
+def test_a_clamp_without_a_scale_moves_into_a_layer_of_the_model_only_where_its_bounds_are_codes(
+    bound: float, fused: bool
+) -> None:
+    """What saturates would else lie half a step of the layer off, which is many of a finer scale behind."""
+    source = graph(
+        f"""x f32[12]
+        %d = Dense(%x, @fw, @fb) clamp=None : f32[4] q(0.5, 0)
+        %u = Unary(%d) fn='clamp' params=(0.0,{bound}) : f32[4]
+        %s = Softmax(%u) : f32[4] q(0.00390625, -128)
+        -> s"""
+    )
+    assert (len(FuseClamp()(source).ops) == 2) == fused
+    same_function(source, FuseClamp()(source))
+
+
 # ---- FusePad ---------------------------------------------------------------------------------------------------------
 
 

@@ -16,11 +16,11 @@ from freeml.errors import BadData, BadModel, UnsupportedOp
 from freeml.frontend.builder import GraphBuilder, Weight
 from freeml.ir import ops as f
 from freeml.ir.graph import Graph
-from freeml.ir.int_ops import DenseI8
+from freeml.ir.int_ops import ConvI8, DenseI8, PadI8
 from freeml.ir.interpret import encode_inputs, interpret, predict
 from freeml.ir.interpret_float import run_op
 from freeml.ir.ops import Window
-from freeml.ir.text import digest
+from freeml.ir.text import digest, parse
 from freeml.ir.types import Const, Quant
 from freeml.passes.pipeline import run_passes
 from freeml.quantize.bias_correction import correct_biases
@@ -169,6 +169,31 @@ def test_each_integer_op_computes_its_real_op_to_the_derived_number_of_steps(net
         real = run_op(op, args, graph.types[op.output]) / y.scale + y.zero_point
         difference = np.abs(codes[op.output] - np.clip(real, -128, 127))
         assert difference.max() <= local_bound(graph, op, scales), op
+
+
+@pytest.mark.parametrize(("bound", "code"), [(-1.25, -2), (-0.75, -2), (1.25, 2), (1.75, 4), (0.3, 1)])
+def test_bounds_and_padding_have_the_code_of_a_table_also_half_way_between_two(bound: float, code: int) -> None:
+    """One rule for a constant of the model, float32 and halves to even, whatever op it becomes part of."""
+    lo, hi = min(bound, 0.0), max(bound, 0.0)
+    source = parse(
+        f"""graph m : float
+input %x 'x' (1, 1, 2) order (0, 1, 2) float64
+value %x f32[1,1,2]
+%u = Unary(%x) fn='clamp' params=({lo},{hi}) : f32[1,1,2] ; 'n'
+%c = Conv(%u, @w, @b) window=((1,1),(1,1),(1,1),(0,0,0,0)) groups=1 clamp=({lo},{hi}) : f32[1,1,2] ; 'n'
+%p = Pad(%c) before=(0,0,0) after=(0,0,1) value={bound} : f32[1,1,3] ; 'n'
+output %p 'p' (1, 1, 3) order (0, 1, 2) float64
+""",
+        {"w": Const(np.ones((2, 1, 1, 2))), "b": Const(np.zeros(2))},
+    )
+    lowered = lower(source, dict.fromkeys(source.types, Quant(0.5, 0)))
+    table, conv, pad = lowered.ops
+    codes = lowered.consts[table.inputs[1]].array
+    assert code in (codes.min(), codes.max())
+    assert isinstance(conv, ConvI8)
+    assert code in (conv.lo, conv.hi)
+    assert isinstance(pad, PadI8)
+    assert pad.value == code
 
 
 @MANY
