@@ -5,8 +5,10 @@ differ by a few millionths of what was added, also where most of it cancels late
 
 Quantised nets are compared in steps of the output's scale, twice. Layer by layer, each fed with onnxruntime's own
 codes: what lies half way between two codes may round either way, so one step, and nothing accumulates. Then end to end,
-which sees what passes make of the whole graph: single steps of earlier layers arrive multiplied by the gain of the
-later ones, so END_STEPS and, for most outputs, MOST_STEPS. Mistakes in what an operator means are tens of steps.
+which sees what passes make of the whole graph. Single steps of earlier layers arrive there multiplied by the gain of
+the later ones, which no constant bounds. So a graph that rounds where the model rounds is compared with its own layers,
+one behind the other: nothing may lie between. Where freeml rounds elsewhere (layers.rounds_alike), END_STEPS and, for
+most outputs, MOST_STEPS from onnxruntime's. Mistakes in what an operator means are tens of steps.
 Three things of freeml's own come on top: softmax has 256 levels (int_ops.SoftmaxI8), weights whose uint8 codes do not
 fit int8 around zero are rounded anew (Const.code_scales), which moves a layer by half their step for each product, and
 a bias in float is rounded to one product of codes.
@@ -14,7 +16,7 @@ a bias in float is rounded to one product of codes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -158,7 +160,7 @@ def judge_qdq(proto: onnx.ModelProto, samples: Sequence[Array], *, uneven: bool 
 
     uneven: the scales of neighbours differ by more than a quantiser's do, so a step before may be many behind
     """
-    from benchmarks.differential.layers import judge_layers
+    from benchmarks.differential.layers import judge_layers, rounds_alike
 
     try:
         float_graph = read_onnx(proto)
@@ -168,27 +170,60 @@ def judge_qdq(proto: onnx.ModelProto, samples: Sequence[Array], *, uneven: bool 
         return refused(error)
     except FreemlError as error:
         return Verdict("wrong", f"a sound model is called bad: {error.what}")
-    layers, tolerance = judge_layers(proto, samples)
-    if layers.outcome == "wrong":
-        return layers
-    worst, beyond = 0.0, 0.0
+    layers = judge_layers(proto, samples)
+    if layers.verdict.outcome == "wrong":
+        return layers.verdict
     mine = predict(graph, as_freeml(graph, samples))
-    for a, b, port in zip(mine, run_onnx(proto, samples), graph.outputs, strict=True):
+    if any(graph.types[port.value].quant is None for port in graph.outputs):
+        return Verdict("wrong", "an output without codes")
+    names = [port.name for port in proto.graph.output]
+    if layers.chained is not None and layers.chained.keys() >= set(names) and rounds_alike(proto, graph):
+        told = _apart_from_layers(graph, mine, [layers.chained[name] for name in names])
+        worst = _furthest(graph, mine, run_onnx(proto, samples))
+    else:
+        loose, share = layers.steps, _BEYOND
+        if needs:  # what has no scale in the model is rounded once more
+            loose, share = 3 * loose, 1.0
+        if uneven:
+            scales = [type_.quant.scale for type_ in graph.types.values() if type_.quant]
+            loose, share = loose * max(scales) / min(scales), max(share, _BEYOND_UNEVEN)
+        told, worst = _apart_from_theirs(graph, mine, run_onnx(proto, samples), layers.steps, loose, share)
+    return Verdict("wrong", told, worst) if told else Verdict("right", "", worst, graph, tuple(samples))
+
+
+def _steps(graph: Graph, mine: Sequence[Array], others: Sequence[Array]) -> Iterator[Array]:
+    """Of each output, how far it is from another value of it, in steps of its scale."""
+    for a, b, port in zip(mine, others, graph.outputs, strict=True):
         quant = graph.types[port.value].quant
-        if quant is None or a.size != b.size:
-            return Verdict("wrong", f"output {port.name} of shape {a.shape}, not {b.shape}")
-        steps = np.abs(a.reshape(b.shape) - b) / quant.scale
+        assert quant is not None
+        yield np.abs(a.reshape(b.shape) - b) / quant.scale
+
+
+def _furthest(graph: Graph, mine: Sequence[Array], others: Sequence[Array]) -> float:
+    return max(float(steps.max()) for steps in _steps(graph, mine, others))
+
+
+def _apart_from_layers(graph: Graph, mine: Sequence[Array], chained: Sequence[Array]) -> str:
+    """What is wrong with outputs that should be those of the layers, one behind the other; "" where nothing is."""
+    gap = _furthest(graph, mine, chained)
+    return f"{gap:.1f} steps end to end from its own layers, one behind the other" if gap > 0.01 else ""
+
+
+def _apart_from_theirs(
+    graph: Graph, mine: Sequence[Array], theirs: Sequence[Array], layer: float, loose: float, share: float
+) -> tuple[str, float]:
+    """What is wrong with outputs by their distance from onnxruntime's ("" where nothing is), and the largest distance.
+
+    layer: steps that one layer may be off by; loose: what END_STEPS are multiplied with; share: see _BEYOND
+    """
+    worst, beyond = 0.0, 0.0
+    for steps in _steps(graph, mine, theirs):
         worst = max(worst, float(steps.max()))
-        far = int(np.sum(steps > (MOST_STEPS + 0.01) * tolerance))
+        far = int(np.sum(steps > (MOST_STEPS + 0.01) * layer))
         beyond = max(beyond, far / steps.size if far > _FEW else 0.0)
-    # Values without a scale of the model are rounded once more.
-    loose, share = tolerance * (3 if needs else 1), _BEYOND
-    if uneven:
-        scales = [type_.quant.scale for type_ in graph.types.values() if type_.quant]
-        loose, share = loose * max(scales) / min(scales), _BEYOND_UNEVEN
-    if worst > END_STEPS * loose + 0.01 or (beyond > share and not needs):
-        return Verdict("wrong", f"{worst:.1f} steps end to end, {beyond:.3f} of the values beyond {MOST_STEPS}", worst)
-    return Verdict("right", "", worst, graph, tuple(samples))
+    if worst > END_STEPS * loose + 0.01 or beyond > share:
+        return f"{worst:.1f} steps end to end, {beyond:.3f} of the values beyond {MOST_STEPS}", worst
+    return "", worst
 
 
 __all__ = ["Verdict", "chunks", "judge_float", "judge_onnx", "judge_qdq", "refused", "run_onnx", "session"]

@@ -6,6 +6,7 @@ starts from exactly what onnxruntime had there.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from onnx import helper, numpy_helper
 
 from benchmarks.differential import judge
 from freeml.errors import FreemlError
+from freeml.ir.graph import Graph
 from freeml.ir.interpret import predict
 from freeml.ir.types import Array
 from freeml.quantize.scales import missing
@@ -93,33 +95,89 @@ def _upstream(proto: onnx.ModelProto, made_by: dict[str, onnx.NodeProto], wanted
     return taken, sources
 
 
-def judge_layers(proto: onnx.ModelProto, samples: Sequence[Array]) -> tuple[judge.Verdict, float]:
-    """The first piece that is off by more than its tolerance, and the largest tolerance in steps of any piece."""
+@dataclass(frozen=True)
+class Layers:
+    """What the pieces of a net gave.
+
+    verdict     of the first piece that is off by more than its tolerance; "right" where none is
+    steps       the largest tolerance of any piece, in steps of its result
+    chained     results of the pieces by name when each is fed with those of freeml's pieces before it; None where a
+                piece has a value without a scale
+    """
+
+    verdict: judge.Verdict
+    steps: float = float(judge.LAYER_STEPS)
+    chained: dict[str, Array] | None = None
+
+
+def judge_layers(proto: onnx.ModelProto, samples: Sequence[Array]) -> Layers:
+    """Every piece on onnxruntime's values, and all of them one behind the other."""
     values = _recorded(proto, samples)
-    widest = 1.0
+    chained: dict[str, Array] | None = {}
+    widest = float(judge.LAYER_STEPS)
     for piece in pieces(proto):
         own = [values[name] for name in piece.read_as]
         model = piece.proto(proto, {name: values[name].shape[1:] for name in piece.sources})
         try:
             graph = judge.read_onnx(model)
             if missing(graph):
+                chained = None
                 continue  # a value in between has no scale: only the whole net says what it should be
             graph = quantize(graph, None).graph
         except FreemlError as error:
-            return judge.Verdict("wrong", f"{piece.nodes[-3].op_type} alone is refused: {error.what}"), widest
-        (mine,) = predict(graph, judge.as_freeml(graph, own))
+            return Layers(judge.Verdict("wrong", f"{piece.nodes[-3].op_type} alone is refused: {error.what}"), widest)
         theirs = values[piece.result]
         quant = graph.types[graph.outputs[0].value].quant
         assert quant is not None
-        steps = float(np.abs(mine.reshape(theirs.shape) - theirs).max()) / quant.scale
+        steps = float(np.abs(_run(graph, own, theirs) - theirs).max()) / quant.scale
         limit = _tolerance(proto, piece, own, quant.scale)
         widest = max(widest, limit)
         if steps > limit + 0.01:
             kinds = ", ".join(node.op_type for node in piece.nodes if "Linear" not in node.op_type)
-            return judge.Verdict(
-                "wrong", f"{steps:.1f} steps in one layer ({kinds}), {limit:.1f} allowed", steps
-            ), limit
-    return judge.Verdict("right"), widest
+            told = f"{steps:.1f} steps in one layer ({kinds}), {limit:.1f} allowed"
+            return Layers(judge.Verdict("wrong", told, steps), limit)
+        if chained is not None:
+            before = [chained.get(name, real) for name, real in zip(piece.read_as, own, strict=True)]
+            chained[piece.result] = _run(graph, before, theirs)
+    return Layers(judge.Verdict("right"), widest, chained)
+
+
+def _run(graph: Graph, samples: Sequence[Array], like: Array) -> Array:
+    (found,) = predict(graph, judge.as_freeml(graph, samples))
+    return found.reshape(like.shape)
+
+
+def rounds_alike(proto: onnx.ModelProto, graph: Graph) -> bool:
+    """Whether freeml's graph rounds exactly where the model does, so that it is its pieces one behind the other.
+
+    Not so where a value has a scale that freeml chose, where a clamp became part of the layer before it and took its
+    scale along, or where a tensor is read in two ways, through two pairs or also without: freeml gives it one scale.
+    """
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
+    alive = _alive(proto)
+    readers = Counter(name for node in alive for name in dict.fromkeys(node.input))
+    readers.update(port.name for port in proto.graph.output)
+    scales = set()
+    for node in alive:
+        if node.op_type == "QuantizeLinear" and node.input[0] not in constants:
+            if readers[node.output[0]] != 1:
+                return False
+            scales.add(float(constants[node.input[1]].reshape(-1)[0]))
+    coded = {node.output[0] for node in alive if node.op_type == "DequantizeLinear"}
+    if any(n > 1 for name, n in readers.items() if name not in coded and name not in constants):
+        return False
+    return scales == {type_.quant.scale for type_ in graph.types.values() if type_.quant is not None}
+
+
+def _alive(proto: onnx.ModelProto) -> list[onnx.NodeProto]:
+    """The nodes that an output hangs on, last first."""
+    wanted = {port.name for port in proto.graph.output}
+    found = []
+    for node in reversed(proto.graph.node):
+        if wanted.intersection(node.output):
+            found.append(node)
+            wanted.update(node.input)
+    return found
 
 
 def _recorded(proto: onnx.ModelProto, samples: Sequence[Array]) -> dict[str, Array]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import tempfile
 from collections.abc import Callable, Iterator
@@ -249,7 +250,8 @@ def quantised(net: onnx.ModelProto, rng: np.random.Generator, calibration: Array
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        with tempfile.TemporaryDirectory(prefix="freeml-qdq-") as folder:
+        # Some calibrators print what they do.
+        with tempfile.TemporaryDirectory(prefix="freeml-qdq-") as folder, contextlib.redirect_stdout(None):
             source, target = Path(folder, "float.onnx"), Path(folder, "qdq.onnx")
             onnx.save(net, source)
             quantization.quantize_static(

@@ -6,6 +6,8 @@ what it said. What freeml refuses counts apart, and is rare: padding and windows
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -15,8 +17,10 @@ pytest.importorskip("torch")
 from benchmarks.differential import judge, run, torch_nets
 from benchmarks.differential.onnx_nets import random_model
 from benchmarks.differential.qdq_nets import quantised, random_net
+from freeml.ir.graph import Graph
 from freeml.ir.int_ops import PadI8
 from freeml.ir.ops import Op
+from freeml.ir.types import Array
 from freeml.quantize import lower as lowering
 
 N = 300
@@ -70,6 +74,33 @@ def test_a_pad_coded_in_the_scale_before_it_would_be_found(monkeypatch: pytest.M
     wrong = [net for net in run.run("qdq", SEED, range(100), c_every=0) if net.outcome == "wrong"]
     assert wrong
     assert all("Pad" in net.detail or "end to end" in net.detail for net in wrong)
+
+
+# Of seed 1: a mean lies half way between two codes, and the scales behind it multiply that step by eleven.
+AMPLIFIED = 1328
+
+
+def test_a_step_that_later_scales_multiply_is_no_mistake() -> None:
+    (net,) = run.run("qdq", 1, range(AMPLIFIED, AMPLIFIED + 1), c_every=0)
+    assert net.outcome == "right", net.detail
+    assert net.worst > judge.END_STEPS
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_a_single_output_that_is_steps_off_is_a_mistake_also_there(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
+    right = judge.predict
+
+    def off(graph: Graph, samples: Sequence[Array]) -> list[Array]:
+        (found,) = right(graph, samples)
+        quant = graph.types[graph.outputs[0].value].quant
+        assert quant is not None
+        found.reshape(-1)[0] += steps * quant.scale
+        return [found]
+
+    monkeypatch.setattr(judge, "predict", off)
+    (net,) = run.run("qdq", 1, range(AMPLIFIED, AMPLIFIED + 1), c_every=0)
+    assert net.outcome == "wrong"
+    assert f"{steps}.0 steps end to end from its own layers" in net.detail
 
 
 def test_a_wrong_float_answer_is_called_wrong() -> None:
