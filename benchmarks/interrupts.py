@@ -37,7 +37,7 @@ from freeml.sim.msp430_board import Msp430Board
 BOARDS = ("msp430fr5994", "nucleo_l476rg", "nucleo_l073rz", "qemu_m4")
 TOOLCHAINS: tuple[Toolchain, ...] = ("zig", "gcc")
 SINGLE_SHOTS = 400
-WATCHDOG = 50  # TI's number of its vector, at 0xfff2
+WATCHDOG = 0xFFF2  # its vector
 SYSTICK = 15
 
 Seen = tuple[int, int, int, int, int]
@@ -68,8 +68,8 @@ _ENABLE = {
     False: '__asm__ volatile("" ::: "memory");',
 }
 HANDLERS = {
-    "msp430": "void fml_test_handler(void) " + _ASK + "FML_INTERRUPT(50, fml_test_handler);\n",
-    "msp430 attribute": "void fml_test_handler(void);\n__attribute__((interrupt(50))) void fml_test_handler(void) "
+    "msp430": "void fml_test_handler(void) " + _ASK + "FML_INTERRUPT(NUMBER, fml_test_handler);\n",
+    "msp430 attribute": "void fml_test_handler(void);\n__attribute__((interrupt(NUMBER))) void fml_test_handler(void) "
     + _ASK,
     "cortexm": "void fml_systick(void);\nvoid fml_systick(void) " + _ASK,
 }
@@ -86,6 +86,10 @@ def add_handler(output: Output, handler: str = "") -> None:
     header = '#include "fml_interrupt_msp430.h"\n' if is_msp430 else ""
     text = text.replace(include, include + header + _SEEN).replace(boot, f"    fml_test_interrupts_on();\n{boot}")
     body = HANDLERS[handler or ("msp430" if is_msp430 else "cortexm")].replace("NAME", name)
+    if is_msp430:
+        memory = memory_map(output)
+        number = next(number for number in memory.interrupts if memory.vector(number) == WATCHDOG)
+        body = body.replace("NUMBER", str(number))
     path.write_text(text + _ON.replace("ENABLE", _ENABLE[is_msp430]) + body)
 
 
@@ -94,7 +98,7 @@ def board_of(output: Output, built: Build) -> Interrupts:
     name = output.manifest["options"]["board"]
     engine: Interruptible
     if built.memory.is_msp430:
-        engine, interrupt = Msp430Board(built.firmware.path, load_board(name)), 0xFF8E + 2 * WATCHDOG
+        engine, interrupt = Msp430Board(built.firmware.path, load_board(name)), WATCHDOG
     else:
         engine, interrupt = CortexMEngine(built.firmware.path, load_board(name)), SYSTICK
     return Interrupts(engine, interrupt, engine.symbols["fml_test_seen"], _read)

@@ -260,6 +260,7 @@ class Board(Strict):
             nvm_base=cpu.nvm_base.value if cpu.nvm_base else 0,
             nvm_bytes=memory.nvm_bytes.value if cpu.nvm_base else 0,
             far_base=cpu.far_base.value if cpu.far_base else 0,
+            vectors_base=cpu.vectors_base.value if cpu.vectors_base else 0,
             far_bytes=cpu.far_bytes.value if cpu.far_bytes else 0,
             stack_bytes=self.code.stack_bytes.value,
             nvm_power_up_us=self.nvm.power_up_us.value if self.nvm.power_up_us else 0,

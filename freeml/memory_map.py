@@ -23,6 +23,7 @@ _KERNELS: dict[Core, str] = {
 _PAGE_BYTES = 4096
 _SYSTEM_BASE = 0xE000_0000  # from here on, a Cortex-M has its own registers
 _NEAR_END = 0x1_0000
+_VECTORS, _RESET = 0xFF90, 0xFFFE  # of an MSP430: the lowest, and the highest
 
 
 class Strict(BaseModel):
@@ -48,6 +49,7 @@ class Cpu(Strict):
                          memory lies; absent on an MSP430, where it is part of the flash
     flash_bytes          where the memory at flash_base is smaller than flash_bytes of [memory]
     far_base, far_bytes  MSP430: FRAM beyond 16-bit pointers, for weights
+    vectors_base         MSP430: where TI's header of the part has the vector of interrupt 0; that of n is 2 n behind
     """
 
     core: Core
@@ -58,6 +60,7 @@ class Cpu(Strict):
     flash_bytes: Figure | None = None
     far_base: Figure | None = None
     far_bytes: Figure | None = None
+    vectors_base: Figure | None = None
 
 
 class PlatformIo(Strict):
@@ -76,6 +79,7 @@ class MemoryMap:
     far_bytes    FRAM beyond 16-bit pointers; 0 where there is none
     stack_bytes  what the linker keeps free
     nvm_power_up_us  from power-up to the first access of an NVM chip
+    vectors_base     as in [cpu]; 0 where it does not say
     """
 
     core: Core
@@ -92,6 +96,7 @@ class MemoryMap:
     far_bytes: int
     stack_bytes: int
     nvm_power_up_us: int = 0
+    vectors_base: int = 0
 
     @property
     def regions(self) -> tuple[tuple[str, int, int], ...]:
@@ -114,6 +119,16 @@ class MemoryMap:
         """Whether addresses have 16 bits, and weights are named by 20-bit numbers (fml_far.h)."""
         return self.core == "msp430x"
 
+    @property
+    def interrupts(self) -> range:
+        """Numbers of the interrupts of an MSP430, by TI's header of the part: from the lowest vector to the reset."""
+        base = self.vectors_base or _VECTORS
+        return range((_VECTORS - base) // 2, (_RESET - base) // 2)
+
+    def vector(self, number: int) -> int:
+        """Address of the vector of an interrupt of an MSP430."""
+        return (self.vectors_base or _VECTORS) + 2 * number
+
     def problem(self) -> str | None:
         """What is wrong with the regions, in words; None where nothing is."""
         if self.is_msp430:
@@ -121,6 +136,8 @@ class MemoryMap:
                 return f"flash must end below {_NEAR_END:#x}: constants are read through 16-bit pointers"
             if self.far_bytes and self.far_base < _NEAR_END:
                 return f"far_base must be {_NEAR_END:#x} or more"
+            if self.vectors_base % 2 or not self.vectors_base <= _VECTORS:
+                return f"vectors_base must be even, and {_VECTORS:#x} or less: the lowest vector is there"
         if self.nvm_power_up_us * self.clock_hz // 1_000_000 * 17 // 16 >= 1 << 24:
             return f"power_up_us of the NVM is more than the timer of the core counts at {self.clock_hz:,} Hz"
         end, before = 0, ""

@@ -25,8 +25,9 @@
 #define FML_CALL_HANDLER "call #"
 #endif
 
-/* Makes void handler(void), which is not static, the one of the interrupt with this number: as in TI's headers, where the
- * vector at 0xfff2 (watchdog timer) is number 50. It costs 52 bytes of stack beside the handler's own. */
+/* Makes void handler(void), which is not static, the one of the interrupt with this number: as TI's header of the part
+ * has it. They differ: WDT_VECTOR, at 0xfff2, is 49 in msp430fr5994.h and 50 in msp430fr5969.h. It costs 52 bytes of
+ * stack beside the handler's own. */
 #define FML_INTERRUPT(number, handler) \
     FML_HANDLER void handler(void); \
     __asm__("\t.section .text.fml_interrupt_" #handler ",\"ax\",@progbits\n" \
