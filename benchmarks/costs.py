@@ -29,7 +29,7 @@ from freeml.firmware.build import Toolchain
 from freeml.firmware.output import Output
 from freeml.frontend.load import LoadedModel, load_model
 from freeml.ir.graph import Graph
-from freeml.pipeline import c_files, for_toolchain, measure_memory, optimise, plan_graph, quantise
+from freeml.pipeline import c_files, for_toolchain, measure_memory, optimise, plan_graph, quantize_with
 from freeml.plan.energy import TileCost, budget_of
 from freeml.plan.tiles import TilePlan
 from freeml.profile import measure_steps, random_codes
@@ -43,7 +43,7 @@ MOST_RATIO = 1.5
 
 @dataclass(frozen=True)
 class Network:
-    """A network as both commands read it; quantised once, as that does not depend on the board."""
+    """A network as both commands read it; quantized once, as that does not depend on the board."""
 
     name: str
     loaded: LoadedModel
@@ -107,11 +107,11 @@ class Refused:
 
 
 def network(name: str, work: Path) -> Network:
-    """Read and quantise one network; files that are made go to a folder."""
+    """Read and quantize one network; files that are made go to a folder."""
     model, data = source(name, work)
     loaded = load_model(str(model))
     float_graph = optimise(loaded, identifier(loaded.name))
-    return Network(name, loaded, float_graph, quantise(float_graph, data).graph)
+    return Network(name, loaded, float_graph, quantize_with(float_graph, data).graph)
 
 
 def rows(names: Sequence[str], boards: Sequence[str], toolchains: Sequence[Toolchain]) -> Iterator[Row | Refused]:

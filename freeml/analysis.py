@@ -1,6 +1,6 @@
 """What a model will need on a board, before any training or data: memory by region, energy, time, boots, capacitor.
 
-None of this depends on the values of weights or activations, so ranges may be anything: a float model is quantised as
+None of this depends on the values of weights or activations, so ranges may be anything: a float model is quantized as
 if every activation lay in -1 .. 1. Everything is planned by the planner of `freeml compile`, with the cycles of the
 compiler that would build the firmware. Where bounds of code and stack do not show that it fits, it is built.
 """

@@ -1,6 +1,6 @@
 """THE list of stages: from a model to a folder of C, in the order it happens.
 
-load -> float passes -> quantise -> fuse -> schedule -> plan -> generate -> measure -> write. Each stage is a call to a
+load -> float passes -> quantize -> fuse -> schedule -> plan -> generate -> measure -> write. Each stage is a call to a
 lower layer; nothing here computes.
 """
 
@@ -39,7 +39,7 @@ from freeml.plan.tiles import TilePlan
 from freeml.plan.whole import plan_whole
 from freeml.quantize.errors import LayerError, layer_errors
 from freeml.quantize.scales import missing
-from freeml.quantize.search import MAX_SAMPLES, Quantised, quantize
+from freeml.quantize.search import MAX_SAMPLES, Quantized, quantize
 from freeml.sim.msp430_charge import charge_entry
 from freeml.version import __version__
 
@@ -77,7 +77,7 @@ class CompileResult:
 
     graph: Graph
     float_graph: Graph
-    quantised: Quantised
+    quantized: Quantized
     plan: MemoryPlan
     tiles: TilePlan
     costs: Costs
@@ -102,7 +102,7 @@ def compile_model(
     model           path of .onnx, .tflite, .pt2; "package.module:function"; a torch module or exported program
     out             folder to write; nothing is written where None
     data            a data specification or a Dataset: calibration samples and, with labels, accuracy; a model that is
-                    already quantised needs none. A torch module may be calibrated on `example_inputs` alone.
+                    already quantized needs none. A torch module may be calibrated on `example_inputs` alone.
     example_inputs  a tuple of tensors, for a torch module
     Raises FreemlError with what, where and what to change. An existing output folder is replaced only on success.
     """
@@ -119,9 +119,9 @@ def compile_model(
     loaded = load_model(model, example_inputs)
     name = identifier(options.name or loaded.name)
     float_graph = optimise(loaded, name, dump_dir)
-    quantised = quantise(float_graph, data, example_inputs, progress)
+    quantized = quantize_with(float_graph, data, example_inputs, progress)
     progress("plan memory")
-    graph, plan, tiles = plan_graph(quantised.graph, board, options.capacitor_uf)
+    graph, plan, tiles = plan_graph(quantized.graph, board, options.capacitor_uf)
     progress("generate C")
     program, files = c_files(graph, plan, tiles, board, header=_header(loaded, board, name))
     progress("measure code and stack")
@@ -129,16 +129,16 @@ def compile_model(
     board.check_fit(**{region: memory[region] for region in ("flash_bytes", "nvm_bytes", "sram_bytes")})
     rated, found = rate(float_graph, graph, data, options, progress)
     silent = line_warning(tiles, board)
-    warnings = joined(model_findings(float_graph), quantised.warnings, found, [silent] if silent else [])
+    warnings = joined(model_findings(float_graph), quantized.warnings, found, [silent] if silent else [])
     cost = costs(graph, board.kernels)
-    manifest = _manifest(loaded, board, options, quantised, graph, plan, tiles, cost, memory, compiler, rated, warnings)
+    manifest = _manifest(loaded, board, options, quantized, graph, plan, tiles, cost, memory, compiler, rated, warnings)
     if out is not None:
         progress("write the output folder")
         files |= folder_files(graph, float_graph)
         files["freeml.json"] = manifest_json(manifest)
         write_folder(Path(out), files)
     out_dir = None if out is None else Path(out)
-    return CompileResult(graph, float_graph, quantised, plan, tiles, cost, program, board, manifest, out_dir)
+    return CompileResult(graph, float_graph, quantized, plan, tiles, cost, program, board, manifest, out_dir)
 
 
 def c_files(
@@ -184,10 +184,10 @@ def optimise(loaded: LoadedModel, name: str, dump_dir: Path | None = None) -> Gr
     return run_passes(replace(loaded.graph, name=name), dump_dir=dump_dir)
 
 
-def quantise(
+def quantize_with(
     graph: Graph, data: str | Dataset | None, example_inputs: Any = None, progress: Progress = _SILENT
-) -> Quantised:
-    """Quantise with the calibration split of the data, or with the example inputs of a torch module.
+) -> Quantized:
+    """Quantize with the calibration split of the data, or with the example inputs of a torch module.
 
     What is odd about the samples is among the warnings of what is returned.
     """
@@ -202,11 +202,11 @@ def quantise(
             return quantize(graph, None, progress)
         arrays = tuple(np.asarray(x.detach().cpu().numpy() if hasattr(x, "detach") else x) for x in example_inputs)
         return quantize(graph, arrays, progress)
-    quantised = quantize(graph, dataset.real_inputs(), progress, dataset.place)
-    if not quantised.errors:  # the model's own scales: the samples found nothing
-        return replace(quantised, warnings=tuple(range_findings(dataset, quantised.graph)))
-    found = joined(calibration_findings(dataset, graph), quantised.warnings)
-    return replace(quantised, rule=dataset.rule, n_samples=quantised.n_samples, warnings=tuple(found))
+    quantized = quantize(graph, dataset.real_inputs(), progress, dataset.place)
+    if not quantized.errors:  # the model's own scales: the samples found nothing
+        return replace(quantized, warnings=tuple(range_findings(dataset, quantized.graph)))
+    found = joined(calibration_findings(dataset, graph), quantized.warnings)
+    return replace(quantized, rule=dataset.rule, n_samples=quantized.n_samples, warnings=tuple(found))
 
 
 def calibration_dataset(graph: Graph, data: str | Dataset | None) -> Dataset | None:
@@ -257,11 +257,11 @@ def rate(
     return rating(exact, coded, dataset, notes), [*found, *joined(notes, [] if notes else more)]
 
 
-def inspect_errors(float_graph: Graph, quantised: Quantised, data: str | Dataset) -> list[LayerError]:
+def inspect_errors(float_graph: Graph, quantized: Quantized, data: str | Dataset) -> list[LayerError]:
     """Where int8 loses, layer by layer, on up to 256 calibration samples."""
     dataset = calibration_dataset(float_graph, data)
     assert dataset is not None
-    return layer_errors(quantised.reference, quantised.graph, [array[:256] for array in dataset.real_inputs()])
+    return layer_errors(quantized.reference, quantized.graph, [array[:256] for array in dataset.real_inputs()])
 
 
 def measure_memory(
@@ -316,7 +316,7 @@ def _manifest(
     loaded: LoadedModel,
     board: Board,
     options: CompileOptions,
-    quantised: Quantised,
+    quantized: Quantized,
     graph: Graph,
     plan: MemoryPlan,
     tiles: TilePlan,
@@ -352,7 +352,7 @@ def _manifest(
         "macs": cost.macs,
         "params": cost.params,
         "accuracy": dict(rated),
-        "quantisation": quantised.summary,
+        "quantization": quantized.summary,
         "result": _result(graph),
         "warnings": list(warnings),
         "tiles": _tiles(plan, tiles),

@@ -45,7 +45,7 @@ LONG = {
     "tests/cortexm/test_engine.py": "one claim per device of the emulated boards",
     "tests/kernels/cases.py": "one generator of cases per kernel",
     "tests/passes/test_passes.py": "one case per rewrite",
-    "tests/quantize/test_quantize.py": "one claim per rule of quantisation",
+    "tests/quantize/test_quantize.py": "one claim per rule of quantization",
     "tests/tiles/test_tiles.py": "one claim per rule of tiles",
 }
 

@@ -31,7 +31,7 @@ _MOST_LAYERS = 20
 @click.option(
     "--board", default="host", show_default=True, metavar="NAME", help="A name of `freeml boards`, or a .toml file."
 )
-@data_option("Samples to find ranges with and to measure accuracy; a model that is quantised already needs none.")
+@data_option("Samples to find ranges with and to measure accuracy; a model that is quantized already needs none.")
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), metavar="OUT", help="Folder to write.")
 @split_option()
 @samples_option("Measure accuracy on at most N samples, evenly spread; all by default.")
@@ -102,7 +102,7 @@ def compile_command(
 
 
 def show_manifest(terminal: Terminal, manifest: Mapping[str, Any]) -> None:
-    """Memory, accuracy, quantisation, layers."""
+    """Memory, accuracy, quantization, layers."""
     from freeml.cli import tables
 
     title = f"{manifest['name']} for board {manifest['options']['board']}"
@@ -117,14 +117,14 @@ def show_manifest(terminal: Terminal, manifest: Mapping[str, Any]) -> None:
     else:
         why = rating["note"] or "no samples were given with --data"
         terminal.show(tables.heading("Accuracy", f"not measured: {why}"))
-    quantisation = manifest["quantisation"]
-    if quantisation["errors"]:
-        terminal.show(tables.heading("Quantisation", "error of the output on held-back calibration samples"))
-        terminal.show(tables.candidates(quantisation))
-        rule = f"; {quantisation['rule']}" if quantisation["rule"] else ""
-        terminal.show(f"{quantisation['samples']:,} samples gave the ranges{rule}")
+    quantization = manifest["quantization"]
+    if quantization["errors"]:
+        terminal.show(tables.heading("Quantization", "error of the output on held-back calibration samples"))
+        terminal.show(tables.candidates(quantization))
+        rule = f"; {quantization['rule']}" if quantization["rule"] else ""
+        terminal.show(f"{quantization['samples']:,} samples gave the ranges{rule}")
     else:
-        terminal.show(tables.heading("Quantisation", quantisation["method"]))
+        terminal.show(tables.heading("Quantization", quantization["method"]))
     rows = manifest["layers"]
     note = f"{len(rows)} steps"
     if len(rows) > _MOST_LAYERS:

@@ -9,20 +9,19 @@ import click
 
 from freeml.cli.options import data_option, json_option, model_argument
 from freeml.cli.terminal import Terminal
-from freeml.ir.text import to_text
 
 if TYPE_CHECKING:
     from freeml.ir.graph import Graph
     from freeml.ir.types import Port
     from freeml.quantize.errors import LayerError
-    from freeml.quantize.search import Quantised
+    from freeml.quantize.search import Quantized
 
 _RANDOM_SAMPLES = 64
 
 
 @click.command("inspect", short_help="Show a model's layers, costs and errors.")
 @model_argument
-@data_option("Calibration samples: shows the model as it is after quantisation.")
+@data_option("Calibration samples: shows the model as it is after quantization.")
 @click.option("--errors", is_flag=True, help="Show layer by layer where int8 differs from float.")
 @click.option("--text", is_flag=True, help="Print the graph's text form instead of tables.")
 @json_option
@@ -30,7 +29,7 @@ _RANDOM_SAMPLES = 64
 def inspect(terminal: Terminal, model: str, data_spec: str | None, errors: bool, text: bool) -> None:
     """Show inputs, outputs, layers and costs of MODEL, after constant folding and fusion.
 
-    With --data, or where the model is quantised already, these are the layers of the int8 network. --errors needs one
+    With --data, or where the model is quantized already, these are the layers of the int8 network. --errors needs one
     of the two: it runs both networks and shows the error that each layer adds (local) and has in all (accumulated).
 
     \b
@@ -42,27 +41,28 @@ def inspect(terminal: Terminal, model: str, data_spec: str | None, errors: bool,
     from freeml.data.findings import joined, model_findings
     from freeml.firmware.check import random_dataset
     from freeml.frontend.load import load_model
-    from freeml.pipeline import inspect_errors, optimise, quantise
+    from freeml.ir.text import to_text
+    from freeml.pipeline import inspect_errors, optimise, quantize_with
     from freeml.quantize.scales import missing
 
     if errors and text:
         raise click.UsageError("--errors and --text are two different outputs")
-    quantised: Quantised | None = None
+    quantized: Quantized | None = None
     found: list[LayerError] | None = None
     with terminal.steps() as progress:
         progress("read the model")
         loaded = load_model(model)
         float_graph = optimise(loaded, identifier(loaded.name))
         if data_spec is not None or errors or not missing(float_graph):
-            quantised = quantise(float_graph, data_spec, progress=progress)
-        if errors and quantised is not None:
+            quantized = quantize_with(float_graph, data_spec, progress=progress)
+        if errors and quantized is not None:
             progress("compare every layer with float")
-            samples = data_spec or random_dataset(quantised.graph, _RANDOM_SAMPLES)
-            found = inspect_errors(float_graph, quantised, samples)
-    graph = quantised.graph if quantised else float_graph
+            samples = data_spec or random_dataset(quantized.graph, _RANDOM_SAMPLES)
+            found = inspect_errors(float_graph, quantized, samples)
+    graph = quantized.graph if quantized else float_graph
     described = _described(loaded.name, loaded.digest, graph)
-    described["quantisation"] = quantised.summary if quantised else None
-    described["warnings"] = joined(model_findings(float_graph), quantised.warnings if quantised else ())
+    described["quantization"] = quantized.summary if quantized else None
+    described["warnings"] = joined(model_findings(float_graph), quantized.warnings if quantized else ())
     if text:
         described["text"] = to_text(graph)
     if found is not None:
@@ -119,8 +119,8 @@ def _port(graph: Graph, port: Port) -> dict[str, Any]:
 def _show(terminal: Terminal, described: dict[str, Any]) -> None:
     from freeml.cli import tables
 
-    quantisation = described["quantisation"]
-    stage = f"int8: {quantisation['method']}" if quantisation else "float; --data shows it quantised"
+    quantization = described["quantization"]
+    stage = f"int8: {quantization['method']}" if quantization else "float; --data shows it quantized"
     note = f"{described['macs']:,} macs, {described['params']:,} parameters; {stage}"
     terminal.show(tables.heading(described["model"]["name"], note))
     ports = tables.table("", "name", "shape", "type", "scale", "zero point", right=(4, 5), elastic=(1,))

@@ -158,12 +158,12 @@ def coefficient(r2: float | None) -> str:
     return "-" if r2 is None else f"{r2:.4f}"
 
 
-def candidates(quantisation: Mapping[str, Any]) -> Table:
+def candidates(quantization: Mapping[str, Any]) -> Table:
     """Every method that was tried, with the error of the output that decided."""
     made = table("", "method", "error", "", right=(2,), elastic=(3, 1))
-    errors = quantisation["errors"]
+    errors = quantization["errors"]
     for method, error in errors.items():
-        best = method == quantisation["method"]
+        best = method == quantization["method"]
         made.add_row(
             "▸" if best else "", method, f"{error:.3g}", bar(error, max(errors.values())), style="bold" if best else ""
         )

@@ -2,7 +2,7 @@
 
 Checked once, where it is made: equal lengths, numbers only, no NaN or infinity, labels that are class numbers or real
 targets. All later layers rely on that and check nothing again. Every sample knows its row in the source. Samples that
-were quantised by whoever published them (int8 features of a keyword spotter) stay integer codes beside their scale and
+were quantized by whoever published them (int8 features of a keyword spotter) stay integer codes beside their scale and
 zero point, so that an int8 model gets the very codes and a float model their real values.
 """
 
@@ -93,7 +93,7 @@ class Dataset:
 
     def _check_quant(self) -> None:
         if len(self.quant) != len(self.inputs):
-            raise BadData(f"{len(self.quant)} quantisations for {len(self.inputs)} inputs", where=self.name)
+            raise BadData(f"{len(self.quant)} quantizations for {len(self.inputs)} inputs", where=self.name)
         for array, quant in zip(self.inputs, self.quant, strict=True):
             if quant is None:
                 continue
@@ -110,7 +110,7 @@ class Dataset:
         return len(self.inputs[0])
 
     def real_inputs(self) -> tuple[npt.NDArray[np.float32], ...]:
-        """Every input as float32 real values, (N, ...); quantised samples are dequantised."""
+        """Every input as float32 real values, (N, ...); quantized samples are dequantized."""
         return tuple(_real(a, q) for a, q in zip(self.inputs, self.quant, strict=True))
 
     def take(self, n: int) -> Dataset:

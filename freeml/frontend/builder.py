@@ -58,7 +58,7 @@ class View:
 
 @dataclass(frozen=True, eq=False)
 class Weight:
-    """A constant with the scales of its codes, where the model came quantised (see ir.types.Const)."""
+    """A constant with the scales of its codes, where the model came quantized (see ir.types.Const)."""
 
     array: Floats
     code_scales: tuple[float, ...] | None = None
@@ -114,7 +114,7 @@ class GraphBuilder:
         return graph.with_ops(reversed(kept))
 
     def annotate(self, view: View, quant: Quant, loc: str) -> View:
-        """Fix scale and zero point of a tensor, as a quantised model does: the value itself, or an identity of it."""
+        """Fix scale and zero point of a tensor, as a quantized model does: the value itself, or an identity of it."""
         known = self._types[view.value].quant
         if known == quant:
             return view
@@ -397,7 +397,7 @@ class GraphBuilder:
 
     def _const(self, array: Array, stem: str, code_scales: tuple[float, ...] | None = None) -> str:
         name = self._fresh(stem)
-        # Integer biases of quantised models need more than the 24 bits of float32.
+        # Integer biases of quantized models need more than the 24 bits of float32.
         self._consts[name] = Const(np.ascontiguousarray(array, dtype=np.float64), code_scales)
         return name
 

@@ -1,4 +1,4 @@
-"""One scale for a tensor that a quantised model reads in several: the first one would clamp what a wider one holds."""
+"""One scale for a tensor that a quantized model reads in several: the first one would clamp what a wider one holds."""
 
 from __future__ import annotations
 

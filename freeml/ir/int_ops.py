@@ -97,7 +97,7 @@ class ConvPoolI8(Op):
 class AvgPoolI8(Op):
     """inputs: x, mult u16 (n,), shift u8 (n,). acc = sum of the taps inside the input minus x_zp for each of them.
 
-    n = 1: one requantisation for every window. Otherwise n = kh * kw and entry divisor - 1 is used, where the divisor
+    n = 1: one requantization for every window. Otherwise n = kh * kw and entry divisor - 1 is used, where the divisor
     counts the taps inside the input or, with include_pad, inside the padded input.
     """
 

@@ -22,7 +22,7 @@ _CHUNK_ELEMS = 24_000_000
 def interpret(graph: Graph, inputs: Mapping[str, Array], wanted: Collection[str] | None = None) -> dict[str, Array]:
     """Evaluate a graph on a batch.
 
-    inputs  arrays (B, *shape) in memory order for every input value: floats, or int8 codes for a quantised graph
+    inputs  arrays (B, *shape) in memory order for every input value: floats, or int8 codes for a quantized graph
     wanted  names of the values to return; the outputs of the graph where None
     Returns arrays (B, *shape) by value name.
     """
@@ -52,7 +52,7 @@ def predict(
 ) -> tuple[Array, ...]:
     """Outputs for samples as the author gives them: one array (B, *port.shape) per input, real values.
 
-    A quantised graph quantises its inputs and dequantises its outputs. Raises BadData where shapes do not fit.
+    A quantized graph quantizes its inputs and dequantizes its outputs. Raises BadData where shapes do not fit.
     """
     parts: list[tuple[Array, ...]] = []
     for start, stop in chunks(graph, len(samples[0]) if samples else 0):
@@ -66,7 +66,7 @@ def predict(
 
 
 def encode_inputs(graph: Graph, samples: Sequence[Array]) -> dict[str, Array]:
-    """Author's samples -> input values in memory order, quantised where the graph is."""
+    """Author's samples -> input values in memory order, quantized where the graph is."""
     if len(samples) != len(graph.inputs):
         raise BadData(f"the model has {len(graph.inputs)} inputs, the data {len(samples)}")
     exact = any(port.dtype not in ("float32", "float16") for port in (*graph.inputs, *graph.outputs))

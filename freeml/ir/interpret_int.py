@@ -31,7 +31,7 @@ from freeml.ir.windows import convolve, divisors, taps
 Ints = npt.NDArray[np.int64]
 
 
-def requantise(acc: Array, mult: Array | int, shift: Array | int) -> Ints:
+def requantize(acc: Array, mult: Array | int, shift: Array | int) -> Ints:
     """(acc * mult + 2**(shift - 1)) >> shift, elementwise, in 64 bits."""
     s = np.asarray(shift, dtype=np.int64)
     y: Ints = (acc.astype(np.int64) * np.asarray(mult, dtype=np.int64) + (np.int64(1) << (s - 1))) >> s
@@ -39,18 +39,18 @@ def requantise(acc: Array, mult: Array | int, shift: Array | int) -> Ints:
 
 
 def run_int_op(op: Op, args: list[Array], out: TensorType) -> Array:
-    """Evaluate one op of a quantised graph. args: values (B, ...) of int8, constants without a batch axis."""
+    """Evaluate one op of a quantized graph. args: values (B, ...) of int8, constants without a batch axis."""
     match op:
         case ConvI8():
             x, weight, bias, mult, shift = args
             dtype = _exact_dtype(weight)
             acc = convolve(x.astype(dtype), weight.astype(dtype), op.window, op.groups, out.shape[:2], op.x_zp)  # type: ignore[arg-type]
-            return _store(requantise(_whole(acc) + bias, mult, shift), op)
+            return _store(requantize(_whole(acc) + bias, mult, shift), op)
         case DenseI8():
             x, weight, bias, mult, shift = args
             dtype = _exact_dtype(weight)
             acc = x.astype(dtype) @ weight.astype(dtype).T
-            return _store(requantise(_whole(acc) + bias, mult, shift), op)
+            return _store(requantize(_whole(acc) + bias, mult, shift), op)
         case ConvPoolI8():
             whole = TensorType((*op.window.out_size(*args[0].shape[1:3]), out.shape[2]), out.dtype, out.quant)
             return run_int_op(op.max_pool(), [run_int_op(op.conv(), args, whole)], out)
@@ -64,7 +64,7 @@ def run_int_op(op: Op, args: list[Array], out: TensorType) -> Array:
             return np.asarray(np.clip(acc >> op.shift, op.lo, op.hi), dtype=np.int8)
         case MulI8():
             acc = (args[0].astype(np.int64) - op.a_zp) * (args[1].astype(np.int64) - op.b_zp)
-            return _store(requantise(acc, op.mult, op.shift), op)
+            return _store(requantize(acc, op.mult, op.shift), op)
         case LutI8():
             return np.asarray(args[1][args[0].astype(np.int64) + 128])
         case SoftmaxI8():
@@ -94,9 +94,9 @@ def _average(op: AvgPoolI8, args: list[Array], out: TensorType) -> Array:
     # A tap outside the input counts as the zero point, that is, as real zero.
     acc = taps(x.astype(np.int64) - op.x_zp, op.window, out_hw, 0).sum(axis=(-2, -1))
     if mult.size == 1:
-        return _store(requantise(acc, mult[0], shift[0]), op)
+        return _store(requantize(acc, mult[0], shift[0]), op)
     entry = divisors(op.window, in_hw, out_hw, include_pad=op.include_pad) - 1
-    return _store(requantise(acc, mult[entry][None, :, :, None], shift[entry][None, :, :, None]), op)
+    return _store(requantize(acc, mult[entry][None, :, :, None], shift[entry][None, :, :, None]), op)
 
 
 def _softmax(x: Array, table: Array) -> Array:

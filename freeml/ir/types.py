@@ -48,7 +48,7 @@ class DType(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Quant:
-    """Affine quantisation of an activation: real = scale * (q - zero_point), q in int8."""
+    """Affine quantization of an activation: real = scale * (q - zero_point), q in int8."""
 
     scale: float
     zero_point: int
@@ -103,8 +103,8 @@ class TensorType:
 class Const:
     """A constant: a read-only array, and the scales of its int8 codes where the model fixed them.
 
-    code_scales   None, or the scale of each output channel (axis 0; length 1 = one for all): the model came quantised
-                  and `array / code_scales` are whole numbers, so that quantising again gives the model's own codes.
+    code_scales   None, or the scale of each output channel (axis 0; length 1 = one for all): the model came quantized
+                  and `array / code_scales` are whole numbers, so that quantizing again gives the model's own codes.
     """
 
     array: Array

@@ -263,13 +263,13 @@ def _check_integers(graph: Graph, op: Op, out: TensorType) -> None:
             _check_const(op, weight, DType.I8, None)
             for const, dtype in ((bias, DType.I32), (mult, DType.U16), (shift, DType.U8)):
                 _check_const(op, const, dtype, (out.shape[-1],))
-            _check_requantise(op, mult, shift)
+            _check_requantize(op, mult, shift)
             _check_accumulator(op, weight, bias)
         case q.AvgPoolI8():
             mult, shift = (graph.consts[name] for name in op.inputs[1:])
             taps = op.window.kernel[0] * op.window.kernel[1]
             _rule(mult.shape == shift.shape and mult.shape in ((1,), (taps,)), op, "one entry or one per divisor")
-            _check_requantise(op, mult, shift)
+            _check_requantize(op, mult, shift)
             _rule(taps * 255 < 2**31, op, "the sum of a window may overflow 32 bits")
         case q.LutI8():
             _check_const(op, graph.consts[op.inputs[1]], DType.I8, (256,))
@@ -300,7 +300,7 @@ def _check_const(op: Op, const: Const, dtype: DType, shape: tuple[int, ...] | No
     _rule(shape is None or const.shape == shape, op, f"a constant of shape {const.shape}, not {shape}")
 
 
-def _check_requantise(op: Op, mult: Const, shift: Const) -> None:
+def _check_requantize(op: Op, mult: Const, shift: Const) -> None:
     _rule(mult.dtype is DType.U16, op, "a multiplier that is not an unsigned 16-bit number")
     in_range = bool(((shift.array >= 1) & (shift.array <= 46)).all())
     _rule(in_range, op, "a shift outside 1..46")

@@ -3,7 +3,7 @@
 A per-channel affine map is a depthwise 1x1 convolution (what BatchNormalization becomes, see builder.affine) or a
 Binary with a constant that varies along the last axis only. s * (W x + b) + o is one layer with W' = s W, b' = s b +
 o, per output channel; W (s x + o) + b is one with W' = W s and b' = b + W o, per input channel, where no padding adds
-zeros. A value between the two whose scale a quantised model fixed is rounded and saturates, so nothing folds over it.
+zeros. A value between the two whose scale a quantized model fixed is rounded and saturates, so nothing folds over it.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def _is_pointwise_depthwise(graph: Graph, op: Conv) -> bool:
 
 
 def _keeps_codes(graph: Graph, layer: Conv | Dense) -> bool:
-    """A layer whose int8 codes the model fixed keeps them: folding into it would quantise it anew."""
+    """A layer whose int8 codes the model fixed keeps them: folding into it would quantize it anew."""
     return graph.consts[layer.inputs[1]].code_scales is not None
 
 
@@ -135,7 +135,7 @@ def _replaced(graph: Graph, op: Op, layer: Conv | Dense, weight: Const, bias: Co
     new_layer = replace(layer, inputs=(layer.inputs[0], names["weight"], names["bias"]))
     ops = [new_layer if other is layer else other for other in graph.ops if other is not op]
     outputs = tuple(replace(p, value=op.inputs[0]) if p.value == op.output else p for p in graph.outputs)
-    # What the affine op's result was known to be quantised as now holds for the values that take its place.
+    # What the affine op's result was known to be quantized as now holds for the values that take its place.
     changed = (
         () if op.output == layer.inputs[0] else (layer.output, *_reshapes_between(graph, layer.output, op.inputs[0]))
     )

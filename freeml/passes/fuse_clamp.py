@@ -1,7 +1,7 @@
 """Fuse Relu, Relu6 and Clip into the layer before them; the device then clamps while it stores.
 
 A clamp behind max pooling moves before it first (both are monotone, so they commute), as torch code often pools before
-the activation. Where a quantised model fixed a scale of the layer's output, what saturated there still does; a layer
+the activation. Where a quantized model fixed a scale of the layer's output, what saturated there still does; a layer
 whose own steps are the larger ones keeps them, and its clamp stays a table, as one with bounds that are no codes of it.
 """
 

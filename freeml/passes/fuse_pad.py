@@ -1,6 +1,6 @@
 """Fuse zero padding of height and width into the convolution or average pooling that reads it.
 
-Not where a quantised model gives the padded value a scale of its own: it rounds and saturates what is read.
+Not where a quantized model gives the padded value a scale of its own: it rounds and saturates what is read.
 """
 
 from __future__ import annotations

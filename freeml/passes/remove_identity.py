@@ -1,4 +1,4 @@
-"""Remove identities, and hand the scale a quantised model puts on one to the value before it.
+"""Remove identities, and hand the scale a quantized model puts on one to the value before it.
 
 An identity that changes the scale of a value which others read with another scale stays: it is a real rescaling.
 """

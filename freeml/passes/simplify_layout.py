@@ -2,7 +2,7 @@
 
 A Transpose or Reshape that is the only reader of an input becomes part of how samples are stored on arrival (Port), and
 one that only feeds an output part of how the answer is read: the device does nothing for either. Two values to which a
-quantised model gave different scales never become one: between them lies a rescaling.
+quantized model gave different scales never become one: between them lies a rescaling.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """ArgMax reads what a Softmax reads: the largest is the same, and int8 scores tell it where shares of 1/256 are equal.
 
-Where a quantised model fixed the scale of the shares, its index is that of its own codes: it stays.
+Where a quantized model fixed the scale of the shares, its index is that of its own codes: it stays.
 """
 
 from __future__ import annotations

@@ -17,12 +17,12 @@ from freeml.ir.interpret import chunks, encode_inputs, interpret
 from freeml.ir.ops import Conv, Dense, Op
 from freeml.ir.types import Array, Const, Quant
 from freeml.ir.windows import convolve
-from freeml.quantize.weights import quantise_weights
+from freeml.quantize.weights import quantize_weights
 
 
 def correct_biases(graph: Graph, scales: Mapping[str, Quant], samples: Sequence[Array]) -> Graph:
     """The graph with corrected biases; layers whose codes the model fixed keep theirs."""
-    layers = [op for op in graph.ops if isinstance(op, Conv | Dense) and not _came_quantised(graph, op)]
+    layers = [op for op in graph.ops if isinstance(op, Conv | Dense) and not _came_quantized(graph, op)]
     shifts = {op.output: np.zeros(graph.types[op.output].shape[-1]) for op in layers}
     errors = {op.output: _rounding_error(graph, op, scales[op.inputs[0]]) for op in layers}
     n_samples = len(samples[0])
@@ -45,13 +45,13 @@ def correct_biases(graph: Graph, scales: Mapping[str, Quant], samples: Sequence[
     return graph.with_ops(ops, consts=consts)
 
 
-def _came_quantised(graph: Graph, op: Op) -> bool:
+def _came_quantized(graph: Graph, op: Op) -> bool:
     return graph.consts[op.inputs[1]].code_scales is not None
 
 
 def _rounding_error(graph: Graph, op: Op, x: Quant) -> Array:
     weight, bias = graph.consts[op.inputs[1]], graph.consts[op.inputs[2]]
-    codes = quantise_weights(weight, bias, x)
+    codes = quantize_weights(weight, bias, x)
     real = codes.weight.astype(np.float64) * codes.scales.reshape(-1, *(1,) * (weight.array.ndim - 1))
     return real - weight.array
 

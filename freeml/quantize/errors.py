@@ -84,7 +84,7 @@ def _advice(local: float, accumulated: float, clipped: float) -> str:
     if local > 0.05 and clipped > 0.001:
         return "its range is clipped: give calibration samples that cover what it meets"
     if local > 0.05:
-        return "its values spread over too wide a range for 8 bits: normalise before it, or retrain with quantisation"
+        return "its values spread over too wide a range for 8 bits: normalise before it, or retrain with quantization"
     if accumulated > 0.1 and local < accumulated / 3:
         return "the error comes from the layers before it"
     return ""

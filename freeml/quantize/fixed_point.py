@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from freeml.ir.types import Quant
 
-# Largest shift of the requantisation: below 2**-32 every 32-bit accumulator gives zero, so more would say nothing.
+# Largest shift of the requantization: below 2**-32 every 32-bit accumulator gives zero, so more would say nothing.
 MAX_SHIFT = 46
 
 
@@ -19,7 +19,7 @@ def multiplier(factor: float) -> tuple[int, int]:
     A factor of zero, or one too small to matter, gives m = 0 or a shorter m. Raises ValueError from 2**15 on.
     """
     if factor < 0 or not math.isfinite(factor):
-        raise ValueError(f"a requantisation factor must be finite and not negative, not {factor}")
+        raise ValueError(f"a requantization factor must be finite and not negative, not {factor}")
     if factor == 0:
         return 0, 1
     mantissa, exponent = math.frexp(factor)  # factor = mantissa * 2**exponent, mantissa in [0.5, 1)
@@ -27,7 +27,7 @@ def multiplier(factor: float) -> tuple[int, int]:
     if m == 2**16:
         m, s = m // 2, s - 1
     if s < 1:
-        raise ValueError(f"a requantisation factor of {factor} is above 2**15: the output scale cannot be right")
+        raise ValueError(f"a requantization factor of {factor} is above 2**15: the output scale cannot be right")
     if s > MAX_SHIFT:
         m, s = m >> min(s - MAX_SHIFT, 16), MAX_SHIFT
     return m, s
@@ -40,7 +40,7 @@ def multipliers(factors: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.uint16
 
 
 def quant_of_range(lo: float, hi: float) -> Quant:
-    """The int8 quantisation whose codes span lo..hi; zero is always a code, so that padding is exact."""
+    """The int8 quantization whose codes span lo..hi; zero is always a code, so that padding is exact."""
     lo, hi = min(lo, 0.0), max(hi, 0.0)
     if hi - lo < 1e-12:
         return Quant(1 / 128, 0)

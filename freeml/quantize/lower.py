@@ -3,7 +3,7 @@
 An op that moves values but reads another scale than it writes is followed by a table that rescales (LutI8); where its
 output may hold more than its input (Pad, Concat), the table comes before it, so that nothing is clamped to a scale that
 is not the output's.
-Sources: affine quantisation with folded zero points as in Jacob et al., "Quantization and Training of Neural Networks
+Sources: affine quantization with folded zero points as in Jacob et al., "Quantization and Training of Neural Networks
 for Efficient Integer-Arithmetic-Only Inference" (CVPR 2018), section 2; here: one 16-bit multiplier and one rounding.
 """
 
@@ -40,7 +40,7 @@ from freeml.ir.verify import verify
 from freeml.ir.windows import divisors
 from freeml.quantize.fixed_point import multiplier, multipliers, quant_of_range, round_half_up
 from freeml.quantize.tables import inner_values, is_table
-from freeml.quantize.weights import WeightCodes, quantise_weights
+from freeml.quantize.weights import WeightCodes, quantize_weights
 
 _CODES = np.arange(-128, 128, dtype=np.int64)
 _SOFTMAX_OUT = Quant(1 / 256, -128)
@@ -155,7 +155,7 @@ class _Lowering:
     def _weighted(self, op: Conv | Dense) -> None:
         x, y = self.scales[op.inputs[0]], self.scales[op.output]
         weight, bias = (self.graph.consts[name] for name in op.inputs[1:])
-        codes = quantise_weights(weight, bias, x)
+        codes = quantize_weights(weight, bias, x)
         mult, shift = multipliers(x.scale * codes.scales / y.scale)
         lo, hi = _code_range(y, op.clamp)
         consts: dict[str, Array] = {"weight": codes.weight, "bias": codes.bias, "mult": mult, "shift": shift}

@@ -2,7 +2,7 @@
 
 Scales that the model fixed stay. Functions with a known range get it (as TFLite does: Sigmoid and Softmax 1/256, Tanh
 1/128). Ops that only move values (pooling by maximum, reshape, transpose, pad, concat) share one scale with what they
-read, so they cost no requantisation, unless a scale is fixed that cannot hold what the other side may be. All other
+read, so they cost no requantization, unless a scale is fixed that cannot hold what the other side may be. All other
 scales follow from what was observed.
 """
 
@@ -24,7 +24,7 @@ _KNOWN_RANGE = {"sigmoid": Quant(1 / 256, -128), "tanh": Quant(1 / 128, 0)}
 
 
 def missing(graph: Graph) -> list[str]:
-    """Values whose scale must be found from samples; empty for a model that came quantised."""
+    """Values whose scale must be found from samples; empty for a model that came quantized."""
     fixed = _fixed(graph)
     return [name for name in _float_values(graph) if name not in fixed]
 
@@ -37,7 +37,7 @@ def assign_scales(graph: Graph, observed: Mapping[str, Observed], rule: Rule) ->
         seen = [observed[name] for name in names if name in observed]
         if not seen:
             raise BadData(
-                "this model is not quantised, so samples are needed to find the range of its activations",
+                "this model is not quantized, so samples are needed to find the range of its activations",
                 where=f"value {names[0]!r}",
                 hint="give some with --data, for example --data samples.npz",
             )

@@ -1,4 +1,4 @@
-"""Choose how to quantise by the measured error of the network's output.
+"""Choose how to quantize by the measured error of the network's output.
 
 Candidates: every range rule; for the best one also bias correction and cross-layer equalisation; and where a few
 samples are far from the others (outliers.py), each rule with and without them. Half of the calibration samples give the
@@ -41,7 +41,7 @@ _NO_INTEGERS = (BadModel, UnsupportedOp)  # what a candidate that cannot be code
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One way to quantise: a range rule, and what else is done.
+    """One way to quantize: a range rule, and what else is done.
 
     trimmed     odd samples give no ranges
     equalised   channels are equalised before
@@ -63,8 +63,8 @@ class Recipe:
 
 
 @dataclass(frozen=True, slots=True)
-class Quantised:
-    """The chosen integer graph, how it was made, and every candidate's error (none if the model came quantised).
+class Quantized:
+    """The chosen integer graph, how it was made, and every candidate's error (none if the model came quantized).
 
     reference: the float graph whose values the integer graph's stand for, one by one (equalisation rescales channels).
     refused: candidates for which there are no integers, and why.
@@ -97,7 +97,7 @@ def quantize(
     samples: Sequence[Array] | None,
     on_progress: Callable[[str], None] = lambda _: None,
     place: Callable[[int], str] = "sample {}".format,
-) -> Quantised:
+) -> Quantized:
     """Graph@FLOAT (passes done) -> the best Graph@QUANTIZED.
 
     samples: calibration samples as the author gives them; place: where one of them comes from, in words.
@@ -107,10 +107,10 @@ def quantize(
     if not missing(graph):
         on_progress("keep the model's own scales")
         own = lower(graph, assign_scales(graph, {}, RULES["min-max"]))
-        return Quantised(own, graph, "the model's own scales", {})
+        return Quantized(own, graph, "the model's own scales", {})
     if samples is None or len(samples[0]) == 0:
         raise BadData(
-            "this model is not quantised, so samples are needed to find the range of its activations",
+            "this model is not quantized, so samples are needed to find the range of its activations",
             hint="give some with --data, for example --data samples.npz",
         )
     step = max(1, -(-len(samples[0]) // (2 * MAX_SAMPLES)))
@@ -125,11 +125,11 @@ def quantize(
     }
     whole[False].check_finite(lambda row: place(int(rest[row]) * step))
     judged = _judge(graph, even, odd, on_progress)
-    on_progress(f"quantise with {judged.ranked[0]}")
+    on_progress(f"quantize with {judged.ranked[0]}")
     chosen, (lowered, reference) = _first_that_can_be_coded(whole, judged)
     left_out = chosen.trimmed or not len(odd.far)
     told = describe(graph, even, odd, lambda row: place(row * step), left_out=left_out) if n_odd else []
-    return Quantised(
+    return Quantized(
         lowered,
         reference,
         str(chosen),

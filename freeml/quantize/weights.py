@@ -20,8 +20,8 @@ class WeightCodes:
     scales: npt.NDArray[np.float64]
 
 
-def quantise_weights(weight: Const, bias: Const, x: Quant) -> WeightCodes:
-    """Symmetric per output channel; the model's own codes where it came quantised (Const.code_scales).
+def quantize_weights(weight: Const, bias: Const, x: Quant) -> WeightCodes:
+    """Symmetric per output channel; the model's own codes where it came quantized (Const.code_scales).
 
     Raises ValueError where a bias does not fit 32 bits beside the products.
     """

@@ -103,7 +103,7 @@ def test_compile_writes_a_folder_and_its_manifest(model: Path, samples: Path, tm
     assert {"tiny.c", "tiny.h", "tiny_weights.h", "main.c", "Makefile", "freeml.json"} <= set(content(out))
 
 
-def test_compile_shows_memory_accuracy_quantisation_and_layers(model: Path, samples: Path, tmp_path: Path) -> None:
+def test_compile_shows_memory_accuracy_quantization_and_layers(model: Path, samples: Path, tmp_path: Path) -> None:
     ran = freeml("compile", model, "--data", samples, "-o", tmp_path / "c", "--samples", 5, "--name", "Net 2")
     pleasant(ran)
     for word in ("net_2 for board host", "flash", "nvm", "sram", "Accuracy  5 samples", "min-max", "conv", "fc"):
@@ -169,7 +169,7 @@ def test_verify_ends_with_1_and_names_the_layer_when_the_c_is_wrong(compiled: Pa
 def test_inspect_shows_the_float_model_without_data(model: Path) -> None:
     found = freeml("inspect", model, "--json").json
     assert found["stage"] == "float"
-    assert found["quantisation"] is None
+    assert found["quantization"] is None
     assert found["macs"] == 2 * 4 * 4 * 9 + 8 * 3
     assert found["params"] == 2 * 9 + 2 + 8 * 3 + 3
     assert [port["shape"] for port in found["inputs"]] == [[1, 6, 6]]

@@ -29,7 +29,7 @@ def test_a_wrong_sample_is_named_in_words_in_json_and_in_the_manifest(
     assert "samples without labels are not divided" in said.out
     found = freeml(*args, "--json").json
     assert found["warnings"][0].startswith("row 33: 100000")
-    assert found["quantisation"]["samples"] in (N - 1, N)
+    assert found["quantization"]["samples"] in (N - 1, N)
     inspected = freeml("inspect", model, "--data", tmp_path / "s.npz", "--json").json
     assert inspected["warnings"] == found["warnings"][:1]
     assert "warning: row 33" in freeml("inspect", model, "--data", tmp_path / "s.npz").err

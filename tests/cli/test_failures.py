@@ -239,7 +239,7 @@ AS_IN_A_TERMINAL = (
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_interrupting_ends_with_130_in_one_line_and_writes_nothing(empty: Path, tmp_path: Path) -> None:
-    """Quantisation is made to last for ever; the signal comes while it does."""
+    """Quantization is made to last for ever; the signal comes while it does."""
     write_model(tmp_path / "tiny.onnx")
     code = (
         "import sys, time, freeml.pipeline as p\n"

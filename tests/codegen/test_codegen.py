@@ -361,10 +361,10 @@ def test_no_text_ends_a_comment_continues_a_line_or_makes_a_trigraph(text: str) 
 @given(networks(batch=1))
 def test_a_random_network_in_c_gives_the_interpreters_bytes(network: Network) -> None:
     graph = run_passes(network.graph)
-    quantised = lower(graph, assign_scales(graph, observe(graph, network.samples), RULES["min-max"]))
-    assume(computes(quantised))
+    quantized = lower(graph, assign_scales(graph, observe(graph, network.samples), RULES["min-max"]))
+    assume(computes(quantized))
     with tempfile.TemporaryDirectory() as folder:
-        check(quantised, Path(folder))
+        check(quantized, Path(folder))
 
 
 @FEW

@@ -121,7 +121,7 @@ def test_over_many_classes_the_logits_tell_what_the_softmax_cannot(tmp_path: Pat
 
 
 @pytest.mark.parametrize(("last", "kind", "n"), [("sigmoid", "threshold", 1), ("softmax", "scores", 4)])
-def test_a_model_that_came_quantised_publishes_from_its_own_scores(
+def test_a_model_that_came_quantized_publishes_from_its_own_scores(
     last: str, kind: str, n: int, tmp_path: Path
 ) -> None:
     """As TFLite's LOGISTIC and SOFTMAX: scores in a scale of their own, shares in 1/256."""

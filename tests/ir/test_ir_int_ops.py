@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from freeml.ir import int_ops as q
-from freeml.ir.interpret_int import requantise, run_int_op
+from freeml.ir.interpret_int import requantize, run_int_op
 from freeml.ir.ops import Op, Window
 from freeml.ir.types import DType, Quant, TensorType
 
@@ -204,15 +204,15 @@ def test_pad_surrounds_with_its_code(x: np.ndarray, data: st.DataObject) -> None
 @pytest.mark.parametrize(
     ("acc", "rounded"), [(1, 1), (-1, 0), (3, 2), (-3, -1), (2, 1), (-2, -1), (0, 0), (5, 3), (-5, -2), (-4, -2)]
 )
-def test_requantisation_rounds_halves_up(acc: int, rounded: int) -> None:
-    assert int(requantise(np.array(acc), 1, 1)) == rounded
-    assert int(requantise(np.array(acc), 16384, 15)) == rounded
+def test_requantization_rounds_halves_up(acc: int, rounded: int) -> None:
+    assert int(requantize(np.array(acc), 1, 1)) == rounded
+    assert int(requantize(np.array(acc), 16384, 15)) == rounded
 
 
 @given(st.integers(-(2**31), 2**31 - 1), st.integers(0, 65535), st.integers(1, 46))
-def test_requantisation_is_exact_for_every_32_bit_accumulator(acc: int, mult: int, shift: int) -> None:
+def test_requantization_is_exact_for_every_32_bit_accumulator(acc: int, mult: int, shift: int) -> None:
     exact = scalar_oracle.requant(acc, mult, shift)
-    assert int(requantise(np.array(acc), mult, shift)) == exact
+    assert int(requantize(np.array(acc), mult, shift)) == exact
     assert abs(exact - acc * mult / 2**shift) <= 0.5 + 1e-6 * abs(exact)
 
 

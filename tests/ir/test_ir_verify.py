@@ -212,7 +212,7 @@ FLOAT_FAULTS: dict[str, tuple[Fault, str]] = {
     "a weight of three axes": (const_of("c", 1, lambda w: w[0]), ""),
     "a bias for another number of channels": (const_of("c", 2, lambda _: np.ones(2)), "bias"),
     "a clamp the wrong way round": (change("c", clamp=(1.0, 0.0)), "clamp"),
-    "a float graph that claims to be quantised": (lambda g: replace(g, stage=Stage.QUANTIZED), "stage quantized"),
+    "a float graph that claims to be quantized": (lambda g: replace(g, stage=Stage.QUANTIZED), "stage quantized"),
     "an int8 value": (typed("u", dtype=DType.I8), "i8"),
 }
 

@@ -14,7 +14,7 @@ from elftools.elf.elffile import ELFFile
 
 from freeml.firmware.host import build_host_library, build_host_program
 from freeml.firmware.toolchain import Compiler, find_host_compiler, find_zig
-from freeml.ir.interpret_int import requantise
+from freeml.ir.interpret_int import requantize
 
 from .cases import GENERATORS
 from .choices import Seeded, splits
@@ -91,7 +91,7 @@ def test_the_sanitizer_run_finds_a_fault_in_a_descriptor(variant: str, tmp_path:
         assert finding in done.stderr
 
 
-def test_requantisation_in_32_bits_equals_the_64_bit_formula(tmp_path: Path) -> None:
+def test_requantization_in_32_bits_equals_the_64_bit_formula(tmp_path: Path) -> None:
     library = ctypes.CDLL(str(build_host_library([HERE / "requant_probe.c"], [INCLUDE], tmp_path / "probe.so")))
     rng = np.random.default_rng(1)
     n = 400_000
@@ -109,7 +109,7 @@ def test_requantisation_in_32_bits_equals_the_64_bit_formula(tmp_path: Path) -> 
     acc = np.where(near, close, acc).astype(np.int32)
     y = np.zeros(n, np.int8)
     library.probe_requant(*(ctypes.c_void_p(a.ctypes.data) for a in (acc, mult, shift, zp, y)), ctypes.c_size_t(n))
-    expected = np.clip(requantise(acc, mult, shift) + zp, -128, 127)
+    expected = np.clip(requantize(acc, mult, shift) + zp, -128, 127)
     assert np.array_equal(y, expected)
     assert ((expected > -128) & (expected < 127)).sum() > 100_000
 

@@ -196,7 +196,7 @@ LIMITS = {
 @every_build
 @pytest.mark.parametrize("name", LIMITS)
 def test_cycles_of_a_product_stay_below_the_limit(build: Build, name: str) -> None:
-    """Whole layers at 16 MHz with one wait state, padding, gathering and requantisation included."""
+    """Whole layers at 16 MHz with one wait state, padding, gathering and requantization included."""
     limit, case = LIMITS[name]
     assert np.array_equal(device(build).run(case, [(0, case.n_units)], far=0x1_2346), case.expected)
     cycles = device(build).cycles / layers.n_products(case)

@@ -17,7 +17,7 @@ from freeml.quantize.lower import lower
 from freeml.quantize.observe import observe
 from freeml.quantize.ranges import RULES
 from freeml.quantize.scales import assign_scales
-from freeml.quantize.search import Quantised, quantize
+from freeml.quantize.search import Quantized, quantize
 
 N_FEATURES = 16
 FLOAT_MAX = float(np.finfo(np.float32).max)
@@ -44,7 +44,7 @@ def usual(n: int, seed: int = 1) -> np.ndarray:
 FRESH = usual(1000, seed=9)
 
 
-def agreement(made: Quantised | Graph, x: np.ndarray = FRESH, graph: Graph = GRAPH) -> float:
+def agreement(made: Quantized | Graph, x: np.ndarray = FRESH, graph: Graph = GRAPH) -> float:
     """Share of fresh samples to which int8 gives the float network's class."""
     int8 = made if isinstance(made, Graph) else made.graph
     exact, coded = (predict(g, [x])[0].reshape(len(x), -1).argmax(axis=1) for g in (graph, int8))

@@ -1,4 +1,4 @@
-"""int8: scales, integers, and the choice among ways to quantise. Bounds follow from the arithmetic, none is tuned."""
+"""int8: scales, integers, and the choice among ways to quantize. Bounds follow from the arithmetic, none is tuned."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from freeml.quantize.observe import observe
 from freeml.quantize.ranges import RULES
 from freeml.quantize.scales import assign_scales
 from freeml.quantize.search import quantize
-from freeml.quantize.weights import quantise_weights
+from freeml.quantize.weights import quantize_weights
 
 MANY = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SCALES = st.floats(1e-6, 1e3)
@@ -80,7 +80,7 @@ def test_zero_is_a_code_of_every_range_and_the_range_fits_but_for_half_a_step(a:
 
 @MANY
 @given(QUANTS, st.floats(-1e4, 1e4))
-def test_quantising_is_right_to_half_a_step_inside_the_range(quant: Quant, real: float) -> None:
+def test_quantizing_is_right_to_half_a_step_inside_the_range(quant: Quant, real: float) -> None:
     low, high = ((code - quant.zero_point) * quant.scale for code in (-128, 127))
     code = quant.quantize(np.array(real))
     clipped = min(max(real, low), high)
@@ -115,7 +115,7 @@ def local_bound(graph: Graph, op: f.Op, scales: dict[str, Quant]) -> float:
     y = scales[op.output]
     match op:
         case f.Conv() | f.Dense():
-            codes = quantise_weights(graph.consts[op.inputs[1]], graph.consts[op.inputs[2]], scales[op.inputs[0]])
+            codes = quantize_weights(graph.consts[op.inputs[1]], graph.consts[op.inputs[2]], scales[op.inputs[0]])
             # the bias is rounded to one product of codes; the factor to 2**-16, which is little over 255 steps
             unit = float((scales[op.inputs[0]].scale * codes.scales).max() / y.scale)
             return 0.5 + 0.5 * unit + 0.01
@@ -143,7 +143,7 @@ def test_each_integer_op_computes_its_real_op_to_the_derived_number_of_steps(net
         args, weights = [], iter(())
         if isinstance(op, f.Conv | f.Dense):
             bias = graph.consts[op.inputs[2]].array
-            made = quantise_weights(graph.consts[op.inputs[1]], graph.consts[op.inputs[2]], scales[op.inputs[0]])
+            made = quantize_weights(graph.consts[op.inputs[1]], graph.consts[op.inputs[2]], scales[op.inputs[0]])
             spread = made.scales.reshape(-1, *(1,) * (made.weight.ndim - 1))
             weights = iter((made.weight * spread, bias))
         for name in op.inputs:
@@ -204,7 +204,7 @@ def test_no_weight_is_off_by_more_than_half_its_step(network: Network) -> None:
     for op in graph.ops:
         if isinstance(op, f.Conv | f.Dense):
             weight = graph.consts[op.inputs[1]]
-            made = quantise_weights(weight, graph.consts[op.inputs[2]], scales[op.inputs[0]])
+            made = quantize_weights(weight, graph.consts[op.inputs[2]], scales[op.inputs[0]])
             spread = made.scales.reshape(-1, *(1,) * (made.weight.ndim - 1))
             assert (np.abs(made.weight * spread - weight.array) <= 0.5 * spread * (1 + 1e-9)).all()
 
@@ -419,7 +419,7 @@ def test_calibration_asks_for_calibration_samples_only(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(freeml.pipeline, "load", load)
     graph = dense_net(np.ones((2, 6)))
-    freeml.pipeline.quantise(graph, "made-up", None, lambda _: None)
+    freeml.pipeline.quantize_with(graph, "made-up", None, lambda _: None)
     assert asked == ["calibration"]
 
 
@@ -459,11 +459,11 @@ def test_a_range_that_calibration_never_saw_is_told_as_clipped() -> None:
     assert fine.clipped == 0
 
 
-def test_a_convolution_and_its_dense_twin_quantise_to_the_same_codes() -> None:
+def test_a_convolution_and_its_dense_twin_quantize_to_the_same_codes() -> None:
     rng = np.random.default_rng(13)
     weight = Const(rng.normal(size=(4, 9)))
-    conv = quantise_weights(Const(weight.array.reshape(4, 3, 3, 1)), Const(np.ones(4)), Quant(0.1, 3))
-    dense = quantise_weights(weight, Const(np.ones(4)), Quant(0.1, 3))
+    conv = quantize_weights(Const(weight.array.reshape(4, 3, 3, 1)), Const(np.ones(4)), Quant(0.1, 3))
+    dense = quantize_weights(weight, Const(np.ones(4)), Quant(0.1, 3))
     assert np.array_equal(conv.weight.reshape(4, 9), dense.weight)
     assert np.array_equal(conv.bias, dense.bias)
 

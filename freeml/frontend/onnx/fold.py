@@ -34,7 +34,7 @@ FOLDABLE = frozenset((
     "Transpose", "Trilu", "Unsqueeze", "Where", "Xor",
 ))
 # fmt: on
-# Moving elements moves their scales alike, so these keep the codes of quantised weights.
+# Moving elements moves their scales alike, so these keep the codes of quantized weights.
 # fmt: off
 MOVES = frozenset((
     "Concat", "Flatten", "Gather", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze",

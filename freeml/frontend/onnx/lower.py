@@ -71,10 +71,10 @@ LOWER: dict[str, Rule] = {
     "Unsqueeze": shapes.unsqueeze,
 }
 _HINTS = {
-    "QLinear": "quantise with quant_format=QuantFormat.QDQ",
-    "MatMulInteger": "quantise with quant_format=QuantFormat.QDQ",
-    "ConvInteger": "quantise with quant_format=QuantFormat.QDQ",
-    "DynamicQuantize": "quantise statically (quantize_static with QuantFormat.QDQ)",
+    "QLinear": "quantize with quant_format=QuantFormat.QDQ",
+    "MatMulInteger": "quantize with quant_format=QuantFormat.QDQ",
+    "ConvInteger": "quantize with quant_format=QuantFormat.QDQ",
+    "DynamicQuantize": "quantize statically (quantize_static with QuantFormat.QDQ)",
     "LogSoftmax": "end the model with its logits, or with Softmax",
     "Upsample": "export with a current operator set; resizing is not compiled",
 }
@@ -259,7 +259,7 @@ class Lowering:
             )
         if result.codes is not None:
             raise UnsupportedOp(
-                f"output {value.name!r} is quantised codes",
+                f"output {value.name!r} is quantized codes",
                 where=place,
                 hint="let the model end with DequantizeLinear: freeml returns real values and int8 codes alike",
             )
@@ -274,7 +274,7 @@ class Lowering:
         dtype = onnx.helper.np_dtype_to_tensor_dtype(result.dtype)
         if kind != "tensor_type" or declared.elem_type not in (dtype, onnx.TensorProto.UNDEFINED):
             raise BadModel(f"output {value.name!r} is declared with another type than {result.dtype}", where=place)
-        # Shape inference up to onnx 1.23 counts a last window behind the input; exporters and quantisers write it down.
+        # Shape inference up to onnx 1.23 counts a last window behind the input; exporters and quantizers write it down.
         rounds_up = any(a.name == "ceil_mode" and a.i for node in self.graph.node for a in node.attribute)
         if not declared.HasField("shape") or rounds_up:
             return
@@ -303,7 +303,7 @@ def live_nodes(graph: onnx.GraphProto) -> list[tuple[int, onnx.NodeProto]]:
 
 
 def scheduled(nodes: list[tuple[int, onnx.NodeProto]]) -> list[tuple[int, onnx.NodeProto]]:
-    """The same order, but QuantizeLinear directly behind what it quantises: the scale then sticks to that value."""
+    """The same order, but QuantizeLinear directly behind what it quantizes: the scale then sticks to that value."""
     made_at: dict[str, tuple[int, int]] = {}
     keyed = []
     for position, (index, node) in enumerate(nodes):

@@ -213,7 +213,7 @@ class Node:
         arg = args[i] if i < len(args) else None
         if isinstance(arg, Tensor):
             if arg.codes is not None:
-                self.refuse("it reads quantised codes", "place DequantizeLinear before and QuantizeLinear after it")
+                self.refuse("it reads quantized codes", "place DequantizeLinear before and QuantizeLinear after it")
             return arg
         return self.refuse(f"its input {i} is a constant" if arg else f"its input {i} is missing")
 
@@ -292,7 +292,7 @@ def make_node(proto: onnx.NodeProto, index: int, opset: int, where: str) -> Node
     if proto.domain not in ("", "ai.onnx"):
         hint = "export without contrib or custom operators"
         if proto.op_type.startswith(("QLinear", "Quantize", "Dequantize", "QGemm", "Dynamic", "QAttention")):
-            hint = "quantise with quant_format=QuantFormat.QDQ and int8 or uint8 types"
+            hint = "quantize with quant_format=QuantFormat.QDQ and int8 or uint8 types"
         raise UnsupportedOp(f"{proto.op_type}: an operator of domain {proto.domain!r}", where=loc, hint=hint)
     if proto.op_type in CONTROL_FLOW:
         raise UnsupportedOp(

@@ -21,11 +21,11 @@ from freeml.frontend.onnx.elementwise import binary_op
 from freeml.frontend.onnx.nodes import Args, Known, Node, Operand, Tensor
 from freeml.ir.types import Quant
 
-_HINT = "quantise with int8 or uint8 activations and weights, one scale per activation"
+_HINT = "quantize with int8 or uint8 activations and weights, one scale per activation"
 
 
 def common_scales(nodes: Iterable[onnx.NodeProto], constants: Mapping[str, onnx.TensorProto]) -> dict[str, Quant]:
-    """For tensors that are quantised more than once, in different scales: one that spans the ranges of all.
+    """For tensors that are quantized more than once, in different scales: one that spans the ranges of all.
 
     The first scale alone would clamp what is read in a wider one. `constants`: initialisers by name.
     """
@@ -58,7 +58,7 @@ def quantize(g: GraphBuilder, node: Node, args: Args) -> Operand:
     view = x.view
     low = quant.scale * (-128 - quant.zero_point)
     high = quant.scale * (127 - quant.zero_point)
-    # Saturation at zero replaces a Relu that the exporter took out. The model's input saturates as it is quantised.
+    # Saturation at zero replaces a Relu that the exporter took out. The model's input saturates as it is quantized.
     if low == 0 and x.low < 0 and not x.is_input:
         view = g.unary(view, "clamp", (low, high), loc=node.loc)
     view = g.annotate(view, quant, node.loc)
@@ -66,10 +66,10 @@ def quantize(g: GraphBuilder, node: Node, args: Args) -> Operand:
 
 
 def dequantize(g: GraphBuilder, node: Node, args: Args) -> Operand:
-    """DequantizeLinear of codes from QuantizeLinear, of a quantised input of the model, or of a constant."""
+    """DequantizeLinear of codes from QuantizeLinear, of a quantized input of the model, or of a constant."""
     x = args[0]
     if node.integer("block_size", 0):
-        node.refuse("blocked quantisation", _HINT)
+        node.refuse("blocked quantization", _HINT)
     if isinstance(x, Known):
         return _constant(node, args, x)
     assert x is not None

@@ -109,7 +109,7 @@ class Quantization:
         low, high = {"INT8": (-128, 127), "UINT8": (0, 255)}.get(dtype, (0, 0))
         n = len(self.scales)
         if not all(math.isfinite(s) and s > 0 for s in self.scales):
-            raise BadModel("a quantisation scale is not a finite positive number", where=where)
+            raise BadModel("a quantization scale is not a finite positive number", where=where)
         if len(self.zero_points) != n or not all(low <= z <= high for z in self.zero_points):
             raise BadModel(f"the zero points do not fit {n} scales and the type {dtype}", where=where)
         if n > 1 and not (0 <= self.axis < len(shape) and shape[self.axis] == n):
@@ -278,7 +278,7 @@ class _Parser:
         if stored is None or stored.ScaleLength() == 0:
             return None
         if stored.DetailsType() != 0:
-            raise UnsupportedOp("a tensor is quantised by a custom scheme", where=where)
+            raise UnsupportedOp("a tensor is quantized by a custom scheme", where=where)
         scales = tuple(float(s) for s in stored.ScaleAsNumpy())
         zeros = tuple(int(z) for z in stored.ZeroPointAsNumpy()) if stored.ZeroPointLength() else (0,) * len(scales)
         return Quantization(scales, zeros, int(stored.QuantizedDimension()))

@@ -1,4 +1,4 @@
-"""The state of reading one TFLite graph: which tensor is which View or constant, and how their quantisation is kept."""
+"""The state of reading one TFLite graph: which tensor is which View or constant, and how their quantization is kept."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class Reader:
             raise BadModel(f"{op.kind} writes a tensor that is already defined", where=loc)
 
     def _settled(self, view: View, node: Node, out: int) -> View:
-        """The result with the shape the file declares and the quantisation it fixes."""
+        """The result with the shape the file declares and the quantization it fixes."""
         tensor = self.tensor(out)
         if not view.shape:
             raise UnsupportedOp("the result is a single number without dimensions", where=node.loc)
@@ -161,7 +161,7 @@ class Reader:
             raise UnsupportedOp(
                 f"the tensor {tensor.name!r} cannot be read: {tensor.refused}",
                 where=self.model.file,
-                hint="convert the model again as float32 or with full int8 quantisation, without pruning formats",
+                hint="convert the model again as float32 or with full int8 quantization, without pruning formats",
             )
         return tensor
 
@@ -177,7 +177,7 @@ class Reader:
             raise UnsupportedOp(
                 f"the tensor {tensor.name!r} is of type {tensor.dtype}, which no arithmetic is supported for",
                 where=where,
-                hint="convert the model again as float32 or with full int8 quantisation",
+                hint="convert the model again as float32 or with full int8 quantization",
             )
         if tensor.quant is None or len(tensor.quant.scales) != 1:
             raise BadModel(f"the {tensor.dtype} tensor {tensor.name!r} does not have exactly one scale", where=where)

@@ -98,7 +98,7 @@ def _bias(node: Node, k: int, weight: Known, n_out: int) -> Floats | None:
         raise BadModel(f"a bias of shape {bias.items.shape} for {n_out} outputs", where=node.loc)
     if bias.dtype == "INT64":
         raise UnsupportedOp(
-            "the bias has 64 bits (int16x8 quantisation)", where=node.loc, hint="convert with int8 activations"
+            "the bias has 64 bits (int16x8 quantization)", where=node.loc, hint="convert with int8 activations"
         )
     if bias.dtype != "INT32":
         return node.reader.real(bias, node.loc).reshape(n_out)

@@ -1,7 +1,7 @@
-"""TensorFlow Lite files -> Graph@FLOAT, quantised models included.
+"""TensorFlow Lite files -> Graph@FLOAT, quantized models included.
 
 An int8 model is read as the real-valued function it approximates: constants as code times scale, with their scales kept
-(`Const.code_scales`), activations with scale and zero point on their types, so that quantising again gives the model's
+(`Const.code_scales`), activations with scale and zero point on their types, so that quantizing again gives the model's
 own numbers. QUANTIZE and DEQUANTIZE become such annotations. Tensors are channels last in the file as in the IR, so the
 file's layout is the memory's. What is refused, and why: `ops.REFUSED`; nothing is executed and nothing dynamic
 is supported.

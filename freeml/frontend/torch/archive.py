@@ -199,7 +199,7 @@ class _Archive:
             raise UnsupportedOp(
                 f"{_plain(node['target'])}: only operators of torch's own library (aten) are supported",
                 where=where,
-                hint="control flow, custom and quantised operators cannot be compiled; export the float model",
+                hint="control flow, custom and quantized operators cannot be compiled; export the float model",
             )
         args = {str(a["name"]): self._argument(a["arg"], where) for a in node["inputs"]}
         return Call(match.group(1), args, tuple(map(str, outputs)), module)

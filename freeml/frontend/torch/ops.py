@@ -99,7 +99,7 @@ _HINTS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("split", "chunk", "unbind", "slice", "select", "narrow"), "give the branches layers of their own instead"),
     (("transpose",), "use an ordinary convolution; transposed ones are not supported"),
     (("upsample", "interpolate"), "networks that enlarge images are not supported"),
-    (("quantize", "quantized"), "export the float model; freeml quantises it"),
+    (("quantize", "quantized"), "export the float model; freeml quantizes it"),
     (("sym_", "_local_scalar_dense", "item"), "export without dynamic shapes and without .item()"),
 )
 

@@ -230,7 +230,7 @@ class _Converter:
             raise UnsupportedOp(
                 f"{node.target}: only operators of torch's own library (aten) are supported",
                 where=where,
-                hint="control flow, custom and quantised operators cannot be compiled; give the float model",
+                hint="control flow, custom and quantized operators cannot be compiled; give the float model",
             )
         if self._folded(node):
             return

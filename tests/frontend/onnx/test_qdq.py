@@ -37,7 +37,7 @@ class Calibration(quantization.CalibrationDataReader):  # type: ignore[misc]
 
 
 @pytest.fixture(scope="module", params=[("QInt8", False), ("QInt8", True), ("QUInt8", False), ("QUInt8", True)])
-def quantised(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bool]:
+def quantized(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bool]:
     activations, per_channel = request.param
     folder = tmp_path_factory.mktemp("qdq")
     onnx.save(residual_cnn(), folder / "float.onnx")
@@ -60,21 +60,21 @@ def fixed_scales(path: Path) -> list[float]:
     return [float(constants[n.input[1]]) for n in proto.graph.node if n.op_type == "QuantizeLinear"]
 
 
-def test_activations_keep_the_scales_of_the_file(quantised: tuple[Path, bool]) -> None:
-    graph = read_onnx(quantised[0])
+def test_activations_keep_the_scales_of_the_file(quantized: tuple[Path, bool]) -> None:
+    graph = read_onnx(quantized[0])
     kept = {type_.quant.scale for type_ in graph.types.values() if type_.quant}
-    assert kept == set(fixed_scales(quantised[0]))
+    assert kept == set(fixed_scales(quantized[0]))
 
 
-def test_every_layer_and_the_input_have_a_scale(quantised: tuple[Path, bool]) -> None:
-    graph = read_onnx(quantised[0])
+def test_every_layer_and_the_input_have_a_scale(quantized: tuple[Path, bool]) -> None:
+    graph = read_onnx(quantized[0])
     assert graph.types[graph.inputs[0].value].quant is not None
     assert all(graph.types[port.value].quant is not None for port in graph.outputs)
     assert len([t for t in graph.types.values() if t.quant]) >= 6
 
 
-def test_weights_are_the_codes_of_the_file(quantised: tuple[Path, bool]) -> None:
-    path, per_channel = quantised
+def test_weights_are_the_codes_of_the_file(quantized: tuple[Path, bool]) -> None:
+    path, per_channel = quantized
     graph = read_onnx(path)
     weights = {name: const for name, const in graph.consts.items() if const.array.ndim > 1}
     assert len(weights) == 3
@@ -87,16 +87,16 @@ def test_weights_are_the_codes_of_the_file(quantised: tuple[Path, bool]) -> None
         assert np.abs(codes).max() <= 128
 
 
-def test_float_function_is_that_of_the_model_before_quantisation(quantised: tuple[Path, bool]) -> None:
+def test_float_function_is_that_of_the_model_before_quantization(quantized: tuple[Path, bool]) -> None:
     reference = read(residual_cnn())
     (want,) = predict(reference, [samples(64)])
-    (got,) = predict(read_onnx(quantised[0]), [samples(64)])
+    (got,) = predict(read_onnx(quantized[0]), [samples(64)])
     # Only the weights are rounded, to one in 127.
     assert np.abs(got - want).max() < 0.1 * np.abs(want).max()
 
 
-def test_a_relu_that_the_quantiser_dropped_is_still_there(quantised: tuple[Path, bool]) -> None:
-    path, _ = quantised
+def test_a_relu_that_the_quantizer_dropped_is_still_there(quantized: tuple[Path, bool]) -> None:
+    path, _ = quantized
     proto = onnx.load(path)
     graph = read_onnx(path)
     clamps = [op for op in graph.ops if getattr(op, "fn", "") == "clamp"]
@@ -131,7 +131,7 @@ def test_codes_of_16_bits_are_refused(dtype: type) -> None:
         qdq(dtype)
 
 
-def dequantised_weight(codes: Array, scale: Array, zero: Array, **attrs: int) -> Graph:
+def dequantized_weight(codes: Array, scale: Array, zero: Array, **attrs: int) -> Graph:
     nodes = [
         helper.make_node("DequantizeLinear", ["w", "s", "z"], ["f"], **attrs),
         helper.make_node("Transpose", ["f"], ["t"]),
@@ -143,7 +143,7 @@ def dequantised_weight(codes: Array, scale: Array, zero: Array, **attrs: int) ->
 def test_scales_follow_a_weight_through_its_transpose() -> None:
     codes = np.arange(-6, 6, dtype=np.int8).reshape(4, 3)
     scale = np.array([0.5, 0.25, 2, 1], np.float32)
-    graph = dequantised_weight(codes, scale, np.zeros(4, np.int8), axis=0)
+    graph = dequantized_weight(codes, scale, np.zeros(4, np.int8), axis=0)
     (weight,) = [const for const in graph.consts.values() if const.array.ndim == 2]
     assert weight.code_scales == tuple(scale.tolist())
     np.testing.assert_array_equal(weight.array, codes * scale[:, None].astype(np.float64))
@@ -151,7 +151,7 @@ def test_scales_follow_a_weight_through_its_transpose() -> None:
 
 def test_codes_that_do_not_fit_int8_around_zero_are_dropped_but_not_their_values() -> None:
     codes = np.array([[0, 255, 7]], np.uint8)
-    graph = dequantised_weight(codes, np.float32(0.5), np.array(3, np.uint8))
+    graph = dequantized_weight(codes, np.float32(0.5), np.array(3, np.uint8))
     (weight,) = [const for const in graph.consts.values() if const.array.ndim == 2]
     assert weight.code_scales is None
     np.testing.assert_array_equal(weight.array, [[-1.5, 126, 2]])
@@ -172,9 +172,9 @@ def test_bias_of_32_bits_is_exact() -> None:
 def test_operators_on_codes_are_refused_with_the_way_out() -> None:
     constants = {"s": np.float32(1), "z": np.array(0, np.int8), "w": np.ones((1, 1, 1, 1), np.int8)}
     node = helper.make_node("QLinearConv", ["q", "s", "z", "w", "s", "z", "s", "z"], ["y"], name="qconv")
-    quantise = helper.make_node("QuantizeLinear", ["x", "s", "z"], ["q"])
+    quantize = helper.make_node("QuantizeLinear", ["x", "s", "z"], ["q"])
     with pytest.raises(UnsupportedOp, match="QLinearConv") as caught:
-        read(model([quantise, node], {"x": (1, 1, 2, 2)}, ["y"], constants))
+        read(model([quantize, node], {"x": (1, 1, 2, 2)}, ["y"], constants))
     assert "QDQ" in caught.value.hint
 
 
@@ -191,9 +191,9 @@ def test_moving_codes_between_q_and_dq_moves_the_values() -> None:
 
 
 def test_compiled_with_the_models_own_scales_it_is_within_two_codes_of_onnxruntime(
-    quantised: tuple[Path, bool],
+    quantized: tuple[Path, bool],
 ) -> None:
-    path, _ = quantised
+    path, _ = quantized
     compiled = quantize(run_passes(read_onnx(path)), None).graph
     quant = compiled.types[compiled.outputs[0].value].quant
     assert quant is not None

@@ -17,7 +17,7 @@ from onnx import helper
 from freeml.ir.int_ops import ConvI8, LutI8, PadI8
 from freeml.ir.interpret import predict
 from freeml.passes.pipeline import run_passes
-from freeml.quantize.search import Quantised, quantize
+from freeml.quantize.search import Quantized, quantize
 from tests.frontend.onnx.nets import model, read
 
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -28,7 +28,7 @@ Range = tuple[float, float]
 
 @dataclass
 class Chain:
-    """A QDQ graph as it grows: every tensor is quantised by the range given for it."""
+    """A QDQ graph as it grows: every tensor is quantized by the range given for it."""
 
     shape: tuple[int, ...]
     dtype: type = np.int8
@@ -37,7 +37,7 @@ class Chain:
     last: str = "x"
 
     def q(self, span: Range, source: str | None = None) -> str:
-        """Quantise and dequantise a tensor; returns, and goes on from, the result."""
+        """Quantize and dequantize a tensor; returns, and goes on from, the result."""
         source = source or self.last
         info = np.iinfo(self.dtype)
         scale = np.float32((span[1] - span[0]) / 255)
@@ -137,7 +137,7 @@ def convolved(middle: Range, kind: str, *constants: Array, after: Range) -> Chai
 
 
 def float_layer(middle: Range, kind: str, constant: Array, after: Range, *, before: bool = False) -> Chain:
-    """A convolution that nobody quantised and an affine operator behind or before it, each with its own scale."""
+    """A convolution that nobody quantized and an affine operator behind or before it, each with its own scale."""
     c = Chain((1, 2, 4, 4))
     c.q((-2, 2))
     weight = (WEIGHT / 64).astype(np.float32)
@@ -180,7 +180,7 @@ def functions(after: Range, *kinds: str) -> Chain:
     return c
 
 
-def requantised(*spans: Range) -> Chain:
+def requantized(*spans: Range) -> Chain:
     c = Chain((1, 2, 4, 4))
     for span in spans:
         c.q(span)
@@ -231,14 +231,14 @@ CASES = {
     "the input in two scales that do not contain each other": lambda: read_twice((-2, 0.5), (-0.5, 2), convolve=False),
     "a layer in two scales, narrower first": lambda: read_twice((-0.5, 0.5), (-4, 4), convolve=True),
     "a layer in two scales, wider first": lambda: read_twice((-4, 4), (-0.5, 0.5), convolve=True),
-    "one tensor requantised": lambda: requantised((-1, 1), (-3, 3)),
-    "one tensor requantised twice": lambda: requantised((-2, 2), (-0.5, 0.5), (-4, 4)),
+    "one tensor requantized": lambda: requantized((-1, 1), (-3, 3)),
+    "one tensor requantized twice": lambda: requantized((-2, 2), (-0.5, 0.5), (-4, 4)),
 }  # fmt: skip
 # Every value is rounded once more where one tensor has two scales, neither of which contains the other.
 STEPS = {"the input in two scales that do not contain each other": 2}
 
 
-def compiled(chain: Chain) -> tuple[onnx.ModelProto, Quantised]:
+def compiled(chain: Chain) -> tuple[onnx.ModelProto, Quantized]:
     proto = model(chain.nodes, {"x": chain.shape}, [chain.last], chain.constants, opset=19)
     return proto, quantize(run_passes(read(proto)), None)
 

@@ -152,8 +152,8 @@ def test_an_exported_network_computes_what_torch_does(name: str, dynamic: bool, 
         np.testing.assert_allclose(got, tensor.numpy(), rtol=1e-4, atol=1e-5)
 
 
-class FakeQuantised(nn.Module):
-    """Quantisation-aware training: per-channel weights, activations with a zero point."""
+class FakeQuantized(nn.Module):
+    """Quantization-aware training: per-channel weights, activations with a zero point."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -167,8 +167,8 @@ class FakeQuantised(nn.Module):
         return torch.fake_quantize_per_tensor_affine(y, 0.1, 0, 0, 255)
 
 
-def test_scales_of_quantisation_aware_training_are_kept(tmp_path: Path) -> None:
-    graph = exported(trained(FakeQuantised), torch.randn(1, 3, 6, 6), tmp_path / "net.onnx", dynamic=False)
+def test_scales_of_quantization_aware_training_are_kept(tmp_path: Path) -> None:
+    graph = exported(trained(FakeQuantized), torch.randn(1, 3, 6, 6), tmp_path / "net.onnx", dynamic=False)
     (weight,) = [const for const in graph.consts.values() if const.array.ndim == 4]
     np.testing.assert_allclose(weight.code_scales, [0.01, 0.02, 0.03, 0.04], rtol=1e-6)
     kept = [graph.types[port.value].quant for port in (*graph.inputs, *graph.outputs)]

@@ -80,7 +80,7 @@ def fake_quantized(graph: Graph, inputs: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def random_inputs(graph: Graph, n: int, seed: int = 0) -> list[np.ndarray]:
-    """Samples over the codes of quantised inputs, standard normal elsewhere."""
+    """Samples over the codes of quantized inputs, standard normal elsewhere."""
     rng = np.random.default_rng(seed)
     samples = []
     for port in graph.inputs:

@@ -24,7 +24,7 @@ FLOAT = [
     "tinymaix_mnist_valid_f",
 ]
 # The largest and the mean difference from LiteRT in steps of the output, over random codes. LiteRT rounds twice where
-# it requantises, so single codes differ by one layer after layer; random inputs also drive every layer into saturation.
+# it requantizes, so single codes differ by one layer after layer; random inputs also drive every layer into saturation.
 INT8 = {
     "ad01_int8": (4, 0.5),
     "hello_world_int8": (1, 0.1),
@@ -84,7 +84,7 @@ def test_the_float_interpretation_of_keyword_spotting_agrees_with_litert_on_real
     clips, labels = kws_test_set()
     ours = predict(model(name), [clips])[0]
     theirs = litert(data_file(f"models/{name}.tflite"), clips)[:, 0]
-    # LiteRT quantises the activations of a hybrid model on the fly; ours stay float.
+    # LiteRT quantizes the activations of a hybrid model on the fly; ours stay float.
     assert (ours.argmax(axis=1) == theirs.argmax(axis=1)).mean() >= least
     accuracy = (ours.argmax(axis=1) == labels).mean()
     assert accuracy >= (theirs.argmax(axis=1) == labels).mean() - 0.015

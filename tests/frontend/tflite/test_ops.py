@@ -205,7 +205,7 @@ def test_a_reshape_target_computed_from_the_batch_size_is_folded(tmp_path):
     assert check(tmp_path, content).outputs[0].shape == (24,)
 
 
-# ---- quantised files ------------------------------------------------------------------------------------------------
+# ---- quantized files ------------------------------------------------------------------------------------------------
 
 Q_IN, Q_OUT = (0.05, 3), (0.1, -5)
 
@@ -245,7 +245,7 @@ def test_a_float_interface_around_an_int8_model_vanishes_into_annotations(tmp_pa
     assert steps.mean() < 0.05
 
 
-def test_requantising_is_an_identity_with_another_annotation(tmp_path):
+def test_requantizing_is_an_identity_with_another_annotation(tmp_path):
     content = write_model(
         [quantized("x", (1, 6), Q_IN), quantized("y", (1, 6), Q_OUT)], [Op("QUANTIZE", ["x"], "y")], ["x"], ["y"]
     )
@@ -312,7 +312,7 @@ def test_int8_depthwise_scales_follow_the_output_channels(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["ADD", "MUL"])
-def test_int8_elementwise_operators_with_a_quantised_constant(kind, tmp_path):
+def test_int8_elementwise_operators_with_a_quantized_constant(kind, tmp_path):
     content = write_model(
         [quantized("x", X, Q_IN), const("c", np.int8([1, -7, 100, 4]), scales=[0.04], zeros=[2]),
          quantized("y", X, Q_OUT)],
