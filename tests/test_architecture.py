@@ -34,7 +34,6 @@ MOST_LINES = 400
 # Longer than that, and why for now.
 LONG = {
     "benchmarks/cycles/design.py": "one table of networks that reach every loop of every kernel",
-    "freeml/frontend/builder.py": "one method per operator of the frontends",
     "freeml/pipeline.py": "makes the manifest, which becomes a module of its own",
     "freeml/plan/kernel_work.py": "loops of every kernel, to be split by family of kernels",
     "freeml/plan/tiles.py": "tiles, commit words and fixed steps, until the types of steps are a module",
@@ -219,6 +218,25 @@ def test_the_ir_touches_no_file_and_prints_nothing(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=place)
 def test_every_module_says_what_it_is_for(path: Path) -> None:
     assert ast.get_docstring(ast.parse(path.read_text())), f"{place(path)} has no docstring"
+
+
+# Reached by another way than the command line or `import freeml`, and which.
+REACHED_ELSEWHERE = {
+    "freeml.codegen.samples": "samples that a board's firmware replays, for tests and whoever has the board",
+    "freeml.sim.interrupts": "benchmarks/interrupts.py",
+    "freeml.sim.selftest": "the local platform of PlatformIO",
+}
+
+
+def test_no_module_is_there_for_tests_alone() -> None:
+    graph = module_graph()
+    reached: set[str] = set()
+    frontier = {"freeml", "freeml.__main__"}
+    while frontier:
+        reached |= frontier
+        frontier = {name for module in frontier for name in graph.get(module, ())} - reached
+    modules = {name for name in graph if not (ROOT / name.replace(".", "/")).is_dir()}
+    assert modules - reached == REACHED_ELSEWHERE.keys()
 
 
 def sources(*folders: str) -> list[Path]:

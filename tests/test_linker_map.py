@@ -10,9 +10,9 @@ import pytest
 from freeml import CompileOptions, compile_model
 from freeml.errors import ToolFailed
 from freeml.firmware.build import Toolchain, build_firmware
-from freeml.firmware.linker_map import read_map, region_bytes
 from freeml.firmware.output import read_output
 from freeml.firmware.toolchain import find_msp430_gcc
+from tests.linker_map import read_map, region_bytes
 from tests.msp430.oracle import find_toolchain
 
 find_toolchain()  # unpacks the archive into the cache folder, where there is one

@@ -117,10 +117,6 @@ class Dataset:
         """`n` samples spread evenly over the split, always the same ones; the whole split where it has no more."""
         return self.select(evenly_spread(len(self), n))
 
-    def shuffled(self, seed: int) -> Dataset:
-        """The same samples in an order that depends on `seed` only."""
-        return self.select(np.random.default_rng(seed).permutation(len(self)))
-
     def select(self, rows: npt.NDArray[np.intp]) -> Dataset:
         """The samples with these row numbers, in this order."""
         return replace(

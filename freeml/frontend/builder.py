@@ -10,14 +10,28 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from freeml.errors import UnsupportedOp
 from freeml.frontend.layout import Index, is_identity, is_nest, memory_order, move_for
+from freeml.frontend.views import (
+    Floats,
+    View,
+    Weight,
+    as_image,
+    check_size,
+    from_image,
+    in_order,
+    port_of,
+    reduced_to_image,
+    shape_of,
+    strip,
+    strip_batch,
+    without_batch,
+)
+from freeml.frontend.windows import out_size
 from freeml.ir.graph import Graph
 from freeml.ir.ops import (
     ArgMax,
@@ -36,32 +50,6 @@ from freeml.ir.ops import (
     Window,
 )
 from freeml.ir.types import Array, Const, DType, Port, Quant, TensorType
-
-Floats = npt.NDArray[np.floating]
-
-# Everything is held in memory several times over; a model for a microcontroller is far below this.
-MAX_TENSOR_ELEMS = 1 << 23
-
-
-@dataclass(frozen=True, eq=False)
-class View:
-    """A tensor of the model: logical `shape`, element i stored at index[i] of the IR value."""
-
-    value: str
-    index: Index
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Logical shape, batch axis included."""
-        return self.index.shape
-
-
-@dataclass(frozen=True, eq=False)
-class Weight:
-    """A constant with the scales of its codes, where the model came quantized (see ir.types.Const)."""
-
-    array: Floats
-    code_scales: tuple[float, ...] | None = None
 
 
 class GraphBuilder:
@@ -87,20 +75,20 @@ class GraphBuilder:
             order = (0, *range(2, len(shape)), 1)
         stored = tuple(shape[axis] for axis in order)
         value = self._fresh(name.replace(":", "_"))  # "input:0" is no loc: all of it is the name
-        self._types[value] = TensorType(_without_batch(stored))
-        self._inputs.append(_port(name, value, tuple(shape), order, dtype))
+        self._types[value] = TensorType(without_batch(stored))
+        self._inputs.append(port_of(name, value, tuple(shape), order, dtype))
         return View(value, np.arange(math.prod(shape)).reshape(stored).transpose(np.argsort(order)))
 
     def output(self, view: View, name: str, *, dtype: str = "float32") -> None:
         """Make a tensor an output of the graph, in the model's own shape."""
         order = memory_order(view.index)
         if order is None:
-            view = View(self.stored(view, view.index, f"output {name}"), _arange(view.shape))
+            view = View(self.stored(view, view.index, f"output {name}"), in_order(view.shape))
             order = tuple(range(len(view.shape)))
         if view.value in {port.value for port in (*self._inputs, *self._outputs)}:
             copy = self._emit(Unary, view.value, f"output {name}", self._types[view.value], fn="identity")
             view = View(copy, view.index)
-        self._outputs.append(_port(name, view.value, view.shape, order, dtype))
+        self._outputs.append(port_of(name, view.value, view.shape, order, dtype))
 
     def finish(self) -> Graph:
         """The graph built so far, without ops nobody reads."""
@@ -138,7 +126,7 @@ class GraphBuilder:
         if is_nest(index):
             return View(x.value, index)
         made_by = next((op.loc for op in reversed(self._ops) if op.output == x.value), x.value)
-        return View(self.stored(x, x.index, made_by), _arange(x.shape).transpose(tuple(order)))
+        return View(self.stored(x, x.index, made_by), in_order(x.shape).transpose(tuple(order)))
 
     def stored(self, x: View, order: Index, loc: str) -> str:
         """The IR value that holds the elements in the order of `order` (a re-indexing of x.index), of that shape."""
@@ -185,7 +173,7 @@ class GraphBuilder:
         """x (N, C, L) or (N, C, H, W); weight (O, C/groups, [kh,] kw); window in 2-D terms (1-D: height 1)."""
         kernel = weight.array if weight.array.ndim == 4 else weight.array[:, :, None, :]
         n_out, per_group = kernel.shape[:2]
-        image = _as_image(x)
+        image = as_image(x)
         n, c, h, w = image.shape
         if per_group * groups != c or n_out % groups:
             raise UnsupportedOp(
@@ -193,7 +181,7 @@ class GraphBuilder:
             )
         value = self.stored(x, image.transpose(2, 3, 0, 1).reshape(h, w, n * c), loc)
         kernel = np.tile(kernel.transpose(0, 2, 3, 1), (n, 1, 1, 1))
-        oh, ow = self._out_size(window, h, w, loc)
+        oh, ow = out_size(window, h, w, loc)
         out = TensorType((oh, ow, n * n_out))
         y = self._emit(
             Conv,
@@ -209,7 +197,7 @@ class GraphBuilder:
             window=window,
             groups=groups * n,
         )
-        return View(y, _from_image(_arange((oh, ow, n, n_out)).transpose(2, 3, 0, 1), x))
+        return View(y, from_image(in_order((oh, ow, n, n_out)).transpose(2, 3, 0, 1), x))
 
     def dense(self, x: View, weight: Weight, bias: Floats | None, *, loc: str) -> View:
         """x (..., K) times weight (N, K) -> (..., N). Several rows are a 1x1 convolution over them."""
@@ -235,17 +223,17 @@ class GraphBuilder:
         value = self._reshaped(x.value, (k,), loc)
         w = self._const(weight.array[:, memory], f"{loc}.weight", weight.code_scales)
         y_value = self._emit(Dense, value, loc, TensorType((n_out,)), w, self._const(offset, f"{loc}.bias"))
-        return View(y_value, _arange((*x.shape[:-1], n_out)))
+        return View(y_value, in_order((*x.shape[:-1], n_out)))
 
     def affine(self, x: View, scale: Floats, offset: Floats, *, loc: str) -> View:
         """Per-channel scale * x + offset over axis 1 (BatchNormalization): a depthwise 1x1 convolution."""
         c = x.shape[1]
         value, order = self._axis_last(x, 1, loc)
         image = self._reshaped(value, (1, x.index.size // c, c), loc)
-        pixels = View(image, _arange((1, 1, x.index.size // c, c)).transpose(0, 3, 1, 2))
+        pixels = View(image, in_order((1, 1, x.index.size // c, c)).transpose(0, 3, 1, 2))
         weight = Weight(np.broadcast_to(scale, (c,)).reshape(c, 1, 1, 1).astype(np.float64))
         y = self.conv(pixels, weight, np.broadcast_to(offset, (c,)), window=Window(kernel=(1, 1)), groups=c, loc=loc)
-        return View(y.value, _arange(tuple(x.shape[k] for k in order)).transpose(np.argsort(order)))
+        return View(y.value, in_order(tuple(x.shape[k] for k in order)).transpose(np.argsort(order)))
 
     # ---- pooling and reductions -------------------------------------------------------------------------------------
 
@@ -260,34 +248,28 @@ class GraphBuilder:
         loc: str,
     ) -> View:
         """kind "max" or "avg" over (N, C, L) or (N, C, H, W); out_hw where the model rounds up (ceil_mode)."""
-        image = _as_image(x)
+        image = as_image(x)
         n, c, h, w = image.shape
         value = self.stored(x, image.transpose(2, 3, 0, 1).reshape(h, w, n * c), loc)
-        oh, ow = out_hw or self._out_size(window, h, w, loc)
+        oh, ow = out_hw or out_size(window, h, w, loc)
         type_ = TensorType((oh, ow, n * c))
         if kind == "max":
             y = self._emit(MaxPool, value, loc, type_, window=window)
         else:
             y = self._emit(AvgPool, value, loc, type_, window=window, include_pad=include_pad)
-        return View(y, _from_image(_arange((oh, ow, n, c)).transpose(2, 3, 0, 1), x))
+        return View(y, from_image(in_order((oh, ow, n, c)).transpose(2, 3, 0, 1), x))
 
     def reduce(self, x: View, kind: str, axes: Sequence[int], *, keepdims: bool, loc: str) -> View:
         """Mean ("avg") or maximum ("max") over any axes: one window over all of them."""
         axes = sorted(axis % len(x.shape) for axis in axes)
         kept = [axis for axis in range(len(x.shape)) if axis not in axes]
-        n_reduced = math.prod(x.shape[axis] for axis in axes)
-        rows, columns = self._reduced_shape(x, axes, n_reduced)
+        rows, columns = reduced_to_image(x.shape, axes)
         moved = self.reshape(self.transpose(x, (*axes, *kept)), (1, rows, columns, x.index.size // (rows * columns)))
         y = self.pool(self.transpose(moved, (0, 3, 1, 2)), kind, window=Window(kernel=(rows, columns)), loc=loc)
         shape = [1 if axis in axes else n for axis, n in enumerate(x.shape)]
         if not keepdims:
             shape = [n for axis, n in enumerate(x.shape) if axis not in axes]
         return self.reshape(y, shape)
-
-    def _reduced_shape(self, x: View, axes: Sequence[int], n_reduced: int) -> tuple[int, int]:
-        # Two spatial axes stay two, so that the op reads as the global pooling it is.
-        longer = [x.shape[axis] for axis in axes if x.shape[axis] > 1]
-        return (longer[0], longer[1]) if len(longer) == 2 else (1, n_reduced)
 
     # ---- elementwise ------------------------------------------------------------------------------------------------
 
@@ -303,7 +285,7 @@ class GraphBuilder:
             if kind == "sub":
                 b, kind = self.unary(b, "neg", loc=loc), "add"
             a, b = b, a
-        shape = tuple(np.broadcast_shapes(a.shape, _shape(b)))
+        shape = tuple(np.broadcast_shapes(a.shape, shape_of(b)))
         check_size(shape, loc)
         order = self._common_order(a, b, shape)
         out_stored = tuple(shape[axis] for axis in order)
@@ -315,7 +297,7 @@ class GraphBuilder:
         if grows and right in self._types and kind != "sub":
             left, right = right, left  # the operand that is broadcast goes second; a constant always does
         y = self._emit(Binary, left, loc, TensorType(stored), right, kind=kind)
-        return View(y, _arange(out_stored).transpose(np.argsort(order)))
+        return View(y, in_order(out_stored).transpose(np.argsort(order)))
 
     def _common_order(self, a: View, b: View | Weight, shape: tuple[int, ...]) -> tuple[int, ...]:
         for view in (a, b):
@@ -325,12 +307,12 @@ class GraphBuilder:
 
     def _operand(self, x: View | Weight, order: tuple[int, ...], batch: int, loc: str) -> str:
         """The IR value or constant with the axes of `order`, missing leading axes added, a batch axis of 1 removed."""
-        lead = (1,) * (len(order) - len(_shape(x)))
+        lead = (1,) * (len(order) - len(shape_of(x)))
         if isinstance(x, Weight):
             array = x.array.reshape(lead + x.array.shape).transpose(order)
-            return self._const(_strip(array, batch), f"{loc}.operand", x.code_scales)
+            return self._const(strip(array, batch), f"{loc}.operand", x.code_scales)
         index = x.index.reshape(lead + x.shape).transpose(order)
-        return self.stored(x, _strip(index, batch), loc)
+        return self.stored(x, strip(index, batch), loc)
 
     # ---- the rest ---------------------------------------------------------------------------------------------------
 
@@ -338,13 +320,13 @@ class GraphBuilder:
         """Softmax over one logical axis."""
         value, order = self._axis_last(x, axis, loc)
         y = self._emit(Softmax, value, loc, TensorType(self._types[value].shape))
-        return View(y, _arange(tuple(x.shape[k] for k in order)).transpose(np.argsort(order)))
+        return View(y, in_order(tuple(x.shape[k] for k in order)).transpose(np.argsort(order)))
 
     def argmax(self, x: View, axis: int, *, keepdims: bool, last: bool = False, loc: str) -> View:
         """Index of the maximum over one logical axis, of I32; only an output of the graph may be one."""
         value, order = self._axis_last(x, axis, loc)
         y = self._emit(ArgMax, value, loc, TensorType((*self._types[value].shape[:-1], 1), DType.I32), last=last)
-        index = _arange(tuple(1 if k == axis % len(x.shape) else x.shape[k] for k in order)).transpose(
+        index = in_order(tuple(1 if k == axis % len(x.shape) else x.shape[k] for k in order)).transpose(
             np.argsort(order)
         )
         return View(y, index if keepdims else index.squeeze(axis % len(x.shape)))
@@ -353,7 +335,7 @@ class GraphBuilder:
         axis %= len(x.shape)
         base = memory_order(x.index) or tuple(range(len(x.shape)))
         order = (*(k for k in base if k != axis), axis)
-        return self.stored(x, _strip_batch(x.index.transpose(order)), loc), order
+        return self.stored(x, strip_batch(x.index.transpose(order)), loc), order
 
     def concat(self, views: Sequence[View], axis: int, *, loc: str) -> View:
         """Join tensors along one logical axis."""
@@ -365,10 +347,10 @@ class GraphBuilder:
         shape[axis] = sum(view.shape[axis] for view in views)
         out_stored = tuple(shape[k] for k in order)
         batch = int(len(order) > 1 and order[0] != axis and out_stored[0] == 1)
-        values = [self.stored(view, _strip(view.index.transpose(order), batch), loc) for view in views]
+        values = [self.stored(view, strip(view.index.transpose(order), batch), loc) for view in views]
         type_ = TensorType(out_stored[batch:])
         y = self._emit(Concat, values[0], loc, type_, *values[1:], axis=order.index(axis) - batch)
-        return View(y, _arange(out_stored).transpose(np.argsort(order)))
+        return View(y, in_order(out_stored).transpose(np.argsort(order)))
 
     def pad(self, x: View, before: Sequence[int], after: Sequence[int], value: float, *, loc: str) -> View:
         """Constant padding of logical axes; nothing negative."""
@@ -378,11 +360,11 @@ class GraphBuilder:
         out = tuple(b + n + a for b, n, a in zip(lo, index.shape, hi, strict=True))
         check_size(out, loc)
         batch = int(len(out) > 1 and out[0] == 1)
-        stored = self.stored(x, _strip(index, batch), loc)
+        stored = self.stored(x, strip(index, batch), loc)
         y = self._emit(
             Pad, stored, loc, TensorType(out[batch:]), before=lo[batch:], after=hi[batch:], value=float(value)
         )
-        return View(y, _arange(out).transpose(np.argsort(order)))
+        return View(y, in_order(out).transpose(np.argsort(order)))
 
     # ---- plumbing ---------------------------------------------------------------------------------------------------
 
@@ -413,58 +395,3 @@ class GraphBuilder:
             name = f"{base}.{n}"
         self._taken[base] = n
         return name
-
-    def _out_size(self, window: Window, h: int, w: int, loc: str) -> tuple[int, int]:
-        oh, ow = window.out_size(h, w)
-        if oh < 1 or ow < 1:
-            raise UnsupportedOp(
-                f"a window of {window.extent()} is larger than its padded input of {h} x {w}", where=loc
-            )
-        return oh, ow
-
-
-def check_size(shape: Sequence[int], where: str) -> None:
-    """Refuse a tensor before it is allocated. Raises UnsupportedOp."""
-    if any(n < 1 for n in shape) or math.prod(shape) > MAX_TENSOR_ELEMS:
-        raise UnsupportedOp(
-            f"a tensor of shape {tuple(shape)} is empty or has more than {MAX_TENSOR_ELEMS} elements",
-            where=where,
-            hint="freeml compiles networks for microcontrollers; check the model's input shape",
-        )
-
-
-def _shape(x: View | Weight) -> tuple[int, ...]:
-    return x.shape if isinstance(x, View) else x.array.shape
-
-
-def _arange(shape: tuple[int, ...]) -> Index:
-    return np.arange(math.prod(shape), dtype=np.int64).reshape(shape)
-
-
-def _as_image(x: View) -> Index:
-    """(N, C, L) -> (N, C, 1, L)."""
-    return x.index if len(x.shape) == 4 else x.index[:, :, None, :]
-
-
-def _from_image(index: Index, like: View) -> Index:
-    return index if len(like.shape) == 4 else index[:, :, 0, :]
-
-
-def _without_batch(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return shape[1:] if len(shape) > 1 and shape[0] == 1 else shape
-
-
-def _strip_batch(array: Array) -> Array:
-    return _strip(array, int(array.ndim > 1 and array.shape[0] == 1))
-
-
-def _strip(array: Array, n_axes: int) -> Array:
-    """Without the first n_axes (0 or 1) axes, which have length 1."""
-    return array[0] if n_axes else array
-
-
-def _port(name: str, value: str, shape: tuple[int, ...], order: tuple[int, ...], dtype: str) -> Port:
-    """Drop a leading batch axis of 1 from the author's shape; it becomes the axis of samples."""
-    if len(shape) > 1 and shape[0] == 1:
-        shape, order = shape[1:], tuple(axis - 1 for axis in order if axis != 0)
-    return Port(name, value, shape, order, dtype)

@@ -1,9 +1,10 @@
-"""Padding conventions of the frontends, as explicit (top, left, bottom, right) windows."""
+"""Padding conventions of the frontends, as explicit (top, left, bottom, right) windows, and sizes behind them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from freeml.errors import UnsupportedOp
 from freeml.ir.ops import Window
 
 
@@ -54,3 +55,11 @@ def pooled_size(size: int, extent: int, stride: int, before: int, after: int, *,
     if ceil and (count - 1) * stride >= size + before:
         count -= 1
     return count
+
+
+def out_size(window: Window, h: int, w: int, loc: str) -> tuple[int, int]:
+    """Rows and columns behind a window over (h, w). Raises UnsupportedOp where it fits nowhere."""
+    oh, ow = window.out_size(h, w)
+    if oh < 1 or ow < 1:
+        raise UnsupportedOp(f"a window of {window.extent()} is larger than its padded input of {h} x {w}", where=loc)
+    return oh, ow

@@ -5,7 +5,7 @@ Values are batches in memory order; `predict` takes and gives samples as the mod
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -44,12 +44,7 @@ def interpret(graph: Graph, inputs: Mapping[str, Array], wanted: Collection[str]
     return result
 
 
-def predict(
-    graph: Graph,
-    samples: Sequence[Array],
-    *,
-    on_progress: Callable[[int], None] | None = None,
-) -> tuple[Array, ...]:
+def predict(graph: Graph, samples: Sequence[Array]) -> tuple[Array, ...]:
     """Outputs for samples as the author gives them: one array (B, *port.shape) per input, real values.
 
     A quantized graph quantizes its inputs and dequantizes its outputs. Raises BadData where shapes do not fit.
@@ -58,8 +53,6 @@ def predict(
     for start, stop in chunks(graph, len(samples[0]) if samples else 0):
         inputs = encode_inputs(graph, [array[start:stop] for array in samples])
         parts.append(decode_outputs(graph, interpret(graph, inputs)))
-        if on_progress:
-            on_progress(stop - start)
     if not parts:
         raise BadData("no samples to run the model on")
     return tuple(np.concatenate(column) for column in zip(*parts, strict=True))

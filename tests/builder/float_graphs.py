@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from hypothesis import strategies as st
 
-from freeml.frontend.builder import GraphBuilder, View, Weight
+from freeml.frontend.builder import GraphBuilder
+from freeml.frontend.views import View, Weight
 from freeml.ir.graph import Graph
 from freeml.ir.ops import Window
 

@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from freeml.errors import UnsupportedOp
-from freeml.frontend.builder import MAX_TENSOR_ELEMS, GraphBuilder, Weight
+from freeml.frontend.builder import GraphBuilder
 from freeml.frontend.layout import is_identity, memory_order, move_for, strided_axes
+from freeml.frontend.views import MAX_TENSOR_ELEMS, Weight
 from freeml.ir.interpret import predict
 from freeml.ir.ops import Reshape, Transpose, Window
 from freeml.ir.verify import verify

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from host import check, load
 
-from freeml.frontend.builder import GraphBuilder, View, Weight
+from freeml.frontend.builder import GraphBuilder
+from freeml.frontend.views import View, Weight
 from freeml.ir.decision import decide, lasting, published
 from freeml.ir.graph import Graph
 from freeml.ir.interpret import interpret

@@ -31,14 +31,6 @@ def test_take_keeps_samples_and_labels_together():
     assert (taken.inputs[0][:, 0].astype(int) % 10 == taken.labels).all()
 
 
-def test_shuffled_depends_on_the_seed_only_and_loses_nothing():
-    data = dataset(np.arange(50, dtype=np.float32)[:, None], np.arange(50))
-    first, again, other = data.shuffled(3), data.shuffled(3), data.shuffled(4)
-    assert first.labels.tolist() == again.labels.tolist() != other.labels.tolist()
-    assert sorted(first.labels.tolist()) == list(range(50))
-    assert (first.inputs[0][:, 0] == first.labels).all()
-
-
 X = np.zeros((3, 2), dtype=np.float32)
 CONTRADICTIONS = {
     "2 labels": (X, [0, 1], {}),

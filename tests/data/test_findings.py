@@ -8,7 +8,8 @@ import pytest
 from freeml.data import Dataset
 from freeml.data.accuracy import answers, score
 from freeml.data.findings import calibration_findings, model_findings, range_findings
-from freeml.frontend.builder import GraphBuilder, Weight
+from freeml.frontend.builder import GraphBuilder
+from freeml.frontend.views import Weight
 from freeml.ir.graph import Graph
 from freeml.ir.types import Quant
 from freeml.quantize.lower import lower

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from freeml.frontend.builder import GraphBuilder, View, Weight
+from freeml.frontend.builder import GraphBuilder
+from freeml.frontend.views import View, Weight
 from freeml.ir.decision import classes, decide, published, threshold_code
 from freeml.ir.graph import Graph
 from freeml.ir.types import Decision, Quant

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from plan_graphs import int8_graphs, tiny_cnn
 
 from freeml.errors import BadModel
-from freeml.frontend.builder import GraphBuilder, Weight
+from freeml.frontend.builder import GraphBuilder
+from freeml.frontend.views import Weight
 from freeml.ir.graph import Graph
 from freeml.ir.store import from_bytes, to_bytes
 from freeml.ir.text import digest, parse, to_text

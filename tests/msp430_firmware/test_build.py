@@ -19,10 +19,10 @@ from freeml.codegen.generate import CONTROL_BYTES
 from freeml.errors import DoesNotFit, ToolFailed, ToolMissing
 from freeml.firmware.build import build_firmware, find_cross_compiler, memory_map
 from freeml.firmware.check import random_dataset, verify_output
-from freeml.firmware.linker_map import MapSection, read_map, region_bytes
 from freeml.firmware.output import read_output
 from freeml.sim.msp430_elf import load_segments
 from tests.cli.runner import freeml
+from tests.linker_map import MapSection, read_map, region_bytes
 from tests.msp430_firmware.conftest import MIDDLE, TOOLCHAINS, WIDE, Compiled
 from tests.msp430_firmware.networks import calibration, dense_network
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from freeml.errors import UnsupportedOp
-from freeml.frontend.builder import GraphBuilder, Weight
+from freeml.frontend.builder import GraphBuilder
+from freeml.frontend.views import Weight
 from freeml.ir.graph import Graph
 from freeml.ir.interpret import predict
 from freeml.passes.pipeline import run_passes

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 import freeml.pipeline
 from freeml.data import Dataset
 from freeml.errors import BadData, BadModel, UnsupportedOp
-from freeml.frontend.builder import GraphBuilder, Weight
+from freeml.frontend.builder import GraphBuilder
+from freeml.frontend.views import Weight
 from freeml.ir import ops as f
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import ConvI8, DenseI8, PadI8

@@ -9,9 +9,10 @@ import math
 
 import numpy as np
 
-from freeml.frontend.builder import MAX_TENSOR_ELEMS, Floats, GraphBuilder, View, Weight
+from freeml.frontend.builder import GraphBuilder
 from freeml.frontend.onnx.nodes import Args, Known, Node, Operand, Tensor
 from freeml.frontend.onnx.norm import batch_norm_training
+from freeml.frontend.views import MAX_TENSOR_ELEMS, Floats, View, Weight
 from freeml.ir.ops import Window
 
 

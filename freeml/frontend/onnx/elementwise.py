@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from freeml.frontend.builder import GraphBuilder, View, Weight
+from freeml.frontend.builder import GraphBuilder
 from freeml.frontend.onnx.nodes import Args, Known, Node, Operand, Tensor
+from freeml.frontend.views import View, Weight
 
 # ONNX operator: (function of ir.unary, its attributes with their defaults, lower bound of the result)
 UNARY: dict[str, tuple[str, tuple[tuple[str, float], ...], float]] = {

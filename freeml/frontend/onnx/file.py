@@ -19,7 +19,7 @@ import onnx
 from onnx import TensorProto, numpy_helper
 
 from freeml.errors import BadModel, UnsupportedOp
-from freeml.frontend.builder import MAX_TENSOR_ELEMS
+from freeml.frontend.views import MAX_TENSOR_ELEMS
 from freeml.ir.types import Array
 
 MAX_FILE_BYTES = 1 << 30

@@ -17,9 +17,9 @@ from onnx.reference import ReferenceEvaluator
 from onnx.shape_inference import infer_node_outputs
 
 from freeml.errors import UnsupportedOp
-from freeml.frontend.builder import MAX_TENSOR_ELEMS
 from freeml.frontend.onnx.file import check_tensor
 from freeml.frontend.onnx.nodes import Args, Known, Node, Operand
+from freeml.frontend.views import MAX_TENSOR_ELEMS
 from freeml.ir.types import Array
 
 # Deterministic operators that exporters leave between constants. All have results no larger than inference says.

@@ -16,11 +16,12 @@ import numpy as np
 import onnx
 
 from freeml.errors import BadModel, FreemlError, UnsupportedOp
-from freeml.frontend.builder import GraphBuilder, check_size
+from freeml.frontend.builder import GraphBuilder
 from freeml.frontend.onnx import dense, elementwise, norm, qdq, shapes, windows
 from freeml.frontend.onnx.file import InputSpec, inputs_of, to_array
 from freeml.frontend.onnx.fold import check_results, fold
 from freeml.frontend.onnx.nodes import Known, Node, Operand, ReadArgs, Tensor, make_node
+from freeml.frontend.views import check_size
 
 Rule = Callable[[GraphBuilder, Node, Sequence[Operand | None]], Operand | list[Operand]]
 

@@ -12,7 +12,7 @@ import onnx
 from onnx import AttributeProto, defs
 
 from freeml.errors import BadModel, UnsupportedOp
-from freeml.frontend.builder import Floats, View, Weight
+from freeml.frontend.views import Floats, View, Weight
 from freeml.ir.types import Array, Quant
 
 CONTROL_FLOW = ("If", "Loop", "Scan", "SequenceMap")

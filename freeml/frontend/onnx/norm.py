@@ -11,8 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from freeml.frontend.builder import GraphBuilder, View, Weight
+from freeml.frontend.builder import GraphBuilder
 from freeml.frontend.onnx.nodes import Args, Node, Operand, Tensor
+from freeml.frontend.views import View, Weight
 
 Floats = npt.NDArray[np.floating]
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from freeml.frontend.builder import MAX_TENSOR_ELEMS, GraphBuilder, View, Weight
+from freeml.frontend.builder import GraphBuilder
 from freeml.frontend.onnx.elementwise import binary_op
 from freeml.frontend.onnx.nodes import Args, Node, Operand, Tensor
+from freeml.frontend.views import MAX_TENSOR_ELEMS, View, Weight
 from freeml.frontend.windows import pooled_size, same_window, window
 from freeml.ir.ops import Window
 

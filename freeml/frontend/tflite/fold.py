@@ -11,8 +11,8 @@ from collections.abc import Callable
 import numpy as np
 
 from freeml.errors import BadModel
-from freeml.frontend.builder import View
 from freeml.frontend.tflite.nodes import Known, Node
+from freeml.frontend.views import View
 from freeml.ir.types import Array
 
 _MAX_ELEMS = 64

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from freeml.errors import BadModel, UnsupportedOp
-from freeml.frontend.builder import Floats, GraphBuilder, View, Weight
+from freeml.frontend.builder import GraphBuilder
 from freeml.frontend.common_scale import spanning
 from freeml.frontend.tflite.file import Operator, Quantization, Tensor, TfliteModel
+from freeml.frontend.views import Floats, View, Weight
 from freeml.ir.types import Array, Quant
 
 # Activations and weights of a network for a microcontroller are far below this; the bound keeps a hostile file from

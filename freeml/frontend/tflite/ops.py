@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from freeml.errors import BadModel, UnsupportedOp
-from freeml.frontend.builder import Floats, View, Weight, check_size
 from freeml.frontend.tflite import shapes
 from freeml.frontend.tflite.nodes import MAX_WINDOW, Known, Node
+from freeml.frontend.views import Floats, View, Weight, check_size
 from freeml.frontend.windows import same_window, window
 from freeml.ir.ops import Window
 

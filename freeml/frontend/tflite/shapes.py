@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from freeml.errors import BadModel, UnsupportedOp
-from freeml.frontend.builder import View, check_size
 from freeml.frontend.tflite.nodes import MAX_WINDOW, Known, Node
+from freeml.frontend.views import View, check_size
 from freeml.ir.types import Array
 
 

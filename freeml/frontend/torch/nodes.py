@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from freeml.errors import BadModel, UnsupportedOp
-from freeml.frontend.builder import Floats, GraphBuilder, View, Weight
+from freeml.frontend.builder import GraphBuilder
 from freeml.frontend.torch.program import Call, Program, Ref
+from freeml.frontend.views import Floats, View, Weight
 from freeml.ir.types import Array
 
 # As in tflite/nodes.py: networks for microcontrollers are far below this.

@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from freeml.errors import BadModel, UnsupportedOp
-from freeml.frontend.builder import Floats, View, Weight, check_size
 from freeml.frontend.torch import elementwise, shapes
 from freeml.frontend.torch.nodes import Lowering, Node, Value
 from freeml.frontend.torch.program import Call, Program, unsafe_in_place
+from freeml.frontend.views import Floats, View, Weight, check_size
 from freeml.frontend.windows import pooled_size, window
 from freeml.ir.graph import Graph
 from freeml.ir.ops import Transpose

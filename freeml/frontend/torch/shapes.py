@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from freeml.errors import BadModel
-from freeml.frontend.builder import View, check_size
 from freeml.frontend.torch.nodes import Node, Value
 from freeml.frontend.torch.program import Ref
+from freeml.frontend.views import View, check_size
 
 MAX_PAD = 1 << 16
 
