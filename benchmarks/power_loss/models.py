@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import onnx
+from onnx import numpy_helper
 
 from benchmarks.tiny_cnn.model import network
 from freeml import CompileOptions, compile_model
@@ -24,6 +26,20 @@ def compiled(name: str, work: Path, nvm: str = "atomic") -> Output:
     # Accuracy is not what these tables are about: one sample of it is enough.
     compile_model(model, out, data=data, options=CompileOptions(name=name, nvm=nvm, samples=1))
     return read_output(out)
+
+
+def twin(name: str, work: Path) -> tuple[Path, str | None]:
+    """A network with the same layers as one that is an ONNX file, and other weights: each size is the same, the digest
+    is not."""
+    model, data = source(name, work)
+    made = onnx.load(model)
+    for weights in made.graph.initializer:
+        values = numpy_helper.to_array(weights)
+        if values.dtype == np.float32 and values.ndim > 1:
+            weights.CopyFrom(numpy_helper.from_array(-values, weights.name))
+    path = work / f"{name}_twin.onnx"
+    onnx.save(made, path)
+    return path, data
 
 
 def source(name: str, work: Path) -> tuple[Path, str | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,7 +12,7 @@ from freeml.data import Dataset, fit_inputs
 from freeml.data.accuracy import Said, agreement, score
 from freeml.data.findings import joined, model_findings, range_findings
 from freeml.firmware.output import Output
-from freeml.firmware.run import HostModel, Published
+from freeml.firmware.run import HostModel
 from freeml.ir.decision import lasting, published
 from freeml.ir.graph import Graph
 from freeml.ir.interpret import chunks, encode_inputs, interpret
@@ -49,8 +49,36 @@ class Verification:
     warnings: tuple[str, ...] = ()
 
 
+class Record(Protocol):
+    """A result as published: fml_result_t."""
+
+    @property
+    def sequence(self) -> int:
+        """Its number."""
+
+    @property
+    def class_index(self) -> int:
+        """The class."""
+
+    @property
+    def confidence(self) -> int:
+        """0 to 255."""
+
+    @property
+    def depth(self) -> int:
+        """1 for a whole network."""
+
+
 class Runs(Protocol):
     """What gives outputs (B, *shape) for int8 codes (B, *shape), by value name, in memory order."""
+
+    @property
+    def starts_cold(self) -> bool:
+        """Whether each `run` begins with a cold start, so that its first result has number 1."""
+
+    @property
+    def published(self) -> Sequence[Record]:
+        """The result of each sample of the last `run`."""
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """One inference for each sample."""
@@ -79,7 +107,7 @@ def verify_output(
         part = [array[start:stop] for array in samples]
         inputs = encode_inputs(output.graph, part)
         got, expected = model.run(inputs), interpret(output.graph, inputs, lasting(output.graph))
-        if getattr(model, "starts_cold", False):
+        if model.starts_cold:
             number = 0
         misreported, number = _misreported(model, output.graph, expected, stop - start, number)
         differing = _differing(got, expected)
@@ -134,14 +162,10 @@ def _misreported(
     """For each sample what is wrong with the result that was published of it, in words; empty where it is right.
 
     number: of the result before the first one, None where there was none; returns that of the last one, too.
-    Models that give no results have an empty list of them.
     """
     said = np.full(n_samples, "", dtype=object)
-    records: list[Published] = getattr(model, "published", [])
-    if not records:
-        return said, number
     classes, confidences = published(graph, expected)
-    for k, (record, class_index, confidence) in enumerate(zip(records, classes, confidences, strict=True)):
+    for k, (record, class_index, confidence) in enumerate(zip(model.published, classes, confidences, strict=True)):
         got, wanted = (record.class_index, record.confidence, record.depth), (int(class_index), int(confidence), 1)
         if got != wanted:
             said[k] = f"class, confidence and depth published are {got}, the interpreter's {wanted}"

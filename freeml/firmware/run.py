@@ -81,8 +81,7 @@ class HostModel:
             self._window = ctypes.c_void_p(self._reserved.ctypes.data)
             self._library.fml_host_set_window(self._window, self._address(self.nvm))
 
-    starts_cold = True
-    """Whether each `run` begins with a cold start, so that its first result has number 1."""
+    starts_cold = True  # each `run` does
 
     def boot(self, fill: int = 0x33) -> None:
         """Power on with NVM and SRAM full of garbage: a cold start."""

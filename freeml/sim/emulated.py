@@ -15,6 +15,8 @@ from freeml.sim.engine import Engine, Inference, Result
 class EmulatedModel:
     """The firmware in place of the host build: the same `run`, and what it took."""
 
+    starts_cold = False  # the board stays on from one `run` to the next
+
     def __init__(self, engine: Engine, graph: Graph) -> None:
         self.engine = engine
         self.graph = graph

@@ -128,7 +128,7 @@ def flipped(image: bytes, bit: int) -> bytes:
     return image[: bit // 8] + bytes([image[bit // 8] ^ 1 << bit % 8]) + image[bit // 8 + 1 :]
 
 
-def spread_images(images: Sequence[bytes]) -> list[bytes]:
+def spread_images(images: Sequence[bytes], most: int = _MOST_STEPS) -> list[bytes]:
     """At most so many of them, first and last included."""
-    n = min(_MOST_STEPS, len(images))
+    n = min(most, len(images))
     return [images[round(k * (len(images) - 1) / max(n - 1, 1))] for k in range(n)]

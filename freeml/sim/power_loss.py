@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -10,26 +11,39 @@ import numpy as np
 from freeml.data import Dataset, fit_inputs
 from freeml.firmware.output import Output
 from freeml.ir.interpret import encode_inputs
-from freeml.sim.crash import CrashReport, rig_of_folder
+from freeml.sim import foreign
+from freeml.sim.crash import Behaviour, CrashReport, CrashRig, rig_of_folder
+from freeml.sim.first_images import spread_images
 
 # Models that write more than this in one inference are followed through one inference, smaller ones through two, so
 # that publishing and the next capture are covered together.
 _TWO_INFERENCES_BYTES = 5_000
 # Above this, a tile is computed once for each committed image instead of once for each reboot into it.
 _MEMOISE_MACS = 50_000
+_COMMITS = 3  # at which images of the network itself are given another identity, or damaged
 
 
-def cut_power(output: Output, mode: str, dataset: Dataset | None = None, *, limit_s: float = 300.0) -> dict[str, Any]:
+def cut_power(
+    output: Output,
+    mode: str,
+    dataset: Dataset | None = None,
+    *,
+    limit_s: float = 300.0,
+    strangers: Sequence[bytes] = (),
+) -> dict[str, Any]:
     """Cut the power of a compiled model; mode as in CrashRig.explore.
 
-    dataset: its first two samples are what the sensor shows; random codes where None or of one sample.
-    Returns closed, images, writes, divergences, schedule, reason, seconds, mode, behaviours, per_layer.
+    dataset    its first two samples are what the sensor shows; random codes where None or of one sample
+    strangers  what other networks left in NVM: images_left. In mode "all" the first boot may find them, as well as
+               garbage, this network's images under another identity, and damaged ones: it must be a cold start
+    Returns closed, images, writes, divergences, schedule, reason, seconds, mode, behaviours, first_images, per_layer.
     """
     nvm = output.manifest["nvm"]
     rig = rig_of_folder(output.folder, output.graph.name)
     names = [f"{layer['loc']}" for layer in output.manifest["tiles"]["layers"]]
     small = output.manifest["tiles"]["written_bytes"] <= _TWO_INFERENCES_BYTES
     reports: list[CrashReport] = []
+    n_first = 1
     for behaviour in nvm["behaviours"]:
         report = rig.explore(
             mode,
@@ -42,9 +56,60 @@ def cut_power(output: Output, mode: str, dataset: Dataset | None = None, *, limi
             layer_names=names,
         )
         reports.append(report)
+        if mode == "all" and report.closed:
+            n_first, report = _first_boots(rig, behaviour, nvm["atomic_bytes"], strangers)
+            reports.append(report)
         if report.divergences:
             break
-    return _joined(mode, reports)
+    return {**_joined(mode, reports), "first_images": n_first}
+
+
+def images_left(output: Output) -> list[bytes]:
+    """NVM behind each commit of the first inference of a compiled model, on random codes."""
+    return rig_of_folder(output.folder, output.graph.name).images(1)
+
+
+def _first_boots(
+    rig: CrashRig, behaviour: Behaviour, unit_bytes: int, strangers: Sequence[bytes]
+) -> tuple[int, CrashReport]:
+    """What the first boot may find but zeros: how many images, and the report of the first that is taken for whole.
+
+    Losses are tried up to the commit of the cold start. What it leaves differs in dead bytes alone from that of a blank
+    NVM.
+    """
+    n_first, totals = 1, [0, 0, 0.0]
+    for name, mode, image in _first_images(rig, strangers):
+        n_first += 1
+        report = rig.explore(
+            mode,
+            behaviour,
+            start=image,
+            up_to=0 if mode == "all" else None,
+            n_inferences=1,
+            max_torn=1,
+            unit_bytes=unit_bytes,
+        )
+        totals = [totals[0] + report.images, totals[1] + report.writes, totals[2] + report.seconds]
+        if report.divergences or not report.closed:
+            report = replace(report, reason=f"first boot on {name}: {report.reason}")
+            break
+    images, writes, seconds = totals
+    return n_first, replace(report, images=int(images), writes=int(writes), seconds=seconds, per_layer=())
+
+
+def _first_images(rig: CrashRig, strangers: Sequence[bytes]) -> Iterator[tuple[str, str, bytes]]:
+    """Name, mode and image: losses in each cold start but those after damage, which are like one another."""
+    n_bytes = rig.nvm_bytes
+    yield "ones", "all", b"\xff" * n_bytes
+    yield "garbage", "all", np.random.default_rng(1).bytes(n_bytes)
+    for k, image in enumerate(spread_images(strangers)):
+        yield f"image {k} of another network", "all", foreign.fitted(image, n_bytes)
+    own = rig.images(2)
+    for k, image in enumerate(spread_images(own, _COMMITS)):
+        for name, other in foreign.of_others(image).items():
+            yield f"{name} at commit {k}", "all", other
+        for name, other in foreign.damaged(image).items():
+            yield f"{name} at commit {k}", "none", other
 
 
 def _two_samples(output: Output, dataset: Dataset | None) -> list[np.ndarray[Any, np.dtype[np.int8]]] | None:
@@ -58,10 +123,10 @@ def _two_samples(output: Output, dataset: Dataset | None) -> list[np.ndarray[Any
 
 
 def _joined(mode: str, reports: list[CrashReport]) -> dict[str, Any]:
-    last = reports[-1]
+    last, layers = reports[-1], next((report.per_layer for report in reports if report.per_layer), ())
     return {
         "mode": mode,
-        "behaviours": [report.behaviour for report in reports],
+        "behaviours": list(dict.fromkeys(report.behaviour for report in reports)),
         "closed": all(report.closed for report in reports),
         "images": sum(report.images for report in reports),
         "writes": sum(report.writes for report in reports),
@@ -69,5 +134,5 @@ def _joined(mode: str, reports: list[CrashReport]) -> dict[str, Any]:
         "schedule": last.schedule,
         "reason": next((report.reason for report in reports if report.reason), ""),
         "seconds": sum(report.seconds for report in reports),
-        "per_layer": [asdict(layer) for layer in last.per_layer],
+        "per_layer": [asdict(layer) for layer in layers],
     }
