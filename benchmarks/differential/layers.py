@@ -113,6 +113,7 @@ class Layers:
 def judge_layers(proto: onnx.ModelProto, samples: Sequence[Array]) -> Layers:
     """Every piece on onnxruntime's values, and all of them one behind the other."""
     values = _recorded(proto, samples)
+    inputs = dict(zip((port.name for port in proto.graph.input), samples, strict=True))
     chained: dict[str, Array] | None = {}
     widest = float(judge.LAYER_STEPS)
     for piece in pieces(proto):
@@ -136,10 +137,19 @@ def judge_layers(proto: onnx.ModelProto, samples: Sequence[Array]) -> Layers:
             kinds = ", ".join(node.op_type for node in piece.nodes if "Linear" not in node.op_type)
             told = f"{steps:.1f} steps in one layer ({kinds}), {limit:.1f} allowed"
             return Layers(judge.Verdict("wrong", told, steps), limit)
-        if chained is not None:
-            before = [chained.get(name, real) for name, real in zip(piece.read_as, own, strict=True)]
+        before = None if chained is None else _before(piece, chained, inputs)
+        if chained is None or before is None:
+            chained = None
+        else:
             chained[piece.result] = _run(graph, before, theirs)
     return Layers(judge.Verdict("right"), widest, chained)
+
+
+def _before(piece: Piece, chained: dict[str, Array], inputs: dict[str, Array]) -> list[Array] | None:
+    """What a piece reads in the chain; of inputs the samples, whose codes are freeml's. None without codes."""
+    found = [inputs.get(source, chained.get(name)) for source, name in zip(piece.sources, piece.read_as, strict=True)]
+    known = [x for x in found if x is not None]
+    return known if len(known) == len(found) else None
 
 
 def _run(graph: Graph, samples: Sequence[Array], like: Array) -> Array:
@@ -255,5 +265,6 @@ def _rounded_anew(node: onnx.NodeProto, real: Array, sources: Sequence[Array]) -
     if real.ndim < 2:
         return 0.0
     n_out = real.shape[0] if node.op_type == "Conv" else min(real.shape)
-    mean = max(float(np.mean(np.abs(x), axis=tuple(range(1, x.ndim))).max()) for x in sources)
-    return 0.5 * float(np.abs(real).max()) / 127 * real.size / n_out * mean
+    n_products = real.size // n_out
+    most = max(float(np.sort(np.abs(row).reshape(-1))[-n_products:].sum()) for x in sources for row in x)
+    return 0.5 * float(np.abs(real).max()) / 127 * most

@@ -86,6 +86,13 @@ def test_a_step_that_later_scales_multiply_is_no_mistake() -> None:
     assert net.worst > judge.END_STEPS
 
 
+# A sample half way between two codes of its input; uint8 weights that fit no int8 around zero: freeml rounds them anew.
+@pytest.mark.parametrize("k", [1389, 1587])
+def test_what_freeml_rounds_by_design_is_no_mistake(k: int) -> None:
+    (net,) = run.run("qdq", 1, range(k, k + 1), c_every=0)
+    assert net.outcome == "right", net.detail
+
+
 @pytest.mark.parametrize("steps", [1, 2])
 def test_a_single_output_that_is_steps_off_is_a_mistake_also_there(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
     right = judge.predict
