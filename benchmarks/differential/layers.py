@@ -133,6 +133,7 @@ def judge_layers(proto: onnx.ModelProto, samples: Sequence[Array]) -> Layers:
         steps = float(np.abs(_run(graph, own, theirs) - theirs).max()) / quant.scale
         limit = _tolerance(proto, piece, own, quant.scale)
         widest = max(widest, limit)
+        limit += _third_scale(proto, piece, own) / quant.scale
         if steps > limit + 0.01:
             kinds = ", ".join(node.op_type for node in piece.nodes if "Linear" not in node.op_type)
             told = f"{steps:.1f} steps in one layer ({kinds}), {limit:.1f} allowed"
@@ -232,6 +233,38 @@ def _tolerance(proto: onnx.ModelProto, piece: Piece, sources: Sequence[Array], s
             x, weight = (steps.get(name, np.zeros(1)) for name in node.input[:2])
             limit += 0.5 * float(x.max() * weight.max()) / scale
     return limit
+
+
+def _third_scale(proto: onnx.ModelProto, piece: Piece, sources: Sequence[Array]) -> float:
+    """The most that a result moves where a source is read in two scales: freeml gives it a third one that spans both.
+
+    Rounded to that first, a value may land on the next code of one that it is read in.
+    """
+    twice = {source for source, name in zip(piece.sources, piece.read_as, strict=True) if source == name}
+    codes = [node for node in piece.nodes if node.op_type == "QuantizeLinear" and node.input[0] in twice]
+    if not codes:
+        return 0.0
+    gain = 1.0
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
+    real = {node.output[0]: _in_reals(node, constants) for node in piece.nodes if node.op_type == "DequantizeLinear"}
+    for node in piece.nodes:
+        if node.op_type == "Mul":
+            gain *= max(1.0, *(float(np.abs(x).max()) for x in sources))
+        weight = real.get(node.input[1]) if node.op_type in ("Conv", "Gemm", "MatMul") else None
+        if weight is not None:
+            rows = np.abs(weight).reshape(len(weight), -1)
+            gain *= max(1.0, float(rows.sum(axis=1).max()), float(rows.sum(axis=0).max()))
+    return gain * max(float(constants[node.input[1]].max()) for node in codes)
+
+
+def _in_reals(node: onnx.NodeProto, constants: dict[str, Array]) -> Array | None:
+    """What a DequantizeLinear makes of a constant; None of anything else."""
+    if node.input[0] not in constants:
+        return None
+    codes, scale, *zero = (constants[name].astype(np.float64) for name in node.input)
+    axis = next((a.i for a in node.attribute if a.name == "axis"), 1)
+    shape = [-1 if k == axis and scale.size > 1 else 1 for k in range(codes.ndim)]
+    return np.asarray((codes - (zero[0].reshape(shape) if zero else 0.0)) * scale.reshape(shape))
 
 
 def _without_int8_codes(piece: Piece, constants: dict[str, Array]) -> dict[str, Array]:

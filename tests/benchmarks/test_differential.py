@@ -86,10 +86,11 @@ def test_a_step_that_later_scales_multiply_is_no_mistake() -> None:
     assert net.worst > judge.END_STEPS
 
 
-# A sample half way between two codes of its input; uint8 weights that fit no int8 around zero: freeml rounds them anew.
-@pytest.mark.parametrize("k", [1389, 1587])
-def test_what_freeml_rounds_by_design_is_no_mistake(k: int) -> None:
-    (net,) = run.run("qdq", 1, range(k, k + 1), c_every=0)
+# A sample half way between two codes of its input; uint8 weights that fit no int8 around zero and are rounded anew; a
+# tensor read in two scales, which has a third one.
+@pytest.mark.parametrize(("kind", "seed", "k"), [("qdq", 1, 1389), ("qdq", 1, 1587), ("scales", 2, 2062)])
+def test_what_freeml_rounds_by_design_is_no_mistake(kind: str, seed: int, k: int) -> None:
+    (net,) = run.run(kind, seed, range(k, k + 1), c_every=0)
     assert net.outcome == "right", net.detail
 
 
