@@ -3,9 +3,9 @@
 Each network is planned for each board as `freeml compile` does, with the cycle table of the compiler that builds its
 firmware, and run on the board's emulator. A ratio is planned over emulated, of a whole inference (boot, and what a
 board's report prints, aside): cycles and charge of the plan, energy and time that `freeml analyze` says, and the least
-of any step, which is below 1 only where a step took more than was planned for it. Where a network does not fit,
-`freeml analyze` and `freeml compile` must both say so. Exit code 1 where a ratio is not within 1 and 1.5, or the two
-commands disagree.
+of any step or boot amid an inference, which is below 1 only where one took more than was planned for it. Where a
+network does not fit, `freeml analyze` and `freeml compile` must both say so. Exit code 1 where a ratio is not within 1
+and 1.5, or the two commands disagree.
 """
 
 from __future__ import annotations
@@ -29,11 +29,14 @@ from freeml.firmware.build import Toolchain
 from freeml.firmware.output import Output
 from freeml.frontend.load import LoadedModel, load_model
 from freeml.ir.graph import Graph
-from freeml.pipeline import c_files, for_toolchain, measure_memory, optimise, plan_graph, quantize_with
+from freeml.needs import bounds
+from freeml.pipeline import c_files, for_toolchain, measure_memory, optimise, quantize_with
 from freeml.plan.energy import TileCost, budget_of
 from freeml.plan.tiles import TilePlan
-from freeml.profile import measure_steps, random_codes
+from freeml.plan.whole import plan_whole
+from freeml.profile import measure_boots, measure_steps, random_codes
 from freeml.sim.board import start_engine
+from freeml.sim.engine import Taken
 
 NETWORKS = ("digits", "tiny_cnn", "mnist8", "har", "kws", "resnet8")
 BOARDS = tuple(name for name in board_names() if load_board(name).memory_map)
@@ -142,25 +145,28 @@ def row(one: Network, board_name: str, toolchain: Toolchain) -> Row | Refused:
 
 def compiled(one: Network, board: Board, toolchain: Toolchain, out: Path) -> tuple[Output, TilePlan]:
     """The folder and the tiles that `freeml compile` makes of a network. Raises DoesNotFit, ToolMissing."""
-    graph, memory, tiles = plan_graph(one.graph, board, None)
-    program, files = c_files(graph, memory, tiles, board, header=())
-    needed, _ = measure_memory(program, files, board, toolchain)
-    board.check_fit(**{region: needed[region] for region in ("flash_bytes", "nvm_bytes", "sram_bytes")})
+    planned = plan_whole(one.graph, board)
+    if planned.refusal is not None:
+        raise planned.refusal
+    assert planned.tiles is not None
+    program, files = c_files(planned.graph, planned.memory, planned.tiles, board, header=())
+    if not all(region.fits for region in bounds(planned, board).values()):  # only what the linker makes of it can tell
+        needed, _ = measure_memory(program, files, board, toolchain)
+        board.check_fit(**{region: needed[region] for region in ("flash_bytes", "nvm_bytes", "sram_bytes")})
     write_folder(out, files)
-    return Output(out, manifest(board), graph, one.float_graph), tiles
+    return Output(out, manifest(board), planned.graph, one.float_graph), planned.tiles
 
 
 def compared(name: str, board: Board, toolchain: Toolchain, output: Output, tiles: TilePlan, analysis: Analysis) -> Row:
     """Run a folder's firmware for one inference behind another, and compare each step."""
     engine, _ = start_engine(output, toolchain)
-    steps, _ = measure_steps(engine, random_codes(output.graph), tiles.n_tiles)
+    codes = random_codes(output.graph)
+    steps, _ = measure_steps(engine, codes, tiles.n_tiles)
     planned = planned_steps(tiles)
     cycles = sum(step.taken.cycles for step in steps)
     charge_pc = sum(step.taken.charge_pc or 0.0 for step in steps)
-    ratios = [
-        (min(cost.cycles / step.taken.cycles, cost.charge_pc / (step.taken.charge_pc or 1.0)), name)
-        for (name, cost), step in zip(planned, steps, strict=True)
-    ]
+    ratios = [(_ratio(cost, step.taken), loc) for (loc, cost), step in zip(planned, steps, strict=True)]
+    ratios += [(_ratio(boot_cost(board, tiles), boot), "boot") for boot in measure_boots(engine, codes)]
     budget, said = budget_of(board), analysis.inference
     assert budget is not None
     assert said is not None
@@ -178,6 +184,18 @@ def compared(name: str, board: Board, toolchain: Toolchain, output: Output, tile
         least_step_ratio=min(ratios)[0],
         worst_step=min(ratios)[1],
     )
+
+
+def _ratio(cost: TileCost, taken: Taken) -> float:
+    return min(cost.cycles / taken.cycles, cost.charge_pc / (taken.charge_pc or 1.0))
+
+
+def boot_cost(board: Board, tiles: TilePlan) -> TileCost:
+    """What is planned for a boot, but for what the hardware takes before the first instruction."""
+    assert board.energy is not None
+    assert tiles.restore is not None
+    start_pc = board.energy.boot_nc.value * 1000 * board.energy.calibration.value
+    return tiles.restore - TileCost(0.0, start_pc, board.energy.boot_us.value)
 
 
 def planned_steps(tiles: TilePlan) -> list[tuple[str, TileCost]]:

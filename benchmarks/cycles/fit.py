@@ -10,13 +10,18 @@ from scipy.optimize import linprog
 HEADROOM = 1.06  # other shapes and data than the samples': carries, branches, the divisions of a softmax
 
 
-def envelope(counts: Sequence[Mapping[str, float]], cycles: Sequence[float]) -> dict[str, float]:
-    """Prices, none negative, whose sums lie above all cycles, and relative to them as little as can be."""
+def envelope(
+    counts: Sequence[Mapping[str, float]], cycles: Sequence[float], whole: Sequence[float] | None = None
+) -> dict[str, float]:
+    """Prices, none negative, whose sums lie above all cycles, and relative to them as little as can be.
+
+    whole: what the distance is relative to instead, where cycles are what remains of something that is priced already.
+    """
     names = sorted({name for one in counts for name, count in one.items() if count})
     matrix = np.array([[one.get(name, 0.0) for name in names] for one in counts])
     wanted = np.asarray(cycles, dtype=float)
     scale = matrix.max(axis=0)
-    scaled, weight = matrix / scale, 1 / np.maximum(wanted, 1.0)
+    scaled, weight = matrix / scale, 1 / np.maximum(wanted if whole is None else np.asarray(whole), 1.0)
     found = linprog(weight @ scaled, A_ub=-scaled, b_ub=-wanted, bounds=(0, None), method="highs")
     if found.status != 0:
         raise ArithmeticError(f"no prices: {found.message}")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from benchmarks.costs import TOOLCHAINS, network
@@ -20,14 +21,22 @@ from freeml.board import Board, board_names, load_board
 from freeml.errors import DoesNotFit
 from freeml.firmware.build import Toolchain
 from freeml.firmware.measure import measure_firmware
+from freeml.ir.graph import Graph
 from freeml.needs import bounds
 from freeml.pipeline import c_files, for_toolchain
 from freeml.plan.memory import plan_memory
 from freeml.plan.whole import Planned, plan_whole
 
-NETWORKS = ("digits", "tiny_cnn", "kws")
+NETWORKS = ("digits", "tiny_cnn")
 ENTRIES = ("code_bytes", "ram_bytes", "stack_bytes")
 _LITTLE_SRAM_BYTES = 4096
+
+
+@cache
+def graphs() -> tuple[Graph, ...]:
+    """The networks, quantised."""
+    with tempfile.TemporaryDirectory() as work:
+        return tuple(network(name, Path(work)).graph for name in NETWORKS)
 
 
 def planned(board: Board) -> Iterator[Planned]:
@@ -37,11 +46,7 @@ def planned(board: Board) -> Iterator[Planned]:
     for design in designs(256 if few else 1500, few=few, repeats=1):
         memory = plan_memory(design.graph, in_place=False)
         yield Planned(design.graph, memory, tile_plan(design, memory, board), None, None)
-    with tempfile.TemporaryDirectory() as work:
-        for name in NETWORKS:
-            made = plan_whole(network(name, Path(work)).graph, board)
-            if made.refusal is None:
-                yield made
+    yield from (made for graph in graphs() if (made := plan_whole(graph, board)).refusal is None)
 
 
 def entries(board: Board, toolchain: Toolchain) -> Iterator[dict[str, int]]:
