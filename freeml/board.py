@@ -165,7 +165,7 @@ class Cycles(Strict):
     kernels: Mapping[str, Mapping[str, Amount]] = Field(default_factory=dict)
 
 
-class Charge(Strict):
+class ChargeFigures(Strict):
     """Charge at the supply pin by event, for the MSP430 emulator: freeml.sim.msp430_types.ChargePerEvent says of which.
 
     Figures are of one clock and one number of wait states; `calibration` of [energy] applies to them, too.
@@ -200,7 +200,7 @@ class Board(Strict):
     capacitor: CapacitorFigures | None = None
     cycles: Cycles | None = None
     cpu: Cpu | None = None
-    charge: Charge | None = None
+    charge: ChargeFigures | None = None
     platformio: PlatformIo | None = None
     wiring: tuple[str, ...] = Field(default=(), strict=False)
     _costs: CostTable | None = PrivateAttr(default=None)

@@ -25,8 +25,8 @@ from freeml.data.findings import calibration_findings, joined, model_findings, r
 from freeml.errors import BadData, ToolMissing
 from freeml.firmware.build import Toolchain, find_cross_compiler
 from freeml.firmware.measure import measure_firmware
+from freeml.firmware.options import gcc_flags
 from freeml.firmware.output import folder_files, manifest_json
-from freeml.firmware.project import gcc_flags
 from freeml.firmware.size import Size, measure_files
 from freeml.frontend.load import LoadedModel, load_model
 from freeml.ir.decision import decide, threshold_code

@@ -11,8 +11,8 @@ from pathlib import Path
 import jinja2
 
 from freeml.board import Board
+from freeml.codegen.platformio import Flags, board_json, local_board, project_of, selftest
 from freeml.codegen.program import Program
-from freeml.codegen.project import Flags, board_json, local_board, project, selftest
 from freeml.errors import BadOutput
 from freeml.ir.graph import Graph
 from freeml.resources import resource
@@ -100,7 +100,7 @@ def project_files(program: Program, board: Board, graph: Graph, flags: Flags) ->
     if memory is None:
         return {}
     environment = _environment()
-    made_for = project(program.name, board, memory, flags)
+    made_for = project_of(program.name, board, memory, flags)
     known = {"program": program, "project": made_for, "selftest": selftest(graph)}
     made = {
         target: environment.get_template(f"platformio/{template}").render(known)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from freeml.codegen.packing import pack, packing_of
+from freeml.codegen.packing import order_of, pack_weights
 from freeml.errors import UnsupportedOp
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import (
@@ -148,7 +148,7 @@ def _weights(graph: Graph, op: Op) -> dict[str, Array]:
 
 
 def _words(kernels: str) -> frozenset[str]:
-    return frozenset({"weight"} if packing_of(kernels).aligned else ())
+    return frozenset({"weight"} if order_of(kernels).aligned else ())
 
 
 def _conv(graph: Graph, op: ConvI8, kernels: str) -> Layer:
@@ -159,7 +159,7 @@ def _conv(graph: Graph, op: ConvI8, kernels: str) -> Layer:
     if kernel == "fml_depthwise_i8":
         tables["weight"] = tables["weight"][:, :, :, 0].transpose(1, 2, 0)
     else:
-        tables["weight"] = pack(kernels, tables["weight"], op.groups)
+        tables["weight"] = pack_weights(kernels, tables["weight"], op.groups)
     scratch = scratch_bytes(op, graph, kernels)
     _sized(op, height=max(x[0], y[0]), width=max(x[1], y[1]), channels=max(x[2], y[2]), one_column=scratch)
     fields = (
@@ -215,7 +215,7 @@ def _dense(graph: Graph, op: DenseI8, kernels: str) -> Layer:
         (".hi", str(op.hi)),
     )
     tables = _weights(graph, op)
-    tables["weight"] = pack(kernels, tables["weight"])
+    tables["weight"] = pack_weights(kernels, tables["weight"])
     call = "fml_dense_i8({d}, {x0}, y, first, n)"
     return Layer("fml_dense_i8", "fml_dense_t", fields, tables, call, part="dense", aligned=_words(kernels))
 

@@ -20,7 +20,7 @@ _QUAD = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Packing:
+class WeightOrder:
     """How a variant wants the weights of dot products.
 
     rows     weights of one group, int8 (out_c, products) -> flat int8 in memory order; None: as they are
@@ -31,14 +31,14 @@ class Packing:
     aligned: bool = False
 
 
-def packing_of(kernels: str) -> Packing:
-    """The packing of a variant."""
-    return _PACKINGS.get(kernels, Packing())
+def order_of(kernels: str) -> WeightOrder:
+    """The order that a variant wants."""
+    return _ORDERS.get(kernels, WeightOrder())
 
 
-def pack(kernels: str, weight: Array, groups: int = 1) -> Array:
+def pack_weights(kernels: str, weight: Array, groups: int = 1) -> Array:
     """Weights (out_c, ...) of a convolution that is not depthwise, or of a dense layer, packed group by group."""
-    rows = packing_of(kernels).rows
+    rows = order_of(kernels).rows
     if rows is None:
         return weight
     return np.concatenate([rows(group) for group in weight.reshape(groups, weight.shape[0] // groups, -1)])
@@ -60,7 +60,7 @@ def _quads_of_bytes(rows: Array) -> Array:
     return np.concatenate([raised[first : first + _QUAD].T.ravel() for first in range(0, len(rows), _QUAD)])
 
 
-_PACKINGS = {
-    "armv7em": Packing(_pairs_of_words, aligned=True),
-    "armv6m": Packing(_quads_of_bytes),
+_ORDERS = {
+    "armv7em": WeightOrder(_pairs_of_words, aligned=True),
+    "armv6m": WeightOrder(_quads_of_bytes),
 }

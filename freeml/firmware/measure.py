@@ -15,7 +15,7 @@ from freeml.memory_map import MemoryMap
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class LinkedSizes:
     """Sizes of the linked firmware, an upper bound of its stack, and the compiler."""
 
     size: FirmwareSize
@@ -25,7 +25,7 @@ class Measured:
 
 def measure_firmware(
     files: Mapping[str, str | bytes], name: str, memory: MemoryMap, toolchain: Toolchain = "auto"
-) -> Measured | None:
+) -> LinkedSizes | None:
     """Build the firmware of a folder's files; None where this machine has no compiler for the board.
 
     Raises ToolFailed, and DoesNotFit where a memory is too small.
@@ -43,4 +43,4 @@ def measure_firmware(
         elf = link_firmware(compiler, root, name, memory, Path(work) / "firmware.elf")
         sources = [root / f"{name}.c", *sorted((root / "runtime").glob("*.c"))]
         frames = measure(compiler, sources, [root, root / "runtime"], object_flags(compiler, memory))
-        return Measured(read_firmware(elf, memory).size, frames.stack_bytes, compiler.version)
+        return LinkedSizes(read_firmware(elf, memory).size, frames.stack_bytes, compiler.version)

@@ -16,18 +16,18 @@ Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class Distance:
     """error: `bounded_error`, the mean over the outputs. agreement: share of samples with the same largest score."""
 
     error: float
     agreement: float
 
 
-def measure(got: Mapping[str, Array], reference: Mapping[str, Array], calm: Flags) -> Measured:
+def distance(got: Mapping[str, Array], reference: Mapping[str, Array], calm: Flags) -> Distance:
     """Values by name, (B, ...) each, against those of the float network. calm: as in `bounded_error`."""
     errors = [bounded_error(got[name], reference[name], calm) for name in reference]
     same = [_agreement(got[name], reference[name]) for name in reference]
-    return Measured(sum(errors) / len(errors), sum(same) / len(same))
+    return Distance(sum(errors) / len(errors), sum(same) / len(same))
 
 
 def bounded_error(got: Array, reference: Array, calm: Flags) -> float:

@@ -23,7 +23,7 @@ from freeml.ir.ops import Conv, Dense
 from freeml.ir.types import Array, Quant
 from freeml.quantize.bias_correction import correct_biases
 from freeml.quantize.equalize import equalize, pairs
-from freeml.quantize.judge import Measured, measure, values
+from freeml.quantize.judge import Distance, distance, values
 from freeml.quantize.lower import lower
 from freeml.quantize.observe import Observed, observe, undefined
 from freeml.quantize.outliers import Odd, describe, find_odd
@@ -180,7 +180,7 @@ class _Bench:
 class _Judged:
     """What was measured; and the errors of candidates that could not be coded."""
 
-    measured: dict[Recipe, Measured]
+    measured: dict[Recipe, Distance]
     refused: dict[Recipe, FreemlError]
 
     @property
@@ -233,7 +233,7 @@ def _judge(graph: Graph, even: Sequence[Array], odd: Odd, on_progress: Callable[
         except _NO_INTEGERS as error:
             judged.refused[recipe] = error
             return
-        judged.measured[recipe] = measure(values(built, hold, scores), reference, calm)
+        judged.measured[recipe] = distance(values(built, hold, scores), reference, calm)
 
     for trimmed in (True, False) if len(odd.far) else (False,):
         for rule in RULES:

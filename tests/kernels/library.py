@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from freeml.codegen.emit import kernel_file
 from freeml.codegen.layers import called_kernels
-from freeml.codegen.packing import pack
+from freeml.codegen.packing import pack_weights
 from freeml.ir.ops import Op
 from freeml.plan.cost import conv_scratch_bytes
 
@@ -143,7 +143,7 @@ def for_variant(case: Case, variant: str) -> Case:
         own = conv_scratch_bytes(weight.shape[1] * weight.shape[2], weight.shape[3], variant)
         scratch = (scratch or 0) - before + own
         fields = {**fields, "conv_scratch_bytes": own} if case.kernel == "fml_conv_pool_i8" else fields
-    consts = {**case.consts, "w": pack(variant, weight, groups)}
+    consts = {**case.consts, "w": pack_weights(variant, weight, groups)}
     return replace(case, consts=consts, fields=fields, scratch_bytes=scratch, alive=[])
 
 

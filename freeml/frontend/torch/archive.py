@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from freeml.errors import BadModel, UnsupportedOp
-from freeml.frontend.torch.program import Call, Program, Ref
+from freeml.frontend.torch.program import AtenCall, Program, Ref
 from freeml.ir.types import Array
 
 MAX_FILE_BYTES = 256 << 20
@@ -188,7 +188,7 @@ class _Archive:
 
     # ---- calls ------------------------------------------------------------------------------------------------------
 
-    def _call(self, node: Any) -> Call:
+    def _call(self, node: Any) -> AtenCall:
         module = _module_path(str(node["metadata"].get("nn_module_stack", "")))
         outputs: list[str] = []
         for out in node["outputs"]:
@@ -202,7 +202,7 @@ class _Archive:
                 hint="control flow, custom and quantized operators cannot be compiled; export the float model",
             )
         args = {str(a["name"]): self._argument(a["arg"], where) for a in node["inputs"]}
-        return Call(match.group(1), args, tuple(map(str, outputs)), module)
+        return AtenCall(match.group(1), args, tuple(map(str, outputs)), module)
 
     def _argument(self, argument: Any, where: str) -> object:
         ((kind, value),) = argument.items()

@@ -10,7 +10,7 @@ import numpy as np
 
 from freeml.errors import BadModel, UnsupportedOp
 from freeml.frontend.builder import GraphBuilder
-from freeml.frontend.torch.program import Call, Program, Ref
+from freeml.frontend.torch.program import AtenCall, Program, Ref
 from freeml.frontend.views import Floats, View, Weight
 from freeml.ir.types import Array
 
@@ -89,7 +89,7 @@ class Node:
     """One call: its arguments by name, checked for type on the way out."""
 
     lowering: Lowering
-    call: Call
+    call: AtenCall
     loc: str
     _read: set[str] = field(default_factory=set)
 

@@ -14,7 +14,7 @@ import numpy as np
 from freeml.errors import BadModel, UnsupportedOp
 from freeml.frontend.torch import elementwise, shapes
 from freeml.frontend.torch.nodes import Lowering, Node, Value
-from freeml.frontend.torch.program import Call, Program, unsafe_in_place
+from freeml.frontend.torch.program import AtenCall, Program, unsafe_in_place
 from freeml.frontend.views import Floats, View, Weight, check_size
 from freeml.frontend.windows import pooled_size, window
 from freeml.ir.graph import Graph
@@ -73,7 +73,7 @@ def check_supported(program: Program) -> None:
             raise UnsupportedOp(what, where=program.loc(call), hint=hint)
 
 
-def is_supported(call: Call) -> bool:
+def is_supported(call: AtenCall) -> bool:
     """Whether there is a rule for the operator."""
     return call.op in _IGNORED or _functional(call.op) in _RULES
 

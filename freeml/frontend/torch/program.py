@@ -19,7 +19,7 @@ class Ref:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Call:
+class AtenCall:
     """One operator. `args` holds numbers, strings, None, Refs and lists of them; arguments left at default may lack."""
 
     target: str  # "aten.conv2d.default"
@@ -45,10 +45,10 @@ class Program:
     name: str
     inputs: tuple[tuple[str, tuple[int, ...]], ...]
     constants: Mapping[str, Array]
-    calls: tuple[Call, ...]
+    calls: tuple[AtenCall, ...]
     outputs: tuple[str, ...]
 
-    def loc(self, call: Call) -> str:
+    def loc(self, call: AtenCall) -> str:
         """How errors name a call: the path of its module, or the tensor it makes, and the operator."""
         return f"{self.name}:{call.module or (call.outputs[0] if call.outputs else 'forward')} ({call.op})"
 
@@ -63,10 +63,10 @@ ALIASES = frozenset(
 )  # fmt: skip
 
 
-def unsafe_in_place(program: Program) -> Call | None:
+def unsafe_in_place(program: Program) -> AtenCall | None:
     """The first in-place operator whose argument someone else may read; None where all act as if they copied."""
     readers: dict[str, int] = {}
-    made_by: dict[str, Call] = {}
+    made_by: dict[str, AtenCall] = {}
     for call in program.calls:
         for name in call.refs():
             readers[name] = readers.get(name, 0) + 1
@@ -83,6 +83,6 @@ def unsafe_in_place(program: Program) -> Call | None:
     return None
 
 
-def is_in_place(call: Call) -> bool:
+def is_in_place(call: AtenCall) -> bool:
     """Whether the operator overwrites its first argument ("aten.relu_")."""
     return call.op.endswith("_") and not call.op.endswith("__")

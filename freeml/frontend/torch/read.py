@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from freeml.errors import BadModel, ToolMissing, UnsupportedOp
 from freeml.frontend.torch.archive import HINT, read_archive
 from freeml.frontend.torch.ops import check_supported, is_supported, lower
-from freeml.frontend.torch.program import Call, Program, Ref, unsafe_in_place
+from freeml.frontend.torch.program import AtenCall, Program, Ref, unsafe_in_place
 from freeml.ir.graph import Graph
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ class _Converter:
         self._name = name
         self._values: dict[str, Any] = {}  # constants, by node name
         self._alias: dict[str, str] = {}
-        self._calls: list[Call] = []
+        self._calls: list[AtenCall] = []
         self._inputs: list[tuple[str, tuple[int, ...]]] = []
 
     def program(self) -> Program:
@@ -240,7 +240,7 @@ class _Converter:
         names = [a.name for a in node.target._schema.arguments]
         given = {**dict(zip(names, node.args, strict=False)), **node.kwargs}
         args = {key: self._argument(value, where) for key, value in given.items()}
-        self._calls.append(Call(str(node.target), args, outputs, module))
+        self._calls.append(AtenCall(str(node.target), args, outputs, module))
 
     def _folded(self, node: Any) -> bool:
         """Compute a node that reads constants only."""

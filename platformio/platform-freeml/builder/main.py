@@ -9,7 +9,7 @@ from SCons.Script import AlwaysBuild, Default, DefaultEnvironment
 env = DefaultEnvironment()
 try:
     from freeml.errors import FreemlError
-    from freeml.firmware.project import local_tools
+    from freeml.firmware.options import local_tools
 
     tools = local_tools(Path(env.subst("$PROJECT_DIR")))
 except ImportError as error:

@@ -16,7 +16,7 @@ import torch
 from freeml.errors import FreemlError, UnsupportedOp
 from freeml.frontend.torch import ops
 from freeml.frontend.torch.nodes import IGNORED
-from freeml.frontend.torch.program import Call, Program, Ref
+from freeml.frontend.torch.program import AtenCall, Program, Ref
 from freeml.ir.graph import Graph
 from freeml.ir.interpret import predict
 from tests.frontend.torch.arguments import CALLS, HARMLESS, OTHERS, WITH, X
@@ -91,7 +91,7 @@ def lowered(key: str, args: Args) -> tuple[Graph, list[X]]:
             return None
         return [plain(v) for v in value] if isinstance(value, list) else value
 
-    call = Call(f"aten.{key}", {name: plain(value) for name, value in args.items()}, ("y",), "")
+    call = AtenCall(f"aten.{key}", {name: plain(value) for name, value in args.items()}, ("y",), "")
     shapes = tuple((x.name, x.shape) for x in inputs)
     return ops.lower(Program("one", shapes, constants, (call,), ("y",))), inputs
 

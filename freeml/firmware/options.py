@@ -19,7 +19,7 @@ _GCC = Compiler("gcc", ("gcc",), "", "gcc")
 
 @dataclass(frozen=True, slots=True)
 class GccFlags:
-    """Options for GCC as PlatformIO takes them: `Flags` of codegen/project.py says what each is."""
+    """Options for GCC as PlatformIO takes them: `Flags` of codegen/platformio.py says what each is."""
 
     compile: tuple[str, ...]
     machine: tuple[str, ...]

@@ -25,7 +25,7 @@ _ROW_BYTES = 24
 
 
 class Flags(Protocol):
-    """Options of a firmware's compiler: firmware/project.py has them from the one that `freeml build` calls."""
+    """Options of a firmware's compiler: firmware/options.py has them from the one that `freeml build` calls."""
 
     @property
     def compile(self) -> tuple[str, ...]:
@@ -80,7 +80,7 @@ class SelfTest:
     outputs: tuple[str, ...]
 
 
-def project(name: str, board: Board, memory: MemoryMap, flags: Flags) -> Project:
+def project_of(name: str, board: Board, memory: MemoryMap, flags: Flags) -> Project:
     """The PlatformIO project of a model `name` for a board; memory: the board's."""
     known = board.platformio
     return Project(
