@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -88,63 +89,86 @@ def show_command(terminal: Terminal, spec: str, split: str) -> None:
     from freeml.data import load
 
     dataset = load(spec, split)
-    described = _described(dataset)
-    terminal.result(described)
+    inputs, classes = _inputs(dataset), _classes(dataset)
+    terminal.result(
+        {
+            "name": dataset.name,
+            "split": dataset.split,
+            "samples": len(dataset),
+            "inputs": [asdict(row) for row in inputs],
+            "classes": classes and [{"class": row.number, "name": row.name, "samples": row.samples} for row in classes],
+        }
+    )
     if terminal.as_json:
         return
     from freeml.cli import tables
 
-    inputs = tables.table("input", "shape", "type", "lowest", "mean", "highest", right=(3, 4, 5), elastic=(1,))
-    for index, row in enumerate(described["inputs"]):
-        inputs.add_row(
-            str(index),
-            tables.shape(row["shape"]),
-            row["dtype"],
-            f"{row['lowest']:.4g}",
-            f"{row['mean']:.4g}",
-            f"{row['highest']:.4g}",
-        )
-    terminal.show(tables.heading(spec, f"{len(dataset):,} samples, split {split}"), inputs)
-    if described["classes"] is None:
+    shown = tables.table("input", "shape", "type", "lowest", "mean", "highest", right=(3, 4, 5), elastic=(1,))
+    for index, row in enumerate(inputs):
+        figures = (f"{row.lowest:.4g}", f"{row.mean:.4g}", f"{row.highest:.4g}")
+        shown.add_row(str(index), tables.shape(row.shape), row.dtype, *figures)
+    terminal.show(tables.heading(spec, f"{len(dataset):,} samples, split {split}"), shown)
+    if classes is None:
         terminal.show(tables.heading("No labels"))
         return
-    classes = tables.table("class", "name", "samples", "", right=(0, 2), elastic=(3, 1))
-    most = max(row["samples"] for row in described["classes"])
-    for row in described["classes"]:
-        name = tables.short(row["name"] or "", 40)
-        classes.add_row(str(row["class"]), name, f"{row['samples']:,}", tables.bar(row["samples"], most))
-    terminal.show(tables.heading("Classes"), classes)
+    made = tables.table("class", "name", "samples", "", right=(0, 2), elastic=(3, 1))
+    most = max(one.samples for one in classes)
+    for one in classes:
+        name = tables.short(one.name or "", 40)
+        made.add_row(str(one.number), name, f"{one.samples:,}", tables.bar(one.samples, most))
+    terminal.show(tables.heading("Classes"), made)
 
 
-def _described(dataset: Dataset) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _InputRow:
+    """One input of a data set: of one sample its shape, of all samples the range. Fields are those of the JSON."""
+
+    shape: list[int]
+    dtype: str
+    lowest: float
+    mean: float
+    highest: float
+    scale: float | None
+    zero_point: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _ClassRow:
+    """A class, its name if it has one, and how many samples are of it."""
+
+    number: int
+    name: str | None
+    samples: int
+
+
+def _inputs(dataset: Dataset) -> list[_InputRow]:
     import numpy as np
 
-    classes: list[dict[str, Any]] | None = None
-    if dataset.labels is not None:
-        numbers, counts = np.unique(dataset.labels, return_counts=True)
-        names = dataset.class_names
-        classes = [
-            {"class": int(n), "name": names[n] if names else None, "samples": int(count)}
-            for n, count in zip(numbers, counts, strict=True)
-        ]
-    return {
-        "name": dataset.name,
-        "split": dataset.split,
-        "samples": len(dataset),
-        "inputs": [
-            {
-                "shape": list(array.shape[1:]),
-                "dtype": str(array.dtype),
-                "lowest": float(array.min(initial=0) if array.size == 0 else array.min()),
-                "mean": float(array.mean(dtype=np.float64)) if array.size else 0.0,
-                "highest": float(array.max(initial=0) if array.size == 0 else array.max()),
-                "scale": quant[0] if quant else None,
-                "zero_point": quant[1] if quant else None,
-            }
-            for array, quant in zip(dataset.inputs, dataset.quant, strict=True)
-        ],
-        "classes": classes,
-    }
+    return [
+        _InputRow(
+            shape=list(array.shape[1:]),
+            dtype=str(array.dtype),
+            lowest=float(array.min(initial=0) if array.size == 0 else array.min()),
+            mean=float(array.mean(dtype=np.float64)) if array.size else 0.0,
+            highest=float(array.max(initial=0) if array.size == 0 else array.max()),
+            scale=quant[0] if quant else None,
+            zero_point=quant[1] if quant else None,
+        )
+        for array, quant in zip(dataset.inputs, dataset.quant, strict=True)
+    ]
+
+
+def _classes(dataset: Dataset) -> list[_ClassRow] | None:
+    """None where the data set has no labels."""
+    if dataset.labels is None:
+        return None
+    import numpy as np
+
+    numbers, counts = np.unique(dataset.labels, return_counts=True)
+    names = dataset.class_names
+    return [
+        _ClassRow(int(n), names[n] if names else None, int(count)) for n, count in zip(numbers, counts, strict=True)
+    ]
 
 
 def _list(terminal: Terminal) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,6 +17,42 @@ if TYPE_CHECKING:
     from freeml.quantize.search import Quantized
 
 _RANDOM_SAMPLES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _PortRow:
+    """An input or output as its author sees it; scale and zero point of its codes, where it has codes."""
+
+    name: str
+    shape: list[int]
+    dtype: str
+    memory_order: list[int]
+    scale: float | None
+    zero_point: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _OpRow:
+    """An op, the shape of its value, and what it costs."""
+
+    value: str
+    op: str
+    loc: str
+    shape: list[int]
+    macs: int
+    params: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Description:
+    """What the command says of a graph: fields are those of the JSON."""
+
+    stage: str
+    macs: int
+    params: int
+    inputs: list[_PortRow]
+    outputs: list[_PortRow]
+    layers: list[_OpRow]
 
 
 @click.command("inspect", short_help="Show a model's layers, costs and errors.")
@@ -60,14 +96,18 @@ def inspect(terminal: Terminal, model: str, data_spec: str | None, errors: bool,
             samples = data_spec or random_dataset(quantized.graph, _RANDOM_SAMPLES)
             found = inspect_errors(float_graph, quantized, samples)
     graph = quantized.graph if quantized else float_graph
-    described = _described(loaded.name, loaded.digest, graph)
-    described["quantization"] = quantized.summary if quantized else None
-    described["warnings"] = joined(model_findings(float_graph), quantized.warnings if quantized else ())
-    if text:
-        described["text"] = to_text(graph)
-    if found is not None:
-        described["errors"] = [asdict(row) for row in found]
-    terminal.result(described)
+    description = _describe(graph)
+    warnings = joined(model_findings(float_graph), quantized.warnings if quantized else ())
+    terminal.result(
+        {
+            "model": {"name": loaded.name, "sha256": loaded.digest},
+            **asdict(description),
+            "quantization": quantized.summary if quantized else None,
+            "warnings": warnings,
+            **({"text": to_text(graph)} if text else {}),
+            **({"errors": [asdict(row) for row in found]} if found is not None else {}),
+        }
+    )
     if terminal.as_json:
         return
     if text:
@@ -75,77 +115,61 @@ def inspect(terminal: Terminal, model: str, data_spec: str | None, errors: bool,
     elif found is not None:
         _show_errors(terminal, found, data_spec)
     else:
-        _show(terminal, described)
-    terminal.warn(described["warnings"])
+        _show(terminal, loaded.name, description, quantized.method if quantized else None)
+    terminal.warn(warnings)
 
 
-def _described(name: str, digest: str, graph: Graph) -> dict[str, Any]:
+def _describe(graph: Graph) -> _Description:
     from freeml.plan.cost import costs
 
     cost = costs(graph)
-    return {
-        "model": {"name": name, "sha256": digest},
-        "stage": graph.stage.value,
-        "macs": cost.macs,
-        "params": cost.params,
-        "inputs": [_port(graph, port) for port in graph.inputs],
-        "outputs": [_port(graph, port) for port in graph.outputs],
-        "layers": [
-            {
-                "value": op.output,
-                "op": type(op).__name__,
-                "loc": op.loc,
-                "shape": list(graph.types[op.output].shape),
-                "macs": cost.by_op[op.output].macs,
-                "params": cost.by_op[op.output].params,
-            }
-            for op in graph.ops
+    return _Description(
+        graph.stage.value,
+        cost.macs,
+        cost.params,
+        [_port(graph, port) for port in graph.inputs],
+        [_port(graph, port) for port in graph.outputs],
+        [
+            _OpRow(op.output, type(op).__name__, op.loc, list(graph.types[op.output].shape), one.macs, one.params)
+            for op, one in zip(graph.ops, cost.by_op.values(), strict=True)
         ],
-    }
+    )
 
 
-def _port(graph: Graph, port: Port) -> dict[str, Any]:
+def _port(graph: Graph, port: Port) -> _PortRow:
     quant = graph.types[port.value].quant
-    return {
-        "name": port.name,
-        "shape": list(port.shape),
-        "dtype": port.dtype,
-        "memory_order": list(port.order),
-        "scale": quant.scale if quant else None,
-        "zero_point": quant.zero_point if quant else None,
-    }
+    scale, zero_point = (quant.scale, quant.zero_point) if quant else (None, None)
+    return _PortRow(port.name, list(port.shape), port.dtype, list(port.order), scale, zero_point)
 
 
-def _show(terminal: Terminal, described: dict[str, Any]) -> None:
+def _show(terminal: Terminal, name: str, description: _Description, method: str | None) -> None:
     from freeml.cli import tables
 
-    quantization = described["quantization"]
-    stage = f"int8: {quantization['method']}" if quantization else "float; --data shows it quantized"
-    note = f"{described['macs']:,} macs, {described['params']:,} parameters; {stage}"
-    terminal.show(tables.heading(described["model"]["name"], note))
+    stage = f"int8: {method}" if method is not None else "float; --data shows it quantized"
+    note = f"{description.macs:,} macs, {description.params:,} parameters; {stage}"
+    terminal.show(tables.heading(name, note))
     ports = tables.table("", "name", "shape", "type", "scale", "zero point", right=(4, 5), elastic=(1,))
-    for direction in ("inputs", "outputs"):
-        for port in described[direction]:
+    for direction, rows in (("input", description.inputs), ("output", description.outputs)):
+        for port in rows:
             ports.add_row(
-                direction.removesuffix("s"),
-                tables.short(port["name"], 40),
-                tables.shape(port["shape"]),
-                port["dtype"],
-                f"{port['scale']:.5g}" if port["scale"] else "",
-                str(port["zero_point"]) if port["scale"] else "",
+                direction,
+                tables.short(port.name, 40),
+                tables.shape(port.shape),
+                port.dtype,
+                f"{port.scale:.5g}" if port.scale else "",
+                str(port.zero_point) if port.scale else "",
             )
     terminal.show(ports, "")
-    rows = described["layers"]
-    most = max((row["macs"] for row in rows), default=0)
+    most = max((row.macs for row in description.layers), default=0)
     made = tables.table("node", "op", "shape", "params", "macs", "", right=(3, 4), elastic=(5, 0))
-    for row in rows:
+    for row in description.layers:
         made.add_row(
-            tables.node(row["loc"]),
-            row["op"],
-            tables.shape(row["shape"]),
-            f"{row['params']:,}",
-            f"{row['macs']:,}",
-            tables.bar(row["macs"], most),
+            tables.node(row.loc),
+            row.op,
+            tables.shape(row.shape),
+            f"{row.params:,}",
+            f"{row.macs:,}",
+            tables.bar(row.macs, most),
         )
     terminal.show(made)
 
