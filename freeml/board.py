@@ -57,7 +57,7 @@ class Memory(Strict):
 class Code(Strict):
     """What is not known before C is generated and measured.
 
-    code_bytes   of all kernels and the runtime
+    code_bytes   of runtime, drivers, start-up and the compiler's library; kernels are counted one by one
     stack_bytes  what the linker keeps free
     ram_bytes    static variables of a firmware beside tiles, scratch and windows: drivers, and code that runs from SRAM
     """
