@@ -160,7 +160,7 @@ def judge_qdq(proto: onnx.ModelProto, samples: Sequence[Array], *, uneven: bool 
 
     uneven: the scales of neighbours differ by more than a quantiser's do, so a step before may be many behind
     """
-    from benchmarks.differential.layers import judge_layers, rounds_alike
+    from benchmarks.differential.layers import judge_layers, one_scale_each, rounds_alike
 
     try:
         float_graph = read_onnx(proto)
@@ -187,7 +187,8 @@ def judge_qdq(proto: onnx.ModelProto, samples: Sequence[Array], *, uneven: bool 
         if uneven:
             scales = [type_.quant.scale for type_ in graph.types.values() if type_.quant]
             loose, share = loose * max(scales) / min(scales), max(share, _BEYOND_UNEVEN)
-        told, worst = _apart_from_theirs(graph, mine, run_onnx(proto, samples), layers.steps, loose, share)
+        theirs = run_onnx(one_scale_each(proto), samples)
+        told, worst = _apart_from_theirs(graph, mine, theirs, layers.steps, loose, share)
     return Verdict("wrong", told, worst) if told else Verdict("right", "", worst, graph, tuple(samples))
 
 

@@ -180,6 +180,29 @@ def rounds_alike(proto: onnx.ModelProto, graph: Graph) -> bool:
     return scales == {type_.quant.scale for type_ in graph.types.values() if type_.quant is not None}
 
 
+def one_scale_each(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with all readers of a tensor behind the pair that some read it through: freeml's rule for such tensors.
+
+    A tensor has one scale, so what lies beyond the range that the model gives it saturates for all who read it. One
+    with pairs of several scales stays as it is: it gets one that spans them.
+    """
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
+    pairs: dict[str, list[tuple[float, str]]] = {}
+    for node in proto.graph.node:
+        if node.op_type == "QuantizeLinear":
+            scale = float(constants[node.input[1]].reshape(-1)[0])
+            behind = (other.output[0] for other in proto.graph.node if node.output[0] in other.input)
+            pairs.setdefault(node.input[0], []).extend((scale, name) for name in behind)
+    read_as = {name: found[0][1] for name, found in pairs.items() if len({scale for scale, _ in found}) == 1}
+    made = onnx.ModelProto()
+    made.CopyFrom(proto)
+    for node in made.graph.node:
+        if node.op_type != "QuantizeLinear":
+            for k, name in enumerate(node.input):
+                node.input[k] = read_as.get(name, name)
+    return made
+
+
 def _alive(proto: onnx.ModelProto) -> list[onnx.NodeProto]:
     """The nodes that an output hangs on, last first."""
     wanted = {port.name for port in proto.graph.output}

@@ -86,9 +86,11 @@ def test_a_step_that_later_scales_multiply_is_no_mistake() -> None:
     assert net.worst > judge.END_STEPS
 
 
-# A sample half way between two codes of its input; uint8 weights that fit no int8 around zero and are rounded anew; a
-# tensor read in two scales, which has a third one.
-@pytest.mark.parametrize(("kind", "seed", "k"), [("qdq", 1, 1389), ("qdq", 1, 1587), ("scales", 2, 2062)])
+# A sample half way between two codes of its input; uint8 weights that fit no int8 and are rounded anew; a tensor read
+# in two scales, which has a third one; one that is read without its scale, too, which saturates all the same.
+@pytest.mark.parametrize(
+    ("kind", "seed", "k"), [("qdq", 1, 1389), ("qdq", 1, 1587), ("scales", 2, 2062), ("qdq", 1, 2177)]
+)
 def test_what_freeml_rounds_by_design_is_no_mistake(kind: str, seed: int, k: int) -> None:
     (net,) = run.run(kind, seed, range(k, k + 1), c_every=0)
     assert net.outcome == "right", net.detail
