@@ -1,6 +1,7 @@
 """Power losses on emulated boards: python -m benchmarks.power_loss.boards [NETWORK ..] [--boards ..] [--json]
 
 "all": every reachable NVM image of one inference is booted, which stands for any number of losses at any instruction.
+First boots find, among others, what firmware of a second network with the same sizes left at each of its commits.
 "every": one loss after each single instruction of one inference, each followed by power that stays; digits alone.
 """
 
@@ -13,27 +14,47 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.power_loss.models import source
+from benchmarks.power_loss.models import source, twin
 from freeml import CompileOptions, compile_model
 from freeml.errors import ToolMissing
 from freeml.firmware.build import Toolchain
 from freeml.firmware.check import random_dataset
-from freeml.firmware.output import read_output
-from freeml.sim.board import OnBoard
+from freeml.firmware.output import Output, read_output
+from freeml.ir.interpret import encode_inputs
+from freeml.sim.answers import answers_of
+from freeml.sim.board import OnBoard, closure_of, images_of
 
-BOARDS = ("msp430fr5994", "qemu_m4", "qemu_m0", "nucleo_l476rg")
+BOARDS = ("msp430fr5994", "msp430fr5969", "qemu_m4", "qemu_m0", "nucleo_l476rg")
 TOOLCHAINS: tuple[Toolchain, ...] = ("zig", "gcc")
+
+
+def compiled_for(board: str, network: str, model: Path, data: str | None, out: Path) -> Output:
+    """One network for one board."""
+    compile_model(model, out, data=data, options=CompileOptions(name=network, board=board, samples=1))
+    return read_output(out)
+
+
+def closed(output: Output, other: Output, toolchain: Toolchain, limit_s: float) -> dict[str, Any]:
+    """Closure, with what another network left among the first images."""
+
+    def first_sample(compiled: Output) -> Any:
+        samples = random_dataset(compiled.graph, 1, 0).real_inputs()
+        return answers_of(compiled.graph, encode_inputs(compiled.graph, samples))[0]
+
+    strangers = images_of(OnBoard.start(other, toolchain).model.engine, other, first_sample(other)[0])
+    engine = OnBoard.start(output, toolchain).model.engine
+    return closure_of(output, engine, *first_sample(output), limit_s=limit_s, strangers=strangers)
 
 
 def rows(networks: Sequence[str], boards: Sequence[str], limit_s: float) -> Iterator[dict[str, Any]]:
     """One row for each network, board, compiler at hand and mode."""
     with tempfile.TemporaryDirectory() as work:
         for network in networks:
-            model, data = source(network, Path(work))
             for board in boards:
-                out = Path(work) / f"{network}-{board}"
-                compile_model(model, out, data=data, options=CompileOptions(name=network, board=board, samples=1))
-                output = read_output(out)
+                output, other = (
+                    compiled_for(board, network, *made(network, Path(work)), Path(work) / f"{network}-{board}-{k}")
+                    for k, made in enumerate((source, twin))
+                )
                 for toolchain in TOOLCHAINS:
                     for mode in ("all", "every") if network == "digits" else ("all",):
                         told = {"network": network, "board": board, "toolchain": toolchain, "mode": mode}
@@ -41,8 +62,11 @@ def rows(networks: Sequence[str], boards: Sequence[str], limit_s: float) -> Iter
                             emulated = OnBoard.start(output, toolchain)
                         except ToolMissing:
                             continue
-                        dataset = random_dataset(output.graph, 1, 0)
-                        found = emulated.cut_power(dataset, mode, limit_s=limit_s)
+                        if mode == "all":
+                            found = closed(output, other, toolchain, limit_s)
+                        else:
+                            dataset = random_dataset(output.graph, 1, 0)
+                            found = emulated.cut_power(dataset, mode, limit_s=limit_s)
                         kept = ("closed", "images", "divergences", "reason", "seconds")
                         cuts = found.get("cuts", found["images"])
                         yield {**told, "cuts": cuts, **{key: found[key] for key in kept}}
