@@ -66,6 +66,7 @@ def session(proto: onnx.ModelProto) -> onnxruntime.InferenceSession:
     options.log_severity_level = 4
     onnxruntime.set_default_logger_severity(4)
     options.intra_op_num_threads = 1
+    options.enable_mem_reuse = False  # it relies on inferred shapes, which are wrong for some pools with ceil_mode
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     return onnxruntime.InferenceSession(proto.SerializeToString(), options)
 

@@ -168,16 +168,16 @@ def _charge_pc(layer: LayerTiles) -> float:
 
 def test_a_capacitor_too_small_for_one_output_gets_parts_of_its_dot_product() -> None:
     b = Builder()
-    wide = b.add(b.input(1, 1, 40), b.random(1, 50, 1))  # of a small input, which is captured in one step
+    wide = b.add(b.input(1, 1, 39), b.random(1, 51, 1))  # of a small input, which is captured in one step
     graph, memory = planned(b.graph(b.dense(b.flatten(wide), 3)))
     layers = [accepted(graph, memory, MSP430, uf, sram=4_096).layers[-1] for uf in (3.2, 4, 100)]
     assert [layer.tile_units for layer in layers] == [1, 1, 3]
     assert layers[0].parts > layers[1].parts > 1 == layers[2].parts
     first = layers[0]
-    assert first.part_macs * (first.parts - 1) < first.macs == 2_000 <= first.part_macs * first.parts
+    assert first.part_macs * (first.parts - 1) < first.macs == 1_989 < first.part_macs * first.parts
     assert first.n_tiles == 3 * first.parts
     tiles = list(first.tiles())
-    assert sum(tile.mac_n for tile in tiles) == 3 * 2_000
+    assert sum(tile.mac_n for tile in tiles) == 3 * 1_989
     assert [tile.is_last_part for tile in tiles[: first.parts]] == [False] * (first.parts - 1) + [True]
 
 
