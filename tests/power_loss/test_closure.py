@@ -11,6 +11,8 @@ import pytest
 from benchmarks.mutants.mutant import table
 from benchmarks.power_loss.models import compiled, source
 from freeml import CompileOptions, compile_model
+from freeml.data import load
+from freeml.firmware.check import verify_output
 from freeml.firmware.output import read_output
 from freeml.ir.interpret import encode_inputs
 from freeml.sim.power_loss import cut_power
@@ -67,6 +69,15 @@ def test_chunks_of_an_input_wait_for_no_more_than_a_barrier_is_promised(tmp_path
     assert result.tiles.sram_bytes < 100, "with what kernels need, less than the 256 bytes of the input"
     closure = cut_power(read_output(out), "none", limit_s=PATIENCE_S)
     assert (closure["closed"], closure["divergences"]) == (True, 0), closure["reason"]
+
+
+def test_an_input_of_several_chunks_is_captured_whole(tmp_path: Path) -> None:
+    model = Path(__file__).resolve().parents[2] / "examples" / "digits" / "digits.onnx"
+    options = CompileOptions(board="msp430fr5994", capacitor_uf=2.8, samples=1)
+    result = compile_model(model, tmp_path / "out", data="digits", options=options)
+    assert result.tiles.sram_bytes < 20, "with what kernels need, less than the 64 bytes of the input"
+    report = verify_output(read_output(tmp_path / "out"), load("digits", "test", limit=10))
+    assert report.mismatches == 0, report.first_mismatch
 
 
 def test_one_commit_slot_on_nvm_that_tears_words_is_caught(tmp_path: Path) -> None:
