@@ -23,6 +23,7 @@ from freeml.plan.cost import Costs, costs
 from freeml.plan.progress import Inference, inference, smallest_capacitor_uf
 from freeml.plan.tiles import LayerTiles, TilePlan
 from freeml.plan.whole import Planned, plan_as_it_is, plan_whole
+from freeml.plan.windows import Windows
 from freeml.quantize.lower import lower
 from freeml.quantize.observe import Observed
 from freeml.quantize.ranges import RULES
@@ -87,14 +88,14 @@ def analyze(
         regions=found,
         tiles=tiles,
         inference=None if tiles is None else inference(tiles),
-        smallest_capacitor_uf=_smallest_uf(graph, board),
+        smallest_capacitor_uf=_smallest_uf(graph, board, planned.windows),
         refusal=refusal,
     )
 
 
-def _smallest_uf(graph: Graph, board: Board) -> float | None:
+def _smallest_uf(graph: Graph, board: Board, windows: Windows) -> float | None:
     """Without convolutions joined with pools: with a small capacitor none are."""
-    alone = plan_as_it_is(graph, board)
+    alone = plan_as_it_is(graph, board, windows=windows)
     if alone.sram_tile_bytes is None or alone.tiles is None or alone.tiles.budget is None:
         return None
     return smallest_capacitor_uf(alone.graph, alone.memory, board, sram_tile_bytes=alone.sram_tile_bytes)
@@ -107,7 +108,8 @@ def _memory(planned: Planned, board: Board, toolchain: Toolchain) -> tuple[Mappi
         return bound, None
     assert planned.tiles is not None
     try:
-        program, files = c_files(planned.graph, planned.memory, planned.tiles, board, header=())
+        graph, memory_plan, windows = planned.graph, planned.memory, planned.windows
+        program, files = c_files(graph, memory_plan, planned.tiles, board, header=(), windows=windows)
         memory, _ = measure_memory(program, files, board, toolchain)
         found = regions(board, memory)
         board.check_fit(**{name: memory[name] for name in ("flash_bytes", "nvm_bytes", "sram_bytes")})

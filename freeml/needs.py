@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from freeml.board import Board
 from freeml.codegen.generate import generate
 from freeml.codegen.program import Program
-from freeml.plan.tiles import window_bytes
 from freeml.plan.whole import Planned
 
 _LAYER_BYTES = 200  # of a layer's descriptor, its entries in tables, and its call
@@ -49,7 +48,7 @@ def bounds(planned: Planned, board: Board) -> dict[str, Region]:
     )
     code = _code_bytes(program, board)
     stack = board.code.stack_bytes.value if board.code else _HOST_STACK_BYTES
-    static = board.code.ram_bytes.value + window_bytes(planned.graph) if memory and board.code else 0
+    static = board.code.ram_bytes.value + planned.windows.sram_bytes if memory and board.code else 0
     far_base = memory.far_base if memory else 0
     near = sum(table.n_bytes for table in program.tables if not 0 < far_base <= table.address)
     return regions(

@@ -36,7 +36,8 @@ from freeml.plan.cost import Costs, costs
 from freeml.plan.memory import MemoryPlan
 from freeml.plan.result_line import line_fits, line_warning
 from freeml.plan.tiles import TilePlan
-from freeml.plan.whole import plan_whole
+from freeml.plan.whole import Planned, plan_whole
+from freeml.plan.windows import Windows
 from freeml.quantize.errors import LayerError, layer_errors
 from freeml.quantize.scales import missing
 from freeml.quantize.search import MAX_SAMPLES, Quantized, quantize
@@ -121,17 +122,19 @@ def compile_model(
     float_graph = optimise(loaded, name, dump_dir)
     quantized = quantize_with(float_graph, data, example_inputs, progress)
     progress("plan memory")
-    graph, plan, tiles = plan_graph(quantized.graph, board, options.capacitor_uf)
+    planned = planned_graph(quantized.graph, board, options.capacitor_uf)
+    graph, plan, tiles = planned.graph, planned.memory, planned.feasible
     progress("generate C")
-    program, files = c_files(graph, plan, tiles, board, header=_header(loaded, board, name))
+    program, files = c_files(graph, plan, tiles, board, header=_header(loaded, board, name), windows=planned.windows)
     progress("measure code and stack")
     memory, compiler = measure_memory(program, files, board, options.toolchain)
     board.check_fit(**{region: memory[region] for region in ("flash_bytes", "nvm_bytes", "sram_bytes")})
     rated, found = rate(float_graph, graph, data, options, progress)
     silent = line_warning(tiles, board)
-    warnings = joined(model_findings(float_graph), quantized.warnings, found, [silent] if silent else [])
+    said = [note for note in (silent, planned.windows.note) if note]
+    warnings = joined(model_findings(float_graph), quantized.warnings, found, said)
     cost = costs(graph, board.kernels)
-    manifest = _manifest(loaded, board, options, quantized, graph, plan, tiles, cost, memory, compiler, rated, warnings)
+    manifest = _manifest(loaded, board, options, quantized, planned, cost, memory, compiler, rated, warnings)
     if out is not None:
         progress("write the output folder")
         files |= folder_files(graph, float_graph)
@@ -142,15 +145,28 @@ def compile_model(
 
 
 def c_files(
-    graph: Graph, plan: MemoryPlan, tiles: TilePlan, board: Board, *, header: Sequence[str]
+    graph: Graph,
+    plan: MemoryPlan,
+    tiles: TilePlan,
+    board: Board,
+    *,
+    header: Sequence[str],
+    windows: Windows | None = None,
 ) -> tuple[Program, dict[str, str | bytes]]:
-    """The C of a planned graph, and all files of its folder but manifest and graphs: relative path -> content."""
+    """The C of a planned graph, and all files of its folder but manifest and graphs: relative path -> content.
+
+    windows: of a firmware's inputs and outputs; room for all of them where None
+    """
     program = generate(graph, plan, tiles, header=header, kernels=board.kernels, memory=board.memory_map)
     files: dict[str, str | bytes] = {
         **render(program),
         **runtime_files(program, board.kernels),
         **firmware_files(
-            program, board, tiles.budget.capacitance_uf if tiles.budget else None, sends_line=line_fits(tiles, board)
+            program,
+            board,
+            tiles.budget.capacitance_uf if tiles.budget else None,
+            windows=windows,
+            sends_line=line_fits(tiles, board),
         ),
     }
     if board.memory_map is not None:
@@ -158,13 +174,12 @@ def c_files(
     return program, files
 
 
-def plan_graph(graph: Graph, board: Board, capacitor_uf: float | None) -> tuple[Graph, MemoryPlan, TilePlan]:
-    """Ops as they are executed, where values lie, and the atomic steps. Raises DoesNotFit where it does not do."""
+def planned_graph(graph: Graph, board: Board, capacitor_uf: float | None) -> Planned:
+    """What is decided before C. Raises DoesNotFit where it does not do."""
     planned = plan_whole(graph, board, capacitor_uf)
     if planned.refusal is not None:
         raise planned.refusal
-    assert planned.tiles is not None
-    return planned.graph, planned.memory, planned.tiles
+    return planned
 
 
 def for_toolchain(board: Board, toolchain: Toolchain) -> Board:
@@ -317,15 +332,14 @@ def _manifest(
     board: Board,
     options: CompileOptions,
     quantized: Quantized,
-    graph: Graph,
-    plan: MemoryPlan,
-    tiles: TilePlan,
+    planned: Planned,
     cost: Costs,
     memory: Mapping[str, int],
     compiler: str,
     rated: Mapping[str, Any],
     warnings: Sequence[str],
 ) -> dict[str, Any]:
+    graph, plan, tiles = planned.graph, planned.memory, planned.feasible
     return {
         "freeml": __version__,
         "name": graph.name,
@@ -348,6 +362,7 @@ def _manifest(
         "kernel_cycles": kernel_cycles_entry(board),
         **{key: memory[key] for key in ("flash_bytes", "weights_bytes", "nvm_bytes", "sram_bytes")},
         "memory": dict(memory),
+        "windows": asdict(planned.windows),
         "arena_bound_bytes": plan.live_bound_bytes,
         "macs": cost.macs,
         "params": cost.params,

@@ -30,6 +30,7 @@ from freeml.plan.memory import MemoryPlan, plan_memory
 from freeml.plan.tiles import MAX_WORD_TILES, Cut, TilePlan, recut_tiles
 from freeml.plan.verify import verify_plan
 from freeml.plan.verify_tiles import verify_tiles
+from freeml.plan.windows import Windows
 from freeml.sim.board import start_engine
 from freeml.sim.engine import Engine, Taken
 from freeml.version import __version__
@@ -197,7 +198,8 @@ def _engine(
     output: Output, plan: MemoryPlan, tiles: TilePlan, board: Board, toolchain: Toolchain
 ) -> tuple[Engine, str]:
     """A board with the folder's network cut into these tiles, and the compiler of its firmware."""
-    _, files = c_files(output.graph, plan, tiles, board, header=())
+    windows = Windows(**output.manifest["windows"])
+    _, files = c_files(output.graph, plan, tiles, board, header=(), windows=windows)
     with tempfile.TemporaryDirectory(prefix="freeml-profile-") as work:
         folder = Path(work) / "out"
         write_folder(folder, files)

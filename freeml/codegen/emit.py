@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jinja2
 
 from freeml.board import Board
 from freeml.codegen.platformio import Flags, board_json, local_board, project_of, selftest
-from freeml.codegen.program import Program
+from freeml.codegen.program import PortTable, Program
 from freeml.errors import BadOutput
 from freeml.ir.graph import Graph
+from freeml.plan.windows import Windows
 from freeml.resources import resource
 
 MANIFEST = "freeml.json"
@@ -61,7 +62,12 @@ def _environment() -> jinja2.Environment:
 
 
 def firmware_files(
-    program: Program, board: Board, capacitance_uf: float | None = None, *, sends_line: bool = True
+    program: Program,
+    board: Board,
+    capacitance_uf: float | None = None,
+    *,
+    windows: Windows | None = None,
+    sends_line: bool = True,
 ) -> dict[str, str]:
     """What a board's firmware has beside model and runtime: start-up, board interface, linker script, main.
 
@@ -69,6 +75,7 @@ def firmware_files(
     without a memory map.
 
     capacitance_uf  the board's own where None
+    windows         of inputs and outputs; room for all of them where None
     sends_line      whether each result is a line on the UART
     """
     memory = board.memory_map
@@ -80,6 +87,7 @@ def firmware_files(
         "program": program,
         "board": board,
         "map": memory,
+        "windows": windows or Windows.whole(_bytes(program.inputs), _bytes(program.outputs)),
         "sends_line": sends_line,
         "capacitance_nf": round(1000 * (capacitance_uf or (capacitor.capacitance_uf.value if capacitor else 0))),
         "v_off_mv": round(capacitor.v_off_mv.value) if capacitor else 0,
@@ -88,10 +96,15 @@ def firmware_files(
         f"firmware/{path.stem}": environment.get_template(f"{board.family}/{path.name}").render(known)
         for path in sorted(resource("templates", board.family).glob("*.jinja"))
     }
+    made["firmware/main.c"] = environment.get_template("board_main.c.jinja").render(known)
     hal = resource("runtime_c", "hal")
     parts = (board.family, "window", *_SHARED.get(memory.support, ()), memory.support)
     sources = [path for part in parts for path in sorted((hal / part).glob("*.[ch]"))]
     return made | {f"firmware/{path.name}": path.read_text() for path in sources}
+
+
+def _bytes(ports: Sequence[PortTable]) -> int:
+    return sum(port.n_bytes for port in ports)
 
 
 def project_files(program: Program, board: Board, graph: Graph, flags: Flags) -> dict[str, str]:

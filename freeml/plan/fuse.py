@@ -22,21 +22,24 @@ from freeml.plan.cost import scratch_bytes
 from freeml.plan.memory import plan_memory
 from freeml.plan.progress import inference
 from freeml.plan.tiles import LayerTiles, TilePlan, plan_tiles, sram_of_tiles
+from freeml.plan.windows import Windows, whole_windows
 
 _MOST_SCRATCH_BYTES = 65_535
 
 
-def fuse(graph: Graph, board: Board, capacitor_uf: float | None = None) -> Graph:
+def fuse(graph: Graph, board: Board, capacitor_uf: float | None = None, *, windows: Windows | None = None) -> Graph:
     """The graph with every pair joined that pays, first pairs first; the graph itself where none does.
 
     capacitor_uf  in place of the board's
+    windows       of inputs and outputs: what they leave of SRAM is for tiles; room for all of them where None
     Where the given graph makes progress, what is returned does, for this order of ops.
     """
+    windows = windows or whole_windows(graph)
     pairs = list(fusible(graph))
-    price = _price(graph, board, capacitor_uf) if pairs else None
+    price = _price(graph, board, capacitor_uf, windows) if pairs else None
     for conv, pool in pairs:
         joined = fused(graph, conv, pool)
-        after = _price(joined, board, capacitor_uf)
+        after = _price(joined, board, capacitor_uf, windows)
         if after is not None and (price is None or after < price):
             graph, price = joined, after
     return graph
@@ -71,13 +74,14 @@ def fused(graph: Graph, conv: ConvI8, pool: MaxPoolI8) -> Graph:
     return graph.with_ops(joined if op is pool else op for op in graph.ops if op is not conv)
 
 
-def _price(graph: Graph, board: Board, capacitor_uf: float | None) -> float | None:
+def _price(graph: Graph, board: Board, capacitor_uf: float | None, windows: Windows) -> float | None:
     """Charge of all layers in pC, without an energy model the bytes written; None where it does not fit."""
     if all(isinstance(op, Reshape) for op in graph.ops):
         return None
     plan = plan_memory(graph, in_place=False)
     try:
-        tiles = plan_tiles(graph, plan, board, capacitor_uf, sram_tile_bytes=sram_of_tiles(graph, board))
+        sram = sram_of_tiles(graph, board, windows)
+        tiles = plan_tiles(graph, plan, board, capacitor_uf, sram_tile_bytes=sram)
     except DoesNotFit:
         return None
     if tiles.budget is None:

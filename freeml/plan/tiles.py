@@ -41,6 +41,7 @@ from freeml.plan.energy_work import (
 from freeml.plan.measured import COLD_START, Measured, capture_key, publish_key, report_key
 from freeml.plan.memory import MemoryPlan
 from freeml.plan.reads import Ints, aligned
+from freeml.plan.windows import Windows
 
 MAX_WORD_TILES = 32_765  # FML_MAX_TILES_ONE_SLOT: steps up to n_tiles + 2 in 15 bits of a word
 MAX_CHECKED_WORD_TILES = 4_093  # FML_MAX_TILES_CHECKED_WORD: in 12 bits, which leaves three for a check
@@ -293,18 +294,13 @@ def sram_for_tiles(board: Board, *, stack_bytes: int, scratch_bytes: int) -> int
     return left
 
 
-def sram_of_tiles(graph: Graph, board: Board) -> int:
+def sram_of_tiles(graph: Graph, board: Board, windows: Windows) -> int:
     """SRAM left for the tiles of a graph. Raises DoesNotFit where stack, scratch and the firmware's own leave none."""
     # The stack is measured on the finished C; until then tiles leave it this much.
     kept = board.code.stack_bytes.value + board.code.ram_bytes.value if board.code else 0
-    windows = 0 if board.memory_map is None else window_bytes(graph)
+    shown = 0 if board.memory_map is None else windows.sram_bytes
     scratch = costs(graph, board.kernels).scratch_bytes
-    return sram_for_tiles(board, stack_bytes=kept + windows, scratch_bytes=scratch)
-
-
-def window_bytes(graph: Graph) -> int:
-    """SRAM of a firmware for what the outside sees: codes of all inputs, and of the outputs."""
-    return sum(graph.types[port.value].size_bytes for port in (*graph.inputs, *graph.outputs))
+    return sram_for_tiles(board, stack_bytes=kept + shown, scratch_bytes=scratch)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,6 @@ from freeml.sim.engine import (
     MOST_INSTRUCTIONS,
     N_FILLS,
     PUBLISHED,
-    WINDOW_VALID,
     Inference,
     NvmWrite,
     Reports,
@@ -41,6 +40,7 @@ from freeml.sim.engine import (
     Taken,
 )
 from freeml.sim.visible import visible_ram
+from freeml.sim.window import Window
 
 # Unicorn has no Cortex-M0+; the M0 executes the same instructions.
 _MODELS = {
@@ -72,6 +72,7 @@ class Snapshot:
     base: Taken
     reported: bool
     reports: Reports
+    shown: bytes
 
 
 class CortexMEngine:
@@ -92,9 +93,7 @@ class CortexMEngine:
         self.firmware = read_firmware(Path(elf), memory)
         self.symbols = self.firmware.symbols
         try:
-            self._inputs = self.symbols["fml_window_inputs"]
-            self._outputs = self.symbols["fml_window_outputs"]
-            self._valid = self.symbols["fml_window_valid"][0]
+            self._window = Window.of(self.firmware)
             self._result = self.symbols["fml_window_result"]
             self._report = self.symbols["fml_board_report"][0] & ~1
         except KeyError as error:
@@ -104,7 +103,8 @@ class CortexMEngine:
         rng = np.random.default_rng(seed)
         self._fills = [rng.bytes(memory.ram_bytes) for _ in range(N_FILLS)]
         self._boots = 0
-        self._codes = ctypes.create_string_buffer(self._inputs[1])
+        self._codes = ctypes.create_string_buffer(self._window.inputs_bytes)
+        self._shown = ctypes.create_string_buffer(self._window.outputs_bytes)
         self._reported = False
         self._reports, self._repeated = Reports(), False
         self._fault = ""
@@ -147,7 +147,7 @@ class CortexMEngine:
         self._pc = self._reset
 
     def _new_watch(self) -> Any:
-        memory = self.memory
+        memory, window = self.memory, self._window
         self._flash = np.frombuffer(self._uc.mem_read(memory.flash_base, memory.flash_bytes), dtype=np.uint8)
         self._known = np.zeros(memory.flash_bytes // 2, dtype=_BLOCK)
         self._costs = np.zeros(memory.flash_bytes // 2, dtype=np.uint8)
@@ -160,12 +160,18 @@ class CortexMEngine:
         self._ask = _ASK(ask)
         return Watch(
             report=self._report,
-            sample=self.symbols.get("fml_hal_sample", (1, 0))[0] & ~1,  # none in a self-test
-            window=self._inputs[0],
-            window_bytes=self._inputs[1],
-            valid=self._valid,
-            valid_word=int.from_bytes(WINDOW_VALID, "little"),
+            ready=(window.ready or 1) & ~1,  # none in a self-test
+            n_pieces=window.n_pieces,
+            inputs=window.inputs,
+            input_bytes=window.input_bytes,
+            valid=window.valid,
             codes=ctypes.addressof(self._codes),
+            inputs_bytes=window.inputs_bytes,
+            outputs=window.outputs,
+            output_bytes=window.output_bytes,
+            first=window.first,
+            shown=ctypes.addressof(self._shown),
+            outputs_bytes=window.outputs_bytes,
             flash_base=memory.flash_base,
             flash_bytes=memory.flash_bytes,
             flash=self._flash.ctypes.data,
@@ -259,13 +265,12 @@ class CortexMEngine:
 
     def sense(self, codes: bytes) -> None:
         """What the sensors show from now on: int8 codes of all inputs, one after the other."""
-        if len(codes) != self._inputs[1]:
-            raise ValueError(f"the firmware's inputs have {self._inputs[1]} bytes, not {len(codes)}")
+        self._window.check_codes(codes)
         ctypes.memmove(self._codes, codes, len(codes))
 
     def outputs(self) -> bytes:
         """The bytes of all outputs as last reported."""
-        return bytes(self._uc.mem_read(*self._outputs))
+        return self._shown.raw
 
     def result(self) -> Result:
         """The result as last reported."""
@@ -281,7 +286,7 @@ class CortexMEngine:
         self._uc.context_restore(self._off)
         self._uc.mem_write(self.memory.ram_base, self._fills[(self._boots if fill is None else fill) % N_FILLS])
         self._boots += 1
-        self._watch.asked = 0
+        self._watch.asked = self._watch.piece = 0
         self._uc.reg_write(arm_const.UC_ARM_REG_SP, self._stack)
         self._pc = self._reset & ~1
         self._watch.next = self._pc
@@ -433,7 +438,7 @@ class CortexMEngine:
         ram = bytes(self._uc.mem_read(memory.ram_base, memory.ram_bytes))
         registers = self.devices.registers if self.devices else b""
         watch = bytes(self._watch)
-        state = (self._base, self._reported, replace(self._reports))
+        state = (self._base, self._reported, replace(self._reports), self._shown.raw)
         return Snapshot(self._uc.context_save(), self._pc, ram, self.nvm, watch, registers, *state)
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -443,6 +448,7 @@ class CortexMEngine:
         self._uc.mem_write(self.memory.ram_base, snapshot.ram)
         self.nvm = snapshot.nvm
         ctypes.memmove(ctypes.addressof(self._watch), snapshot.watch, len(snapshot.watch))
+        ctypes.memmove(self._shown, snapshot.shown, len(snapshot.shown))
         if self.devices:
             self.devices.registers = snapshot.registers
         self._base, self._reported, self._reports = snapshot.base, snapshot.reported, replace(snapshot.reports)

@@ -113,6 +113,9 @@ typedef enum {
     FML_FAULT_POWER_UP     /* the FRAM is selected before it is up */
 } fml_device_fault_t;
 
+#define FML_WATCH_VALID 0x5ac3u /* FML_WINDOW_VALID of fml_board_window.h */
+#define FML_WATCH_PIECE 100u    /* FML_BOARD_PIECE */
+
 typedef struct {
     fml_counts_t total, at_report;
     uint64_t budget; /* the run stops at the first block after so many instructions */
@@ -122,10 +125,14 @@ typedef struct {
     uint64_t stopped;            /* 1: at stop_at */
     uint64_t report, return_to;  /* fml_board_report, and where its caller goes on; 0: not within */
     uint64_t reported, status;
-    uint64_t sample, asked;      /* fml_hal_sample, and how often it was called since the power-on */
-    uint64_t window, window_bytes, valid; /* the sample window, and the word that says whether it is filled */
-    const uint8_t *codes;        /* [window_bytes]: what the sensors show */
-    uint64_t valid_word;
+    uint64_t ready, asked;       /* fml_window_ready, and how often it was called since the power-on */
+    uint64_t piece, n_pieces;    /* of a sample: the next one for the window */
+    uint64_t inputs, input_bytes, valid; /* the sample window, and the word that says whether it is filled */
+    const uint8_t *codes;        /* [inputs_bytes]: what the sensors show */
+    uint64_t inputs_bytes;
+    uint64_t outputs, output_bytes, first; /* the window of outputs, and which of all output bytes is its first */
+    uint8_t *shown;              /* [outputs_bytes]: as reported */
+    uint64_t outputs_bytes;
     uint64_t unaligned, unaligned_address; /* accesses that the core faults on */
     uint64_t unchecked;                    /* an instruction that needs a check and has none */
     uint64_t in_handler; /* until it returns */

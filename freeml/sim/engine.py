@@ -1,10 +1,10 @@
 """What an emulated board with a firmware of freeml can do: the one interface that checks, power cuts and profiles use.
 
 NVM keeps its bytes through a power loss; RAM and registers come back as garbage. The firmware reads samples from its
-window of inputs (symbol fml_window_inputs), writes answers to fml_window_outputs and fml_window_result, and calls
+window of inputs, writes answers to that of outputs and to fml_window_result (window.py), and calls
 fml_board_report(status). The window holds garbage at power-on, and a sample from the second time on that the firmware
-asks for one; whenever a capture has emptied it, a new one. A result whose report a loss cut off is reported again, with
-the same sequence number.
+asks for one; whenever a capture has emptied it, the next piece or a new one. A result whose report a loss cut off is
+reported again, with the same sequence number.
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ from typing import Any, Protocol
 
 N_FILLS = 8
 MOST_INSTRUCTIONS = 20_000_000_000  # of one inference: a network of a billion products
-WINDOW_VALID = (0x5AC3).to_bytes(2, "little") + (0xFFFF ^ 0x5AC3).to_bytes(2, "little")
-"""fml_window_valid of fml_board_window.h where there is a sample."""
 PUBLISHED = 1  # fml_board_report's status of a new result
 WHOLE_NETWORK = 1  # depth of a result
 

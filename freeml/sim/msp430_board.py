@@ -20,7 +20,6 @@ from freeml.sim.engine import (
     MOST_INSTRUCTIONS,
     N_FILLS,
     PUBLISHED,
-    WINDOW_VALID,
     Inference,
     NvmWrite,
     Reports,
@@ -31,6 +30,7 @@ from freeml.sim.msp430 import Msp430, Part, charge_pc
 from freeml.sim.msp430_charge import Charge, charge_of
 from freeml.sim.msp430_types import Counters, Limits, Stop, StopReason
 from freeml.sim.visible import visible_ram
+from freeml.sim.window import PIECE, Window, valid_word
 
 _STATUS, _SP = 12, 1
 _CYCLES_BASIS = (
@@ -47,6 +47,8 @@ class Snapshot:
     reported: bool
     reports: Reports
     asked: int
+    piece: int
+    shown: bytes
 
 
 class Msp430Board:
@@ -70,9 +72,7 @@ class Msp430Board:
         self.firmware = read_firmware(Path(elf), memory)
         self.symbols = self.firmware.symbols
         try:
-            self._inputs = self.symbols["fml_window_inputs"]
-            self._outputs = self.symbols["fml_window_outputs"]
-            self._valid = self.symbols["fml_window_valid"][0]
+            self._window = Window.of(self.firmware)
             self._result = self.symbols["fml_window_result"]
             self._report = self.symbols["fml_board_report"][0]
             self._nvm = self.symbols["fml_nvm_start"][0]
@@ -91,10 +91,8 @@ class Msp430Board:
         self.nvm = rng.bytes(self._nvm_bytes)
         self._fills = [int(rng.integers(2**63)) for _ in range(N_FILLS)]
         self._boots = 0
-        sample = self.symbols.get("fml_hal_sample")  # none in a self-test
-        self._sample = sample[0] if sample else None
-        self._codes = bytes(self._inputs[1])
-        self._asked = 0
+        self._codes, self._shown = bytes(self._window.inputs_bytes), bytes(self._window.outputs_bytes)
+        self._asked = self._piece = 0
         self._base = self.chip.counters()
         self._reported = False
         self._reports, self._repeated = Reports(), False
@@ -124,13 +122,12 @@ class Msp430Board:
 
     def sense(self, codes: bytes) -> None:
         """What the sensors show from now on: int8 codes of all inputs, one after the other."""
-        if len(codes) != self._inputs[1]:
-            raise ValueError(f"the firmware's inputs have {self._inputs[1]} bytes, not {len(codes)}")
+        self._window.check_codes(codes)
         self._codes = codes
 
     def outputs(self) -> bytes:
         """The bytes of all outputs as last reported."""
-        return self.chip.read_memory(*self._outputs)
+        return self._shown
 
     def result(self) -> Result:
         """The result as last reported."""
@@ -148,7 +145,7 @@ class Msp430Board:
         """
         self.chip.reset(self._fills[(self._boots if fill is None else fill) % N_FILLS])
         self._boots += 1
-        self._asked = 0
+        self._asked = self._piece = 0
         self._base = Counters()
         self._reported = False
         self._reports.power_on()
@@ -230,36 +227,59 @@ class Msp430Board:
 
     def snapshot(self) -> Snapshot:
         """The whole board as it is."""
-        return Snapshot(self.chip.save(), self._base, self._reported, replace(self._reports), self._asked)
+        seen = (self._asked, self._piece, self._shown)
+        return Snapshot(self.chip.save(), self._base, self._reported, replace(self._reports), *seen)
 
     def restore(self, snapshot: Snapshot) -> None:
         """The board as it was then."""
         self.chip.load(snapshot.device)
         self._base, self._reported, self._reports = snapshot.base, snapshot.reported, replace(snapshot.reports)
-        self._asked = snapshot.asked
+        self._asked, self._piece, self._shown = snapshot.asked, snapshot.piece, snapshot.shown
 
     def _run(self, limits: Limits, log: list[tuple[int, bytes]] | None = None) -> Stop:
         """Execute, with a sensor that fills the window when it is asked; NVM writes to `log` where there is one."""
         end = self.chip.counters().instructions + limits.instructions
+        ready = self._window.ready
         while True:
-            asking = replace(limits, instructions=end - self.chip.counters().instructions, breakpoint_3=self._sample)
+            asking = replace(limits, instructions=end - self.chip.counters().instructions, breakpoint_3=ready)
             if log is None:
                 stop = self.chip.run(asking)
             else:
                 stop, writes = self.chip.logged_run(asking)
                 log += writes
-            if stop.reason not in (StopReason.BREAKPOINT, StopReason.INSTRUCTIONS) or stop.pc != self._sample:
+            if stop.reason not in (StopReason.BREAKPOINT, StopReason.INSTRUCTIONS):
                 return stop
-            self._ask()
-            if self.chip.counters().instructions >= end or stop.pc in (limits.breakpoint, limits.breakpoint_2):
+            if stop.pc == ready:
+                self._ask()
+            elif stop.pc == self._report and self._status() == PIECE:
+                self._look()
+            else:
+                return stop
+            if self.chip.counters().instructions >= end or stop.pc == limits.breakpoint_2:
                 return stop
 
     def _ask(self) -> None:
         """The firmware looks for a sample: the first time after a power-on there is none yet."""
         self._asked += 1
-        if self._asked > 1 and self.chip.read_memory(self._valid, len(WINDOW_VALID)) != WINDOW_VALID:
-            self.chip.write_memory(self._inputs[0], self._codes)
-            self.chip.write_memory(self._valid, WINDOW_VALID)
+        window, valid = self._window, valid_word(self._piece)
+        if self._asked > 1 and self.chip.read_memory(window.valid, len(valid)) != self._last_valid():
+            self.chip.write_memory(window.inputs, window.piece(self._codes, self._piece))
+            self.chip.write_memory(window.valid, valid)
+            self._piece = (self._piece + 1) % window.n_pieces
+
+    def _last_valid(self) -> bytes:
+        """The valid word of the piece that was put into the window last."""
+        return valid_word((self._piece - 1) % self._window.n_pieces)
+
+    def _look(self) -> None:
+        """What is in the window of outputs."""
+        window = self._window
+        first = int.from_bytes(self.chip.read_memory(window.first, 4), "little")
+        self._shown = window.with_piece(self._shown, first, self.chip.read_memory(window.outputs, window.output_bytes))
+
+    def _status(self) -> int:
+        """At the beginning of fml_board_report: what is reported."""
+        return _signed(self.chip.register(_STATUS))
 
     def _leave_report(self) -> None:
         """Run fml_board_report to its end, if the firmware is at its beginning, and count from there."""
@@ -276,10 +296,10 @@ class Msp430Board:
     def _came(self, stop: Stop, instructions: int) -> bool:
         """Whether a result was published, from why the emulator came back."""
         self._check(stop)
-        if stop.reason is StopReason.BREAKPOINT or stop.pc == self._report:
-            status = _signed(self.chip.register(_STATUS))
-            if status != PUBLISHED:
-                self._fail(stop.pc, f"it reported status {status}")
+        if stop.reason is StopReason.BREAKPOINT or (stop.pc == self._report and self._status() != PIECE):
+            if self._status() != PUBLISHED:
+                self._fail(stop.pc, f"it reported status {self._status()}")
+            self._look()
             self._reported = True
             self._repeated = self._reports.add(self.result())
             return True

@@ -13,6 +13,7 @@ from freeml.firmware.output import Output
 from freeml.ir.interpret import encode_inputs, interpret
 from freeml.memory_map import MemoryMap
 from freeml.sim.board import engine_for
+from freeml.sim.window import Window
 
 _SHOWN_SAMPLES = 3
 
@@ -45,9 +46,9 @@ def run_selftest(output: Output, elf: Path, memory: MemoryMap) -> Iterator[Verdi
 
     A board that reported a failure is not run any further: the samples after it are skipped.
     """
-    symbols = read_firmware(elf, memory).symbols
+    firmware = read_firmware(elf, memory)
     try:
-        samples = symbols["fml_selftest_inputs"][1] // symbols["fml_window_inputs"][1]
+        samples = firmware.symbols["fml_selftest_inputs"][1] // Window.of(firmware).inputs_bytes
     except KeyError as error:
         raise ToolFailed(f"the firmware has no self-test: there is no {error}", where=elf.name) from error
     engine = engine_for(output, elf, memory)

@@ -20,7 +20,7 @@ from freeml.ir.graph import Graph
 from freeml.ir.int_ops import AvgPoolI8, ConvI8, DenseI8, LutI8
 from freeml.ir.ops import ArgMax, Window
 from freeml.ir.types import Const
-from freeml.pipeline import plan_graph
+from freeml.pipeline import planned_graph
 
 
 def with_another(graph: Graph, name: str) -> Graph:
@@ -67,7 +67,8 @@ def test_a_class_is_published_of_scores_along_one_axis_or_of_one_index() -> None
 
 def of_cortex_m4(graph: Graph) -> Program:
     board = load_board("nucleo_l476rg")
-    graph, plan, tiles = plan_graph(graph, board, None)
+    planned = planned_graph(graph, board, None)
+    graph, plan, tiles = planned.graph, planned.memory, planned.feasible
     return generate(graph, plan, tiles, header=HEADER, kernels=board.kernels, memory=board.memory_map)
 
 

@@ -23,7 +23,7 @@ from freeml.firmware.elf import read_firmware
 from freeml.firmware.output import Output, read_output
 from freeml.ir.interpret import interpret
 from freeml.sim.cortexm import CortexMEngine
-from freeml.sim.engine import WINDOW_VALID
+from freeml.sim.window import valid_word
 from tests.cortexm.conftest import CORES, TOOLCHAINS, Compiled, firmware_of, on_board
 from tests.effort import PATIENCE_S
 
@@ -78,7 +78,7 @@ def test_tiles_of_a_small_capacitor_give_the_same_bytes(compiled: Compiled) -> N
 def test_a_wrong_firmware_is_caught_and_the_host_build_asked(copied: Compiled) -> None:
     output = copied("digits", "qemu_m4")
     main = output.folder / "firmware" / "main.c"
-    main.write_text(main.read_text().replace("fml_board_shown =", "outputs[0][3]++;\n        fml_board_shown ="))
+    main.write_text(main.read_text().replace("/* if there is", "fml_window_outputs[3]++; /* if there is"))
     checked = verify_output(output, random_dataset(output.graph, 5), model=on_board(output).model)
     assert checked.mismatches == 5
     where, _, why = checked.first_mismatch.partition(": ")
@@ -304,7 +304,7 @@ def on_qemu(
     machine: str, elf: Path, symbols: Mapping[str, tuple[int, int]], folder: Path, *more: str
 ) -> subprocess.CompletedProcess[bytes]:
     """The file on QEMU, the sample window filled by its loader: one inference, then exit; SYS_WRITE0 goes to stderr."""
-    (folder / "valid.bin").write_bytes(WINDOW_VALID)
+    (folder / "valid.bin").write_bytes(valid_word(0))
     window, valid = (symbols[f"fml_window_{name}"][0] for name in ("inputs", "valid"))
     command = [
         *("qemu-system-arm", "-M", machine, "-kernel", str(elf), *more),
@@ -375,7 +375,7 @@ def test_qemu_gives_the_interpreters_bytes(machine: str, toolchain: str, compile
     main.write_text(main.read_text().replace("int main(void)", SHOW))
     report = output.folder / "firmware" / "fml_board_window.c"
     text = report.read_text().replace(
-        "    fml_board_report(FML", "    void show(void);\n    show();\n    fml_board_report(FML"
+        "    fml_board_report(FML_PUBLISHED", "    void show(void);\n    show();\n    fml_board_report(FML_PUBLISHED"
     )
     report.write_text(text)
     engine = engine_of(output, toolchain)

@@ -7,7 +7,8 @@ import pytest
 
 from benchmarks.mutants.mutant import table
 from freeml.firmware.output import Output
-from freeml.sim.engine import N_FILLS, WINDOW_VALID, Engine
+from freeml.sim.engine import N_FILLS, Engine
+from freeml.sim.window import valid_word
 from tests.cortexm.conftest import Compiled, on_board
 from tests.msp430_firmware.machine import samples
 
@@ -52,5 +53,5 @@ def test_a_firmware_that_takes_garbage_or_a_sample_twice_is_found(mutant: str, b
 
 
 def test_the_word_of_a_filled_window_is_hard_to_meet_by_chance() -> None:
-    word, check = np.frombuffer(WINDOW_VALID, dtype="<u2")
+    word, check = np.frombuffer(valid_word(0), dtype="<u2")
     assert word ^ check == 0xFFFF

@@ -113,7 +113,9 @@ def test_a_byte_that_nobody_asked_for_is_no_part_of_the_next_sample(compiled: Co
 PROBE = """
 #include "fml_hal_msp430.h"
 volatile uint32_t fml_probe_uj FML_SECTION(".noinit");
-struct { int8_t a[2]; } fml_window_inputs FML_SECTION(".window"), fml_window_outputs FML_SECTION(".window");
+volatile int8_t fml_window_inputs[2] FML_SECTION(".window");
+int8_t fml_window_outputs[2] FML_SECTION(".window");
+const fml_window_size_t fml_window_size = {2, 2, 2, 2};
 int main(void) {
     for (;;) {
         fml_probe_uj = fml_hal_energy_uj();

@@ -16,7 +16,7 @@ from freeml.ir.ops import Window
 from freeml.ir.store import from_bytes, to_bytes
 from freeml.ir.text import digest, parse, to_text
 from freeml.ir.verify import InvalidGraphError, verify
-from freeml.pipeline import plan_graph
+from freeml.pipeline import planned_graph
 from freeml.plan.cost import costs
 from freeml.plan.fuse import fuse, fused, fusible
 from freeml.plan.memory import plan_memory
@@ -110,7 +110,8 @@ def test_the_verifier_refuses_windows_that_overlap() -> None:
 
 
 def test_where_nothing_has_a_price_bytes_written_decide() -> None:
-    graph, plan, tiles = plan_graph(tiny_cnn(), HOST, None)
+    planned = planned_graph(tiny_cnn(), HOST, None)
+    graph, plan, tiles = planned.graph, planned.memory, planned.feasible
     assert [type(op).__name__ for op in graph.ops] == ["ConvPoolI8", "ConvPoolI8", "Reshape", "DenseI8"]
     alone = plan_memory(tiny_cnn(), in_place=False)
     apart = plan_tiles(tiny_cnn(), alone, HOST, sram_tile_bytes=4096)
@@ -135,7 +136,8 @@ def test_every_capacitor_that_did_before_still_does() -> None:
     assert alone < together
     kinds = {}
     for capacitor_uf in (alone, 1.05 * alone, together / 1.1, 1_000 * together):
-        made, _, tiles = plan_graph(graph, MSP430, capacitor_uf)
+        planned = planned_graph(graph, MSP430, capacitor_uf)
+        made, tiles = planned.graph, planned.feasible
         kinds[capacitor_uf] = sum(isinstance(op, q.ConvPoolI8) for op in made.ops)
         assert tiles.budget is not None
         assert all(layer.cost is not None and tiles.budget.covers_one(layer.cost) for layer in tiles.layers)
@@ -148,7 +150,7 @@ def test_every_capacitor_that_did_before_still_does() -> None:
 def test_no_network_is_refused_because_of_joining(graph: Graph, factor: float) -> None:
     if not any(True for _ in fusible(graph)):
         return
-    plan_graph(graph, MSP430, smallest_uf(graph) * factor)
+    planned_graph(graph, MSP430, smallest_uf(graph) * factor)
 
 
 def test_the_same_network_is_joined_the_same_way() -> None:

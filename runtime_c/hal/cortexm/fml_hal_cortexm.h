@@ -11,9 +11,6 @@
 extern "C" {
 #endif
 
-/* Before anything else that touches the hardware: clocks, pins, NVM. */
-void fml_board_start(void);
-
 /* Report FML_BOARD_FAULT, again and again. */
 __attribute__((noreturn)) void fml_board_fault(void);
 

@@ -173,6 +173,8 @@ void fml_board_tell(const fml_result_t *result) {
 __attribute__((noinline)) void fml_board_report(int status) {
     if (status == FML_PUBLISHED) {
         fml_board_tell(&fml_window_result);
+    }
+    if (status > 0) {
         return;
     }
     fml_text_put("freeml failed status=-");

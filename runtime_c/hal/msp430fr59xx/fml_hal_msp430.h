@@ -3,7 +3,7 @@
 #define FML_HAL_MSP430_H
 
 /* FML_SENSOR is one of these.
- * WINDOW: fml_board_inputs, which DMA, an interrupt or an emulator fills (fml_board_window.h).
+ * WINDOW: fml_window_inputs, which DMA, an interrupt or an emulator fills (fml_board_window.h).
  * REPLAY: samples in firmware/samples.h, one after the other as results come.
  * UART:   asks "freeml sample input=0 first=0 n=64\n" on eUSCI_A0 and waits for so many bytes, for as long as it takes. */
 #define FML_SENSOR_WINDOW 0

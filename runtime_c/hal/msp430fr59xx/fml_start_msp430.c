@@ -44,6 +44,10 @@ static void start_clock(void) {
     CSCTL0_H = 0;
 }
 
+/* All of it was done before main(). */
+void fml_board_start(void) {
+}
+
 __attribute__((used)) void fml_start(void) {
     start_clock();
     PM5CTL0 = 0;

@@ -1,21 +1,81 @@
 #include "fml_board_window.h"
 
 volatile fml_window_valid_t fml_window_valid FML_SECTION(".window");
+uint32_t fml_window_outputs_first FML_SECTION(".window");
 fml_result_t fml_window_result FML_SECTION(".window");
 uint8_t fml_board_shown;
 
+/* The piece of the inputs that is taken, and how many of its codes were. */
+static uint16_t piece;
+static size_t taken;
+
+/* Windows, inputs and outputs lie within reach of a pointer, so size_t counts them. */
+static size_t less(size_t a, size_t b) {
+    return b < a ? b : a;
+}
+
+__attribute__((noinline)) uint8_t fml_window_ready(uint16_t which) {
+    const uint16_t word = (uint16_t)(FML_WINDOW_VALID + which), check = (uint16_t)~word;
+    return fml_window_valid.word == word && fml_window_valid.check == check;
+}
+
 /* The window is free once its last code is in the tile buffer: a loss before that is committed takes both. */
+static void release(void) {
+    taken = 0;
+    piece++;
+    fml_window_valid.word = 0;
+}
+
 int fml_window_sample(uint16_t input, uint32_t first, uint32_t n, int8_t *dst) {
-    const volatile int8_t *from = fml_board_inputs[input] + (size_t)first;
-    if (fml_window_valid.word != FML_WINDOW_VALID || fml_window_valid.check != (uint16_t)~FML_WINDOW_VALID) {
-        return FML_NO_SAMPLE;
+    const size_t most = (size_t)fml_window_size.input_bytes;
+    if (input == 0 && first == 0) {
+        piece = 0;
+        taken = 0;
     }
-    for (size_t left = (size_t)n; left > 0; left--) {
-        *dst++ = *from++;
+    for (size_t left = (size_t)n; left > 0;) {
+        if (taken == 0 && !fml_window_ready(piece)) {
+            if (piece == 0) {
+                return FML_NO_SAMPLE;
+            }
+            continue; /* a sample that has begun goes on in this power cycle */
+        }
+        const volatile int8_t *from = fml_window_inputs + taken;
+        size_t run = less(most - taken, left);
+        left -= run;
+        taken += run;
+        for (; run > 0; run--) {
+            *dst++ = *from++;
+        }
+        if (taken == most) {
+            release();
+        }
     }
-    if (input + 1u == fml_board_model->n_inputs && first + n == fml_board_model->inputs[input].n_bytes) {
-        fml_window_valid.word = 0;
+    if (taken > 0 && input + 1u == fml_board_model->n_inputs && first + n == fml_board_model->inputs[input].n_bytes) {
+        release(); /* the last piece is shorter than the window */
     }
+    return FML_OK;
+}
+
+fml_status_t fml_window_show(const fml_ram_t *ram) {
+    const size_t most = (size_t)fml_window_size.output_bytes;
+    size_t at = 0;
+    fml_window_outputs_first = 0;
+    for (uint16_t i = 0; i < fml_board_model->n_outputs; i++) {
+        const size_t n_bytes = (size_t)fml_board_model->outputs[i].n_bytes;
+        for (size_t first = 0, run; first < n_bytes; first += run, at += run) {
+            if (at == most) {
+                fml_board_report(FML_BOARD_PIECE);
+                fml_window_outputs_first += most;
+                at = 0;
+            }
+            run = less(most - at, n_bytes - first);
+            const fml_status_t status = fml_read_output(ram, i, first, run, fml_window_outputs + at);
+            if (status != FML_OK) {
+                return status;
+            }
+        }
+    }
+    fml_board_shown = 1;
     return FML_OK;
 }
 

@@ -1,6 +1,6 @@
 /* made by a test */
-/* Firmware: infer on what the sensor gives, for ever; report each result. */
-#include "fml_hal_msp430.h"
+/* Firmware: infer on what the sensors show, for ever; report each result. */
+#include "fml_board_window.h"
 #include "tiny_residual.h"
 
 static tiny_residual_nvm_t nvm FML_SECTION(".nvm");
@@ -9,19 +9,14 @@ static union {
     uint32_t align;
 } sram FML_SECTION(".noinit");
 
-/* What is outside sees: codes of all inputs, and of the outputs from one report to the next, one after the other. */
-struct {
-    volatile int8_t input_0[32];
-} fml_window_inputs FML_SECTION(".window");
-struct {
-    int8_t output_0[3];
-} fml_window_outputs FML_SECTION(".window");
-
-const volatile int8_t *const fml_board_inputs[1] = {
-    fml_window_inputs.input_0,
-};
-static int8_t *const outputs[1] = {
-    fml_window_outputs.output_0,
+/* What is outside sees: codes of all inputs, and the outputs from one report to the next, one after the other. */
+volatile int8_t fml_window_inputs[32] FML_SECTION(".window");
+int8_t fml_window_outputs[3] FML_SECTION(".window");
+const fml_window_size_t fml_window_size = {
+    .inputs_bytes = 32,
+    .outputs_bytes = 3,
+    .input_bytes = sizeof fml_window_inputs,
+    .output_bytes = sizeof fml_window_outputs,
 };
 
 const fml_model_t *const fml_board_model = &tiny_residual_model;
@@ -34,14 +29,11 @@ fml_status_t fml_board_result(fml_result_t *result)
 int main(void)
 {
     fml_ram_t ram;
+    fml_board_start();
     fml_boot(&ram, &tiny_residual_model, nvm.bytes, sram.bytes);
     for (;;) {
         const fml_status_t status = fml_infer(&ram);
-        fml_status_t shown = FML_OK;
-        for (uint16_t i = 0; shown == FML_OK && i < tiny_residual_model.n_outputs; i++) {
-            shown = fml_read_output(&ram, i, 0, tiny_residual_model.outputs[i].n_bytes, outputs[i]);
-        }
-        fml_board_shown = shown == FML_OK; /* the next step reports */
+        (void)fml_window_show(&ram); /* if there is a result, the next step reports it */
         if (status < FML_NOT_REPORTED) {
             fml_board_report(status);
         }

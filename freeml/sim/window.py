@@ -1,0 +1,86 @@
+"""The windows of a firmware that an emulator fills and reads: runtime_c/hal/window, and where they lie in an ELF.
+
+A window holds everything, or pieces in turn. A piece of the sample is wanted when the firmware calls
+fml_window_ready(); the sensor knows by itself which one comes next, from the first one on after a power-on. A piece of
+the outputs lies in the window when it calls fml_board_report().
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from freeml.errors import ToolFailed
+from freeml.firmware.elf import Firmware
+
+VALID = 0x5AC3
+"""FML_WINDOW_VALID of fml_board_window.h: piece 0 of a sample is there."""
+PIECE = 100
+"""FML_BOARD_PIECE: status of a report of a piece of the outputs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Addresses, and bytes: of all inputs and outputs, and of the windows.
+
+    ready  fml_window_ready; None in a firmware that has its samples from elsewhere
+    """
+
+    inputs: int
+    outputs: int
+    valid: int
+    first: int
+    ready: int | None
+    inputs_bytes: int
+    outputs_bytes: int
+    input_bytes: int
+    output_bytes: int
+
+    @classmethod
+    def of(cls, firmware: Firmware) -> Window:
+        """The windows of an ELF. Raises ToolFailed where it has none."""
+        symbols = firmware.symbols
+        try:
+            inputs, outputs, valid, first = (
+                symbols[f"fml_window_{name}"][0] for name in ("inputs", "outputs", "valid", "outputs_first")
+            )
+            sizes = struct.unpack("<4I", _constant(firmware.segments, symbols["fml_window_size"][0], 16))
+        except KeyError as error:
+            raise ToolFailed(f"not a firmware of freeml: there is no {error}", where=firmware.path.name) from error
+        ready = symbols.get("fml_window_ready")
+        return cls(inputs, outputs, valid, first, ready[0] if ready else None, *sizes)
+
+    @property
+    def n_pieces(self) -> int:
+        """Of a sample."""
+        return -(-self.inputs_bytes // self.input_bytes)
+
+    def piece(self, codes: bytes, number: int) -> bytes:
+        """Of all codes, those of a piece."""
+        return codes[number * self.input_bytes : (number + 1) * self.input_bytes]
+
+    def check_codes(self, codes: bytes) -> None:
+        """Raises ValueError where these are not the codes of all inputs."""
+        if len(codes) != self.inputs_bytes:
+            raise ValueError(f"the firmware's inputs have {self.inputs_bytes} bytes, not {len(codes)}")
+
+    def with_piece(self, outputs: bytes, first: int, window: bytes) -> bytes:
+        """All outputs as known so far, after a look into the window. Raises ToolFailed for bytes that there are not."""
+        if first >= self.outputs_bytes or first % self.output_bytes:
+            raise ToolFailed(f"the firmware shows outputs from byte {first} on, it has {self.outputs_bytes}")
+        shown = window[: self.outputs_bytes - first]
+        return outputs[:first] + shown + outputs[first + len(shown) :]
+
+
+def valid_word(piece: int) -> bytes:
+    """fml_window_valid while this piece of a sample is in the window."""
+    word = (VALID + piece) & 0xFFFF
+    return struct.pack("<HH", word, word ^ 0xFFFF)
+
+
+def _constant(segments: Sequence[tuple[int, bytes]], address: int, n_bytes: int) -> bytes:
+    for start, content in segments:
+        if start <= address and address + n_bytes <= start + len(content):
+            return content[address - start : address - start + n_bytes]
+    raise KeyError("fml_window_size")
