@@ -26,7 +26,7 @@ from freeml.frontend.load import LoadedModel, load_model
 from freeml.ir.graph import Graph
 from freeml.needs import Region, regions
 from freeml.passes.pipeline import run_passes
-from freeml.pipeline import c_files, for_toolchain, measure_memory, plan_graph
+from freeml.pipeline import c_files, for_toolchain, measure_memory, planned_graph
 from freeml.plan.progress import inference, smallest_capacitor_uf
 from freeml.plan.whole import plan_as_it_is
 from freeml.quantize.lower import lower
@@ -56,8 +56,9 @@ def coded(loaded: LoadedModel) -> Graph:
 
 def compile_for(graph: Graph, board: Board) -> tuple[Mapping[str, Region], float | None]:
     """Memory table of the firmware, and charge of an inference in pC. Raises DoesNotFit."""
-    graph, memory, tiles = plan_graph(graph, board, None)
-    program, files = c_files(graph, memory, tiles, board, header=())
+    planned = planned_graph(graph, board, None)
+    tiles = planned.feasible
+    program, files = c_files(planned.graph, planned.memory, tiles, board, header=(), windows=planned.windows)
     needed, _ = measure_memory(program, files, board, TOOLCHAIN)
     board.check_fit(**{name: needed[name] for name in _LIMITED})
     made = inference(tiles)
@@ -108,7 +109,7 @@ def _capacitors(analysis: Analysis, graph: Graph, board: Board) -> Iterator[str]
         return
     for factor, does in ((1.0, True), (0.9, False)):
         try:
-            plan_graph(graph, board, own * factor)
+            planned_graph(graph, board, own * factor)
             found = True
         except DoesNotFit as error:
             found = error.region != "energy"

@@ -30,10 +30,9 @@ from freeml.firmware.output import Output
 from freeml.frontend.load import LoadedModel, load_model
 from freeml.ir.graph import Graph
 from freeml.needs import bounds
-from freeml.pipeline import c_files, for_toolchain, measure_memory, optimise, quantize_with
+from freeml.pipeline import c_files, for_toolchain, measure_memory, optimise, planned_graph, quantize_with
 from freeml.plan.energy import TileCost, budget_of
 from freeml.plan.tiles import TilePlan
-from freeml.plan.whole import plan_whole
 from freeml.profile import measure_boots, measure_steps, random_codes
 from freeml.sim.board import start_engine
 from freeml.sim.engine import Taken
@@ -145,16 +144,14 @@ def row(one: Network, board_name: str, toolchain: Toolchain) -> Row | Refused:
 
 def compiled(one: Network, board: Board, toolchain: Toolchain, out: Path) -> tuple[Output, TilePlan]:
     """The folder and the tiles that `freeml compile` makes of a network. Raises DoesNotFit, ToolMissing."""
-    planned = plan_whole(one.graph, board)
-    if planned.refusal is not None:
-        raise planned.refusal
-    assert planned.tiles is not None
-    program, files = c_files(planned.graph, planned.memory, planned.tiles, board, header=())
+    planned = planned_graph(one.graph, board, None)
+    tiles = planned.feasible
+    program, files = c_files(planned.graph, planned.memory, tiles, board, header=(), windows=planned.windows)
     if not all(region.fits for region in bounds(planned, board).values()):  # only what the linker makes of it can tell
         needed, _ = measure_memory(program, files, board, toolchain)
         board.check_fit(**{region: needed[region] for region in ("flash_bytes", "nvm_bytes", "sram_bytes")})
     write_folder(out, files)
-    return Output(out, manifest(board), planned.graph, one.float_graph), planned.tiles
+    return Output(out, manifest(board), planned.graph, one.float_graph), tiles
 
 
 def compared(name: str, board: Board, toolchain: Toolchain, output: Output, tiles: TilePlan, analysis: Analysis) -> Row:
