@@ -6,16 +6,19 @@ import numpy as np
 import pytest
 
 from benchmarks.mutants.mutant import table
+from freeml.firmware.elf import read_firmware
 from freeml.firmware.output import Output
-from freeml.sim.engine import N_FILLS, Engine
-from freeml.sim.window import valid_word
+from freeml.sim.cortexm import CortexMEngine
+from freeml.sim.engine import N_FILLS
+from freeml.sim.msp430_board import Msp430Board
+from freeml.sim.window import Window, valid_word
 from tests.cortexm.conftest import Compiled, on_board
 from tests.msp430_firmware.machine import samples
 
 BOARDS = ("qemu_m0", "qemu_m4", "nucleo_l476rg", "msp430fr5994")
 
 
-def started(output: Output) -> Engine:
+def started(output: Output) -> Msp430Board | CortexMEngine:
     engine = on_board(output).model.engine
     engine.nvm = bytes(len(engine.nvm))
     return engine
@@ -38,6 +41,19 @@ def test_a_window_that_was_captured_is_no_sample_any_more(board: str, compiled: 
     engine.power_on()
     assert engine.infer(codes).outputs == expected
     assert engine.infer(other).outputs == other_expected
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_a_valid_word_that_ram_kept_through_a_loss_is_no_sample(board: str, compiled: Compiled) -> None:
+    """SRAM decays in parts: word and check may stand beside codes that do not."""
+    output = compiled("digits", board)
+    engine = started(output)
+    window = Window.of(read_firmware(engine.firmware.path, engine.memory))
+    for codes, expected in samples(output, 2):
+        engine.power_on()
+        write = engine.chip.write_memory if isinstance(engine, Msp430Board) else engine._uc.mem_write
+        write(window.valid, valid_word(0))
+        assert engine.infer(codes).outputs == expected
 
 
 @pytest.mark.parametrize("board", ["qemu_m4", "msp430fr5994"])

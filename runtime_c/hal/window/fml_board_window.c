@@ -19,15 +19,23 @@ __attribute__((noinline)) uint8_t fml_window_ready(uint16_t which) {
     return fml_window_valid.word == word && fml_window_valid.check == check;
 }
 
+void fml_window_empty(void) {
+    fml_window_valid.word = 0;
+    fml_window_valid.check = 0;
+}
+
 /* The window is free once its last code is in the tile buffer: a loss before that is committed takes both. */
 static void release(void) {
     taken = 0;
     piece++;
-    fml_window_valid.word = 0;
+    fml_window_empty();
 }
 
 int fml_window_sample(uint16_t input, uint32_t first, uint32_t n, int8_t *dst) {
     const size_t most = (size_t)fml_window_size.input_bytes;
+    if (input >= fml_board_model->n_inputs || first + n > fml_board_model->inputs[input].n_bytes) {
+        return FML_NO_SAMPLE; /* another model of the same firmware, whose sample is not in this window */
+    }
     if (input == 0 && first == 0) {
         piece = 0;
         taken = 0;

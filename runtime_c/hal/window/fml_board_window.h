@@ -47,6 +47,10 @@ extern volatile fml_window_valid_t fml_window_valid;
 /* Whether a piece of the inputs is in the window. An emulator knows by a call of this function that codes are wanted. */
 uint8_t fml_window_ready(uint16_t which);
 
+/* The window has no piece. main() calls it after every reset, as RAM may have kept a valid word through a loss, and codes that
+ * went on changing; who samples fills the window again. */
+void fml_window_empty(void);
+
 /* fml_hal_sample() from the window; FML_NO_SAMPLE while there is no piece 0. */
 int fml_window_sample(uint16_t input, uint32_t first, uint32_t n, int8_t *dst);
 

@@ -30,6 +30,7 @@ int main(void)
 {
     fml_ram_t ram;
     fml_board_start();
+    fml_window_empty();
     fml_boot(&ram, &tiny_residual_model, nvm.bytes, sram.bytes);
     for (;;) {
         const fml_status_t status = fml_infer(&ram);
