@@ -45,10 +45,12 @@ class Window:
             inputs, outputs, valid, first = (
                 symbols[f"fml_window_{name}"][0] for name in ("inputs", "outputs", "valid", "outputs_first")
             )
-            sizes = struct.unpack("<4I", _constant(firmware.segments, symbols["fml_window_size"][0], 16))
+            whole = tuple(symbols[f"fml_window_{name}"][1] for name in ("inputs", "outputs"))
         except KeyError as error:
             raise ToolFailed(f"not a firmware of freeml: there is no {error}", where=firmware.path.name) from error
-        ready = symbols.get("fml_window_ready")
+        ready, size = symbols.get("fml_window_ready"), symbols.get("fml_window_size")
+        # A program that looks at neither window has no use for the sizes, and the linker leaves them out.
+        sizes = struct.unpack("<4I", _constant(firmware.segments, size[0], 16)) if size else whole + whole
         return cls(inputs, outputs, valid, first, ready[0] if ready else None, *sizes)
 
     @property
@@ -83,4 +85,4 @@ def _constant(segments: Sequence[tuple[int, bytes]], address: int, n_bytes: int)
     for start, content in segments:
         if start <= address and address + n_bytes <= start + len(content):
             return content[address - start : address - start + n_bytes]
-    raise KeyError("fml_window_size")
+    raise ToolFailed(f"no constant of {n_bytes} bytes at {address:#x} is in the firmware")

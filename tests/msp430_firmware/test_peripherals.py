@@ -119,6 +119,7 @@ const fml_window_size_t fml_window_size = {2, 2, 2, 2};
 int main(void) {
     for (;;) {
         fml_probe_uj = fml_hal_energy_uj();
+        fml_window_outputs_first = 0;
         fml_board_report(FML_PUBLISHED);
     }
 }
