@@ -181,6 +181,7 @@ typedef struct {
 
 int crash_set_add(crash_set_t *set, uint64_t key); /* 1 if new */
 int crash_set_has(const crash_set_t *set, uint64_t key);
+void crash_set_clear(crash_set_t *set); /* stays small where it was */
 
 /* Every run without losses, for each sequence of samples and readings: its commit images become the legal ones. What these
  * runs publish must be what runs from a blank NVM publish. Returns 0 if one diverges. */

@@ -10,6 +10,7 @@
  * commits are checked to be legal. If each segment that starts from a legal commit image closes with legal commits, then
  * no sequence of losses leaves the legal ones, whatever segments it crosses.
  *
+ * Images of two segments differ in the commit record, so each segment has sets of its own.
  * Memory: images of a segment are chains of changes (node_t) from C; only a few committed images are kept whole. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,7 +50,8 @@ static struct {
     uint32_t n_nodes, nodes_room, keep, n_items, items_room, n_stack, stack_room, chain_room;
     uint32_t n_faults, faults_room;
     uint32_t node, item, step_bytes, next;
-    crash_set_t visited, windows;
+    crash_set_t commits;          /* segments, done or to do */
+    crash_set_t visited, windows; /* images of this segment, and with the writes that wait: sets that a cache holds */
     uint64_t pending; /* hash of the pending writes */
     entry_t *entry, *todo;
     const crash_fault_t *judged; /* of the loss that is considered */
@@ -294,7 +296,7 @@ static void run(uint32_t i) {
     }
     const crash_position_t at = world_position();
     if ((at.sequence < world.options->n_inferences || at.step != 0) && at.progress <= world.options->stop_progress &&
-        crash_set_add(&closure.visited, world_key(&at))) {
+        crash_set_add(&closure.commits, world_key(&at))) {
         const entry_t *from = closure.entry;
         world.report->images++;
         add_entry(from->writes + world.cycle_writes,
@@ -326,6 +328,10 @@ static int close_segment(entry_t *entry, crash_layer_t *layers, double until) {
     closure.n_items = closure.n_stack = closure.n_faults = 0;
     restore(0);
     world_enter();
+    crash_set_clear(&closure.visited);
+    crash_set_clear(&closure.windows);
+    const crash_position_t at = world_position();
+    crash_set_add(&closure.visited, world_key(&at));
     closure.step_bytes = 0;
     for (uint32_t i = 0; i < world.n_bytes; i++) {
         closure.step_bytes += world.allowed[i] == world.epoch;
@@ -363,7 +369,7 @@ void crash_closure(const fml_model_t *model, const crash_options_t *options, con
         closure.nodes = grown(NULL, 0, &closure.nodes_room, sizeof *closure.nodes);
         world_start_image(options->start);
         const crash_position_t at = world_position();
-        crash_set_add(&closure.visited, world_key(&at));
+        crash_set_add(&closure.commits, world_key(&at));
         report->images = 1;
         report->writes = report->boots = 0;
         add_entry(0, 0, 0);
@@ -394,6 +400,7 @@ void crash_closure(const fml_model_t *model, const crash_options_t *options, con
     free(closure.stack);
     free(closure.chain);
     free(closure.faults);
+    free(closure.commits.keys);
     free(closure.visited.keys);
     free(closure.windows.keys);
     crash_legal_close();

@@ -38,6 +38,17 @@ int crash_set_has(const crash_set_t *set, uint64_t key) {
     return 0;
 }
 
+void crash_set_clear(crash_set_t *set) {
+    enum { SMALL_ROOM = 1 << 14 };
+    if (set->room > SMALL_ROOM) {
+        free(set->keys);
+        memset(set, 0, sizeof *set);
+    } else if (set->n > 0) {
+        memset(set->keys, 0, set->room * sizeof *set->keys);
+        set->n = 0;
+    }
+}
+
 int crash_set_add(crash_set_t *set, uint64_t key) {
     key += key == 0;
     if (crash_set_has(set, key)) {
