@@ -27,8 +27,8 @@ from freeml.ir.ops import Concat, Reshape
 from freeml.plan.energy_work import PARTIAL_BYTES, kernel_calls
 from freeml.plan.reads import part_read, reads
 from freeml.profile import measure_steps, random_codes
-from freeml.sim.board import start_engine
 from freeml.sim.engine import Engine
+from freeml.sim.on_board import start_engine
 
 NETWORKS = ("digits", "mnist8", "har", "kws", "resnet8")
 BOARDS = ("msp430fr5994", "nucleo_l476rg")

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from freeml.analysis import Analysis, analyze
-from freeml.board import Board, board_names, load_board
+from freeml.board.board import Board, board_names, load_board
 from freeml.data.folders import data_root
 from freeml.errors import DoesNotFit, FreemlError
 from freeml.firmware.build import Toolchain

@@ -16,12 +16,13 @@ from typing import Any
 
 from benchmarks.power_loss.models import source
 from freeml import CompileOptions, compile_model
+from freeml.board.core import MSP430
 from freeml.data import load
 from freeml.errors import DoesNotFit, ToolMissing
 from freeml.firmware.build import Toolchain, find_cross_compiler
 from freeml.firmware.check import random_dataset, verify_output
 from freeml.firmware.output import read_output
-from freeml.sim.board import OnBoard
+from freeml.sim.on_board import OnBoard
 
 NETWORKS = ("digits", "tiny_cnn", "mnist8", "har", "kws")
 BOARDS = ("msp430fr5994", "qemu_m0", "qemu_m4", "qemu_m33")
@@ -53,7 +54,7 @@ def row(
         find_cross_compiler(toolchain, memory)
     except (DoesNotFit, ToolMissing) as error:
         return {**told, "error": error.what}
-    if memory.is_msp430 and network == "kws":
+    if memory.family is MSP430 and network == "kws":
         samples = min(samples, SAMPLES_OF_KWS_ON_MSP430)
     on_board = OnBoard.start(output, toolchain)
     dataset = load(data, "all", limit=samples) if data else random_dataset(output.graph, samples, 0)

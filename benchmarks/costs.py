@@ -21,7 +21,7 @@ from pathlib import Path
 from benchmarks.cycles.measure import manifest
 from benchmarks.power_loss.models import source
 from freeml.analysis import Analysis, analyze
-from freeml.board import Board, board_names, load_board
+from freeml.board.board import Board, board_names, load_board
 from freeml.codegen.emit import write_folder
 from freeml.codegen.names import identifier
 from freeml.errors import DoesNotFit
@@ -34,8 +34,8 @@ from freeml.pipeline import c_files, for_toolchain, measure_memory, optimise, pl
 from freeml.plan.energy import TileCost, budget_of
 from freeml.plan.tiles import TilePlan
 from freeml.profile import measure_boots, measure_steps, random_codes
-from freeml.sim.board import start_engine
 from freeml.sim.engine import Taken
+from freeml.sim.on_board import start_engine
 
 NETWORKS = ("digits", "tiny_cnn", "mnist8", "har", "kws", "resnet8")
 BOARDS = tuple(name for name in board_names() if load_board(name).memory_map)

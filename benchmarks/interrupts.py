@@ -25,14 +25,15 @@ import numpy as np
 
 from benchmarks.power_loss.models import source
 from freeml import CompileOptions, compile_model
-from freeml.board import load_board
+from freeml.board.board import load_board
+from freeml.board.core import MSP430
+from freeml.board.memory import MemoryMap
 from freeml.errors import ToolMissing
 from freeml.firmware.build import Build, Toolchain, build_firmware, memory_map
 from freeml.firmware.output import Output, read_output
-from freeml.memory_map import MemoryMap
-from freeml.sim.cortexm import CortexMEngine
+from freeml.sim.cortexm.engine import CortexMEngine
 from freeml.sim.interrupts import Interrupted, Interruptible, Interrupts, interrupt_everywhere, interrupt_once
-from freeml.sim.msp430_board import Msp430Board
+from freeml.sim.msp430.engine import Msp430Board
 
 BOARDS = ("msp430fr5994", "nucleo_l476rg", "nucleo_l073rz", "qemu_m4")
 TOOLCHAINS: tuple[Toolchain, ...] = ("zig", "gcc")
@@ -77,7 +78,7 @@ HANDLERS = {
 
 def add_handler(output: Output, handler: str = "") -> None:
     """Put the handler into the main.c of a compiled folder. handler: one of HANDLERS, the board's by default."""
-    is_msp430 = memory_map(output).is_msp430
+    is_msp430 = memory_map(output).family is MSP430
     name, path = output.graph.name, output.folder / "firmware" / "main.c"
     text, include, boot = path.read_text(), f'#include "{name}.h"\n', "    fml_boot(&ram"
     for needed in (include, boot):
@@ -97,7 +98,7 @@ def board_of(output: Output, built: Build) -> Interrupts:
     """The emulated board with such a firmware, and where its interrupt comes from."""
     name = output.manifest["options"]["board"]
     engine: Interruptible
-    if built.memory.is_msp430:
+    if built.memory.family is MSP430:
         engine, interrupt = Msp430Board(built.firmware.path, load_board(name)), WATCHDOG
     else:
         engine, interrupt = CortexMEngine(built.firmware.path, load_board(name)), SYSTICK

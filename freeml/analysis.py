@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from freeml.board import Board
+from freeml.board.board import Board
 from freeml.errors import BadModel, DoesNotFit, UnsupportedOp
 from freeml.firmware.build import Toolchain
 from freeml.frontend.load import LoadedModel

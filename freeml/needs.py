@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from freeml.board import Board
+from freeml.board.board import Board
 from freeml.codegen.generate import generate
 from freeml.codegen.program import Program
 from freeml.plan.whole import Planned
@@ -82,7 +82,7 @@ def regions(board: Board, needed: Mapping[str, int]) -> dict[str, Region]:
         both = Region(needed["flash_bytes"] + needed["nvm_bytes"], limits["flash_bytes"])
         found = {"flash": found["flash"], "nvm": found["nvm"], "shared": both, "sram": found["sram"]}
     memory = board.memory_map
-    if memory is not None and memory.is_msp430 and "near_bytes" in needed:
+    if memory is not None and memory.family.has_far_memory and "near_bytes" in needed:
         found["near"] = Region(needed["near_bytes"], memory.flash_bytes)
     return found
 

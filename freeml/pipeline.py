@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from freeml.board import Board, load_board
+from freeml.board.board import Board, load_board
+from freeml.board.cost_table import read_cost_table
 from freeml.codegen.emit import check_target, firmware_files, project_files, render, runtime_files, write_folder
 from freeml.codegen.generate import generate
 from freeml.codegen.names import identifier
 from freeml.codegen.program import Program
-from freeml.cost_table import read_cost_table
 from freeml.data import Dataset, fit_inputs, load
 from freeml.data.accuracy import answers, rating, score
 from freeml.data.findings import calibration_findings, joined, model_findings, range_findings
@@ -41,7 +41,7 @@ from freeml.plan.windows import Windows
 from freeml.quantize.errors import LayerError, layer_errors
 from freeml.quantize.scales import missing
 from freeml.quantize.search import MAX_SAMPLES, Quantized, quantize
-from freeml.sim.msp430_charge import charge_entry
+from freeml.sim.msp430.charge import charge_entry
 from freeml.version import __version__
 
 Progress = Callable[[str], None]

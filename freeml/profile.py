@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from freeml.board import Board
+from freeml.board.board import Board
+from freeml.board.cost_table import CostTable, LayerCost, StepCost
 from freeml.codegen.emit import write_folder
-from freeml.cost_table import CostTable, LayerCost, StepCost
 from freeml.errors import BadBoard, BadData, BadOutput, ToolFailed
 from freeml.firmware.build import Toolchain
 from freeml.firmware.output import Output
@@ -31,8 +31,8 @@ from freeml.plan.tiles import MAX_WORD_TILES, Cut, TilePlan, recut_tiles
 from freeml.plan.verify import verify_plan
 from freeml.plan.verify_tiles import verify_tiles
 from freeml.plan.windows import Windows
-from freeml.sim.board import start_engine
 from freeml.sim.engine import Engine, Taken
+from freeml.sim.on_board import start_engine
 from freeml.version import __version__
 
 _STEP_END = "fml_nvm_commit"

@@ -7,8 +7,8 @@ import struct
 from collections.abc import Iterable
 
 from freeml.firmware.output import Output
-from freeml.sim.control_block import ControlBlock
 from freeml.sim.engine import Engine
+from freeml.sim.power_loss.control_block import ControlBlock
 
 
 def images_passed(engine: Engine, codes: bytes) -> set[bytes]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from freeml.board import Board, board_names, load_board
+from freeml.board.board import Board, board_names, load_board
 from freeml.errors import BadBoard, DoesNotFit
 
 BOARDS = Path(__file__).resolve().parents[1] / "boards"

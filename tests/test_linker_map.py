@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from freeml import CompileOptions, compile_model
+from freeml.board.core import MSP430
 from freeml.errors import ToolFailed
 from freeml.firmware.build import Toolchain, build_firmware
 from freeml.firmware.output import read_output
@@ -49,7 +50,7 @@ def test_the_manifest_says_what_the_linker_says(board: str, toolchain: Toolchain
     data = sum(s.n_bytes for name, s in sections.items() if name.startswith(".data"))
     nvm = sections[".nvm"].n_bytes
     flash = taken["flash"] + data + taken.get("far", 0)
-    if memory.is_msp430:
+    if memory.family is MSP430:
         # Near FRAM holds the NVM image as well; signatures and vectors lie behind what may be used.
         last = memory.flash_base + memory.flash_bytes
         flash += sum(s.n_bytes for s in sections.values() if last <= s.address < 0x10000) - nvm

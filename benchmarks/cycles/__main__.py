@@ -17,9 +17,9 @@ import freeml
 from benchmarks.cycles.design import designs
 from benchmarks.cycles.fit import envelope, priced
 from benchmarks.cycles.measure import Sample, readings, samples, start
-from freeml.board import Board, load_board
+from freeml.board.board import Board, load_board
+from freeml.board.cycle_table import sources_digest, wait_states
 from freeml.codegen.emit import kernel_file
-from freeml.cycle_table import sources_digest, wait_states
 from freeml.firmware.build import Toolchain, find_cross_compiler, object_flags
 from freeml.firmware.size import measure
 

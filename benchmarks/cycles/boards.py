@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks.cycles.design import INPUT_BYTES, Design, designs
 from benchmarks.cycles.fit import HEADROOM, envelope, priced
 from benchmarks.cycles.measure import around, readings, samples, start
-from freeml.board import Board, board_names, load_board
+from freeml.board.board import Board, board_names, load_board
 from freeml.errors import DoesNotFit
 from freeml.firmware.build import Toolchain
 from freeml.ir.ops import Reshape

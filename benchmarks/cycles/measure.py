@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.cycles.design import INPUT_BYTES, Design
-from freeml.board import Board
+from freeml.board.board import Board
 from freeml.codegen.emit import write_folder
 from freeml.codegen.layers import layer_of
 from freeml.firmware.build import Toolchain
@@ -24,9 +24,9 @@ from freeml.plan.memory import MemoryPlan, plan_memory
 from freeml.plan.reads import Ints
 from freeml.plan.tiles import Cut, LayerTiles, TilePlan, recut_tiles
 from freeml.plan.verify_tiles import verify_tiles
-from freeml.sim.board import start_engine
 from freeml.sim.engine import Engine, Taken
-from freeml.sim.msp430_charge import charge_entry
+from freeml.sim.msp430.charge import charge_entry
+from freeml.sim.on_board import start_engine
 
 _STEP_END = "fml_nvm_commit"
 N_SAMPLES = 2

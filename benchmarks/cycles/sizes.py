@@ -17,7 +17,7 @@ from pathlib import Path
 from benchmarks.costs import TOOLCHAINS, network
 from benchmarks.cycles.design import designs
 from benchmarks.cycles.measure import tile_plan
-from freeml.board import Board, board_names, load_board
+from freeml.board.board import Board, board_names, load_board
 from freeml.errors import DoesNotFit
 from freeml.firmware.build import Toolchain
 from freeml.firmware.measure import measure_firmware

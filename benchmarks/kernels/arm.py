@@ -22,7 +22,7 @@ from freeml.errors import ToolMissing
 from freeml.firmware.build import Toolchain, build_firmware
 from freeml.firmware.check import verify_output
 from freeml.firmware.output import Output, read_output
-from freeml.sim.board import OnBoard
+from freeml.sim.on_board import OnBoard
 
 TINY_CNN = "benchmarks.tiny_cnn.model:samples"
 LARGE_CAPACITOR_UF = 100_000.0

@@ -24,9 +24,9 @@ from freeml.errors import ToolMissing
 from freeml.firmware.build import Toolchain, build_firmware
 from freeml.firmware.check import verify_output
 from freeml.firmware.output import Output, read_output
-from freeml.sim.board import OnBoard
-from freeml.sim.msp430 import Msp430
-from freeml.sim.msp430_types import Limits
+from freeml.sim.msp430.chip import Msp430
+from freeml.sim.msp430.types import Limits
+from freeml.sim.on_board import OnBoard
 
 BOARD = "msp430fr5994"
 CAPACITOR_UF = 1000.0

@@ -22,7 +22,7 @@ from freeml.firmware.check import random_dataset
 from freeml.firmware.output import Output, read_output
 from freeml.ir.interpret import encode_inputs
 from freeml.sim.answers import answers_of
-from freeml.sim.board import OnBoard, closure_of, images_of
+from freeml.sim.on_board import OnBoard, closure_of, images_of
 
 BOARDS = ("msp430fr5994", "msp430fr5969", "qemu_m4", "qemu_m0", "nucleo_l476rg")
 TOOLCHAINS: tuple[Toolchain, ...] = ("zig", "gcc")
@@ -66,7 +66,7 @@ def rows(networks: Sequence[str], boards: Sequence[str], limit_s: float) -> Iter
                             found = closed(output, other, toolchain, limit_s)
                         else:
                             dataset = random_dataset(output.graph, 1, 0)
-                            found = emulated.cut_power(dataset, mode, limit_s=limit_s)
+                            found = emulated.lose_power(dataset, mode, limit_s=limit_s)
                         kept = ("closed", "images", "divergences", "reason", "seconds")
                         cuts = found.get("cuts", found["images"])
                         yield {**told, "cuts": cuts, **{key: found[key] for key in kept}}

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.power_loss.models import LARGE, SMALL, compiled
-from freeml.sim.crash import BEHAVIOURS
-from freeml.sim.power_loss import cut_power
+from freeml.sim.power_loss.explorer import BEHAVIOURS
+from freeml.sim.power_loss.host import lose_power_on_host
 
 
 def measure(
@@ -29,7 +29,7 @@ def measure(
     with tempfile.TemporaryDirectory() as work:
         for name in names:
             for nvm in nvms:
-                closure = cut_power(compiled(name, Path(work), nvm), "all", limit_s=limit_s)
+                closure = lose_power_on_host(compiled(name, Path(work), nvm), "all", limit_s=limit_s)
                 kept = ("closed", "images", "writes", "divergences", "seconds", "reason")
                 rows.append({"model": name, "nvm": nvm, **{key: closure[key] for key in kept}})
                 on_row(rows[-1])

@@ -37,7 +37,7 @@ def analyze(ctx: click.Context, model: str, board: str, capacitor: str | None, t
     """
     from freeml.analysis import analyze as analyze_model
     from freeml.analysis import described
-    from freeml.board import load_board
+    from freeml.board.board import load_board
     from freeml.frontend.load import load_model
     from freeml.units import parse_capacitor
 

@@ -11,7 +11,7 @@ from freeml.cli.options import json_option
 from freeml.cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from freeml.board import Board
+    from freeml.board.board import Board
 
 
 @click.group("boards", invoke_without_command=True, short_help="List the boards that freeml knows.")
@@ -53,7 +53,7 @@ def show_command(terminal: Terminal, name: str) -> None:
     Example:
       freeml boards show host
     """
-    from freeml.board import load_board
+    from freeml.board.board import load_board
 
     board = load_board(name)
     terminal.result(_plain(board))
@@ -90,7 +90,7 @@ def _figures(board: Board) -> Iterator[tuple[str, tuple[str, str]]]:
 
 
 def _list(terminal: Terminal) -> None:
-    from freeml.board import board_names, load_board
+    from freeml.board.board import board_names, load_board
 
     known = [load_board(name) for name in board_names()]
     terminal.result({"boards": [_plain(board) for board in known]})

@@ -52,7 +52,7 @@ def build(terminal: Terminal, out: Path, toolchain: Toolchain) -> None:
     if not terminal.as_json:
         memory = made.memory
         limits = {"flash": memory.flash_bytes, "ram": memory.ram_bytes - memory.stack_bytes, "nvm": memory.nvm_bytes}
-        if memory.is_msp430:  # one FRAM: code, constants and NVM image below 64 KB, weights where there is room
+        if memory.family.has_far_memory:  # one FRAM: all but weights below 64 KB
             near_bytes = memory.flash_bytes - size.nvm_bytes
             limits |= {"flash": near_bytes + memory.far_bytes, "nvm": memory.flash_bytes - size.text_bytes}
         show_build(terminal, found, limits)

@@ -50,7 +50,7 @@ def demo(ctx: click.Context, out: Path | None) -> None:
     from freeml.firmware.output import read_output
     from freeml.pipeline import compile_model
     from freeml.resources import resource
-    from freeml.sim.power_loss import cut_power
+    from freeml.sim.power_loss.host import lose_power_on_host
 
     terminal = ctx.ensure_object(Terminal)
     with ExitStack() as stack:
@@ -64,7 +64,7 @@ def demo(ctx: click.Context, out: Path | None) -> None:
         predicted = _predicted(output, dataset)
         with terminal.steps() as progress:
             progress("cut the power at every write, again and again")
-            closure = cut_power(output, "all", dataset)
+            closure = lose_power_on_host(output, "all", dataset)
     terminal.result({"compile": {**manifest, "out": str(out) if out else None}, "verify": checked, "closure": closure})
     if not terminal.as_json:
         show_manifest(terminal, manifest)

@@ -15,7 +15,7 @@ from freeml.cli.terminal import Terminal, printable
 
 if TYPE_CHECKING:
     from freeml.firmware.build import Toolchain
-    from freeml.sim.board import OnBoard
+    from freeml.sim.on_board import OnBoard
 
 _RANDOM_SAMPLES = 100
 _BOARD_MODE = re.compile(r"all|none|linear|random(:\d+)?|every")
@@ -87,7 +87,7 @@ def verify(
     from freeml.data import load
     from freeml.firmware.check import random_dataset, verify_output
     from freeml.firmware.output import read_output
-    from freeml.sim.power_loss import cut_power
+    from freeml.sim.power_loss.host import lose_power_on_host
 
     _check_mode(engine, power_loss)
     terminal = ctx.ensure_object(Terminal)
@@ -100,7 +100,7 @@ def verify(
         source = f"{len(dataset):,} samples of {data_spec}, split {split}{f': {dataset.rule}' if dataset.rule else ''}"
     board: OnBoard | None = None
     if engine == "board":
-        from freeml.sim.board import OnBoard
+        from freeml.sim.on_board import OnBoard
 
         with terminal.steps() as progress:
             progress("build the firmware")
@@ -114,11 +114,11 @@ def verify(
     if board is not None and power_loss is not None:
         with terminal.steps() as progress:
             progress(f"cut the power: {power_loss}")
-            found["closure"] = board.cut_power(dataset, power_loss, limit_s=limit_s)
+            found["closure"] = board.lose_power(dataset, power_loss, limit_s=limit_s)
     elif power_loss is not None:
         with terminal.steps() as progress:
             progress(f"cut the power: {power_loss}")
-            found["closure"] = cut_power(output, power_loss, dataset, limit_s=limit_s)
+            found["closure"] = lose_power_on_host(output, power_loss, dataset, limit_s=limit_s)
     terminal.result(found)
     if not terminal.as_json:
         show_verification(terminal, checked, source, output.manifest)

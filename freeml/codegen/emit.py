@@ -10,7 +10,7 @@ from pathlib import Path
 
 import jinja2
 
-from freeml.board import Board
+from freeml.board.board import Board
 from freeml.codegen.platformio import Flags, board_json, local_board, project_of, selftest
 from freeml.codegen.program import PortTable, Program
 from freeml.errors import BadOutput

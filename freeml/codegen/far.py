@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from freeml.board.memory import MemoryMap
 from freeml.errors import DoesNotFit
-from freeml.memory_map import MemoryMap
 
 SLICE_BYTES = 32_000  # at most: the size of a C object fits a 16-bit size_t, also as a difference of pointers
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from freeml.board.memory import MemoryMap
 from freeml.codegen.far import SLICE_BYTES, FarLayout
 from freeml.codegen.layers import Layer, called_kernels, layer_of
 from freeml.codegen.names import Names
@@ -18,7 +19,6 @@ from freeml.ir.graph import Graph
 from freeml.ir.ops import Concat, Op
 from freeml.ir.text import digest
 from freeml.ir.types import Array, Const, DType, Port
-from freeml.memory_map import MemoryMap
 from freeml.plan.memory import MemoryPlan
 from freeml.plan.reads import Read, part_read, reads
 from freeml.plan.tiles import LayerTiles, TilePlan
@@ -46,7 +46,7 @@ def generate(
     memory   of the board that the firmware is for; on an MSP430 weights get addresses
     judged   whether to raise DoesNotFit where an MSP430 board cannot hold weights and constants
     """
-    far = FarLayout(memory) if memory and memory.is_msp430 else None
+    far = FarLayout(memory) if memory and memory.family.has_far_memory else None
     emitter = _Emitter(graph, plan, kernels, far, tiles.is_staged)
     for layer in tiles.layers:
         emitter.add(layer)

@@ -13,11 +13,11 @@ from typing import Protocol
 
 import numpy as np
 
-from freeml.board import Board
+from freeml.board.board import Board
+from freeml.board.memory import MemoryMap
 from freeml.ir.graph import Graph
 from freeml.ir.interpret import interpret
 from freeml.ir.types import Array
-from freeml.memory_map import MemoryMap
 
 _SELFTEST_BYTES = 2048  # of samples and answers, where one of them does not take more
 _MOST_SAMPLES = 8

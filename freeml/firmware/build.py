@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from freeml.board.core import CORTEXM
+from freeml.board.memory import MemoryMap
 from freeml.errors import BadOutput, ToolMissing
-from freeml.firmware.cortexm import COMMON, core_flags, link
 from freeml.firmware.elf import Firmware, read_firmware
-from freeml.firmware.msp430 import COMMON as MSP430_COMMON
-from freeml.firmware.msp430 import compiler_flags as msp430_flags
-from freeml.firmware.msp430 import link_msp430
+from freeml.firmware.link import link, tools_of
 from freeml.firmware.output import Output
-from freeml.firmware.toolchain import Compiler, find_arm_gcc, find_msp430_gcc, find_zig
-from freeml.memory_map import MemoryMap
+from freeml.firmware.toolchain import Compiler, find_zig
 
 Toolchain = Literal["auto", "zig", "gcc"]
 
@@ -56,37 +54,25 @@ def build_firmware(output: Output, elf: Path, toolchain: Toolchain = "auto", def
     """
     memory = memory_map(output)
     compiler = find_cross_compiler(toolchain, memory)
-    link_firmware(compiler, output.folder, output.graph.name, memory, elf, defines)
+    link(compiler, output.folder, output.graph.name, memory, elf, defines)
     return Build(read_firmware(elf, memory), memory, compiler)
 
 
-def link_firmware(
-    compiler: Compiler, folder: Path, name: str, memory: MemoryMap, elf: Path, defines: Sequence[str] = ()
-) -> Path:
-    """Compile and link the firmware of the C in a folder. Raises ToolFailed, DoesNotFit."""
-    if memory.is_msp430:
-        return link_msp430(compiler, folder, name, memory, elf, defines)
-    return link(compiler, folder, name, memory, elf)
-
-
 def object_flags(compiler: Compiler, memory: MemoryMap) -> tuple[str, ...]:
-    """Options with which `link_firmware` compiles one source: without those for the linker and of warnings."""
-    core = msp430_flags(compiler) if memory.is_msp430 else core_flags(compiler, memory.core)
-    common = MSP430_COMMON if memory.is_msp430 else COMMON
-    dropped = ("-Wl,", "-I", "-T", "firmware/", "-nostdlib", "-nostartfiles", "-Werror")
-    return tuple(flag for flag in (*core, *common) if not flag.startswith(dropped))
+    """Options with which `link` compiles one source: without those for the linker and of warnings."""
+    tools = tools_of(memory.family)
+    dropped = ("-Wl,", "-I", "-nostdlib", "-nostartfiles", "-Werror")
+    return tuple(flag for flag in (*tools.flags(compiler, memory.core), *tools.common) if not flag.startswith(dropped))
 
 
 def find_cross_compiler(toolchain: Toolchain, memory: MemoryMap | None = None) -> Compiler:
     """A compiler for a board, Cortex-M by default. Raises ToolMissing."""
-    is_msp430 = memory is not None and memory.is_msp430
-    gcc = find_msp430_gcc if is_msp430 else find_arm_gcc
+    family = memory.family if memory else CORTEXM
+    gcc = tools_of(family).find_gcc
     finders = {"zig": (find_zig,), "gcc": (gcc,), "auto": (find_zig, gcc)}[toolchain]
     for find in finders:
         compiler = find()
         if compiler is not None:
             return compiler
-    family, name = ("MSP430", "msp430-elf-gcc") if is_msp430 else ("Cortex-M", "arm-none-eabi-gcc")
-    wanted = {"zig": "zig", "gcc": name, "auto": f"compiler for {family}"}[toolchain]
-    package = "set FREEML_MSP430_TOOLCHAIN to its folder" if is_msp430 else "install gcc-arm-none-eabi"
-    raise ToolMissing(f"no {wanted} found", hint=f"pip install ziglang, or {package} for --toolchain gcc")
+    wanted = {"zig": "zig", "gcc": family.gcc, "auto": f"compiler for {family.title}"}[toolchain]
+    raise ToolMissing(f"no {wanted} found", hint=f"pip install ziglang, or {family.gcc_hint} for --toolchain gcc")

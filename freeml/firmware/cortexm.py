@@ -1,23 +1,17 @@
-"""Compile and link a Cortex-M firmware: zig's clang, or GCC where it is installed.
+"""Options for a Cortex-M firmware, and what its linker says.
 
-The compiler runs inside the folder and sees relative names only, so that the same folder gives the same bytes wherever
-it lies. Everything is compiled without floating point, and as on a machine without a C library: start-up, board
-interface and memcpy are in the folder; long multiplication and division come from the compiler's own library.
+Everything is compiled without floating point, and as on a machine without a C library: start-up, board interface and
+memcpy are in the folder; long multiplication and division come from the compiler's own library.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import shlex
-import subprocess
-import tempfile
-from collections.abc import Sequence
-from pathlib import Path
 
-from freeml.errors import DoesNotFit, ToolFailed
-from freeml.firmware.toolchain import WARNINGS, Compiler, first_errors, portable_map, replace_file
-from freeml.memory_map import MemoryMap
+from freeml.board.core import Core
+from freeml.board.memory import MemoryMap
+from freeml.errors import DoesNotFit
+from freeml.firmware.toolchain import WARNINGS, Compiler
 
 COMMON = (
     "-std=c99",
@@ -40,7 +34,7 @@ _ZIG_CORES = {"cortex-m33": "cortex_m33+dsp"}  # GCC's cortex-m33 has the DSP ex
 _REGIONS = {"FLASH": "flash", "RAM": "sram", "NVM": "nvm"}
 
 
-def core_flags(compiler: Compiler, core: str) -> tuple[str, ...]:
+def compiler_flags(compiler: Compiler, core: Core) -> tuple[str, ...]:
     """Options that choose the core."""
     if compiler.kind == "zig":
         # -nostdlib would drop compiler-rt as well; zig links nothing else for a target without an operating system.
@@ -57,34 +51,8 @@ def core_flags(compiler: Compiler, core: str) -> tuple[str, ...]:
     )
 
 
-def link(compiler: Compiler, folder: Path, name: str, memory: MemoryMap, elf: Path) -> Path:
-    """Compile and link the firmware in a compiled folder into `elf`, which appears complete or not at all.
-
-    The linker's map is beside it, as NAME.map.
-
-    Raises ToolFailed with the compiler's first errors, DoesNotFit where the linker runs out of a memory.
-    """
-    parts = (f"{name}.c", *_names(folder, "runtime"), *_names(folder, "firmware"))
-    libraries = () if compiler.kind == "zig" else ("-lgcc",)
-    elf.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="freeml-link-") as work:
-        built = Path(work, "firmware.elf")
-        flags = (*core_flags(compiler, memory.core), *COMMON, "-T", "firmware/link.ld", "-Wl,--print-map")
-        command = [*compiler.command, *flags, *parts, *libraries, "-o", str(built)]
-        environment = {**os.environ, "SOURCE_DATE_EPOCH": "0", "LC_ALL": "C"}
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise _failure(compiler, elf.name, memory, done.stderr or done.stdout)
-        replace_file(built, elf)
-        elf.with_suffix(".map").write_text(portable_map(done.stdout, parts))
-    return elf
-
-
-def _names(folder: Path, part: str) -> Sequence[str]:
-    return [f"{part}/{path.name}" for path in sorted((folder / part).glob("*.c"))]
-
-
-def _failure(compiler: Compiler, name: str, memory: MemoryMap, diagnostics: str) -> ToolFailed | DoesNotFit:
+def too_full(diagnostics: str, memory: MemoryMap) -> DoesNotFit | None:
+    """The memory that the linker ran out of, in words; None where it failed for another reason."""
     hint = "choose a larger board or a smaller model"
     full = re.search(r"will not fit in region '(\w+)': overflowed by (\d+) bytes", diagnostics) or re.search(
         r"region `(\w+)' overflowed by (\d+) bytes", diagnostics
@@ -107,8 +75,4 @@ def _failure(compiler: Compiler, name: str, memory: MemoryMap, diagnostics: str)
             available=0,
             hint=hint,
         )
-    return ToolFailed(
-        f"{compiler.name} could not build {name}: {first_errors(diagnostics)}",
-        where=shlex.join(compiler.command),
-        hint=f"the compiler is {compiler.version}; --toolchain chooses another",
-    )
+    return None

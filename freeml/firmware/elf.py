@@ -10,8 +10,8 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import Symbol, SymbolTableSection
 
+from freeml.board.memory import MemoryMap
 from freeml.errors import ToolFailed
-from freeml.memory_map import MemoryMap
 
 _SHF_ALLOC = 2
 _SIGNATURES, _NEAR_END = 0xFF80, 0x1_0000  # of an MSP430: blank, then interrupt and reset vectors
@@ -100,6 +100,6 @@ def _region(address: int, n_bytes: int, memory: MemoryMap) -> str | None:
     for name, base, length in memory.regions:
         if base <= address and address + n_bytes <= base + length:
             return name
-    if memory.is_msp430 and address >= _SIGNATURES and address + n_bytes <= _NEAR_END:
+    if memory.family.has_far_memory and address >= _SIGNATURES and address + n_bytes <= _NEAR_END:
         return "flash"  # signatures and vectors
     return None

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from freeml.board.memory import MemoryMap
 from freeml.errors import ToolMissing
-from freeml.firmware.build import Toolchain, find_cross_compiler, link_firmware, object_flags
+from freeml.firmware.build import Toolchain, find_cross_compiler, object_flags
 from freeml.firmware.elf import FirmwareSize, read_firmware
+from freeml.firmware.link import link
 from freeml.firmware.size import measure
-from freeml.memory_map import MemoryMap
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ def measure_firmware(
             target = root / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content.encode() if isinstance(content, str) else content)
-        elf = link_firmware(compiler, root, name, memory, Path(work) / "firmware.elf")
+        elf = link(compiler, root, name, memory, Path(work) / "firmware.elf")
         sources = [root / f"{name}.c", *sorted((root / "runtime").glob("*.c"))]
         frames = measure(compiler, sources, [root, root / "runtime"], object_flags(compiler, memory))
         return LinkedSizes(read_firmware(elf, memory).size, frames.stack_bytes, compiler.version)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from freeml.firmware import cortexm, msp430
+from freeml.board.core import MSP430
+from freeml.board.memory import MemoryMap
 from freeml.firmware.build import find_cross_compiler, memory_map
+from freeml.firmware.link import tools_of
 from freeml.firmware.output import read_output
 from freeml.firmware.toolchain import Compiler
-from freeml.memory_map import MemoryMap
 
 # A user's compiler may be older, and warn of what ours do not, or not know the option.
 _OURS_ALONE = ("-Werror", "-Wconversion", "-Wl,--no-warn-rwx-segments", "-Wl,--no-eh-frame-hdr")
-_SCRIPT = ("-T", "firmware/link.ld")  # PlatformIO gives it by itself
 _GCC = Compiler("gcc", ("gcc",), "", "gcc")
 
 
@@ -44,7 +44,7 @@ def gcc_flags(memory: MemoryMap) -> GccFlags:
     PlatformIO's boards of Texas Instruments name the chip (-mmcu), from which its GCC takes all that has to do with it.
     """
     core, common = _options(_GCC, memory)
-    machine = () if memory.is_msp430 else tuple(flag for flag in (*core, *common) if flag.startswith("-m"))
+    machine = () if memory.family is MSP430 else tuple(flag for flag in (*core, *common) if flag.startswith("-m"))
     return GccFlags(
         compile=tuple(flag for flag in common if not _is_link(flag) and flag[:2] != "-m" and flag not in _OURS_ALONE),
         machine=machine,
@@ -63,7 +63,7 @@ def local_tools(folder: Path) -> Tools:
     # zig compiles its own library when it links, with the options that it is then given.
     libraries: tuple[str, ...] = ()
     if compiler.kind != "zig":
-        libraries = ("gcc", "mul_f5", "gcc") if memory.is_msp430 else ("gcc",)
+        libraries = memory.family.gcc_libraries
     return Tools(
         compiler.command,
         tuple(flag for flag in (*core, *common) if not _is_link(flag) and flag not in in_project),
@@ -73,10 +73,9 @@ def local_tools(folder: Path) -> Tools:
 
 
 def _options(compiler: Compiler, memory: MemoryMap) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What depends on the compiler, and what does not; without the linker script."""
-    if memory.is_msp430:
-        return msp430.compiler_flags(compiler), tuple(flag for flag in msp430.COMMON if flag not in _SCRIPT)
-    return cortexm.core_flags(compiler, memory.core), cortexm.COMMON
+    """What depends on the compiler, and what does not; without the linker script, which PlatformIO gives."""
+    tools = tools_of(memory.family)
+    return tools.flags(compiler, memory.core), tools.common
 
 
 def _is_link(flag: str) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from freeml.board import Board
+from freeml.board.board import Board
 from freeml.errors import BadOutput
 from freeml.firmware.host import build_host_library
 from freeml.firmware.run import HostModel

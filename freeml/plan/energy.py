@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from freeml.board import Board, CapacitorFigures, Cycles, Energy
+from freeml.board.board import Board
+from freeml.board.figures import CapacitorFigures, Cycles, Energy
 from freeml.errors import FreemlError
 from freeml.plan.energy_work import Work
 

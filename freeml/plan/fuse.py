@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import fields
 
-from freeml.board import Board
+from freeml.board.board import Board
 from freeml.errors import DoesNotFit
 from freeml.ir.decision import lasting
 from freeml.ir.graph import Graph

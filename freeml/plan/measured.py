@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from freeml.board import Board
-from freeml.cost_table import CostTable, LayerCost, StepCost
+from freeml.board.board import Board
+from freeml.board.cost_table import CostTable, LayerCost, StepCost
 from freeml.ir.graph import Graph
 from freeml.plan.energy import Costs, Floats, TileCost
 from freeml.plan.energy_work import Call

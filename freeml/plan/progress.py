@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from freeml.board import Board
+from freeml.board.board import Board
 from freeml.errors import DoesNotFit
 from freeml.ir.graph import Graph
 from freeml.plan.energy import Budget, TileCost, budget_of

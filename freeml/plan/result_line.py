@@ -7,7 +7,7 @@ nucleo_l476rg and nucleo_l073rz, zig and GCC); numbers with all their digits tak
 
 from __future__ import annotations
 
-from freeml.board import Board
+from freeml.board.board import Board
 from freeml.plan.energy import TileCost
 from freeml.plan.progress import MOST_UF
 from freeml.plan.tiles import TilePlan

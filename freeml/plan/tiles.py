@@ -20,7 +20,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from freeml.board import Board
+from freeml.board.board import Board
 from freeml.errors import DoesNotFit
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import ConvPoolI8

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from freeml.board import Board
+from freeml.board.board import Board
 from freeml.ir.graph import Graph
 
 _SHARE = 8  # of SRAM, one part at most for a window that has pieces

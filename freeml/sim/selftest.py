@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from freeml.board.memory import MemoryMap
 from freeml.errors import ToolFailed
 from freeml.firmware.check import random_dataset
 from freeml.firmware.elf import read_firmware
 from freeml.firmware.output import Output
 from freeml.ir.interpret import encode_inputs, interpret
-from freeml.memory_map import MemoryMap
-from freeml.sim.board import engine_for
+from freeml.sim.on_board import engine_for
 from freeml.sim.window import Window
 
 _SHOWN_SAMPLES = 3

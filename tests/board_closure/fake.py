@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from freeml.sim.control_block import ControlBlock, Position
 from freeml.sim.engine import Inference, NvmWrite, Result, Taken
+from freeml.sim.power_loss.control_block import ControlBlock, Position
 
 NVM_BYTES = 64
 COMMIT = 16

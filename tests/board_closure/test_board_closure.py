@@ -11,10 +11,10 @@ import pytest
 from benchmarks.mutants.mutant import table
 from freeml.firmware.build import Toolchain
 from freeml.firmware.output import Output
-from freeml.sim.board import OnBoard, closure_of
-from freeml.sim.board_closure import BoardClosure, close
 from freeml.sim.engine import Answer, NvmWrite, Result
-from freeml.sim.first_images import blank_images
+from freeml.sim.on_board import OnBoard, closure_of
+from freeml.sim.power_loss.closure import BoardClosure, close
+from freeml.sim.power_loss.first_images import blank_images
 from tests.effort import PATIENCE_S
 from tests.msp430_firmware.conftest import HAS_GCC, Compiled
 from tests.msp430_firmware.machine import answers

@@ -9,9 +9,9 @@ import pytest
 from benchmarks.mutants.mutant import table
 from freeml.firmware.build import Toolchain
 from freeml.firmware.output import Output
-from freeml.sim.board import OnBoard
-from freeml.sim.board_closure import BoardClosure, close
-from freeml.sim.first_images import commit_images
+from freeml.sim.on_board import OnBoard
+from freeml.sim.power_loss.closure import BoardClosure, close
+from freeml.sim.power_loss.first_images import commit_images
 from tests.effort import PATIENCE_S
 from tests.msp430_firmware.conftest import HAS_GCC, Compiled
 from tests.msp430_firmware.machine import answers

@@ -9,8 +9,8 @@ import pytest
 from benchmarks.mutants.mutant import table
 from freeml import CompileOptions, compile_model
 from freeml.firmware.output import Output, read_output
-from freeml.sim.board import OnBoard, closure_of, images_of
-from freeml.sim.foreign import fitted
+from freeml.sim.on_board import OnBoard, closure_of, images_of
+from freeml.sim.power_loss.foreign import fitted
 from tests.effort import PATIENCE_S
 from tests.msp430_firmware.conftest import Compiled
 from tests.msp430_firmware.machine import answers

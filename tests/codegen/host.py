@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from freeml.board import load_board
+from freeml.board.board import load_board
 from freeml.codegen.emit import render, runtime_files
 from freeml.codegen.generate import generate
 from freeml.codegen.program import Program

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from plan_graphs import int8_graphs
 
-from freeml.board import load_board
+from freeml.board.board import load_board
 from freeml.codegen.emit import MANIFEST, check_target, write_folder
 from freeml.codegen.generate import comment_text
 from freeml.codegen.layers import layer_of, merged_axes

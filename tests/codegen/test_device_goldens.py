@@ -7,7 +7,7 @@ from pathlib import Path
 import fixed_graphs
 import pytest
 
-from freeml.board import Board, load_board
+from freeml.board.board import Board, load_board
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import DenseI8
 from freeml.pipeline import c_files

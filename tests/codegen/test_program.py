@@ -11,7 +11,7 @@ import pytest
 from host import HEADER, check, program_of
 from plan_graphs import Builder
 
-from freeml.board import load_board
+from freeml.board.board import load_board
 from freeml.codegen.emit import render
 from freeml.codegen.far import FarLayout
 from freeml.codegen.generate import generate

@@ -12,8 +12,8 @@ from benchmarks.power_loss.models import source
 from freeml import CompileOptions, compile_model
 from freeml.firmware.build import Build, build_firmware
 from freeml.firmware.output import Output, read_output
-from freeml.sim.board import OnBoard, engine_for
 from freeml.sim.emulated import EmulatedModel
+from freeml.sim.on_board import OnBoard, engine_for
 
 CORES = {"qemu_m0": "cortex-m0plus", "qemu_m4": "cortex-m4", "qemu_m33": "cortex-m33"}
 TOOLCHAINS = [

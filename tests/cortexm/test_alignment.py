@@ -7,9 +7,9 @@ import pytest
 from capstone import arm
 
 from freeml.errors import ToolFailed
-from freeml.sim.cortexm import CortexMEngine
-from freeml.sim.cortexm_cycles import decoder
-from freeml.sim.cortexm_native import library
+from freeml.sim.cortexm.cycles import decoder
+from freeml.sim.cortexm.engine import CortexMEngine
+from freeml.sim.cortexm.native import library
 from tests.cortexm.conftest import Compiled, firmware_of
 
 # On ARMv7-M and ARMv8-M (DDI 0403, A3.2.1; DDI 0553, B7.3): %0 is a pointer, to a multiple of 4 and N

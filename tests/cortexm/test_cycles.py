@@ -10,9 +10,9 @@ from freeml import CompileOptions, compile_model
 from freeml.firmware.build import build_firmware
 from freeml.firmware.check import random_dataset, verify_output
 from freeml.firmware.output import Output, read_output
-from freeml.sim.board import OnBoard
-from freeml.sim.cortexm import CortexMEngine
-from freeml.sim.cortexm_cycles import REFILL_CYCLES, instruction_cycles
+from freeml.sim.cortexm.cycles import REFILL_CYCLES, instruction_cycles
+from freeml.sim.cortexm.engine import CortexMEngine
+from freeml.sim.on_board import OnBoard
 from tests.cortexm.conftest import TOOLCHAINS
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,16 +13,16 @@ import pytest
 import unicorn
 
 from freeml import CompileOptions, compile_model
-from freeml.board import load_board
+from freeml.board.board import load_board
 from freeml.data import load
 from freeml.errors import BadBoard, ToolFailed
 from freeml.firmware.build import find_cross_compiler, memory_map
 from freeml.firmware.check import random_dataset, verify_output
-from freeml.firmware.cortexm import link
 from freeml.firmware.elf import read_firmware
+from freeml.firmware.link import link
 from freeml.firmware.output import Output, read_output
 from freeml.ir.interpret import interpret
-from freeml.sim.cortexm import CortexMEngine
+from freeml.sim.cortexm.engine import CortexMEngine
 from freeml.sim.window import valid_word
 from tests.cortexm.conftest import CORES, TOOLCHAINS, Compiled, firmware_of, on_board
 from tests.effort import PATIENCE_S
@@ -266,7 +266,7 @@ def test_an_unaligned_access_faults_where_the_core_has_none(board: str, faults: 
 
 
 def test_a_firmware_that_never_answers_is_ended(copied: Compiled, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("freeml.sim.cortexm.MOST_INSTRUCTIONS", 1_000_000)
+    monkeypatch.setattr("freeml.sim.cortexm.engine.MOST_INSTRUCTIONS", 1_000_000)
     output = copied("digits", "qemu_m4")
     report = output.folder / "firmware" / "fml_board_window.c"
     report.write_text(report.read_text().replace("    fml_board_report(FML_PUBLISHED);\n", ""))

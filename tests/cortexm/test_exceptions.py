@@ -9,8 +9,8 @@ from unicorn import arm_const as arm
 
 from benchmarks.interrupts import SYSTICK, add_handler
 from freeml.errors import ToolFailed
-from freeml.sim import cortexm_exception
-from freeml.sim.cortexm import CortexMEngine
+from freeml.sim.cortexm import exception as cortexm_exception
+from freeml.sim.cortexm.engine import CortexMEngine
 from tests.cortexm.conftest import Compiled, firmware_of
 
 

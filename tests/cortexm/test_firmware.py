@@ -11,7 +11,7 @@ from elftools.elf.elffile import ELFFile
 
 import freeml.firmware.build as build_module
 from freeml import CompileOptions, compile_model
-from freeml.board import load_board
+from freeml.board.board import load_board
 from freeml.errors import BadBoard, BadOutput, DoesNotFit, ToolFailed, ToolMissing
 from freeml.firmware.build import build_firmware, find_cross_compiler, memory_map
 from freeml.firmware.check import random_dataset, verify_output

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from freeml.board import load_board
+from freeml.board.board import load_board
+from freeml.board.figures import Figure
 from freeml.errors import BadBoard, ToolFailed
-from freeml.memory_map import Figure
 from freeml.resources import resource
-from freeml.sim.cortexm import CortexMEngine
+from freeml.sim.cortexm.engine import CortexMEngine
 from tests.cortexm.conftest import Compiled, firmware_of
 
 BOARDS = ("nucleo_l476rg", "nucleo_l432kc", "nucleo_l073rz", "nucleo_u575zi_q", "nrf52840_dk")

@@ -10,9 +10,9 @@ import pytest
 from benchmarks.mutants.mutant import table
 from freeml.firmware.output import Output
 from freeml.sim.answers import answers_of
-from freeml.sim.cortexm import CortexMEngine
-from freeml.sim.cuts import cut_power
+from freeml.sim.cortexm.engine import CortexMEngine
 from freeml.sim.engine import Answer
+from freeml.sim.power_loss.cuts import lose_power_on_board
 from tests.cortexm.conftest import CORES, Compiled, firmware_of
 from tests.effort import PATIENCE_S
 from tests.emulated_cuts import all_steps, committed_steps, images_passed, tile_steps
@@ -37,7 +37,7 @@ def test_a_loss_after_any_single_instruction_changes_no_answer(compiled: Compile
     output = compiled("digits", "qemu_m4")
     engine, samples = rig(output)
     left: set[bytes] = set()
-    report = cut_power(engine, samples, "every", limit_s=PATIENCE_S, on_loss=left.add)
+    report = lose_power_on_board(engine, samples, "every", limit_s=PATIENCE_S, on_loss=left.add)
     assert (report.closed, report.divergences, report.reason) == (True, 0, "")
     assert 0 < report.repeats < report.behind
     assert left == images_passed(engine, samples[0][0])
@@ -49,7 +49,7 @@ def test_losses_after_instructions_spread_over_an_inference_change_no_answer(boa
     output = compiled("digits", board, SMALL_UF * 2)
     engine, samples = rig(output)
     left: list[bytes] = []
-    report = cut_power(engine, samples, "every", limit_s=PATIENCE_S, most_cuts=4_000, on_loss=left.append)
+    report = lose_power_on_board(engine, samples, "every", limit_s=PATIENCE_S, most_cuts=4_000, on_loss=left.append)
     assert (report.divergences, report.reason) == (0, "")
     assert set(left) <= images_passed(engine, samples[0][0])
     assert committed_steps(output, left) == all_steps(output)
@@ -61,7 +61,7 @@ def test_losses_again_and_again_change_no_answer(board: str, mode: str, compiled
     output = compiled("tiny_cnn", board)
     engine, samples = rig(output, n_samples=2)
     left: list[bytes] = []
-    report = cut_power(engine, samples, mode, on_loss=left.append)
+    report = lose_power_on_board(engine, samples, mode, on_loss=left.append)
     assert (report.closed, report.divergences, report.reason) == (True, 0, "")
     assert committed_steps(output, left) & tile_steps(output)
 
@@ -72,7 +72,7 @@ def test_a_runtime_that_commits_before_its_data_is_caught(mode: str, copied: Com
     output = copied("digits", "qemu_m4", SMALL_UF)
     table()["commit-before-data"].apply_to(output.folder / "runtime" / "fml_runtime.c")
     engine, samples = rig(output)
-    report = cut_power(engine, samples, mode, limit_s=PATIENCE_S)
+    report = lose_power_on_board(engine, samples, mode, limit_s=PATIENCE_S)
     assert (report.divergences, report.closed) == (1, False)
     assert "the outputs are wrong" in report.reason
     assert all(int(n) > 0 for n in report.schedule.split(","))
@@ -83,7 +83,7 @@ def test_a_reported_schedule_is_enough_to_see_the_error_again(copied: Compiled) 
     table()["commit-before-data"].apply_to(output.folder / "runtime" / "fml_runtime.c")
     engine, samples = rig(output)
     codes, expected = samples[0]
-    (cut,) = (int(n) for n in cut_power(engine, samples, "every", limit_s=PATIENCE_S).schedule.split(","))
+    (cut,) = (int(n) for n in lose_power_on_board(engine, samples, "every", limit_s=PATIENCE_S).schedule.split(","))
     engine.sense(codes)
     engine.power_on()
     assert not engine.run(cut)
@@ -113,20 +113,20 @@ def test_cuts_that_are_run_and_cuts_that_are_taken_as_known_agree(compiled: Comp
 def test_the_time_limit_ends_it_undecided(compiled: Compiled) -> None:
     engine, samples = rig(compiled("digits", "qemu_m4"))
     for mode in ("every", "random:1"):
-        report = cut_power(engine, samples, mode, limit_s=0)
+        report = lose_power_on_board(engine, samples, mode, limit_s=0)
         assert (report.closed, report.divergences) == (False, 0)
         assert "time limit" in report.reason
 
 
 def test_no_mode_but_those_named(compiled: Compiled) -> None:
     engine, samples = rig(compiled("digits", "qemu_m4"))
-    assert cut_power(engine, samples, "none").closed
+    assert lose_power_on_board(engine, samples, "none").closed
     with pytest.raises(ValueError, match="none, linear, random, every"):
-        cut_power(engine, samples, "log")
+        lose_power_on_board(engine, samples, "log")
 
 
 def test_cuts_are_spread_over_the_whole_inference() -> None:
-    from freeml.sim.cuts import spread
+    from freeml.sim.power_loss.cuts import spread
 
     assert sorted(spread(10_007, None)) == list(range(1, 10_008))
     assert sorted(spread(1, None)) == [1]

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from benchmarks.mutants.mutant import table
-from freeml.board import load_board
+from freeml.board.board import load_board
 from freeml.codegen.samples import samples_header
 from freeml.errors import ToolFailed
 from freeml.firmware.check import random_dataset, verify_output
 from freeml.firmware.output import Output
 from freeml.ir.interpret import interpret
 from freeml.sim.answers import answers_of
-from freeml.sim.cortexm import CortexMEngine
-from freeml.sim.cuts import cut_power
+from freeml.sim.cortexm.engine import CortexMEngine
+from freeml.sim.power_loss.cuts import lose_power_on_board
 from tests.cortexm.conftest import TOOLCHAINS, Compiled, firmware_of, on_board
 from tests.effort import PATIENCE_S
 from tests.emulated_cuts import all_steps, committed_steps, images_passed, tile_steps
@@ -320,7 +320,7 @@ def test_losses_after_instructions_spread_over_an_inference_change_no_answer(com
     engine = started(output)
     samples = answers_of(output.graph, samples_of(output, 2)[0])
     left: list[bytes] = []
-    report = cut_power(engine, samples, "every", limit_s=PATIENCE_S, most_cuts=4_000, on_loss=left.append)
+    report = lose_power_on_board(engine, samples, "every", limit_s=PATIENCE_S, most_cuts=4_000, on_loss=left.append)
     assert (report.closed, report.divergences, report.reason) == (True, 0, "")
     assert 0 < report.repeats < report.behind
     assert set(left) <= images_passed(engine, samples[0][0])
@@ -334,7 +334,7 @@ def test_losses_again_and_again_change_no_answer(board: str, mode: str, compiled
     engine = started(output, board)
     left: list[bytes] = []
     samples = answers_of(output.graph, samples_of(output, 2)[0])
-    report = cut_power(engine, samples, mode, on_loss=left.append)
+    report = lose_power_on_board(engine, samples, mode, on_loss=left.append)
     assert (report.closed, report.divergences, report.reason) == (True, 0, "")
     assert committed_steps(output, left) & tile_steps(output)
 
@@ -362,5 +362,5 @@ def test_a_runtime_that_commits_before_its_data_is_caught(copied: Compiled) -> N
     table()["commit-before-data"].apply_to(output.folder / "runtime" / "fml_runtime.c")
     engine = started(output)
     inputs, _, _ = samples_of(output, 2)
-    report = cut_power(engine, answers_of(output.graph, inputs), "every", limit_s=PATIENCE_S)
+    report = lose_power_on_board(engine, answers_of(output.graph, inputs), "every", limit_s=PATIENCE_S)
     assert (report.divergences, report.closed) == (1, False)

@@ -8,9 +8,9 @@ import pytest
 from benchmarks.mutants.mutant import table
 from freeml.firmware.elf import read_firmware
 from freeml.firmware.output import Output
-from freeml.sim.cortexm import CortexMEngine
+from freeml.sim.cortexm.engine import CortexMEngine
 from freeml.sim.engine import N_FILLS
-from freeml.sim.msp430_board import Msp430Board
+from freeml.sim.msp430.engine import Msp430Board
 from freeml.sim.window import Window, valid_word
 from tests.cortexm.conftest import Compiled, on_board
 from tests.msp430_firmware.machine import samples

@@ -12,11 +12,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 from freeml import CompileOptions, compile_model
 from freeml.analysis import analyze
-from freeml.board import load_board
+from freeml.board.board import load_board
 from freeml.errors import ToolFailed
 from freeml.firmware.output import Output, read_output
 from freeml.frontend.load import load_model
-from freeml.sim.cuts import cut_power
+from freeml.sim.power_loss.cuts import lose_power_on_board
 from tests.cortexm.conftest import TOOLCHAINS, on_board
 from tests.effort import PATIENCE_S
 from tests.msp430_firmware.machine import answers, samples
@@ -93,7 +93,7 @@ def test_a_sample_larger_than_ram_is_inferred_on_and_all_outputs_are_shown(
 def test_a_loss_between_two_pieces_begins_with_the_first_one_again(board: str, work: Path) -> None:
     output = made(work, board)
     engine = on_board(output).model.engine
-    report = cut_power(engine, answers(output, 4), "every", limit_s=PATIENCE_S, most_cuts=150)
+    report = lose_power_on_board(engine, answers(output, 4), "every", limit_s=PATIENCE_S, most_cuts=150)
     assert (report.divergences, report.reason) == (0, "")
 
 
@@ -111,7 +111,7 @@ def test_a_firmware_that_takes_or_shows_pieces_wrongly_is_found(
     wrong: str, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By its answers, or because it waits for a piece for ever."""
-    monkeypatch.setattr("freeml.sim.msp430_board.MOST_INSTRUCTIONS", 3_000_000)
+    monkeypatch.setattr("freeml.sim.msp430.engine.MOST_INSTRUCTIONS", 3_000_000)
     made(work, "msp430fr5994")
     output = read_output(shutil.copytree(work / "msp430fr5994", tmp_path / "copy"))
     source = output.folder / "firmware" / "fml_board_window.c"
@@ -120,7 +120,7 @@ def test_a_firmware_that_takes_or_shows_pieces_wrongly_is_found(
     source.write_text(source.read_text().replace(old, new))
     engine = on_board(output).model.engine
     try:
-        wrong_answers = cut_power(engine, answers(output, 2), "random:1", limit_s=PATIENCE_S).divergences
+        wrong_answers = lose_power_on_board(engine, answers(output, 2), "random:1", limit_s=PATIENCE_S).divergences
     except ToolFailed:
         return
     assert wrong_answers

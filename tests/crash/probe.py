@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.mutants.mutant import table
-from freeml.sim.crash import CrashRig, build_rig
+from freeml.sim.power_loss.explorer import CrashRig, build_rig
 
 ROOT = Path(__file__).resolve().parents[2] / "runtime_c"
 ONE_SLOT = "PROBE_COMMIT_SLOTS=1"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from freeml.sim.crash import BEHAVIOURS, STARTS, Behaviour, Start
+from freeml.sim.power_loss.explorer import BEHAVIOURS, STARTS, Behaviour, Start
 
 from .probe import ONE_SLOT, STAGED, rig
 

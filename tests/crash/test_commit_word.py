@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from freeml import CompileOptions, compile_model
-from freeml.sim.crash import CrashRig, rig_of_folder
+from freeml.sim.power_loss.explorer import CrashRig, rig_of_folder
 
 from .probe import ONE_SLOT, rig
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.mutants.mutant import table
-from freeml.sim import foreign
-from freeml.sim.crash import Behaviour, CrashRig
+from freeml.sim.power_loss import foreign
+from freeml.sim.power_loss.explorer import Behaviour, CrashRig
 
 from .probe import ONE_SLOT, STAGED, rig
 

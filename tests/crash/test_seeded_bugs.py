@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from freeml.sim.crash import Behaviour, CrashReport
+from freeml.sim.power_loss.explorer import Behaviour, CrashReport
 
 from .probe import ONE_SLOT, STAGED, rig
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from freeml.board import load_board
-from freeml.sim.msp430 import Msp430
-from freeml.sim.msp430_charge import charge_of
+from freeml.board.board import load_board
+from freeml.sim.msp430.charge import charge_of
+from freeml.sim.msp430.chip import Msp430
 from tests.msp430.assembler import program
 
 _CHARGE = charge_of(load_board("msp430fr5994"))

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from freeml.firmware.host import cache_dir
-from freeml.sim.msp430 import Limits, StopReason
+from freeml.sim.msp430.chip import Limits, StopReason
 from tests.msp430.assembler import TWO_NAMES, assemble
 from tests.msp430.machine import boot
 

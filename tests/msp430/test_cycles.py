@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from freeml.sim.msp430 import Limits, StopReason
+from freeml.sim.msp430.chip import Limits, StopReason
 from tests.msp430.assembler import ADDRESS, ROTATES, TWO, assemble
 from tests.msp430.machine import DATA, START, boot, set_registers, write_words
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from freeml.sim.msp430 import Msp430
-from freeml.sim.msp430_types import Counters, Limits, StopReason
+from freeml.sim.msp430.chip import Msp430
+from freeml.sim.msp430.types import Counters, Limits, StopReason
 from tests.msp430.dma import (
     BLOCK,
     BOTH_UP,

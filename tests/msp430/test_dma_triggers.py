@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from freeml.sim.msp430_types import StopReason
+from freeml.sim.msp430.types import StopReason
 from tests.msp430.dma import (
     ABORT,
     ADC12,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from freeml.sim.msp430 import Limits, Msp430, StopReason
+from freeml.sim.msp430.chip import Limits, Msp430, StopReason
 from tests.msp430.assembler import assemble
 from tests.msp430.machine import DATA, STACK, START, boot, read_word, set_registers, write_words
 

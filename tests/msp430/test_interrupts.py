@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from freeml.sim.msp430 import Msp430
-from freeml.sim.msp430_types import Limits, StopReason
+from freeml.sim.msp430.chip import Msp430
+from freeml.sim.msp430.types import Limits, StopReason
 from tests.msp430.assembler import program
 from tests.msp430.machine import STACK, boot, read_word, write_words
 

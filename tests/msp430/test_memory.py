@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from freeml.sim.msp430 import Limits, Msp430, StopReason, charge_pc
-from freeml.sim.msp430_types import Counters
+from freeml.sim.msp430.chip import Limits, Msp430, StopReason, charge_pc
+from freeml.sim.msp430.types import Counters
 from tests.msp430.assembler import program
 from tests.msp430.machine import DATA, HALT, MEASURED_FR5994, ONE_WAIT_16_MHZ, START, boot, read_word, write_words
 

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from freeml.sim.msp430 import Msp430, StopReason
+from freeml.sim.msp430.chip import Msp430, StopReason
 from tests.msp430.machine import HALT, boot, read_word
 
 MPY32 = 0x4C0

@@ -14,8 +14,8 @@ from elftools.elf.elffile import ELFFile
 
 from freeml.errors import BadOutput
 from freeml.firmware.toolchain import WARNINGS, find_host_compiler, find_zig
-from freeml.sim.msp430 import NATIVE, SOURCES, Limits, Msp430, StopReason
-from freeml.sim.msp430_elf import load_segments
+from freeml.sim.msp430.chip import NATIVE, SOURCES, Limits, Msp430, StopReason
+from freeml.sim.msp430.elf import load_segments
 from tests.msp430.machine import DATA, HALT, boot, read_word
 
 LINKER_SCRIPT = """OUTPUT_ARCH(msp430)

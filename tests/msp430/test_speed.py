@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from freeml.sim.msp430_types import Limits, StopReason
+from freeml.sim.msp430.types import Limits, StopReason
 from tests.msp430.assembler import program
 from tests.msp430.machine import boot
 

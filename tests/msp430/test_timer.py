@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from freeml.sim.msp430 import Msp430
-from freeml.sim.msp430_types import StopReason
+from freeml.sim.msp430.chip import Msp430
+from freeml.sim.msp430.types import StopReason
 from tests.msp430.assembler import program
 from tests.msp430.machine import HALT, boot, read_word, write_words
 

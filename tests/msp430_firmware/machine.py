@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from freeml.board import load_board
+from freeml.board.board import load_board
 from freeml.firmware.build import Build, build_firmware
 from freeml.firmware.check import random_dataset
 from freeml.firmware.output import Output
 from freeml.ir.interpret import encode_inputs
 from freeml.sim.answers import answers_of
 from freeml.sim.engine import Answer
-from freeml.sim.msp430_board import Msp430Board
+from freeml.sim.msp430.engine import Msp430Board
 
 Samples = list[tuple[bytes, bytes]]
 

@@ -14,13 +14,13 @@ from elftools.elf.sections import SymbolTableSection
 import freeml.firmware.build as build_module
 import freeml.firmware.toolchain as toolchain_module
 from freeml import CompileOptions, compile_model
-from freeml.board import load_board
+from freeml.board.board import load_board
 from freeml.codegen.generate import CONTROL_BYTES
 from freeml.errors import DoesNotFit, ToolFailed, ToolMissing
 from freeml.firmware.build import build_firmware, find_cross_compiler, memory_map
 from freeml.firmware.check import random_dataset, verify_output
 from freeml.firmware.output import read_output
-from freeml.sim.msp430_elf import load_segments
+from freeml.sim.msp430.elf import load_segments
 from tests.cli.runner import freeml
 from tests.linker_map import MapSection, read_map, region_bytes
 from tests.msp430_firmware.conftest import MIDDLE, TOOLCHAINS, WIDE, Compiled

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from freeml.board import load_board
+from freeml.board.board import load_board
 from freeml.firmware.elf import read_firmware
 from freeml.firmware.msp430 import compiler_flags
 from freeml.firmware.toolchain import find_zig
-from freeml.sim.msp430 import Msp430
-from freeml.sim.msp430_types import Limits, StopReason
+from freeml.sim.msp430.chip import Msp430
+from freeml.sim.msp430.types import Limits, StopReason
 
 HAL = Path(__file__).resolve().parents[2] / "runtime_c" / "hal" / "msp430fr59xx"
 STACK, BACK = 0x3000, 0x3F00
@@ -62,7 +62,7 @@ def called(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., int]:
         "link.ld",
     ]
     sources = ["ops.c", str(HAL / "fml_libcalls.c")]
-    command = [*compiler.command, *compiler_flags(compiler), *options, *sources, "-o", "a.elf"]
+    command = [*compiler.command, *compiler_flags(compiler, "msp430x"), *options, *sources, "-o", "a.elf"]
     subprocess.run(command, cwd=work, check=True)
     memory = load_board("msp430fr5994").memory_map
     assert memory is not None

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.mutants.mutant import table
-from freeml.sim.cuts import cut_power
+from freeml.sim.power_loss.cuts import lose_power_on_board
 from tests.effort import PATIENCE_S
 from tests.emulated_cuts import all_steps, committed_steps, images_passed, tile_steps
 from tests.msp430_firmware.conftest import TOOLCHAINS, Compiled
@@ -23,7 +23,7 @@ def test_losses_spread_over_all_instructions_change_no_answer(
     engine, _ = rig(output, tmp_path, toolchain)
     samples = answers(output, 1)
     left: list[bytes] = []
-    report = cut_power(engine, samples, "every", most_cuts=8_000, on_loss=left.append)
+    report = lose_power_on_board(engine, samples, "every", most_cuts=8_000, on_loss=left.append)
     assert (report.divergences, report.reason) == (0, "")
     assert 0 < report.repeats < report.behind
     assert set(left) <= images_passed(engine, samples[0][0])
@@ -35,7 +35,7 @@ def test_losses_again_and_again_change_no_answer(mode: str, compiled: Compiled, 
     output = compiled("tiny_cnn")
     engine, _ = rig(output, tmp_path)
     left: list[bytes] = []
-    report = cut_power(engine, answers(output, 2), mode, on_loss=left.append)
+    report = lose_power_on_board(engine, answers(output, 2), mode, on_loss=left.append)
     assert (report.closed, report.divergences, report.reason) == (True, 0, "")
     assert committed_steps(output, left) & tile_steps(output)
 
@@ -45,7 +45,7 @@ def test_a_runtime_that_commits_before_its_data_is_caught(mode: str, copied: Com
     output = copied("digits")
     table()["commit-before-data"].apply_to(output.folder / "runtime" / "fml_runtime.c")
     engine, _ = rig(output, tmp_path)
-    report = cut_power(engine, answers(output, 4), mode, limit_s=PATIENCE_S)
+    report = lose_power_on_board(engine, answers(output, 4), mode, limit_s=PATIENCE_S)
     assert report.divergences == 1
     assert "the outputs are wrong" in report.reason
 
@@ -62,6 +62,6 @@ def test_a_firmware_that_never_answers_is_a_divergence(copied: Compiled, tmp_pat
         )
     )
     engine, _ = rig(output, tmp_path)
-    report = cut_power(engine, answers(output, 1), "linear")
+    report = lose_power_on_board(engine, answers(output, 1), "linear")
     assert report.divergences == 1
     assert "no result after" in report.reason

@@ -13,7 +13,7 @@ from freeml.errors import DoesNotFit
 from freeml.firmware.build import Toolchain, build_firmware
 from freeml.firmware.output import Output, read_output
 from freeml.ir.interpret import interpret
-from freeml.sim.board import OnBoard
+from freeml.sim.on_board import OnBoard
 from tests.msp430_firmware.conftest import TOOLCHAINS
 from tests.msp430_firmware.networks import calibration, dense_network
 

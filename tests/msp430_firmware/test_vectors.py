@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from freeml.board import load_board
+from freeml.board.board import load_board
 from freeml.firmware.build import build_firmware
 from tests.msp430_firmware.conftest import TOOLCHAINS, Compiled
 

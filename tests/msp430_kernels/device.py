@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from freeml.sim.msp430 import Msp430
-from freeml.sim.msp430_types import Limits, StopReason
+from freeml.sim.msp430.chip import Msp430
+from freeml.sim.msp430.types import Limits, StopReason
 from tests.kernels.library import DESCRIPTORS, INCLUDE, RUNTIME, Bytes, Case, blank
 from tests.msp430.oracle import find_toolchain
 

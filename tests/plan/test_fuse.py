@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plan_graphs import Builder, int8_graphs, tiny_cnn
 
-from freeml.board import load_board
+from freeml.board.board import load_board
 from freeml.ir import int_ops as q
 from freeml.ir.graph import Graph
 from freeml.ir.interpret import interpret

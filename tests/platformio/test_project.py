@@ -13,7 +13,8 @@ import pytest
 from platformio.project.config import ProjectConfig
 
 from freeml import CompileOptions, compile_model
-from freeml.board import board_names, load_board
+from freeml.board.board import board_names, load_board
+from freeml.board.core import MSP430
 from freeml.firmware.build import build_firmware, memory_map
 from freeml.firmware.elf import read_firmware
 from freeml.firmware.output import read_output
@@ -146,10 +147,10 @@ def _strict(
     if compiler == "zig":
         zig = find_zig()
         assert zig is not None
-        triple = "msp430-freestanding-eabi" if memory.is_msp430 else "thumb-freestanding-eabi"
-        cpu = "msp430+hwmultf5" if memory.is_msp430 else core.replace("-", "_") + "+dsp" * (core == "cortex-m33")
+        triple = "msp430-freestanding-eabi" if memory.family is MSP430 else "thumb-freestanding-eabi"
+        cpu = "msp430+hwmultf5" if memory.family is MSP430 else core.replace("-", "_") + "+dsp" * (core == "cortex-m33")
         command = [*zig.command, "-target", triple, f"-mcpu={cpu}"]
-    elif memory.is_msp430:
+    elif memory.family is MSP430:
         tools = find_toolchain()
         if tools is None:
             pytest.skip("needs msp430-elf-gcc: set FREEML_MSP430_TOOLCHAIN to its folder")

@@ -15,7 +15,7 @@ from freeml.data import load
 from freeml.firmware.check import verify_output
 from freeml.firmware.output import read_output
 from freeml.ir.interpret import encode_inputs
-from freeml.sim.power_loss import cut_power
+from freeml.sim.power_loss.host import lose_power_on_host
 from tests.cli.runner import freeml
 from tests.effort import PATIENCE_S
 
@@ -24,7 +24,7 @@ NVMS = ("atomic", "torn", "unordered", "torn-unordered")
 
 @pytest.mark.parametrize("nvm", NVMS)
 def test_the_digits_network_survives_any_losses_at_any_writes(nvm: str, tmp_path: Path) -> None:
-    closure = cut_power(compiled("digits", tmp_path, nvm), "all", limit_s=PATIENCE_S)
+    closure = lose_power_on_host(compiled("digits", tmp_path, nvm), "all", limit_s=PATIENCE_S)
     assert closure["divergences"] == 0, f"{closure['reason']}: losses after writes {closure['schedule']}"
     assert closure["closed"]
     assert closure["images"] > 500
@@ -33,20 +33,20 @@ def test_the_digits_network_survives_any_losses_at_any_writes(nvm: str, tmp_path
 
 @pytest.mark.parametrize("nvm", ["atomic", "torn"])
 def test_the_tiny_cnn_survives_any_losses_at_any_writes(nvm: str, tmp_path: Path) -> None:
-    closure = cut_power(compiled("tiny_cnn", tmp_path, nvm), "all", limit_s=PATIENCE_S)
+    closure = lose_power_on_host(compiled("tiny_cnn", tmp_path, nvm), "all", limit_s=PATIENCE_S)
     assert (closure["closed"], closure["divergences"]) == (True, 0), closure["reason"]
 
 
 @pytest.mark.needs_data
 @pytest.mark.parametrize("name", ["mnist8", "har"])
 def test_real_networks_survive_any_losses_at_any_writes(name: str, data_dir: Path, tmp_path: Path) -> None:
-    closure = cut_power(compiled(name, tmp_path), "all", limit_s=PATIENCE_S)
+    closure = lose_power_on_host(compiled(name, tmp_path), "all", limit_s=PATIENCE_S)
     assert (closure["closed"], closure["divergences"]) == (True, 0), closure["reason"]
 
 
 @pytest.mark.parametrize("mode", ["none", "linear", "log", "commit", "random:7", "12,8,300"])
 def test_every_mode_ends_with_the_right_answers(mode: str, tmp_path: Path) -> None:
-    closure = cut_power(compiled("digits", tmp_path), mode)
+    closure = lose_power_on_host(compiled("digits", tmp_path), mode)
     assert closure["divergences"] == 0, closure["reason"]
 
 
@@ -56,7 +56,7 @@ def test_a_smaller_capacitor_means_smaller_tiles_and_the_same_proof(tmp_path: Pa
     options = CompileOptions(board="msp430fr5994", capacitor_uf=3.0, samples=1)
     result = compile_model(model, out, data="digits", options=options)
     assert result.tiles.n_tiles > 100
-    closure = cut_power(read_output(out), "all", limit_s=PATIENCE_S)
+    closure = lose_power_on_host(read_output(out), "all", limit_s=PATIENCE_S)
     assert (closure["closed"], closure["divergences"]) == (True, 0), closure["reason"]
 
 
@@ -67,7 +67,7 @@ def test_chunks_of_an_input_wait_for_no_more_than_a_barrier_is_promised(tmp_path
     options = CompileOptions(name="tiny_cnn", board="msp430fr5994", capacitor_uf=3.6, samples=1)
     result = compile_model(model, out, data=data, options=options)
     assert result.tiles.sram_bytes < 100, "with what kernels need, less than the 256 bytes of the input"
-    closure = cut_power(read_output(out), "none", limit_s=PATIENCE_S)
+    closure = lose_power_on_host(read_output(out), "none", limit_s=PATIENCE_S)
     assert (closure["closed"], closure["divergences"]) == (True, 0), closure["reason"]
 
 
@@ -84,7 +84,7 @@ def test_one_commit_slot_on_nvm_that_tears_words_is_caught(tmp_path: Path) -> No
     """The proof fails where the promise of the NVM is broken: it is no rubber stamp."""
     output = compiled("digits", tmp_path, "atomic")
     output.manifest["nvm"]["behaviours"] = ["torn"]  # type: ignore[index]
-    closure = cut_power(output, "all", limit_s=PATIENCE_S)
+    closure = lose_power_on_host(output, "all", limit_s=PATIENCE_S)
     assert closure["divergences"] == 1
     assert closure["schedule"]
 
@@ -93,7 +93,7 @@ def test_one_commit_slot_on_nvm_that_tears_words_is_caught(tmp_path: Path) -> No
 def test_more_bytes_that_wait_for_a_barrier_than_promised_are_found(nvm: str, tmp_path: Path) -> None:
     output = compiled("digits", tmp_path, nvm)
     table()["no-barrier-between-chunks"].apply_to(output.folder / "runtime" / "fml_nvm.c")
-    closure = cut_power(read_output(output.folder), "none")
+    closure = lose_power_on_host(read_output(output.folder), "none")
     assert closure["divergences"] == 1
     assert "FML_NVM_CHUNK_BYTES" in closure["reason"]
 

@@ -10,7 +10,7 @@ from benchmarks.mutants.mutant import table
 from benchmarks.power_loss.models import compiled, twin
 from freeml import CompileOptions, compile_model
 from freeml.firmware.output import Output, read_output
-from freeml.sim.power_loss import cut_power, images_left
+from freeml.sim.power_loss.host import images_left, lose_power_on_host
 from tests.effort import PATIENCE_S
 
 
@@ -29,8 +29,8 @@ def test_what_another_network_left_at_any_commit_leads_to_a_cold_start(nvm: str,
     output = compiled("digits", tmp_path, nvm)
     strangers = images_left(twin_of(output, tmp_path, nvm))
     assert len(strangers) == output.manifest["tiles"]["n_tiles"] + 4, "cold start, capture, tiles, publication, report"
-    without = cut_power(output, "all", limit_s=PATIENCE_S)
-    closure = cut_power(output, "all", limit_s=PATIENCE_S, strangers=strangers)
+    without = lose_power_on_host(output, "all", limit_s=PATIENCE_S)
+    closure = lose_power_on_host(output, "all", limit_s=PATIENCE_S, strangers=strangers)
     assert (closure["closed"], closure["divergences"]) == (True, 0), closure["reason"]
     assert closure["first_images"] > without["first_images"] > 20
     assert closure["images"] > without["images"]
@@ -41,7 +41,7 @@ def test_a_runtime_that_reads_a_part_of_the_identity_is_found_by_a_first_boot(mu
     output = compiled("digits", tmp_path)
     strangers = images_left(twin_of(output, tmp_path, "atomic"))
     table()[mutant].apply_to(output.folder / "runtime" / "fml_nvm.c")
-    closure = cut_power(read_output(output.folder), "all", limit_s=PATIENCE_S, strangers=strangers)
+    closure = lose_power_on_host(read_output(output.folder), "all", limit_s=PATIENCE_S, strangers=strangers)
     assert (closure["closed"], closure["divergences"]) == (False, 1)
     by_stranger = "of another network" in closure["reason"]
     assert by_stranger == (mutant == "identity-by-magic-alone"), closure["reason"]
@@ -50,6 +50,6 @@ def test_a_runtime_that_reads_a_part_of_the_identity_is_found_by_a_first_boot(mu
 def test_an_image_of_its_own_is_no_strangers(tmp_path: Path) -> None:
     """What the tests above rest on: were a stranger's taken for whole, that would be said."""
     output = compiled("digits", tmp_path)
-    closure = cut_power(output, "all", limit_s=PATIENCE_S, strangers=images_left(output))
+    closure = lose_power_on_host(output, "all", limit_s=PATIENCE_S, strangers=images_left(output))
     assert (closure["closed"], closure["divergences"]) == (False, 1)
     assert "image 0 of another network" in closure["reason"]

@@ -13,7 +13,7 @@ from freeml import CompileOptions, compile_model
 from freeml.data import Dataset
 from freeml.firmware.check import random_dataset, verify_output
 from freeml.firmware.output import read_output
-from freeml.sim.power_loss import cut_power
+from freeml.sim.power_loss.host import lose_power_on_host
 from tests.effort import PATIENCE_S
 
 N_IN, N_ROW, N_OUT = 8, 1500, 4
@@ -49,5 +49,5 @@ def test_partial_sums_give_the_interpreters_bytes_and_survive_any_losses(nvm: st
     assert max(layer.parts for layer in result.tiles.layers) > 1
     output = read_output(tmp_path / "out")
     assert verify_output(output, random_dataset(output.graph, 20)).mismatches == 0
-    closure = cut_power(output, "all", limit_s=PATIENCE_S)
+    closure = lose_power_on_host(output, "all", limit_s=PATIENCE_S)
     assert (closure["closed"], closure["divergences"]) == (True, 0), closure["reason"]

@@ -10,7 +10,7 @@ from benchmarks.power_loss.models import compiled
 from freeml import CompileOptions, compile_model
 from freeml.firmware.check import random_dataset, verify_output
 from freeml.firmware.output import Output, read_output
-from freeml.sim.power_loss import cut_power
+from freeml.sim.power_loss.host import lose_power_on_host
 from tests.effort import PATIENCE_S
 
 DIGITS = Path(__file__).resolve().parents[2] / "examples" / "digits" / "digits.onnx"
@@ -37,7 +37,7 @@ def _pooled(output: Output) -> list[str]:
 @pytest.mark.parametrize("board", list(SMALL))
 @pytest.mark.parametrize("nvm", ["atomic", "torn"])
 def test_pooled_convolutions_in_small_tiles_survive_any_losses(nvm: str, board: str, tmp_path: Path) -> None:
-    closure = cut_power(small_tiles(board, nvm, tmp_path), "all", limit_s=PATIENCE_S)
+    closure = lose_power_on_host(small_tiles(board, nvm, tmp_path), "all", limit_s=PATIENCE_S)
     assert (closure["closed"], closure["divergences"]) == (True, 0), closure["reason"]
 
 

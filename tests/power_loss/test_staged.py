@@ -17,7 +17,7 @@ from freeml.data import Dataset
 from freeml.firmware.check import random_dataset, verify_output
 from freeml.firmware.output import Output, read_output
 from freeml.ir.interpret import interpret
-from freeml.sim.power_loss import cut_power
+from freeml.sim.power_loss.host import lose_power_on_host
 from tests.cli.runner import freeml
 from tests.effort import PATIENCE_S
 
@@ -36,7 +36,7 @@ def staged(name: str, work: Path, capacitor_uf: float | None = None) -> Output:
 
 def survives(output: Output) -> int:
     """Every reboot image under torn writes was tried and nothing diverged; returns how many there are."""
-    closure = cut_power(output, "all", limit_s=PATIENCE_S)
+    closure = lose_power_on_host(output, "all", limit_s=PATIENCE_S)
     assert closure["behaviours"] == ["torn"]
     assert (closure["closed"], closure["divergences"]) == (True, 0), closure["reason"]
     return int(closure["images"])

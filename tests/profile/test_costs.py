@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.costs import Row, network, row
-from freeml.board import board_names, load_board
+from freeml.board.board import board_names, load_board
 from freeml.firmware.build import Toolchain, find_cross_compiler
 from tests.msp430.oracle import find_toolchain
 

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freeml import CompileOptions, compile_model
-from freeml.board import load_board
+from freeml.board.board import load_board
+from freeml.board.cost_table import CostTable, read_cost_table
 from freeml.cli import main
-from freeml.cost_table import CostTable, read_cost_table
 from freeml.errors import BadData, BadOutput, DoesNotFit
 from freeml.firmware.output import Output, read_output
 from freeml.plan.energy_work import kernel_calls
@@ -23,7 +23,7 @@ from freeml.plan.measured import Measured
 from freeml.plan.memory import plan_memory
 from freeml.plan.verify_tiles import verify_tiles
 from freeml.profile import fit, measure_steps, plan_of, profile_output, random_codes, resized
-from freeml.sim.board import start_engine
+from freeml.sim.on_board import start_engine
 
 ROOT = Path(__file__).resolve().parents[2]
 DIGITS = ROOT / "examples" / "digits" / "digits.onnx"

@@ -10,7 +10,7 @@ from collections import Counter
 from itertools import groupby
 from math import prod
 
-from freeml.board import Board
+from freeml.board.board import Board
 from freeml.ir import int_ops as q
 from freeml.ir import ops as f
 from freeml.ir.graph import Graph

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from freeml.board import load_board
+from freeml.board.board import load_board
 from freeml.errors import DoesNotFit
 from freeml.plan.energy import TWO_SLOTS, CostModel
 from freeml.plan.energy_work import kernel_calls, work

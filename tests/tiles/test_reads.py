@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, assume, example, given, reject, settings
 from hypothesis import strategies as st
 
-from freeml.board import load_board
+from freeml.board.board import load_board
 from freeml.codegen.generate import generate
 from freeml.errors import DoesNotFit
 from freeml.firmware.host import build_host_library

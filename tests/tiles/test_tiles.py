@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from freeml.board import Board, load_board
+from freeml.board.board import Board, load_board
 from freeml.errors import DoesNotFit, FreemlError
 from freeml.ir.graph import Graph
 from freeml.ir.ops import Window

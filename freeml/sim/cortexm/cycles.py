@@ -20,7 +20,7 @@ from typing import Any
 import capstone
 from capstone import arm
 
-from freeml.memory_map import Core
+from freeml.board.core import Core
 
 REFILL_CYCLES: dict[Core, int] = {
     "cortex-m0plus": 1,

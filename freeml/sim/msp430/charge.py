@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from freeml.board import Board
+from freeml.board.board import Board
 from freeml.errors import BadOutput
-from freeml.sim.msp430_types import ChargePerEvent
+from freeml.sim.msp430.types import ChargePerEvent
 
 
 @dataclass(frozen=True, slots=True)

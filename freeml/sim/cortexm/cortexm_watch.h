@@ -1,4 +1,4 @@
-/* What the Cortex-M emulator keeps while it runs, and the devices on its bus. freeml/sim/cortexm_native.py has the same
+/* What the Cortex-M emulator keeps while it runs, and the devices on its bus. freeml/sim/cortexm/native.py has the same
  * fields. No Unicorn header is needed: its handle is opaque here. */
 #ifndef FML_CORTEXM_WATCH_H
 #define FML_CORTEXM_WATCH_H

@@ -126,7 +126,7 @@ class Counters:
 class ChargePerEvent:
     """Charge at the supply pin per event, in pC; whatever the supply voltage is (the core sits behind an LDO).
 
-    The figures are in board files, section [charge]; msp430_charge.py reads them.
+    The figures are in board files, section [charge]; charge.py reads them.
 
     line_fill_pc    on top of the word that misses, its wait cycle apart
     fram_write_pc   one write of up to 16 bits, its wait cycle apart

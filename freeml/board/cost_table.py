@@ -13,8 +13,8 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
+from freeml.board.figures import Strict
 from freeml.errors import BadData
-from freeml.memory_map import Strict
 
 _HINT = "freeml profile OUT writes OUT/profile.json"
 

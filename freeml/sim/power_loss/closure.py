@@ -21,9 +21,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from freeml.errors import ToolFailed
-from freeml.sim.control_block import COMMIT, SUMS_OFFSET_BYTES, ControlBlock
 from freeml.sim.engine import Answer, Engine, NvmWrite
-from freeml.sim.first_images import FirstImage, Losses
+from freeml.sim.power_loss.control_block import COMMIT, SUMS_OFFSET_BYTES, ControlBlock
+from freeml.sim.power_loss.first_images import FirstImage, Losses
 
 _CHUNK_INSTRUCTIONS = 4_000
 _MOST_CHUNKS = 1_000_000

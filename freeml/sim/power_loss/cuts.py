@@ -90,7 +90,7 @@ class _Found:
         return image
 
 
-def cut_power(
+def lose_power_on_board(
     engine: Engine,
     samples: Sequence[tuple[bytes, Answer]],
     mode: str,

@@ -10,20 +10,21 @@ from typing import Any
 
 import numpy as np
 
+from freeml.board.core import MSP430
+from freeml.board.memory import MemoryMap
 from freeml.data import Dataset, fit_inputs
 from freeml.firmware.build import Toolchain, build_firmware
 from freeml.firmware.output import Output
 from freeml.ir.interpret import encode_inputs
-from freeml.memory_map import MemoryMap
 from freeml.sim.answers import answers_of
-from freeml.sim.board_closure import close
-from freeml.sim.cortexm import CortexMEngine
-from freeml.sim.cuts import cut_power
+from freeml.sim.cortexm.engine import CortexMEngine
 from freeml.sim.emulated import EmulatedModel
 from freeml.sim.engine import Answer, Engine
-from freeml.sim.first_images import commit_images, first_images
-from freeml.sim.msp430_board import Msp430Board
-from freeml.sim.msp430_charge import charge_from
+from freeml.sim.msp430.charge import charge_from
+from freeml.sim.msp430.engine import Msp430Board
+from freeml.sim.power_loss.closure import close
+from freeml.sim.power_loss.cuts import lose_power_on_board
+from freeml.sim.power_loss.first_images import commit_images, first_images
 
 _MOST_CUT_SAMPLES = 20
 _GARBAGE = 7  # seed of what NVM holds before a cold start
@@ -31,7 +32,7 @@ _GARBAGE = 7  # seed of what NVM holds before a cold start
 
 def engine_for(output: Output, elf: Path, memory: MemoryMap) -> Engine:
     """The emulated board of a compiled folder, with a firmware on it. Raises as the engines do."""
-    if memory.is_msp430:
+    if memory.family is MSP430:
         return Msp430Board(elf, memory, charge=charge_from(output.manifest.get("charge")))
     return CortexMEngine(elf, output.board)
 
@@ -115,17 +116,17 @@ class OnBoard:
             "basis": self.model.engine.basis,
         }
 
-    def cut_power(self, dataset: Dataset, mode: str, *, limit_s: float) -> dict[str, Any]:
-        """Losses from a cold start on, in inferences on at most 20 samples: cuts.cut_power; of "all" on the first.
+    def lose_power(self, dataset: Dataset, mode: str, *, limit_s: float) -> dict[str, Any]:
+        """Losses from a cold start on, in inferences on at most 20 samples (cuts.py); of "all" on the first.
 
-        "all" boots every reachable NVM image: board_closure.close.
+        "all" boots every reachable NVM image (closure.py).
         """
         engine = self.model.engine
         engine.nvm = np.random.default_rng(_GARBAGE).bytes(len(engine.nvm))
         if mode == "all":
             (codes, answer), *_ = self._samples(dataset, 1)
             return {"mode": mode, **closure_of(self.output, engine, codes, answer, limit_s=limit_s)}
-        report = cut_power(engine, self._samples(dataset, _MOST_CUT_SAMPLES), mode, limit_s=limit_s)
+        report = lose_power_on_board(engine, self._samples(dataset, _MOST_CUT_SAMPLES), mode, limit_s=limit_s)
         return {**asdict(report), "behaviours": ["instruction"]}
 
     def _samples(self, dataset: Dataset, most: int) -> list[tuple[bytes, Answer]]:

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from freeml.board import Board
+from freeml.board.board import Board
+from freeml.board.core import MSP430
+from freeml.board.memory import MemoryMap
 from freeml.errors import BadBoard, ToolFailed
 from freeml.firmware.elf import read_firmware
-from freeml.memory_map import MemoryMap
 from freeml.sim.engine import (
     MOST_INSTRUCTIONS,
     N_FILLS,
@@ -26,9 +27,9 @@ from freeml.sim.engine import (
     Result,
     Taken,
 )
-from freeml.sim.msp430 import Msp430, Part, charge_pc
-from freeml.sim.msp430_charge import Charge, charge_of
-from freeml.sim.msp430_types import Counters, Limits, Stop, StopReason
+from freeml.sim.msp430.charge import Charge, charge_of
+from freeml.sim.msp430.chip import Msp430, charge_pc
+from freeml.sim.msp430.types import Counters, Limits, Stop, StopReason
 from freeml.sim.visible import visible_ram
 from freeml.sim.window import PIECE, Window, valid_word
 
@@ -65,7 +66,7 @@ class Msp430Board:
         self, elf: str | Path, board: Board | MemoryMap, *, charge: Charge | None = None, seed: int = 0
     ) -> None:
         memory = board.memory_map if isinstance(board, Board) else board
-        if memory is None or not memory.is_msp430:
+        if memory is None or memory.family is not MSP430:
             raise BadBoard("this board is no MSP430", hint="msp430fr5994 and msp430fr5969 are")
         self.memory = memory
         self.core: str = memory.core
@@ -83,7 +84,7 @@ class Msp430Board:
             charge = charge_of(board)
         self._charge = charge.per_event if charge else None
         self.basis = f"{_CYCLES_BASIS}; {charge.basis if charge else 'charge unknown'}"
-        self.chip = Msp430(_part(memory))
+        self.chip = Msp430(memory.chip)
         for address, content in self.firmware.segments:
             self.chip.write_memory(address, content)
         self.chip.watch(self._nvm, self._nvm_bytes)
@@ -318,11 +319,6 @@ class Msp430Board:
 
     def _fail(self, pc: int, why: str) -> None:
         raise ToolFailed(f"the firmware failed at {pc:#x}: {why}", where=self.firmware.path.name)
-
-
-def _part(memory: MemoryMap) -> Part:
-    """The device that has these memories; an FR5969 has 2 KB of SRAM."""
-    return "fr5969" if memory.ram_bytes <= 2048 else "fr5994"
 
 
 def _signed(word: int) -> int:

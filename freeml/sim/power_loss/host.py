@@ -11,9 +11,9 @@ import numpy as np
 from freeml.data import Dataset, fit_inputs
 from freeml.firmware.output import Output
 from freeml.ir.interpret import encode_inputs
-from freeml.sim import foreign
-from freeml.sim.crash import Behaviour, CrashReport, CrashRig, rig_of_folder
-from freeml.sim.first_images import spread_images
+from freeml.sim.power_loss import foreign
+from freeml.sim.power_loss.explorer import Behaviour, CrashReport, CrashRig, rig_of_folder
+from freeml.sim.power_loss.first_images import spread_images
 
 # Models that write more than this in one inference are followed through one inference, smaller ones through two, so
 # that publishing and the next capture are covered together.
@@ -23,7 +23,7 @@ _MEMOISE_MACS = 50_000
 _COMMITS = 3  # at which images of the network itself are given another identity, or damaged
 
 
-def cut_power(
+def lose_power_on_host(
     output: Output,
     mode: str,
     dataset: Dataset | None = None,

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from freeml.memory_map import MemoryMap
-from freeml.sim.cortexm_native import Register, Required
+from freeml.board.memory import MemoryMap
+from freeml.sim.cortexm.native import Register, Required
 
 _KINDS = (
     *("store", "pins", "pins_bsrr", "pins_set", "pins_clear", "spi_status", "spi_send", "spi_receive", "spi_data"),

@@ -23,8 +23,8 @@ from typing import Literal
 
 from freeml.errors import BadOutput
 from freeml.firmware.host import build_host_library
-from freeml.sim.msp430_elf import load_segments
-from freeml.sim.msp430_types import (
+from freeml.sim.msp430.elf import load_segments
+from freeml.sim.msp430.types import (
     NO_BREAKPOINT,
     ChargePerEvent,
     Counters,
@@ -37,7 +37,7 @@ from freeml.sim.msp430_types import (
     StopReason,
 )
 
-NATIVE = Path(__file__).parent / "native"
+NATIVE = Path(__file__).parent
 _FILES = ("adc", "comp", "cpu", "device", "dma", "extended", "mpy32", "peripherals", "timer", "uart")
 SOURCES = tuple(NATIVE / f"msp430x_{name}.c" for name in _FILES)
 

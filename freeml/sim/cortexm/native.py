@@ -114,5 +114,5 @@ def library() -> ctypes.CDLL:
     found.fml_aligned_base.restype = ctypes.c_int
     found.fml_watch_bytes.restype = ctypes.c_size_t
     if found.fml_watch_bytes() != ctypes.sizeof(Watch):
-        raise AssertionError("cortexm_native.py and cortexm_watch.h differ")
+        raise AssertionError("native.py and cortexm_watch.h differ")
     return found

@@ -1,48 +1,23 @@
-"""What a board file says of its processor, and what linker script, kernels and emulator make of it."""
+"""Where the memories of a board lie: what linker script, kernels and emulator make of its [cpu] section."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-SOURCE = r"^(datasheet|measured|counted|derived|assumed)\b.{3,}$"
+from freeml.board.core import MSP430, Chip, Core, Family, Support, family_of, kernels_of
+from freeml.board.figures import Figure, Strict
 
-Core = Literal["cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "msp430x"]
-Support = Literal["emulated", "stm32l4", "stm32l0", "stm32u5", "nrf52", "msp430fr59xx"]
-
-_KERNELS: dict[Core, str] = {
-    "cortex-m0plus": "armv6m",
-    "cortex-m3": "portable",
-    "cortex-m4": "armv7em",
-    "cortex-m7": "armv7em",
-    "cortex-m33": "armv7em",
-    "msp430x": "msp430",
-}
-_PAGE_BYTES = 4096
 _SYSTEM_BASE = 0xE000_0000  # from here on, a Cortex-M has its own registers
-_NEAR_END = 0x1_0000
 _VECTORS, _RESET = 0xFF90, 0xFFFE  # of an MSP430: the lowest, and the highest
-
-
-class Strict(BaseModel):
-    """A section of a board file: nothing beyond what is declared, no conversions."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class Figure(Strict):
-    """A whole number and where it comes from."""
-
-    value: int = Field(ge=0)
-    source: str = Field(pattern=SOURCE)
 
 
 class Cpu(Strict):
     """A processor that freeml makes firmware for: its core, and the addresses at which memories begin.
 
     support              start-up and drivers: a folder of runtime_c/hal; "emulated" has no peripherals
+    chip                 MSP430: which of the parts that differ in more than memories; an FR5994 where it is left out
     flash_base           code and constants; on an MSP430, the FRAM within reach of 16-bit pointers
     ram_base             SRAM, contiguous
     nvm_base             NVM on the bus; of an SPI FRAM, the address under which C names its first byte, at which no
@@ -54,6 +29,7 @@ class Cpu(Strict):
 
     core: Core
     support: Support
+    chip: Chip = "fr5994"
     flash_base: Figure
     ram_base: Figure
     nvm_base: Figure | None = None
@@ -97,6 +73,7 @@ class MemoryMap:
     stack_bytes: int
     nvm_power_up_us: int = 0
     vectors_base: int = 0
+    chip: Chip = "fr5994"
 
     @property
     def regions(self) -> tuple[tuple[str, int, int], ...]:
@@ -112,12 +89,12 @@ class MemoryMap:
     @property
     def kernels(self) -> str:
         """The folder of runtime_c/kernels whose files come before the portable ones of the same name."""
-        return _KERNELS[self.core]
+        return kernels_of(self.core)
 
     @property
-    def is_msp430(self) -> bool:
-        """Whether addresses have 16 bits, and weights are named by 20-bit numbers (fml_far.h)."""
-        return self.core == "msp430x"
+    def family(self) -> Family:
+        """What the processor has in common with others."""
+        return family_of(self.core)
 
     @property
     def interrupts(self) -> range:
@@ -131,18 +108,19 @@ class MemoryMap:
 
     def problem(self) -> str | None:
         """What is wrong with the regions, in words; None where nothing is."""
-        if self.is_msp430:
-            if self.flash_base + self.flash_bytes > _NEAR_END:
-                return f"flash must end below {_NEAR_END:#x}: constants are read through 16-bit pointers"
-            if self.far_bytes and self.far_base < _NEAR_END:
-                return f"far_base must be {_NEAR_END:#x} or more"
+        if self.family is MSP430:
+            near_end = MSP430.reach_bytes
+            if self.flash_base + self.flash_bytes > near_end:
+                return f"flash must end below {near_end:#x}: constants are read through 16-bit pointers"
+            if self.far_bytes and self.far_base < near_end:
+                return f"far_base must be {near_end:#x} or more"
             if self.vectors_base % 2 or not self.vectors_base <= _VECTORS:
                 return f"vectors_base must be even, and {_VECTORS:#x} or less: the lowest vector is there"
         if self.nvm_power_up_us * self.clock_hz // 1_000_000 * 17 // 16 >= 1 << 24:
             return f"power_up_us of the NVM is more than the timer of the core counts at {self.clock_hz:,} Hz"
         end, before = 0, ""
         for name, base, n_bytes in sorted(self.regions, key=lambda region: region[1]):
-            page = 2 if self.is_msp430 else _PAGE_BYTES
+            page = self.family.page_bytes
             if base % page or n_bytes % page:
                 return f"{name} must begin and end at a multiple of {page}"
             if base < end:

@@ -4,7 +4,7 @@ NVM keeps its bytes through a power loss; RAM comes back as garbage, other garba
 NVM traffic are counted in C (cortexm_hook.c); peripherals and the SPI FRAM are modelled there, too (cortexm_devices.c).
 A firmware reports by calling fml_board_report. Memory outside the board's regions faults, and so do a register that no
 model knows, and an unaligned access where the core has none (cortexm_alignment.c), which Unicorn alone would let pass.
-Cycles: cortexm_cycles.py.
+Cycles: cycles.py.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ import numpy as np
 import unicorn
 from unicorn import arm_const
 
-from freeml.board import Board
+from freeml.board.board import Board
+from freeml.board.memory import MemoryMap
 from freeml.errors import BadBoard, ToolFailed
 from freeml.firmware.elf import read_firmware
-from freeml.memory_map import MemoryMap
-from freeml.sim import cortexm_exception
-from freeml.sim.cortexm_bus import BoardDevices
-from freeml.sim.cortexm_cycles import REFILL_CYCLES, instruction_cycles
-from freeml.sim.cortexm_native import FAULTS, Watch, library
-from freeml.sim.cortexm_parts import part_of
+from freeml.sim.cortexm import exception as cortexm_exception
+from freeml.sim.cortexm.bus import BoardDevices
+from freeml.sim.cortexm.cycles import REFILL_CYCLES, instruction_cycles
+from freeml.sim.cortexm.native import FAULTS, Watch, library
+from freeml.sim.cortexm.parts import part_of
 from freeml.sim.engine import (
     MOST_INSTRUCTIONS,
     N_FILLS,

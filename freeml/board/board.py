@@ -9,178 +9,34 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
-from freeml.cost_table import CostTable
-from freeml.cycle_table import KernelCycles, any_compiler, kernel_cycles, wait_states
+from freeml.board.core import family_of
+from freeml.board.cost_table import CostTable
+from freeml.board.cycle_table import KernelCycles, any_compiler, kernel_cycles, wait_states
+from freeml.board.figures import (
+    CapacitorFigures,
+    ChargeFigures,
+    Code,
+    Cycles,
+    Energy,
+    Figure,
+    Memory,
+    Nvm,
+    Strict,
+)
+from freeml.board.memory import Cpu, MemoryMap, PlatformIo
 from freeml.errors import BadBoard, BadData, DoesNotFit
-from freeml.memory_map import SOURCE, Cpu, Figure, MemoryMap, PlatformIo, Strict
 from freeml.resources import resource
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
-
-
-class Amount(Strict):
-    """A quantity and where it comes from; its unit is the end of the entry's name."""
-
-    value: float = Field(ge=0)
-    source: str = Field(pattern=SOURCE)
-
-
-class PositiveAmount(Amount):
-    """A quantity that cannot be zero."""
-
-    value: float = Field(gt=0)
-
-
-class Share(Amount):
-    """A share of a whole."""
-
-    value: float = Field(ge=0, lt=1)
-
-
-class Memory(Strict):
-    """Bytes of each region; a region that is left out has no limit."""
-
-    flash_bytes: Figure | None = None
-    nvm_bytes: Figure | None = None
-    sram_bytes: Figure | None = None
-
-
-class Code(Strict):
-    """What is not known before C is generated and measured.
-
-    code_bytes   of runtime, drivers, start-up and the compiler's library; kernels are counted one by one
-    stack_bytes  what the linker keeps free
-    ram_bytes    static variables of a firmware beside tiles, scratch and windows: drivers, and code that runs from SRAM
-    """
-
-    code_bytes: Figure
-    stack_bytes: Figure
-    ram_bytes: Figure
-
-
-class Nvm(Strict):
-    """What the non-volatile memory guarantees, and where constants lie.
-
-    kind          "fram": memory-mapped; "spi_fram": read and written through a bus, into and out of SRAM; "host"
-    atomic_bytes  an aligned write of so many bytes happens wholly or not at all
-    tears         whether a power loss can leave a longer write half done in the middle of an atomic unit
-    ordered       whether writes reach the memory in program order, without a barrier
-    is_flash      whether program and constants lie in the same memory
-    part          the chip, where it is one of its own
-    power_up_us   from its least supply voltage to the first access that it takes: firmware waits so long after a reset
-    """
-
-    kind: Literal["fram", "spi_fram", "host"]
-    atomic_bytes: Literal[1, 2, 4, 8]
-    tears: bool
-    ordered: bool
-    is_flash: bool = False
-    part: str | None = Field(default=None, min_length=1)
-    power_up_us: Figure | None = None
-    source: str = Field(pattern=SOURCE)
-
-    @model_validator(mode="after")
-    def _is_a_chip(self) -> Nvm:
-        if (self.kind == "spi_fram") != (self.part is not None and self.power_up_us is not None):
-            raise ValueError("part and power_up_us must be there for a chip of its own (spi_fram), and only there")
-        return self
-
-    @property
-    def behaviours(self) -> tuple[str, ...]:
-        """What a power loss may do to writes: what `freeml verify --power-loss` tries."""
-        if self.tears:
-            return ("torn",) if self.ordered else ("torn", "torn-unordered")
-        return ("atomic",) if self.ordered else ("unordered",)
-
-
-class Energy(Strict):
-    """Charge by event. What an access costs is on top of the cycles it takes.
-
-    cycle_pc            any cycle of the processor, code fetches and waits included
-    nvm_read_byte_pc    a byte of a value; nvm_write_byte_pc likewise
-    const_read_byte_pc  a byte of weights or tables
-    nvm_command_pc      opcode and address of one transfer; 0 where NVM is memory-mapped
-    boot_nc, boot_us    from the moment the supply is switched on to the first instruction of main
-    sleep_ua            waiting for the capacitor, where the board stays on
-    calibration         factor of this very board on all charges; 1 for an average one
-    adc_ua, reference_ua  while the capacitor is measured: converter, and voltage reference with its buffer
-    """
-
-    cycle_pc: PositiveAmount
-    nvm_read_byte_pc: Amount
-    nvm_write_byte_pc: Amount
-    const_read_byte_pc: Amount
-    nvm_command_pc: Amount
-    boot_nc: PositiveAmount
-    boot_us: Amount
-    sleep_ua: Amount
-    calibration: PositiveAmount
-    adc_ua: Amount | None = None
-    reference_ua: Amount | None = None
-
-
-class CapacitorFigures(Strict):
-    """The store of energy. The board runs from v_on_mv to v_off_mv; `margin` of that charge is never planned with."""
-
-    capacitance_uf: PositiveAmount
-    v_on_mv: PositiveAmount
-    v_off_mv: PositiveAmount
-    leakage_na_per_uf: Amount
-    margin: Share
-
-    @model_validator(mode="after")
-    def _falls(self) -> CapacitorFigures:
-        if self.v_on_mv.value <= self.v_off_mv.value:
-            raise ValueError(f"v_on_mv = {self.v_on_mv.value:g} must be above v_off_mv = {self.v_off_mv.value:g}")
-        return self
-
-
-class Cycles(Strict):
-    """Cycles of what belongs to the board: start-up, runtime, and its way to NVM. Those of kernels lie beside them.
-
-    boot             the runtime's own restore: identity check, commit word
-    tile             one step beside what follows: dispatch, call, commit
-    nvm_read_byte    staging a byte of a value in SRAM where NVM is not memory-mapped, else 0
-    nvm_write_byte   a byte from SRAM to NVM
-    nvm_command      one transfer: the call, and opcode and address where NVM is not memory-mapped
-    compared         one score that is looked at for the result
-    kernels          where this board's kernels differ from the table of their variant: by kernel, by count
-    """
-
-    boot: Amount
-    tile: Amount
-    nvm_read_byte: Amount
-    nvm_write_byte: Amount
-    nvm_command: Amount
-    compared: PositiveAmount
-    kernels: Mapping[str, Mapping[str, Amount]] = Field(default_factory=dict)
-
-
-class ChargeFigures(Strict):
-    """Charge at the supply pin by event, for the MSP430 emulator: freeml.sim.msp430_types.ChargePerEvent says of which.
-
-    Figures are of one clock and one number of wait states; `calibration` of [energy] applies to them, too.
-    """
-
-    idle_cycle_pc: Amount
-    fram_code_word_pc: Amount
-    fram_data_word_pc: Amount
-    line_fill_pc: Amount
-    wait_cycle_pc: Amount
-    fram_write_pc: Amount
-    sram_read_pc: Amount
-    sram_write_pc: Amount
-    multiplication_pc: Amount
-    sleep_cycle_pc: Amount
 
 
 _HOST_NVM = Nvm(kind="host", atomic_bytes=2, tears=False, ordered=True, source="assumed: as in boards/host.toml")
@@ -263,6 +119,7 @@ class Board(Strict):
             vectors_base=cpu.vectors_base.value if cpu.vectors_base else 0,
             far_bytes=cpu.far_bytes.value if cpu.far_bytes else 0,
             stack_bytes=self.code.stack_bytes.value,
+            chip=cpu.chip,
             nvm_power_up_us=self.nvm.power_up_us.value if self.nvm.power_up_us else 0,
         )
 
@@ -303,8 +160,7 @@ class Board(Strict):
     def _maps(self) -> Board:
         if self.cpu is None:
             return self
-        msp430 = self.cpu.core == "msp430x"
-        if self.family != ("msp430" if msp430 else "cortexm"):
+        if self.family != family_of(self.cpu.core).name:
             raise ValueError(f"[cpu] has core {self.cpu.core}, the board is of family {self.family!r}")
         if (self.cpu.nvm_base is None) != self.nvm.is_flash:
             raise ValueError("[cpu] needs nvm_base where NVM is not the flash itself (is_flash), and only there")

@@ -15,9 +15,16 @@ from typing import Literal
 import numpy as np
 
 from freeml.errors import ToolFailed
-from freeml.sim.control_block import COMMIT, IDENTITY, RESULTS_OFFSET_BYTES, SUMS_OFFSET_BYTES, ControlBlock, Position
 from freeml.sim.engine import Engine
-from freeml.sim.foreign import fitted
+from freeml.sim.power_loss.control_block import (
+    COMMIT,
+    IDENTITY,
+    RESULTS_OFFSET_BYTES,
+    SUMS_OFFSET_BYTES,
+    ControlBlock,
+    Position,
+)
+from freeml.sim.power_loss.foreign import fitted
 
 # One bit of each field, lowest and highest bytes among them: digest, digest, layout version, magic.
 _IDENTITY_BITS = (0, 31, 32, 63, 64, 79, 80, 95)

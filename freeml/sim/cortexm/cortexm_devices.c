@@ -1,4 +1,4 @@
-/* Registers of the peripherals that freeml's drivers use. What they do is data (cortexm_parts.py); an access to any other
+/* Registers of the peripherals that freeml's drivers use. What they do is data (parts.py); an access to any other
  * register, a bit that nobody described, or a peripheral without its clock ends the run with the address. A byte on the
  * SPI takes its time; the UART and the ADC take none. */
 #include "cortexm_watch.h"

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from freeml.memory_map import MemoryMap
-from freeml.sim.cortexm_bus import ALL, Part, Reg
+from freeml.board.memory import MemoryMap
+from freeml.sim.cortexm.bus import ALL, Part, Reg
 
 # --- STM32 -----------------------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from freeml.memory_map import Strict
+from freeml.board.figures import Strict
 from freeml.resources import resource
 
 if sys.version_info >= (3, 11):

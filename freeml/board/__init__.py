@@ -1,0 +1,1 @@
+"""Boards: what the compiler knows about a target, and how well."""

@@ -1,0 +1,1 @@
+"""An emulated Cortex-M: Unicorn is the core, counts and devices are C."""
