@@ -22,8 +22,8 @@ from benchmarks.power_loss.models import source
 from freeml import CompileOptions, CompileResult, compile_model
 from freeml.errors import DoesNotFit
 from freeml.firmware.build import Toolchain
-from freeml.firmware.output import Output, read_output
 from freeml.ir.ops import Concat, Reshape
+from freeml.output.folder import Output, read_output
 from freeml.plan.energy_work import PARTIAL_BYTES, kernel_calls
 from freeml.plan.reads import part_read, reads
 from freeml.profile import measure_steps, random_codes

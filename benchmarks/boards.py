@@ -21,7 +21,7 @@ from freeml.data import load
 from freeml.errors import DoesNotFit, ToolMissing
 from freeml.firmware.build import Toolchain, find_cross_compiler
 from freeml.firmware.check import random_dataset, verify_output
-from freeml.firmware.output import read_output
+from freeml.output.folder import read_output
 from freeml.sim.on_board import OnBoard
 
 NETWORKS = ("digits", "tiny_cnn", "mnist8", "har", "kws")
@@ -66,8 +66,8 @@ def row(
         "samples": checked.samples,
         "mismatches": checked.mismatches,
         **{key: taken[key] for key in kept},
-        "flash_bytes": output.manifest["flash_bytes"],
-        "n_tiles": output.manifest["tiles"]["n_tiles"],
+        "flash_bytes": output.manifest.memory.flash_bytes,
+        "n_tiles": output.manifest.tiles.n_tiles,
     }
 
 

@@ -18,18 +18,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks.cycles.measure import manifest
 from benchmarks.power_loss.models import source
 from freeml.analysis import Analysis, analyze
 from freeml.board.board import Board, board_names, load_board
-from freeml.codegen.emit import write_folder
 from freeml.codegen.names import identifier
 from freeml.errors import DoesNotFit
 from freeml.firmware.build import Toolchain
-from freeml.firmware.output import Output
 from freeml.frontend.load import LoadedModel, load_model
 from freeml.ir.graph import Graph
 from freeml.needs import bounds
+from freeml.output.folder import Sources, write_folder
 from freeml.pipeline import c_files, for_toolchain, measure_memory, optimise, planned_graph, quantize_with
 from freeml.plan.energy import TileCost, budget_of
 from freeml.plan.tiles import TilePlan
@@ -142,7 +140,7 @@ def row(one: Network, board_name: str, toolchain: Toolchain) -> Row | Refused:
         return compared(one.name, board, toolchain, output, tiles, analysis)
 
 
-def compiled(one: Network, board: Board, toolchain: Toolchain, out: Path) -> tuple[Output, TilePlan]:
+def compiled(one: Network, board: Board, toolchain: Toolchain, out: Path) -> tuple[Sources, TilePlan]:
     """The folder and the tiles that `freeml compile` makes of a network. Raises DoesNotFit, ToolMissing."""
     planned = planned_graph(one.graph, board, None)
     tiles = planned.feasible
@@ -151,13 +149,13 @@ def compiled(one: Network, board: Board, toolchain: Toolchain, out: Path) -> tup
         needed, _ = measure_memory(program, files, board, toolchain)
         board.check_fit(**{region: needed[region] for region in ("flash_bytes", "nvm_bytes", "sram_bytes")})
     write_folder(out, files)
-    return Output(out, manifest(board), planned.graph, one.float_graph), tiles
+    return Sources(out, planned.graph, board), tiles
 
 
-def compared(name: str, board: Board, toolchain: Toolchain, output: Output, tiles: TilePlan, analysis: Analysis) -> Row:
+def compared(name: str, board: Board, toolchain: Toolchain, made: Sources, tiles: TilePlan, analysis: Analysis) -> Row:
     """Run a folder's firmware for one inference behind another, and compare each step."""
-    engine, _ = start_engine(output, toolchain)
-    codes = random_codes(output.graph)
+    engine, _ = start_engine(made, toolchain)
+    codes = random_codes(made.graph)
     steps, _ = measure_steps(engine, codes, tiles.n_tiles)
     planned = planned_steps(tiles)
     cycles = sum(step.taken.cycles for step in steps)

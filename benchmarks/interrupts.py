@@ -30,7 +30,7 @@ from freeml.board.core import MSP430
 from freeml.board.memory import MemoryMap
 from freeml.errors import ToolMissing
 from freeml.firmware.build import Build, Toolchain, build_firmware, memory_map
-from freeml.firmware.output import Output, read_output
+from freeml.output.folder import Output, read_output
 from freeml.sim.cortexm.engine import CortexMEngine
 from freeml.sim.interrupts import Interrupted, Interruptible, Interrupts, interrupt_everywhere, interrupt_once
 from freeml.sim.msp430.engine import Msp430Board
@@ -96,7 +96,7 @@ def add_handler(output: Output, handler: str = "") -> None:
 
 def board_of(output: Output, built: Build) -> Interrupts:
     """The emulated board with such a firmware, and where its interrupt comes from."""
-    name = output.manifest["options"]["board"]
+    name = output.board.name
     engine: Interruptible
     if built.memory.family is MSP430:
         engine, interrupt = Msp430Board(built.firmware.path, load_board(name)), WATCHDOG

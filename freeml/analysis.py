@@ -17,8 +17,9 @@ from freeml.firmware.build import Toolchain
 from freeml.frontend.load import LoadedModel
 from freeml.ir.graph import Graph
 from freeml.needs import Region, bounds, regions
+from freeml.output.manifest import KernelPrices
 from freeml.passes.pipeline import run_passes
-from freeml.pipeline import c_files, for_toolchain, kernel_cycles_entry, measure_memory
+from freeml.pipeline import c_files, for_toolchain, measure_memory
 from freeml.plan.cost import Costs, costs
 from freeml.plan.progress import Inference, inference, smallest_capacitor_uf
 from freeml.plan.tiles import LayerTiles, TilePlan
@@ -124,6 +125,7 @@ def described(analysis: Analysis) -> dict[str, Any]:
     Where the model does not fit, `error`, `where` and `hint` say why, as for every error in JSON.
     """
     tiles, made, refusal = analysis.tiles, analysis.inference, analysis.refusal
+    prices = KernelPrices.of(analysis.board)
     budget = tiles.budget if tiles else None
     return {
         "fits": analysis.fits,
@@ -136,7 +138,7 @@ def described(analysis: Analysis) -> dict[str, Any]:
             name: {"needed_bytes": region.needed_bytes, "available_bytes": region.available_bytes, "fits": region.fits}
             for name, region in analysis.regions.items()
         },
-        "kernel_cycles": kernel_cycles_entry(analysis.board),
+        "kernel_cycles": prices and prices.model_dump(),
         "capacitor_uf": budget and budget.capacitance_uf,
         "usable_uj": budget and budget.energy_uj(budget.usable_pc),
         "smallest_capacitor_uf": analysis.smallest_capacitor_uf,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +17,17 @@ import numpy as np
 
 from freeml.board.board import Board
 from freeml.board.cost_table import CostTable, LayerCost, StepCost
-from freeml.codegen.emit import write_folder
-from freeml.errors import BadBoard, BadData, BadOutput, ToolFailed
+from freeml.errors import BadBoard, BadData, ToolFailed
 from freeml.firmware.build import Toolchain
-from freeml.firmware.output import Output
 from freeml.ir.graph import Graph
+from freeml.output.folder import Output, Sources, write_folder
 from freeml.pipeline import c_files
 from freeml.plan.energy import Costs, budget_of
 from freeml.plan.energy_work import Call, kernel_calls
 from freeml.plan.measured import COLD_START, PARTS, Measured, capture_key, publish_key, report_key, signature
-from freeml.plan.memory import MemoryPlan, plan_memory
+from freeml.plan.memory import MemoryPlan
 from freeml.plan.tiles import MAX_WORD_TILES, Cut, TilePlan, recut_tiles
-from freeml.plan.verify import verify_plan
 from freeml.plan.verify_tiles import verify_tiles
-from freeml.plan.windows import Windows
 from freeml.sim.engine import Engine, Taken
 from freeml.sim.on_board import start_engine
 from freeml.version import __version__
@@ -38,7 +35,6 @@ from freeml.version import __version__
 _STEP_END = "fml_nvm_commit"
 _MOST_BOOTS = 8
 _SIZES = (1, 2, 4)  # tiles of the plan's size, of half of it, and of a quarter
-_AGAIN = "compile the model again"
 Progress = Callable[[str], None]
 
 
@@ -136,15 +132,13 @@ def fit(sizes: Sequence[int], worst: Sequence[float]) -> tuple[float, float]:
     return float(np.max(y - unit * x)), unit
 
 
-def profile_output(
-    output: Output, board: Board, toolchain: Toolchain = "auto", progress: Progress = lambda _: None
-) -> CostTable:
+def profile_output(output: Output, toolchain: Toolchain = "auto", progress: Progress = lambda _: None) -> CostTable:
     """Measure a compiled folder. Raises BadBoard for a board without firmware or energy model, and as a build does."""
+    board = output.board
     if board.memory_map is None or board.energy is None or board.clock_hz is None:
         raise BadBoard(f"{board.name} has no firmware to measure", hint="freeml boards lists those that have one")
     graph = output.graph
-    plan = verify_plan(graph, plan_memory(graph, in_place=False))
-    tiles = plan_of(output, plan, board)
+    plan, tiles = output.manifest.arena, output.manifest.tiles
     codes = random_codes(graph)
     found = _Found(graph, {(call.op.output, call.operand): call for call in kernel_calls(graph, plan)})
     basis = compiler = ""
@@ -153,7 +147,7 @@ def profile_output(
         if smaller is None or (divisor > 1 and smaller.n_tiles == tiles.n_tiles):
             continue
         progress(f"run {smaller.n_tiles:,} tiles, 1/{divisor} of the planned size")
-        engine, compiler = _engine(output, plan, smaller, board, toolchain)
+        engine, compiler = _engine(output, smaller, toolchain)
         basis = engine.basis
         found.add(engine, codes, smaller)
     return CostTable(
@@ -169,42 +163,20 @@ def profile_output(
     )
 
 
-def plan_of(output: Output, plan: MemoryPlan, board: Board) -> TilePlan:
-    """The tiles that a folder was compiled with. Raises BadOutput where its manifest is of another layout."""
-    graph, manifest = output.graph, output.manifest
-    known = manifest["tiles"]["layers"]
-    cuts = [Cut(layer["tile_units"], layer["part_macs"] if layer["parts"] > 1 else 0) for layer in known]
-    another = BadOutput("its plan is of another version of freeml", where=str(output.folder), hint=_AGAIN)
-    capacitor_uf, commit_slots = manifest["options"]["capacitor_uf"], manifest["tiles"]["commit_slots"]
-    try:
-        made = recut_tiles(graph, plan, board, cuts, capacitor_uf, commit_slots=commit_slots)
-    except ValueError as error:
-        raise another from error
-    names = ("value", "operand", "first_tile", "n_tiles")
-    if any(getattr(layer, name) != one[name] for layer, one in zip(made.layers, known, strict=True) for name in names):
-        raise another
-    if any(plan.offset_bytes[one["value"]] != one["value_offset_bytes"] for one in known):
-        raise another
-    return verify_tiles(graph, plan, made)
-
-
 def random_codes(graph: Graph, seed: int = 1) -> bytes:
     """One sample, over the whole range of codes."""
     n_bytes = sum(graph.types[port.value].size_bytes for port in graph.inputs)
     return np.random.default_rng(seed).bytes(n_bytes)
 
 
-def _engine(
-    output: Output, plan: MemoryPlan, tiles: TilePlan, board: Board, toolchain: Toolchain
-) -> tuple[Engine, str]:
+def _engine(made: Output, tiles: TilePlan, toolchain: Toolchain) -> tuple[Engine, str]:
     """A board with the folder's network cut into these tiles, and the compiler of its firmware."""
-    windows = Windows(**output.manifest["windows"])
-    _, files = c_files(output.graph, plan, tiles, board, header=(), windows=windows)
+    known = made.manifest
+    _, files = c_files(made.graph, known.arena, tiles, made.board, header=(), windows=known.windows)
     with tempfile.TemporaryDirectory(prefix="freeml-profile-") as work:
         folder = Path(work) / "out"
         write_folder(folder, files)
-        made = replace(output, folder=folder)
-        return start_engine(made, toolchain)
+        return start_engine(Sources(folder, made.graph, made.board), toolchain)
 
 
 @dataclass
@@ -264,16 +236,15 @@ def _line(name: str, measured: Sequence[tuple[int, Taken]]) -> LayerCost:
     )
 
 
-def check_measured(output: Output, board: Board, table: CostTable, capacitor_uf: float | None = None) -> dict[str, Any]:
+def check_measured(output: Output, table: CostTable, capacitor_uf: float | None = None) -> dict[str, Any]:
     """Progress with measured costs: every step of the folder's plan against one charge of the capacitor.
 
     Keys: fits, capacitor_uf, usable_uj, and steps, each with loc, n_units, tile_units, cycles, unit_cycles, uj of its
     worst case with boot, and share of what is usable.
     """
-    graph, priced = output.graph, Measured(board, table)
-    plan = verify_plan(graph, plan_memory(graph, in_place=False))
-    tiles = plan_of(output, plan, board)
-    budget = tiles.budget if capacitor_uf is None else budget_of(board, capacitor_uf)
+    graph, priced = output.graph, Measured(output.board, table)
+    plan, tiles = output.manifest.arena, output.manifest.tiles
+    budget = tiles.budget if capacitor_uf is None else budget_of(output.board, capacitor_uf)
     assert budget is not None
     steps: list[dict[str, Any]] = []
 

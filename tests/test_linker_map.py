@@ -11,8 +11,8 @@ from freeml import CompileOptions, compile_model
 from freeml.board.core import MSP430
 from freeml.errors import ToolFailed
 from freeml.firmware.build import Toolchain, build_firmware
-from freeml.firmware.output import read_output
 from freeml.firmware.toolchain import find_msp430_gcc
+from freeml.output.folder import read_output
 from tests.linker_map import read_map, region_bytes
 from tests.msp430.oracle import find_toolchain
 
@@ -43,8 +43,8 @@ def test_the_manifest_says_what_the_linker_says(board: str, toolchain: Toolchain
     compile_model(DIGITS, tmp_path / "out", data="digits", options=options)
     output = read_output(tmp_path / "out")
     built = build_firmware(output, tmp_path / "digits.elf", toolchain)
-    said, memory = output.manifest["memory"], built.memory
-    assert output.manifest["compiler"] == built.compiler.version
+    said, memory = output.manifest.memory, built.memory
+    assert output.manifest.compiler == built.compiler.version
     sections = read_map((tmp_path / "digits.map").read_text())
     taken = dict(region_bytes(sections, memory))
     data = sum(s.n_bytes for name, s in sections.items() if name.startswith(".data"))
@@ -54,10 +54,10 @@ def test_the_manifest_says_what_the_linker_says(board: str, toolchain: Toolchain
         # Near FRAM holds the NVM image as well; signatures and vectors lie behind what may be used.
         last = memory.flash_base + memory.flash_bytes
         flash += sum(s.n_bytes for s in sections.values() if last <= s.address < 0x10000) - nvm
-    assert said["flash_bytes"] == flash
-    assert said["nvm_bytes"] == nvm
-    assert said["sram_bytes"] == taken["ram"] + said["stack_bytes"]
-    assert said["code_bytes"] == flash - said["weights_bytes"]
+    assert said.flash_bytes == flash
+    assert said.nvm_bytes == nvm
+    assert said.sram_bytes == taken["ram"] + said.stack_bytes
+    assert said.code_bytes == flash - said.weights_bytes
 
 
 def test_a_text_that_is_no_map_is_refused() -> None:

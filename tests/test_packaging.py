@@ -79,7 +79,7 @@ import freeml
 from freeml.resources import resource
 
 result = freeml.compile_model(str(resource("examples", "digits", "digits.onnx")), sys.argv[1], data="digits")
-print(json.dumps({{"where": freeml.__file__, "int8": result.manifest["accuracy"]["int8"], "path": sys.path}}))
+print(json.dumps({{"where": freeml.__file__, "int8": result.manifest.accuracy.of_int8, "path": sys.path}}))
 """
 
 

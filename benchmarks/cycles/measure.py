@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from benchmarks.cycles.design import INPUT_BYTES, Design
 from freeml.board.board import Board
-from freeml.codegen.emit import write_folder
 from freeml.codegen.layers import layer_of
 from freeml.firmware.build import Toolchain
-from freeml.firmware.output import Output
 from freeml.ir.int_ops import DenseI8
+from freeml.output.folder import Sources, write_folder
 from freeml.pipeline import c_files
 from freeml.plan.energy import ONE_WORD, TWO_SLOTS
 from freeml.plan.energy_work import Call, Work, kernel_calls, part_work, work
@@ -25,7 +23,6 @@ from freeml.plan.reads import Ints
 from freeml.plan.tiles import Cut, LayerTiles, TilePlan, recut_tiles
 from freeml.plan.verify_tiles import verify_tiles
 from freeml.sim.engine import Engine, Taken
-from freeml.sim.msp430.charge import charge_entry
 from freeml.sim.on_board import start_engine
 
 _STEP_END = "fml_nvm_commit"
@@ -65,7 +62,7 @@ def start(design: Design, board: Board, toolchain: Toolchain) -> tuple[Engine, T
     with tempfile.TemporaryDirectory(prefix="freeml-cycles-") as work_folder:
         folder = Path(work_folder) / "out"
         write_folder(folder, files)
-        engine, compiler = start_engine(Output(folder, manifest(board), graph, graph), toolchain)
+        engine, compiler = start_engine(Sources(folder, graph, board), toolchain)
     return engine, tiles, compiler
 
 
@@ -132,17 +129,6 @@ def tile_plan(design: Design, memory: MemoryPlan, board: Board) -> TilePlan:
     unpriced = board.model_copy(update={"energy": None, "capacitor": None})
     plan = recut_tiles(design.graph, memory, unpriced, cuts, commit_slots=2 if board.nvm.tears else 1)
     return verify_tiles(design.graph, memory, plan)
-
-
-def manifest(board: Board) -> dict[str, Any]:
-    """What engines read of a compiled folder's manifest."""
-    assert board.memory_map is not None
-    return {
-        "board": board.model_dump(mode="json"),
-        "memory_map": asdict(board.memory_map),
-        "charge": charge_entry(board),
-        "nvm": {"atomic_bytes": board.nvm.atomic_bytes},
-    }
 
 
 def _symbol(design: Design, call: Call, layer: LayerTiles, board: Board) -> str:

@@ -21,7 +21,7 @@ from freeml.data import Dataset, load
 from freeml.errors import ToolMissing
 from freeml.firmware.build import Toolchain, build_firmware
 from freeml.firmware.check import verify_output
-from freeml.firmware.output import Output, read_output
+from freeml.output.folder import Output, read_output
 from freeml.sim.on_board import OnBoard
 
 TINY_CNN = "benchmarks.tiny_cnn.model:samples"
@@ -85,7 +85,7 @@ def measure(output: Output, data: Dataset, toolchain: Toolchain) -> Measured:
     report = verify_output(output, data, model=on_board.model)
     assert report.mismatches == 0, report.first_mismatch
     taken = on_board.taken()
-    weights_bytes = output.manifest["weights_bytes"]
+    weights_bytes = output.manifest.memory.weights_bytes
     return Measured(taken["instructions"], size.text_bytes - weights_bytes, taken["compiler"])
 
 

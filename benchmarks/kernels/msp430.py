@@ -23,7 +23,7 @@ from freeml.data import Dataset
 from freeml.errors import ToolMissing
 from freeml.firmware.build import Toolchain, build_firmware
 from freeml.firmware.check import verify_output
-from freeml.firmware.output import Output, read_output
+from freeml.output.folder import Output, read_output
 from freeml.sim.msp430.chip import Msp430
 from freeml.sim.msp430.types import Limits
 from freeml.sim.on_board import OnBoard

@@ -19,8 +19,8 @@ from freeml import CompileOptions, compile_model
 from freeml.errors import ToolMissing
 from freeml.firmware.build import Toolchain
 from freeml.firmware.check import random_dataset
-from freeml.firmware.output import Output, read_output
 from freeml.ir.interpret import encode_inputs
+from freeml.output.folder import Output, read_output
 from freeml.sim.answers import answers_of
 from freeml.sim.on_board import OnBoard, closure_of, images_of
 

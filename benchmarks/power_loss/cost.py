@@ -15,8 +15,8 @@ from typing import Any
 
 from benchmarks.callgrind import count
 from benchmarks.power_loss.models import SMALL, compiled
-from freeml.firmware.output import Output
 from freeml.firmware.toolchain import find_host_compiler
+from freeml.output.folder import Output
 from freeml.resources import resource
 
 
@@ -27,15 +27,15 @@ def measure(names: Sequence[str]) -> list[dict[str, Any]]:
         for name in names:
             output = compiled(name, Path(work))
             safe, bare = (instructions(output, Path(work), defines) for defines in ((), ("FML_NO_COMMIT",)))
-            tiles = output.manifest["tiles"]
+            tiles = output.manifest.tiles
             rows.append(
                 {
                     "model": name,
                     "instructions": safe,
                     "without_commits": bare,
                     "overhead": safe / bare - 1,
-                    "written_bytes": tiles["written_bytes"],
-                    "written_ratio": tiles["written_ratio"],
+                    "written_bytes": tiles.written_bytes,
+                    "written_ratio": tiles.written_ratio,
                 }
             )
     return rows

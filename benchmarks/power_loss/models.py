@@ -11,7 +11,7 @@ from onnx import numpy_helper
 from benchmarks.tiny_cnn.model import network
 from freeml import CompileOptions, compile_model
 from freeml.data.folders import data_root
-from freeml.firmware.output import Output, read_output
+from freeml.output.folder import Output, read_output
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY_CNN = "benchmarks.tiny_cnn.model:samples"

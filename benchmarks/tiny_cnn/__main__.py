@@ -18,8 +18,8 @@ from freeml import compile_model
 from freeml.data import load
 from freeml.firmware.check import verify_output
 from freeml.firmware.host import build_host_program
-from freeml.firmware.output import Output, read_output
 from freeml.ir.interpret import encode_inputs
+from freeml.output.folder import Output, read_output
 
 DATA = "benchmarks.tiny_cnn.model:samples"
 
@@ -34,14 +34,14 @@ def measure() -> dict[str, float]:
         report = verify_output(output, load(DATA, "test"))
         return {
             "instructions": instructions(output, Path(work)),
-            "macs": manifest["macs"],
+            "macs": manifest.macs,
             "max_error": report.max_error,
             "mismatches": report.mismatches,
-            "arena_bytes": manifest["memory"]["arena_bytes"],
-            "scratch_bytes": manifest["memory"]["scratch_bytes"],
-            "stack_bytes": manifest["memory"]["stack_bytes"],
-            "flash_bytes": manifest["flash_bytes"],
-            "weights_bytes": manifest["weights_bytes"],
+            "arena_bytes": manifest.memory.arena_bytes,
+            "scratch_bytes": manifest.memory.scratch_bytes,
+            "stack_bytes": manifest.memory.stack_bytes,
+            "flash_bytes": manifest.memory.flash_bytes,
+            "weights_bytes": manifest.memory.weights_bytes,
         }
 
 

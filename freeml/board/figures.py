@@ -63,6 +63,10 @@ class Code(Strict):
     ram_bytes: Figure
 
 
+Behaviour = Literal["atomic", "torn", "unordered", "torn-unordered"]
+"""What a power loss may do to writes: whole units, torn ones, in any order, or both."""
+
+
 class Nvm(Strict):
     """What the non-volatile memory guarantees, and where constants lie.
 
@@ -91,7 +95,7 @@ class Nvm(Strict):
         return self
 
     @property
-    def behaviours(self) -> tuple[str, ...]:
+    def behaviours(self) -> tuple[Behaviour, ...]:
         """What a power loss may do to writes: what `freeml verify --power-loss` tries."""
         if self.tears:
             return ("torn",) if self.ordered else ("torn", "torn-unordered")

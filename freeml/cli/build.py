@@ -31,7 +31,7 @@ def build(terminal: Terminal, out: Path, toolchain: Toolchain) -> None:
       freeml verify out --data mnist --engine board
     """
     from freeml.firmware.build import build_firmware
-    from freeml.firmware.output import read_output
+    from freeml.output.folder import read_output
 
     output = read_output(out)
     with terminal.steps() as progress:
@@ -45,8 +45,8 @@ def build(terminal: Terminal, out: Path, toolchain: Toolchain) -> None:
         **asdict(size),
         "flash_bytes": size.flash_bytes,
         "ram_bytes": size.ram_bytes,
-        "weights_bytes": output.manifest["weights_bytes"],
-        "code_bytes": size.text_bytes + size.far_bytes - output.manifest["weights_bytes"],
+        "weights_bytes": output.manifest.memory.weights_bytes,
+        "code_bytes": size.text_bytes + size.far_bytes - output.manifest.memory.weights_bytes,
     }
     terminal.result(found)
     if not terminal.as_json:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -22,6 +22,7 @@ from freeml.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from freeml.firmware.build import Toolchain
+    from freeml.output.manifest import LayerEntry, Manifest
 
 _MOST_LAYERS = 20
 
@@ -95,44 +96,44 @@ def compile_command(
     )
     with terminal.steps() as progress:
         result = compile_model(model, out, data=data_spec, options=options, progress=progress, dump_dir=dump_ir)
-    terminal.result({**result.manifest, "out": str(out)})
+    terminal.result({**result.manifest.as_dict(), "out": str(out)})
     if not terminal.as_json:
         show_manifest(terminal, result.manifest)
         show_written(terminal, out, data_spec)
 
 
-def show_manifest(terminal: Terminal, manifest: Mapping[str, Any]) -> None:
+def show_manifest(terminal: Terminal, manifest: Manifest) -> None:
     """Memory, accuracy, quantization, layers."""
     from freeml.cli import tables
 
-    title = f"{manifest['name']} for board {manifest['options']['board']}"
-    terminal.show(tables.heading(title, f"{manifest['macs']:,} macs, {manifest['params']:,} parameters"))
+    title = f"{manifest.name} for board {manifest.board.name}"
+    terminal.show(tables.heading(title, f"{manifest.macs:,} macs, {manifest.params:,} parameters"))
     terminal.show(tables.memory(manifest), tables.tiles(manifest))
-    if manifest["kernel_cycles"] and manifest["kernel_cycles"]["warning"]:
-        terminal.show(f"note: {manifest['kernel_cycles']['warning']}")
-    rating = manifest["accuracy"]
-    if rating["int8"] is not None or rating.get("mae", {}).get("int8") is not None:
-        note = f"{rating['samples']:,} samples of {rating['data']}, split {rating['split']}"
+    if manifest.kernel_cycles and manifest.kernel_cycles.warning:
+        terminal.show(f"note: {manifest.kernel_cycles.warning}")
+    rating = manifest.accuracy
+    if rating.of_int8 is not None or (rating.mae is not None and rating.mae.of_int8 is not None):
+        note = f"{rating.samples:,} samples of {rating.data}, split {rating.split}"
         terminal.show(tables.heading("Accuracy", note), tables.accuracies(rating))
     else:
-        why = rating["note"] or "no samples were given with --data"
+        why = rating.note or "no samples were given with --data"
         terminal.show(tables.heading("Accuracy", f"not measured: {why}"))
-    quantization = manifest["quantization"]
-    if quantization["errors"]:
+    quantization = manifest.quantization
+    if quantization.errors:
         terminal.show(tables.heading("Quantization", "error of the output on held-back calibration samples"))
         terminal.show(tables.candidates(quantization))
-        rule = f"; {quantization['rule']}" if quantization["rule"] else ""
-        terminal.show(f"{quantization['samples']:,} samples gave the ranges{rule}")
+        rule = f"; {quantization.rule}" if quantization.rule else ""
+        terminal.show(f"{quantization.samples:,} samples gave the ranges{rule}")
     else:
-        terminal.show(tables.heading("Quantization", quantization["method"]))
-    rows = manifest["layers"]
+        terminal.show(tables.heading("Quantization", quantization.method))
+    rows: Sequence[LayerEntry] = manifest.layers
     note = f"{len(rows)} steps"
     if len(rows) > _MOST_LAYERS:
-        least = sorted((row["macs"] for row in rows), reverse=True)[_MOST_LAYERS - 1]
-        rows = [row for row in rows if row["macs"] >= max(1, least)][:_MOST_LAYERS]
+        least = sorted((row.macs for row in rows), reverse=True)[_MOST_LAYERS - 1]
+        rows = [row for row in rows if row.macs >= max(1, least)][:_MOST_LAYERS]
         note += f"; the {len(rows)} with most macs are shown, freeml.json has all"
     terminal.show(tables.heading("Layers", note), tables.layers(rows))
-    terminal.warn(manifest["warnings"])
+    terminal.warn(manifest.warnings)
 
 
 def show_written(terminal: Terminal, out: Path, data_spec: str | None) -> None:

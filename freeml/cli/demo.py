@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from freeml.data import Dataset
-    from freeml.firmware.output import Output
+    from freeml.output.folder import Output
 
 _MODEL = ("examples", "digits", "digits.onnx")
 _SHADES = " ░▒▓█"
@@ -47,7 +47,7 @@ def demo(ctx: click.Context, out: Path | None) -> None:
     """
     from freeml.data import load
     from freeml.firmware.check import verify_output
-    from freeml.firmware.output import read_output
+    from freeml.output.folder import read_output
     from freeml.pipeline import compile_model
     from freeml.resources import resource
     from freeml.sim.power_loss.host import lose_power_on_host
@@ -65,7 +65,9 @@ def demo(ctx: click.Context, out: Path | None) -> None:
         with terminal.steps() as progress:
             progress("cut the power at every write, again and again")
             closure = lose_power_on_host(output, "all", dataset)
-    terminal.result({"compile": {**manifest, "out": str(out) if out else None}, "verify": checked, "closure": closure})
+    terminal.result(
+        {"compile": {**manifest.as_dict(), "out": str(out) if out else None}, "verify": checked, "closure": closure}
+    )
     if not terminal.as_json:
         show_manifest(terminal, manifest)
         show_verification(terminal, checked, f"{len(dataset)} held-out digits through the C", manifest)
@@ -79,11 +81,12 @@ def demo(ctx: click.Context, out: Path | None) -> None:
 def _predicted(output: Output, dataset: Dataset) -> list[int]:
     """The class that the C gives for every sample."""
     from freeml.data.accuracy import Said
+    from freeml.firmware.run import host_model
     from freeml.ir.interpret import encode_inputs, interpret
 
     inputs = encode_inputs(output.graph, dataset.real_inputs())
     said = Said(output.graph)
-    said.add({**interpret(output.graph, inputs, said.wanted), **output.build().run(inputs)})
+    said.add({**interpret(output.graph, inputs, said.wanted), **host_model(output).run(inputs)})
     assert said.answers.classes is not None
     return [int(c) for c in said.answers.classes]
 

@@ -43,19 +43,18 @@ def profile(
       freeml profile out
       freeml compile model.onnx --board msp430fr5994 --data mnist -o out2 --profile out/profile.json
     """
-    from freeml.firmware.output import read_output
+    from freeml.output.folder import read_output
     from freeml.profile import check_measured, profile_output
     from freeml.units import parse_capacitor
 
     terminal = ctx.ensure_object(Terminal)
     output = read_output(out)
-    target = output.board
     capacitor_uf = None if capacitor is None else parse_capacitor(capacitor)
     with terminal.steps() as progress:
-        table = profile_output(output, target, toolchain, progress)
+        table = profile_output(output, toolchain, progress)
     path = to or out / "profile.json"
     path.write_text(json.dumps(table.model_dump(mode="json"), indent=2) + "\n", encoding="utf-8")
-    proof = check_measured(output, target, table, capacitor_uf)
+    proof = check_measured(output, table, capacitor_uf)
     found = {"profile": str(path), **table.model_dump(mode="json"), **proof}
     terminal.result(found)
     if not terminal.as_json:

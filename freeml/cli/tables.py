@@ -5,9 +5,9 @@ On a narrow terminal names and bars give way; a number is never cut.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -16,6 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from freeml.cli.terminal import printable
+
+if TYPE_CHECKING:
+    from freeml.output.manifest import Accuracy, LayerEntry, Manifest, Quantization
 
 _GAP = 2
 _NARROWEST = 4
@@ -113,43 +116,45 @@ def bar(value: float, most: float, width: int = 16) -> Bar:
     return Bar(min(1.0, max(0.0, value / most)) if most > 0 else 0.0, width)
 
 
-def memory(manifest: Mapping[str, Any]) -> Table:
+def memory(manifest: Manifest) -> Table:
     """Bytes by region."""
-    sizes = manifest["memory"]
+    sizes = manifest.memory
     made = table("region", "bytes", "what it holds", right=(1,), elastic=(2,))
-    made.add_row("flash", f"{sizes['flash_bytes']:,}", "read-only: code, weights, tables", style="bold")
-    made.add_row("  weights", f"{sizes['weights_bytes']:,}", f"{manifest['params']:,} parameters and their scales")
-    made.add_row("  code", f"{sizes['code_bytes']:,}", "the rest, as compiled for the board or else this machine")
-    made.add_row("nvm", f"{sizes['nvm_bytes']:,}", "what outlives a power loss", style="bold")
-    made.add_row("  arena", f"{sizes['arena_bytes']:,}", "activations")
-    made.add_row("sram", f"{sizes['sram_bytes']:,}", "working memory", style="bold")
-    made.add_row("  tile", f"{sizes['tile_bytes']:,}", "outputs of the largest atomic step")
-    made.add_row("  scratch", f"{sizes['scratch_bytes']:,}", "of one kernel at a time")
-    made.add_row("  stack", f"{sizes['stack_bytes']:,}", "at most")
+    made.add_row("flash", f"{sizes.flash_bytes:,}", "read-only: code, weights, tables", style="bold")
+    made.add_row("  weights", f"{sizes.weights_bytes:,}", f"{manifest.params:,} parameters and their scales")
+    made.add_row("  code", f"{sizes.code_bytes:,}", "the rest, as compiled for the board or else this machine")
+    made.add_row("nvm", f"{sizes.nvm_bytes:,}", "what outlives a power loss", style="bold")
+    made.add_row("  arena", f"{sizes.arena_bytes:,}", "activations")
+    made.add_row("sram", f"{sizes.sram_bytes:,}", "working memory", style="bold")
+    made.add_row("  tile", f"{sizes.tile_bytes:,}", "outputs of the largest atomic step")
+    made.add_row("  scratch", f"{sizes.scratch_bytes:,}", "of one kernel at a time")
+    made.add_row("  stack", f"{sizes.stack_bytes:,}", "at most")
     return made
 
 
-def tiles(manifest: Mapping[str, Any]) -> Table:
+def tiles(manifest: Manifest) -> Table:
     """How inference is cut into atomic steps, and what that costs."""
-    cut = manifest["tiles"]
+    cut = manifest.tiles
     made = table("power loss", "", "", right=(1,), elastic=(2,))
-    made.add_row("tiles", f"{cut['n_tiles']:,}", "steps that are computed again if power fails amid them")
-    written = f"{cut['written_ratio']:.3f} for each byte of an activation"
-    made.add_row("nvm written", f"{cut['written_bytes']:,}", f"bytes each inference: {written}")
+    made.add_row("tiles", f"{cut.n_tiles:,}", "steps that are computed again if power fails amid them")
+    written = f"{cut.written_ratio:.3f} for each byte of an activation"
+    made.add_row("nvm written", f"{cut.written_bytes:,}", f"bytes each inference: {written}")
     return made
 
 
-def accuracies(accuracy: Mapping[str, Any]) -> Table:
-    """Float against int8: the share that is right, or the error of a regression."""
-    if accuracy["kind"] == "regression":
+def accuracies(accuracy: Accuracy) -> Table:
+    """Float against int8: the share that is right, or the error of a regression. Both must have been measured."""
+    if accuracy.mae is not None and accuracy.r2 is not None:
         made = table("network", "mean absolute error", "R2", right=(1, 2))
-        for network in ("float", "int8"):
-            made.add_row(network, f"{accuracy['mae'][network]:.4g}", coefficient(accuracy["r2"][network]))
+        made.add_row("float", f"{accuracy.mae.of_float:.4g}", coefficient(accuracy.r2.of_float))
+        made.add_row("int8", f"{accuracy.mae.of_int8:.4g}", coefficient(accuracy.r2.of_int8))
         return made
+    assert accuracy.of_float is not None
+    assert accuracy.of_int8 is not None
     made = table("network", "accuracy", "", right=(1,))
-    made.add_row("float", percent(accuracy["float"]), "")
-    lost = 100 * (accuracy["int8"] - accuracy["float"])
-    made.add_row("int8", percent(accuracy["int8"]), f"{lost:+.2f} points")
+    made.add_row("float", percent(accuracy.of_float), "")
+    lost = 100 * (accuracy.of_int8 - accuracy.of_float)
+    made.add_row("int8", percent(accuracy.of_int8), f"{lost:+.2f} points")
     return made
 
 
@@ -158,29 +163,29 @@ def coefficient(r2: float | None) -> str:
     return "-" if r2 is None else f"{r2:.4f}"
 
 
-def candidates(quantization: Mapping[str, Any]) -> Table:
+def candidates(quantization: Quantization) -> Table:
     """Every method that was tried, with the error of the output that decided."""
     made = table("", "method", "error", "", right=(2,), elastic=(3, 1))
-    errors = quantization["errors"]
+    errors = quantization.errors
     for method, error in errors.items():
-        best = method == quantization["method"]
+        best = method == quantization.method
         made.add_row(
             "▸" if best else "", method, f"{error:.3g}", bar(error, max(errors.values())), style="bold" if best else ""
         )
     return made
 
 
-def layers(rows: Sequence[Mapping[str, Any]]) -> Table:
+def layers(rows: Sequence[LayerEntry]) -> Table:
     """The per-layer table of a manifest."""
     made = table("node", "op", "shape", "macs", "weights", "output", "offset", right=(3, 4, 5, 6))
     for row in rows:
         made.add_row(
-            node(row["loc"]),
-            row["op"],
-            shape(row["shape"]),
-            f"{row['macs']:,}",
-            f"{row['weights_bytes']:,}",
-            f"{row['output_bytes']:,}",
-            f"{row['offset_bytes']:,}",
+            node(row.loc),
+            row.op,
+            shape(row.shape),
+            f"{row.macs:,}",
+            f"{row.weights_bytes:,}",
+            f"{row.output_bytes:,}",
+            f"{row.offset_bytes:,}",
         )
     return made

@@ -15,6 +15,7 @@ from freeml.cli.terminal import Terminal, printable
 
 if TYPE_CHECKING:
     from freeml.firmware.build import Toolchain
+    from freeml.output.manifest import Manifest
     from freeml.sim.on_board import OnBoard
 
 _RANDOM_SAMPLES = 100
@@ -86,7 +87,7 @@ def verify(
     """
     from freeml.data import load
     from freeml.firmware.check import random_dataset, verify_output
-    from freeml.firmware.output import read_output
+    from freeml.output.folder import read_output
     from freeml.sim.power_loss.host import lose_power_on_host
 
     _check_mode(engine, power_loss)
@@ -173,7 +174,7 @@ def show_taken(terminal: Terminal, found: Mapping[str, Any]) -> None:
     terminal.show(figures, Text(found["basis"], style="dim"))
 
 
-def show_verification(terminal: Terminal, checked: Mapping[str, Any], source: str, manifest: Mapping[str, Any]) -> None:
+def show_verification(terminal: Terminal, checked: Mapping[str, Any], source: str, manifest: Manifest) -> None:
     """The verdict and the figures behind it."""
     from rich.text import Text
 
@@ -198,7 +199,7 @@ def show_verification(terminal: Terminal, checked: Mapping[str, Any], source: st
         figures.add_row("same class predicted", tables.percent(checked["agreement"]))
     figures.add_row("largest error of an output", f"{checked['max_error']:.4g}")
     figures.add_row("mean error of an output", f"{checked['mean_error']:.4g}")
-    scales = [port["scale"] for port in manifest["outputs"] if port["scale"]]
+    scales = [port.scale for port in manifest.outputs if port.scale]
     if scales:
         figures.add_row("one step of the int8 output", f"{max(scales):.4g}")
     terminal.show(figures)

@@ -1,11 +1,8 @@
-"""Print a Program through the templates, and put a finished folder in place at once or not at all."""
+"""Print a Program through the templates: the files of a folder."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import jinja2
@@ -13,12 +10,10 @@ import jinja2
 from freeml.board.board import Board
 from freeml.codegen.platformio import Flags, board_json, local_board, project_of, selftest
 from freeml.codegen.program import PortTable, Program
-from freeml.errors import BadOutput
 from freeml.ir.graph import Graph
 from freeml.plan.windows import Windows
 from freeml.resources import resource
 
-MANIFEST = "freeml.json"
 _TEMPLATES = {
     "{name}.h": "model.h.jinja",
     "{name}.c": "model.c.jinja",
@@ -144,58 +139,3 @@ def kernel_file(kernel: str, kernels: str) -> Path:
     """The source of a kernel in a folder of runtime_c/kernels, or the portable one."""
     special = resource("runtime_c", "kernels") / kernels / f"{kernel}.c"
     return special if special.is_file() else resource("runtime_c", "kernels", "portable", f"{kernel}.c")
-
-
-def check_target(out_dir: Path) -> None:
-    """Raise BadOutput where writing `out_dir` would destroy what freeml did not make."""
-    if out_dir.is_symlink() or (out_dir.exists() and not out_dir.is_dir()):
-        raise BadOutput(
-            "the output folder is the name of a file or a link", where=str(out_dir), hint="choose another -o"
-        )
-    if out_dir.is_dir() and any(out_dir.iterdir()) and not (out_dir / MANIFEST).is_file():
-        raise BadOutput(
-            "the output folder holds files that freeml did not write",
-            where=str(out_dir),
-            hint="choose an empty or a new folder with -o",
-        )
-    if not os.access(_existing_parent(out_dir), os.W_OK):
-        raise BadOutput("no permission to write there", where=str(out_dir), hint="choose another -o")
-
-
-def write_folder(out_dir: Path, files: Mapping[str, str | bytes]) -> None:
-    """Write files into a new folder beside `out_dir`, then exchange the two: a failure leaves the old one as it was."""
-    check_target(out_dir)
-    try:
-        out_dir.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{out_dir.name}.", dir=out_dir.parent))
-    except OSError as error:
-        raise BadOutput(
-            f"cannot write there: {error.strerror}", where=str(out_dir), hint="choose another -o"
-        ) from error
-    try:
-        new, old = staging / "new", staging / "old"
-        for name, content in files.items():
-            path = new / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content.encode() if isinstance(content, str) else content)
-        if out_dir.exists():
-            out_dir.rename(old)
-        try:
-            new.rename(out_dir)
-        except OSError:
-            if old.exists():
-                old.rename(out_dir)
-            raise
-    except OSError as error:
-        raise BadOutput(
-            f"cannot write there: {error.strerror}", where=str(out_dir), hint="choose another -o"
-        ) from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
-def _existing_parent(path: Path) -> Path:
-    path = path.absolute()
-    while not path.exists():
-        path = path.parent
-    return path

@@ -12,8 +12,8 @@ from freeml.board.memory import MemoryMap
 from freeml.errors import BadOutput, ToolMissing
 from freeml.firmware.elf import Firmware, read_firmware
 from freeml.firmware.link import link, tools_of
-from freeml.firmware.output import Output
 from freeml.firmware.toolchain import Compiler, find_zig
+from freeml.output.folder import Sources
 
 Toolchain = Literal["auto", "zig", "gcc"]
 
@@ -27,34 +27,28 @@ class Build:
     compiler: Compiler
 
 
-def memory_map(output: Output) -> MemoryMap:
-    """The memories of the board that a folder was compiled for. Raises BadOutput where it has no firmware."""
-    found = output.manifest.get("memory_map")
-    if not isinstance(found, dict):
-        board = output.manifest["options"]["board"]
+def memory_map(made: Sources) -> MemoryMap:
+    """The memories of the board that a folder is for. Raises BadOutput where it has no firmware."""
+    found = made.board.memory_map
+    if found is None:
         raise BadOutput(
-            f"there is no firmware for board {board}",
-            where=str(output.folder),
+            f"there is no firmware for board {made.board.name}",
+            where=str(made.folder),
             hint="compile the model with --board qemu_m4, for example",
         )
-    try:
-        return MemoryMap(**found)
-    except TypeError as error:
-        raise BadOutput(
-            f"the folder is damaged: {error}", where=str(output.folder), hint="compile the model again"
-        ) from error
+    return found
 
 
-def build_firmware(output: Output, elf: Path, toolchain: Toolchain = "auto", defines: Sequence[str] = ()) -> Build:
+def build_firmware(made: Sources, elf: Path, toolchain: Toolchain = "auto", defines: Sequence[str] = ()) -> Build:
     """Build the firmware of a compiled folder into `elf`, with the linker's map beside it (NAME.map).
 
     toolchain  "auto" takes zig, which is the same version everywhere, and GCC where zig is missing
     defines    "NAME=VALUE" for the preprocessor: on an MSP430, what firmware/fml_board.h lists
     Raises BadOutput for a board without firmware, ToolMissing, ToolFailed, DoesNotFit.
     """
-    memory = memory_map(output)
+    memory = memory_map(made)
     compiler = find_cross_compiler(toolchain, memory)
-    link(compiler, output.folder, output.graph.name, memory, elf, defines)
+    link(compiler, made.folder, made.graph.name, memory, elf, defines)
     return Build(read_firmware(elf, memory), memory, compiler)
 
 

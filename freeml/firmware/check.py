@@ -11,12 +11,12 @@ import numpy as np
 from freeml.data import Dataset, fit_inputs
 from freeml.data.accuracy import Said, agreement, score
 from freeml.data.findings import joined, model_findings, range_findings
-from freeml.firmware.output import Output
-from freeml.firmware.run import HostModel
+from freeml.firmware.run import HostModel, host_model
 from freeml.ir.decision import lasting, published
 from freeml.ir.graph import Graph
 from freeml.ir.interpret import chunks, encode_inputs, interpret
 from freeml.ir.types import Array
+from freeml.output.folder import Output
 
 _MOST_NUMBER = 2**32 - 1  # of a result; 1 comes after it
 
@@ -95,7 +95,7 @@ def verify_output(
 
     model: what runs the C; by default the build for this machine.
     """
-    model = model or output.build()
+    model = model or host_model(output)
     dataset = fit_inputs(dataset, [port.shape for port in output.graph.inputs])
     samples = dataset.real_inputs()
     mismatches, first = 0, ""
@@ -184,7 +184,7 @@ def _first_wrong(model: Runs, output: Output, inputs: dict[str, Array], sample: 
     """Where the difference begins. A firmware cannot be asked for its layers: the build for this machine is."""
     if isinstance(model, HostModel):
         return first_wrong_layer(model, output, inputs, sample)
-    host = output.build()
+    host = host_model(output)
     one = {name: array[sample : sample + 1] for name, array in inputs.items()}
     if _differing(host.run(one), interpret(output.graph, one)).any():
         return f"{first_wrong_layer(host, output, inputs, sample)}, as on this machine"
@@ -197,16 +197,16 @@ def first_wrong_layer(model: HostModel, output: Output, inputs: dict[str, Array]
     one = {name: array[sample : sample + 1] for name, array in inputs.items()}
     expected = interpret(graph, one, list(graph.types))
     # Layers in the order of their tiles; a Concat that copies several operands is done after its last one.
-    layers = output.manifest["tiles"]["layers"]
-    done = {layer["first_tile"] + layer["n_tiles"] - 1: layer for layer in layers}
-    last = {layer["value"]: layer["first_tile"] for layer in layers}
+    layers, offset_bytes = output.manifest.tiles.layers, output.manifest.arena.offset_bytes
+    done = {layer.first_tile + layer.n_tiles - 1: layer for layer in layers}
+    last = {layer.value: layer.first_tile for layer in layers}
     for step in model.run_steps(inputs, sample):
         layer = done.get(step)
-        if layer is None or last[layer["value"]] != layer["first_tile"]:
+        if layer is None or last[layer.value] != layer.first_tile:
             continue
-        type_ = graph.types[layer["value"]]
-        raw = model.arena_bytes(layer["value_offset_bytes"], type_.size_bytes).view(type_.dtype.numpy)
-        if (raw != expected[layer["value"]].ravel()).any():
-            op = graph.producers[layer["value"]]
+        type_ = graph.types[layer.value]
+        raw = model.arena_bytes(offset_bytes[layer.value], type_.size_bytes).view(type_.dtype.numpy)
+        if (raw != expected[layer.value].ravel()).any():
+            op = graph.producers[layer.value]
             return f"first wrong in {op.loc} ({type(op).__name__}, {op.output})"
     return "every layer alone agrees: the difference is in how they are joined"

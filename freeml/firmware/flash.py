@@ -9,9 +9,9 @@ from pathlib import Path
 
 from freeml.errors import BadOutput
 from freeml.firmware.build import memory_map
-from freeml.firmware.output import read_output
 from freeml.firmware.pio import LOCAL_ENV, find_pio, own_pio, run_pio, set_up
 from freeml.firmware.troubles import explain
+from freeml.output.folder import read_output
 
 _STEPS = (
     ("Tool Manager: Installing", "download tools"),

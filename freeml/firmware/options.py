@@ -9,8 +9,8 @@ from freeml.board.core import MSP430
 from freeml.board.memory import MemoryMap
 from freeml.firmware.build import find_cross_compiler, memory_map
 from freeml.firmware.link import tools_of
-from freeml.firmware.output import read_output
 from freeml.firmware.toolchain import Compiler
+from freeml.output.folder import read_output
 
 # A user's compiler may be older, and warn of what ours do not, or not know the option.
 _OURS_ALONE = ("-Werror", "-Wconversion", "-Wl,--no-warn-rwx-segments", "-Wl,--no-eh-frame-hdr")

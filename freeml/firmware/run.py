@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from freeml.errors import ToolFailed
+from freeml.firmware.host import build_host_library
 from freeml.ir.graph import Graph
 from freeml.ir.types import Array
+from freeml.output.folder import Output
 
 _PUBLISHED = 1
 _RAM_BYTES = 256  # room for fml_ram_t, whatever the pointer size
@@ -158,3 +161,19 @@ class HostModel:
         for buffer in (self.nvm, self.sram):
             if (buffer[: self._GUARD] != 0x5A).any() or (buffer[-self._GUARD :] != 0x5A).any():
                 raise AssertionError(f"{self.graph.name} wrote outside its NVM or SRAM")
+
+
+def host_model(output: Output) -> HostModel:
+    """Compile a folder's C for this machine and load it. Raises ToolMissing or ToolFailed."""
+    memory = output.manifest.memory
+    with tempfile.TemporaryDirectory(prefix="freeml-load-") as work:
+        # A new path each time: under a path it knows, the loader returns the library it has, not a changed one.
+        library = build_host_library(output.sources, output.include_dirs, Path(work) / f"{output.graph.name}.so")
+        return HostModel(
+            library,
+            output.graph,
+            nvm_bytes=memory.nvm_bytes,
+            sram_bytes=memory.tile_bytes + memory.scratch_bytes,
+            arena_offset_bytes=memory.nvm_bytes - memory.arena_bytes,
+            is_staged=output.manifest.tiles.is_staged,
+        )

@@ -13,14 +13,14 @@ import numpy as np
 from freeml.board.core import MSP430
 from freeml.board.memory import MemoryMap
 from freeml.data import Dataset, fit_inputs
-from freeml.firmware.build import Toolchain, build_firmware
-from freeml.firmware.output import Output
+from freeml.firmware.build import Build, Toolchain, build_firmware
 from freeml.ir.interpret import encode_inputs
+from freeml.output.folder import Output, Sources
 from freeml.sim.answers import answers_of
 from freeml.sim.cortexm.engine import CortexMEngine
 from freeml.sim.emulated import EmulatedModel
 from freeml.sim.engine import Answer, Engine
-from freeml.sim.msp430.charge import charge_from
+from freeml.sim.msp430.charge import charge_of
 from freeml.sim.msp430.engine import Msp430Board
 from freeml.sim.power_loss.closure import close
 from freeml.sim.power_loss.cuts import lose_power_on_board
@@ -30,17 +30,17 @@ _MOST_CUT_SAMPLES = 20
 _GARBAGE = 7  # seed of what NVM holds before a cold start
 
 
-def engine_for(output: Output, elf: Path, memory: MemoryMap) -> Engine:
+def engine_for(made: Sources, elf: Path, memory: MemoryMap) -> Engine:
     """The emulated board of a compiled folder, with a firmware on it. Raises as the engines do."""
     if memory.family is MSP430:
-        return Msp430Board(elf, memory, charge=charge_from(output.manifest.get("charge")))
-    return CortexMEngine(elf, output.board)
+        return Msp430Board(elf, memory, charge=charge_of(made.board))
+    return CortexMEngine(elf, made.board)
 
 
 def images_of(engine: Engine, output: Output, codes: bytes) -> list[bytes]:
     """NVM of a board behind each commit of its firmware's first inference, on these codes: commit_images."""
-    tiles = output.manifest["tiles"]
-    return commit_images(engine, codes, tiles["n_tiles"], tiles["commit_slots"])[1]
+    tiles = output.manifest.tiles
+    return commit_images(engine, codes, tiles.n_tiles, tiles.commit_slots)[1]
 
 
 def closure_of(
@@ -50,29 +50,34 @@ def closure_of(
 
     strangers: images that firmware of other networks left, which may lie in NVM at the first boot.
     """
-    nvm, tiles = output.manifest["nvm"], output.manifest["tiles"]
+    nvm, tiles = output.board.nvm, output.manifest.tiles
     before = engine.nvm
-    control, own = commit_images(engine, codes, tiles["n_tiles"], tiles["commit_slots"])
+    control, own = commit_images(engine, codes, tiles.n_tiles, tiles.commit_slots)
     engine.nvm = before
-    atomic_bytes, tears = int(nvm["atomic_bytes"]), "torn" in nvm["behaviours"]
     found = close(
         engine,
         codes,
         answer,
         control,
-        atomic_bytes=atomic_bytes,
-        tears=tears,
+        atomic_bytes=nvm.atomic_bytes,
+        tears=nvm.tears,
         first=first_images(control, own, strangers),
         limit_s=limit_s,
     )
-    said = f"writes of {atomic_bytes} byte{'s' * (atomic_bytes != 1)}{', one torn in each step' * tears}"
+    said = f"writes of {nvm.atomic_bytes} byte{'s' * (nvm.atomic_bytes != 1)}{', one torn in each step' * nvm.tears}"
     return {**asdict(found), "behaviours": [said]}
 
 
-def start_engine(output: Output, toolchain: Toolchain) -> tuple[Engine, str]:
+def start_engine(made: Sources, toolchain: Toolchain) -> tuple[Engine, str]:
     """Build the firmware of a folder and put it on an emulated board; and the compiler. Raises as both do."""
-    board = OnBoard.start(output, toolchain)
-    return board.model.engine, board.compiler
+    engine, built = _started(made, toolchain)
+    return engine, built.compiler.version
+
+
+def _started(made: Sources, toolchain: Toolchain) -> tuple[Engine, Build]:
+    with tempfile.TemporaryDirectory(prefix="freeml-board-") as work:
+        built = build_firmware(made, Path(work) / f"{made.graph.name}.elf", toolchain)
+        return engine_for(made, built.firmware.path, built.memory), built
 
 
 @dataclass(frozen=True)
@@ -87,9 +92,7 @@ class OnBoard:
     @staticmethod
     def start(output: Output, toolchain: Toolchain) -> OnBoard:
         """Build the firmware and put it on a board. Raises as build_firmware does."""
-        with tempfile.TemporaryDirectory(prefix="freeml-board-") as work:
-            built = build_firmware(output, Path(work) / f"{output.graph.name}.elf", toolchain)
-            engine = engine_for(output, built.firmware.path, built.memory)
+        engine, built = _started(output, toolchain)
         return OnBoard(output, EmulatedModel(engine, output.graph), built.memory.core, built.compiler.version)
 
     def taken(self) -> dict[str, Any]:

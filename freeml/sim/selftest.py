@@ -10,8 +10,8 @@ from freeml.board.memory import MemoryMap
 from freeml.errors import ToolFailed
 from freeml.firmware.check import random_dataset
 from freeml.firmware.elf import read_firmware
-from freeml.firmware.output import Output
 from freeml.ir.interpret import encode_inputs, interpret
+from freeml.output.folder import Output
 from freeml.sim.on_board import engine_for
 from freeml.sim.window import Window
 

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.mutants.mutant import table
 from freeml.firmware.build import Toolchain
-from freeml.firmware.output import Output
+from freeml.output.folder import Output
 from freeml.sim.engine import Answer, NvmWrite, Result
 from freeml.sim.on_board import OnBoard, closure_of
 from freeml.sim.power_loss.closure import BoardClosure, close
@@ -242,14 +242,14 @@ def test_every_reachable_image_gives_the_same_answer_whatever_was_there_first(
     output = compiled(SMALL, board)
     report = closed(output, toolchain=toolchain)
     assert (report["closed"], report["divergences"], report["reason"]) == (True, 0, "")
-    assert report["steps"] == output.manifest["tiles"]["n_tiles"] + 3
+    assert report["steps"] == output.manifest.tiles.n_tiles + 3
 
 
 def test_every_reachable_image_of_a_convolutional_network_gives_the_same_answer(compiled: Compiled) -> None:
     output = compiled("digits", "msp430fr5994")
     report = closed(output)
     assert (report["closed"], report["divergences"], report["reason"]) == (True, 0, "")
-    assert report["steps"] == output.manifest["tiles"]["n_tiles"] + 3
+    assert report["steps"] == output.manifest.tiles.n_tiles + 3
 
 
 # Mistakes of benchmarks/mutants, and a board that shows them.

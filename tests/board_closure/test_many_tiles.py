@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.mutants.mutant import table
 from freeml.firmware.build import Toolchain
-from freeml.firmware.output import Output
+from freeml.output.folder import Output
 from freeml.sim.on_board import OnBoard
 from freeml.sim.power_loss.closure import BoardClosure, close
 from freeml.sim.power_loss.first_images import commit_images
@@ -26,10 +26,10 @@ def second_inference(output: Output, toolchain: Toolchain) -> BoardClosure:
     """Closure of an inference that follows another: a loss in it may cost neither its answer nor its number."""
     engine = OnBoard.start(output, toolchain).model.engine
     (codes, expected), *_ = answers(output, 1)
-    tiles = output.manifest["tiles"]
-    control, own = commit_images(engine, codes, tiles["n_tiles"], tiles["commit_slots"])
+    tiles = output.manifest.tiles
+    control, own = commit_images(engine, codes, tiles.n_tiles, tiles.commit_slots)
     engine.nvm = own[-1]
-    atomic_bytes = output.manifest["nvm"]["atomic_bytes"]
+    atomic_bytes = output.board.nvm.atomic_bytes
     return close(engine, codes, expected, control, atomic_bytes=atomic_bytes, limit_s=PATIENCE_S)
 
 
@@ -41,7 +41,7 @@ def test_every_reachable_image_of_many_tiles_gives_the_same_answer(
     n_tiles: int, toolchain: Toolchain, compiled: Compiled
 ) -> None:
     output = compiled(chain(n_tiles))
-    assert output.manifest["tiles"]["n_tiles"] == n_tiles
+    assert output.manifest.tiles.n_tiles == n_tiles
     report = second_inference(output, toolchain)
     assert (report.closed, report.divergences, report.reason) == (True, 0, "")
     assert report.steps == n_tiles + 3

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.mutants.mutant import table
 from freeml import CompileOptions, compile_model
-from freeml.firmware.output import Output, read_output
+from freeml.output.folder import Output, read_output
 from freeml.sim.on_board import OnBoard, closure_of, images_of
 from freeml.sim.power_loss.foreign import fitted
 from tests.effort import PATIENCE_S
@@ -51,10 +51,10 @@ def wrong_first_answers(output: Output, strangers: list[bytes]) -> int:
 def test_what_another_network_left_is_not_believed(board: str, compiled: Compiled, tmp_path: Path) -> None:
     """One of the same sizes, and a larger one, whose arena lies where this one's NVM ends."""
     output, same = compiled(WIDTHS, board), twin(board, tmp_path)
-    assert same.manifest["nvm"] == output.manifest["nvm"]
-    assert same.manifest["memory"]["arena_bytes"] == output.manifest["memory"]["arena_bytes"]
+    assert same.board.nvm == output.board.nvm
+    assert same.manifest.memory.arena_bytes == output.manifest.memory.arena_bytes
     strangers = left_by(same) + left_by(compiled(LARGER, board))
-    assert len(strangers) >= 2 * (output.manifest["tiles"]["n_tiles"] + 4)
+    assert len(strangers) >= 2 * (output.manifest.tiles.n_tiles + 4)
     assert wrong_first_answers(output, strangers) == 0
 
 
@@ -76,5 +76,5 @@ def test_an_identity_by_its_magic_alone_is_found_by_what_another_network_left(
     output = copied(WIDTHS, board)
     table()["identity-by-magic-alone"].apply_to(output.folder / "runtime" / "fml_nvm.c")
     strangers = left_by(twin(board, tmp_path))
-    amid_its_inference = output.manifest["tiles"]["n_tiles"] + 1
+    amid_its_inference = output.manifest.tiles.n_tiles + 1
     assert wrong_first_answers(output, strangers) >= amid_its_inference

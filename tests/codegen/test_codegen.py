@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from plan_graphs import int8_graphs
 
 from freeml.board.board import load_board
-from freeml.codegen.emit import MANIFEST, check_target, write_folder
 from freeml.codegen.generate import comment_text
 from freeml.codegen.layers import layer_of, merged_axes
 from freeml.codegen.names import Names, identifier
@@ -27,6 +26,7 @@ from freeml.firmware.toolchain import find_host_compiler, find_zig
 from freeml.ir import decision
 from freeml.ir.decision import lasting
 from freeml.ir.graph import Graph
+from freeml.output.folder import MANIFEST, check_target, write_folder
 from freeml.passes.pipeline import run_passes
 from freeml.plan.whole import plan_whole
 from freeml.quantize.lower import lower

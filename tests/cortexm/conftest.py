@@ -11,7 +11,7 @@ import pytest
 from benchmarks.power_loss.models import source
 from freeml import CompileOptions, compile_model
 from freeml.firmware.build import Build, build_firmware
-from freeml.firmware.output import Output, read_output
+from freeml.output.folder import Output, read_output
 from freeml.sim.emulated import EmulatedModel
 from freeml.sim.on_board import OnBoard, engine_for
 

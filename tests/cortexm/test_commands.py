@@ -13,7 +13,7 @@ from tests.cortexm.conftest import Compiled
 
 def test_build_writes_the_firmware_and_tells_its_size(copied: Compiled) -> None:
     output = copied("digits", "qemu_m4")
-    out, nvm_bytes = output.folder, output.manifest["nvm_bytes"]
+    out, nvm_bytes = output.folder, output.manifest.memory.nvm_bytes
     ran = freeml("build", out, "--json")
     assert ran.code == 0, ran
     found = ran.json

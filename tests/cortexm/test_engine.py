@@ -20,8 +20,8 @@ from freeml.firmware.build import find_cross_compiler, memory_map
 from freeml.firmware.check import random_dataset, verify_output
 from freeml.firmware.elf import read_firmware
 from freeml.firmware.link import link
-from freeml.firmware.output import Output, read_output
 from freeml.ir.interpret import interpret
+from freeml.output.folder import Output, read_output
 from freeml.sim.cortexm.engine import CortexMEngine
 from freeml.sim.window import valid_word
 from tests.cortexm.conftest import CORES, TOOLCHAINS, Compiled, firmware_of, on_board
@@ -53,8 +53,8 @@ def test_the_firmware_gives_the_interpreters_bytes(name: str, board: str, toolch
     assert (checked.samples, checked.mismatches, checked.first_mismatch) == (N_SAMPLES, 0, "")
     assert board_with_it.core == CORES[board]
     taken = board_with_it.taken()
-    assert taken["nvm_bytes_written"] >= output.manifest["tiles"]["written_bytes"]
-    assert taken["instructions_max"] >= taken["instructions"] > output.manifest["macs"]
+    assert taken["nvm_bytes_written"] >= output.manifest.tiles.written_bytes
+    assert taken["instructions_max"] >= taken["instructions"] > output.manifest.macs
 
 
 @pytest.mark.needs_data
@@ -70,7 +70,7 @@ def test_real_networks_on_real_data_give_the_interpreters_bytes(
 
 def test_tiles_of_a_small_capacitor_give_the_same_bytes(compiled: Compiled) -> None:
     output = compiled("digits", "qemu_m4", 5)
-    assert output.manifest["tiles"]["n_tiles"] > 20
+    assert output.manifest.tiles.n_tiles > 20
     checked = verify_output(output, random_dataset(output.graph, N_SAMPLES), model=on_board(output).model)
     assert checked.mismatches == 0
 
@@ -133,7 +133,7 @@ def test_a_boot_with_good_nvm_is_no_cold_start(compiled: Compiled) -> None:
     warm = engine.infer(codes_of(engine, 1))
     running = engine.infer(codes_of(engine, 1))
     assert cold.taken.instructions > warm.taken.instructions > running.taken.instructions
-    commit_bytes = {1: 2, 2: 12}[output.manifest["tiles"]["commit_slots"]]  # of the report before `running`
+    commit_bytes = {1: 2, 2: 12}[output.manifest.tiles.commit_slots]  # of the report before `running`
     assert warm.taken.nvm_bytes_written == running.taken.nvm_bytes_written - commit_bytes
     assert cold.taken.nvm_bytes_written > warm.taken.nvm_bytes_written
     sequences = [int.from_bytes(engine.nvm[at : at + 4], "little") for at in (32, 44)]

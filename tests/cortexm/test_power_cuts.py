@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.mutants.mutant import table
-from freeml.firmware.output import Output
+from freeml.output.folder import Output
 from freeml.sim.answers import answers_of
 from freeml.sim.cortexm.engine import CortexMEngine
 from freeml.sim.engine import Answer

@@ -13,8 +13,8 @@ from freeml.board.board import load_board
 from freeml.codegen.samples import samples_header
 from freeml.errors import ToolFailed
 from freeml.firmware.check import random_dataset, verify_output
-from freeml.firmware.output import Output
 from freeml.ir.interpret import interpret
+from freeml.output.folder import Output
 from freeml.sim.answers import answers_of
 from freeml.sim.cortexm.engine import CortexMEngine
 from freeml.sim.power_loss.cuts import lose_power_on_board

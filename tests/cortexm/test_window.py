@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.mutants.mutant import table
 from freeml.firmware.elf import read_firmware
-from freeml.firmware.output import Output
+from freeml.output.folder import Output
 from freeml.sim.cortexm.engine import CortexMEngine
 from freeml.sim.engine import N_FILLS
 from freeml.sim.msp430.engine import Msp430Board

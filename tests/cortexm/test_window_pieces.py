@@ -14,8 +14,8 @@ from freeml import CompileOptions, compile_model
 from freeml.analysis import analyze
 from freeml.board.board import load_board
 from freeml.errors import ToolFailed
-from freeml.firmware.output import Output, read_output
 from freeml.frontend.load import load_model
+from freeml.output.folder import Output, read_output
 from freeml.sim.power_loss.cuts import lose_power_on_board
 from tests.cortexm.conftest import TOOLCHAINS, on_board
 from tests.effort import PATIENCE_S
@@ -79,10 +79,10 @@ def test_a_sample_larger_than_ram_is_inferred_on_and_all_outputs_are_shown(
     board: str, toolchain: str, work: Path
 ) -> None:
     output = made(work, board)
-    windows = output.manifest["windows"]
-    assert windows["inputs_bytes"] > load_board(board).memory.sram_bytes.value or board == "nucleo_l073rz"
-    assert windows["inputs_bytes"] % windows["input_bytes"] > 0
-    assert windows["outputs_bytes"] % windows["output_bytes"] > 0
+    windows = output.manifest.windows
+    assert windows.inputs_bytes > load_board(board).memory.sram_bytes.value or board == "nucleo_l073rz"
+    assert windows.inputs_bytes % windows.input_bytes > 0
+    assert windows.outputs_bytes % windows.output_bytes > 0
     engine = on_board(output, toolchain).model.engine
     engine.power_on()
     for codes, expected in samples(output, 3):
@@ -137,6 +137,6 @@ def test_analyze_says_the_same_as_compile_of_pieces(board: str, work: Path) -> N
 def test_windows_have_room_for_everything_where_ram_has() -> None:
     digits = Path(__file__).resolve().parents[2] / "examples" / "digits" / "digits.onnx"
     made = compile_model(digits, data="digits", options=CompileOptions(board="msp430fr5994", samples=1))
-    windows = made.manifest["windows"]
-    assert (windows["input_bytes"], windows["output_bytes"]) == (64, 10)
-    assert not [text for text in made.manifest["warnings"] if "pieces" in text]
+    windows = made.manifest.windows
+    assert (windows.input_bytes, windows.output_bytes) == (64, 10)
+    assert not [text for text in made.manifest.warnings if "pieces" in text]

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from freeml.sim.power_loss.explorer import BEHAVIOURS, STARTS, Behaviour, Start
+from freeml.board.figures import Behaviour
+from freeml.sim.power_loss.explorer import BEHAVIOURS, STARTS, Start
 
 from .probe import ONE_SLOT, STAGED, rig
 

@@ -54,5 +54,5 @@ def test_a_flipped_bit_of_one_of_two_slots_loses_one_step_at_most() -> None:
 def test_the_commit_word_of_a_compiled_network_shows_a_flipped_bit(capacitor_uf: float | None, tmp_path: Path) -> None:
     options = CompileOptions(board="msp430fr5994", capacitor_uf=capacitor_uf, samples=1)
     made = compile_model(DIGITS, tmp_path / "out", data="digits", options=options)
-    assert (made.manifest["tiles"]["commit_slots"], made.manifest["tiles"]["commit_check"]) == (1, True)
+    assert (made.manifest.tiles.commit_slots, made.manifest.tiles.commit_check) == (1, True)
     assert believed(rig_of_folder(tmp_path / "out", "digits"), WORD_BYTES) == []

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.mutants.mutant import table
+from freeml.board.figures import Behaviour
 from freeml.sim.power_loss import foreign
-from freeml.sim.power_loss.explorer import Behaviour, CrashRig
+from freeml.sim.power_loss.explorer import CrashRig
 
 from .probe import ONE_SLOT, STAGED, rig
 

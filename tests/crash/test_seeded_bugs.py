@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from freeml.sim.power_loss.explorer import Behaviour, CrashReport
+from freeml.board.figures import Behaviour
+from freeml.sim.power_loss.explorer import CrashReport
 
 from .probe import ONE_SLOT, STAGED, rig
 

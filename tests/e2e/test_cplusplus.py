@@ -15,9 +15,9 @@ from elftools.elf.elffile import ELFFile
 from freeml.firmware.build import memory_map as memory_of
 from freeml.firmware.build import object_flags
 from freeml.firmware.host import build_host_library
-from freeml.firmware.output import Output, read_output
 from freeml.firmware.toolchain import find_zig
 from freeml.ir.interpret import interpret
+from freeml.output.folder import Output, read_output
 from freeml.resources import resource
 from tests.cli.models import write_model, write_samples
 from tests.cli.runner import freeml

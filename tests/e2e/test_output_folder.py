@@ -13,9 +13,9 @@ import pytest
 
 from freeml.firmware.check import random_dataset
 from freeml.firmware.host import build_host_program
-from freeml.firmware.output import Output, read_output
 from freeml.firmware.toolchain import find_host_compiler
 from freeml.ir.interpret import encode_inputs, interpret
+from freeml.output.folder import Output, read_output
 from tests.cli.models import write_model
 from tests.cli.runner import content, freeml
 from tests.effort import PATIENCE_S
@@ -215,7 +215,7 @@ def test_the_stack_never_goes_deeper_than_the_manifest_says(compiled: Path, tmp_
         [main, *sources(compiled)], includes(compiled), tmp_path / "painted", flags, shared=False
     )
     depth = int(run(program, b""))
-    bound = int(read_output(compiled).manifest["memory"]["stack_bytes"])
+    bound = int(read_output(compiled).manifest.memory.stack_bytes)
     # zig brings its own memset and memcpy, which keep frames; the bound is without the C library.
     assert 0 < depth <= bound + (64 if compiler.kind == "zig" else 0)
     assert depth >= bound // 4, "a bound that loose says nothing"

@@ -6,7 +6,6 @@ import functools
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import pytest
 from onnx import numpy_helper
 
 from freeml import compile_model
+from freeml.output.manifest import Manifest
 from tests.effort import PATIENCE_S
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -37,7 +37,7 @@ def run_training(example: str, output: Path, *options: str) -> str:
 
 
 @functools.cache
-def manifest(model: Path, data: str) -> Mapping[str, Any]:
+def manifest(model: Path, data: str) -> Manifest:
     return compile_model(str(model), data=data).manifest
 
 
@@ -52,7 +52,8 @@ def test_digits_trains_to_its_promised_accuracy(tmp_path: Path) -> None:
     committed = (EXAMPLES / "digits" / "digits.onnx").read_bytes()
     trained = tmp_path / "trained.onnx"
     printed = run_training("digits", trained)
-    measured = manifest(trained, "digits")["accuracy"]["float"]
+    measured = manifest(trained, "digits").accuracy.of_float
+    assert measured is not None
     assert measured >= 0.97
     assert f"test  accuracy {measured:.4f}" in printed
     assert architecture(trained) == architecture(EXAMPLES / "digits" / "digits.onnx")
@@ -61,22 +62,24 @@ def test_digits_trains_to_its_promised_accuracy(tmp_path: Path) -> None:
 
 @pytest.mark.needs_data
 def test_har_keeps_its_accuracy_in_int8(data_dir: Path) -> None:
-    found = manifest(EXAMPLES / "har" / "har.onnx", "har")["accuracy"]
-    assert found["split"] == "test"
-    assert found["float"] >= 0.88
-    assert abs(found["int8"] - found["float"]) <= 0.015
+    found = manifest(EXAMPLES / "har" / "har.onnx", "har").accuracy
+    assert found.split == "test"
+    assert found.of_float is not None
+    assert found.of_int8 is not None
+    assert found.of_float >= 0.88
+    assert abs(found.of_int8 - found.of_float) <= 0.015
 
 
 @pytest.mark.needs_data
 def test_har_readme_quotes_what_is_measured(data_dir: Path) -> None:
     made = manifest(EXAMPLES / "har" / "har.onnx", "har")
-    found = made["accuracy"]
-    if found["samples"] != 1588:
-        pytest.skip(f"the README quotes 26 people, 1,588 test windows; these data have {found['samples']}")
+    found = made.accuracy
+    if found.samples != 1588:
+        pytest.skip(f"the README quotes 26 people, 1,588 test windows; these data have {found.samples}")
     readme = (EXAMPLES / "har" / "README.md").read_text()
-    assert f"| test | {found['float']:.1%} | {found['int8']:.1%} |".replace("%", " %") in readme
-    assert f"{made['params']:,} parameters" in readme
-    assert f"activations take {made['memory']['arena_bytes']:,} bytes" in readme
+    assert f"| test | {found.of_float:.1%} | {found.of_int8:.1%} |".replace("%", " %") in readme
+    assert f"{made.params:,} parameters" in readme
+    assert f"activations take {made.memory.arena_bytes:,} bytes" in readme
 
 
 def test_har_is_a_small_file_without_paths() -> None:

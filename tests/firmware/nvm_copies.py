@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from freeml.firmware.output import Output
+from freeml.output.folder import Output
 from freeml.sim.engine import Engine
 
 COMMIT = 16  # FML_NVM_COMMIT of fml_runtime.h
@@ -49,10 +49,10 @@ def with_check(main: str, failed: str) -> str:
 
 def assert_commits_are_words(engine: Engine, output: Output) -> None:
     """A word written byte by byte is another commit between its stores, wherever step numbers have two bytes."""
-    assert output.manifest["nvm"]["atomic_bytes"] == 2
+    assert output.board.nvm.atomic_bytes == 2
     published, writes = engine.logged_writes()
     assert published
     lengths = Counter(len(write.data) for write in writes if write.offset_bytes == COMMIT)
     assert lengths[1] == 0
-    assert lengths[2] >= output.manifest["tiles"]["n_tiles"] + 3  # cold start, capture, tiles, publication
+    assert lengths[2] >= output.manifest.tiles.n_tiles + 3  # cold start, capture, tiles, publication
     assert all(write.offset_bytes != COMMIT + 1 for write in writes)

@@ -14,7 +14,7 @@ from freeml import CompileOptions, compile_model
 from freeml.board.memory import MemoryMap
 from freeml.errors import ToolFailed
 from freeml.firmware.build import build_firmware
-from freeml.firmware.output import Output, read_output
+from freeml.output.folder import Output, read_output
 from tests.msp430_firmware.conftest import HAS_GCC
 from tests.msp430_firmware.networks import calibration, dense_network
 

@@ -11,8 +11,8 @@ import pytest
 
 from benchmarks.power_loss.models import source
 from freeml import CompileOptions, compile_model
-from freeml.firmware.output import Output, read_output
 from freeml.firmware.toolchain import find_msp430_gcc
+from freeml.output.folder import Output, read_output
 from tests.msp430.oracle import find_toolchain
 from tests.msp430_firmware.networks import calibration, dense_network, separable_network
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from freeml.board.board import load_board
 from freeml.firmware.build import Build, build_firmware
 from freeml.firmware.check import random_dataset
-from freeml.firmware.output import Output
 from freeml.ir.interpret import encode_inputs
+from freeml.output.folder import Output
 from freeml.sim.answers import answers_of
 from freeml.sim.engine import Answer
 from freeml.sim.msp430.engine import Msp430Board
@@ -32,5 +32,5 @@ def rig(
 ) -> tuple[Msp430Board, Build]:
     """A built firmware on a board without power."""
     built = build_firmware(output, folder / f"{toolchain}.elf", toolchain, defines)  # type: ignore[arg-type]
-    board = load_board(output.manifest["options"]["board"])
+    board = load_board(output.board.name)
     return Msp430Board(built.firmware.path, board, seed=seed), built

@@ -52,10 +52,10 @@ def test_what_an_inference_takes_is_counted(compiled: Compiled, tmp_path: Path) 
     engine, _ = rig(output, tmp_path)
     engine.power_on()
     cold, warm = (engine.infer(codes).taken for codes, _ in samples(output, 2))
-    tiles = output.manifest["tiles"]
-    assert warm.nvm_bytes_written == tiles["written_bytes"]
+    tiles = output.manifest.tiles
+    assert warm.nvm_bytes_written == tiles.written_bytes
     assert cold.nvm_bytes_written > warm.nvm_bytes_written
-    assert warm.nvm_bytes_read > 2 * output.manifest["memory"]["arena_bytes"]
+    assert warm.nvm_bytes_read > 2 * output.manifest.memory.arena_bytes
     assert warm.instructions < warm.cycles < 6 * warm.instructions
     assert warm.charge_pc is not None
     assert 60 < warm.charge_pc / warm.cycles < 130  # measured programs lie between 87 and 126 pC for a cycle

@@ -25,7 +25,7 @@ def test_a_flipped_bit_of_the_commit_word_changes_no_answer(toolchain: str, comp
     while engine.run_to(end):
         images.append(engine.nvm)  # as the commit before left it, with the data of the step on top
     images.append(engine.nvm)
-    assert len(images) == output.manifest["tiles"]["n_tiles"] + 4, "cold start, capture, tiles, publication, report"
+    assert len(images) == output.manifest.tiles.n_tiles + 4, "cold start, capture, tiles, publication, report"
     for step, image in enumerate(images[1:]):
         for bit in range(16):
             changed = bytearray(image)

@@ -11,8 +11,8 @@ import pytest
 from freeml import CompileOptions, compile_model
 from freeml.errors import DoesNotFit
 from freeml.firmware.build import Toolchain, build_firmware
-from freeml.firmware.output import Output, read_output
 from freeml.ir.interpret import interpret
+from freeml.output.folder import Output, read_output
 from freeml.sim.on_board import OnBoard
 from tests.msp430_firmware.conftest import TOOLCHAINS
 from tests.msp430_firmware.networks import calibration, dense_network

@@ -17,8 +17,8 @@ from freeml.errors import ToolMissing
 from freeml.firmware import pio as pio_module
 from freeml.firmware.build import build_firmware, memory_map
 from freeml.firmware.elf import read_firmware
-from freeml.firmware.output import read_output
 from freeml.firmware.pio import Home, set_up
+from freeml.output.folder import read_output
 from tests.platformio.conftest import Folder, pio
 
 ELF = Path(".pio", "build", "local", "firmware.elf")

@@ -17,9 +17,9 @@ from freeml.board.board import board_names, load_board
 from freeml.board.core import MSP430
 from freeml.firmware.build import build_firmware, memory_map
 from freeml.firmware.elf import read_firmware
-from freeml.firmware.output import read_output
 from freeml.firmware.pio import Home
 from freeml.firmware.toolchain import find_zig
+from freeml.output.folder import read_output
 from freeml.sim.selftest import run_samples
 from tests.cli.runner import content
 from tests.msp430.oracle import find_toolchain

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,9 @@ from benchmarks.power_loss.models import compiled, source
 from freeml import CompileOptions, compile_model
 from freeml.data import load
 from freeml.firmware.check import verify_output
-from freeml.firmware.output import read_output
+from freeml.firmware.run import host_model
 from freeml.ir.interpret import encode_inputs
+from freeml.output.folder import read_output
 from freeml.sim.power_loss.host import lose_power_on_host
 from tests.cli.runner import freeml
 from tests.effort import PATIENCE_S
@@ -83,8 +85,9 @@ def test_an_input_of_several_chunks_is_captured_whole(tmp_path: Path) -> None:
 def test_one_commit_slot_on_nvm_that_tears_words_is_caught(tmp_path: Path) -> None:
     """The proof fails where the promise of the NVM is broken: it is no rubber stamp."""
     output = compiled("digits", tmp_path, "atomic")
-    output.manifest["nvm"]["behaviours"] = ["torn"]  # type: ignore[index]
-    closure = lose_power_on_host(output, "all", limit_s=PATIENCE_S)
+    tears = output.board.nvm.model_copy(update={"tears": True})
+    broken = replace(output, board=output.board.model_copy(update={"nvm": tears}))
+    closure = lose_power_on_host(broken, "all", limit_s=PATIENCE_S)
     assert closure["divergences"] == 1
     assert closure["schedule"]
 
@@ -104,7 +107,7 @@ def test_the_published_result_is_the_interpreters_class_after_every_inference(tm
     output = compiled("digits", tmp_path)
     samples = load("digits", "test", limit=20).real_inputs()
     inputs = encode_inputs(output.graph, samples)
-    model = output.build()
+    model = host_model(output)
     model.boot()
     assert model.result() is None
     scores = model.run(inputs)[output.graph.outputs[0].value]

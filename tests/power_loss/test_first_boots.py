@@ -9,7 +9,7 @@ import pytest
 from benchmarks.mutants.mutant import table
 from benchmarks.power_loss.models import compiled, twin
 from freeml import CompileOptions, compile_model
-from freeml.firmware.output import Output, read_output
+from freeml.output.folder import Output, read_output
 from freeml.sim.power_loss.host import images_left, lose_power_on_host
 from tests.effort import PATIENCE_S
 
@@ -20,7 +20,7 @@ def twin_of(output: Output, work: Path, nvm: str) -> Output:
     out = work / "twin"
     compile_model(model, out, data=data, options=CompileOptions(name="digits", nvm=nvm, samples=1))
     other = read_output(out)
-    assert other.manifest["nvm"] == output.manifest["nvm"]
+    assert other.board.nvm == output.board.nvm
     return other
 
 
@@ -28,7 +28,7 @@ def twin_of(output: Output, work: Path, nvm: str) -> Output:
 def test_what_another_network_left_at_any_commit_leads_to_a_cold_start(nvm: str, tmp_path: Path) -> None:
     output = compiled("digits", tmp_path, nvm)
     strangers = images_left(twin_of(output, tmp_path, nvm))
-    assert len(strangers) == output.manifest["tiles"]["n_tiles"] + 4, "cold start, capture, tiles, publication, report"
+    assert len(strangers) == output.manifest.tiles.n_tiles + 4, "cold start, capture, tiles, publication, report"
     without = lose_power_on_host(output, "all", limit_s=PATIENCE_S)
     closure = lose_power_on_host(output, "all", limit_s=PATIENCE_S, strangers=strangers)
     assert (closure["closed"], closure["divergences"]) == (True, 0), closure["reason"]

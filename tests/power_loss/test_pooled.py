@@ -9,7 +9,7 @@ import pytest
 from benchmarks.power_loss.models import compiled
 from freeml import CompileOptions, compile_model
 from freeml.firmware.check import random_dataset, verify_output
-from freeml.firmware.output import Output, read_output
+from freeml.output.folder import Output, read_output
 from freeml.sim.power_loss.host import lose_power_on_host
 from tests.effort import PATIENCE_S
 
@@ -31,7 +31,7 @@ def small_tiles(board: str, nvm: str, folder: Path) -> Output:
 
 
 def _pooled(output: Output) -> list[str]:
-    return [row["value"] for row in output.manifest["layers"] if row["op"] == "ConvPoolI8"]
+    return [row.value for row in output.manifest.layers if row.op == "ConvPoolI8"]
 
 
 @pytest.mark.parametrize("board", list(SMALL))
@@ -42,8 +42,8 @@ def test_pooled_convolutions_in_small_tiles_survive_any_losses(nvm: str, board: 
 
 
 def test_the_manifest_names_both_nodes(tmp_path: Path) -> None:
-    layers = compiled("tiny_cnn", tmp_path).manifest["layers"]
-    assert [(row["op"], row["loc"]) for row in layers[:2]] == [
+    layers = compiled("tiny_cnn", tmp_path).manifest.layers
+    assert [(row.op, row.loc) for row in layers[:2]] == [
         ("ConvPoolI8", "tiny_cnn.onnx:conv1 + pool1"),
         ("ConvPoolI8", "tiny_cnn.onnx:conv2 + pool2"),
     ]

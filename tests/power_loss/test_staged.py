@@ -15,8 +15,9 @@ from benchmarks.power_loss.models import source
 from freeml import CompileOptions, compile_model
 from freeml.data import Dataset
 from freeml.firmware.check import random_dataset, verify_output
-from freeml.firmware.output import Output, read_output
+from freeml.firmware.run import host_model
 from freeml.ir.interpret import interpret
+from freeml.output.folder import Output, read_output
 from freeml.sim.power_loss.host import lose_power_on_host
 from tests.cli.runner import freeml
 from tests.effort import PATIENCE_S
@@ -50,8 +51,8 @@ def test_the_staged_digits_network_survives_any_losses_at_any_writes(tmp_path: P
 
 def test_a_small_capacitor_means_small_tiles_that_read_little(tmp_path: Path) -> None:
     output = staged("digits", tmp_path, capacitor_uf=14.0)
-    assert output.manifest["tiles"]["n_tiles"] > 20
-    assert output.manifest["memory"]["stage_bytes"] < 300
+    assert output.manifest.tiles.n_tiles > 20
+    assert output.manifest.memory.stage_bytes < 300
     assert verify_output(output, random_dataset(output.graph, 50)).mismatches == 0
     survives(output)
 
@@ -83,7 +84,7 @@ def test_the_command_line_checks_the_staged_code_on_this_machine(tmp_path: Path)
 
 
 def test_outputs_of_a_staged_model_are_read_by_copy_alone(tmp_path: Path) -> None:
-    model = staged("digits", tmp_path).build()
+    model = host_model(staged("digits", tmp_path))
     inputs = {model.graph.inputs[0].value: np.ones((1, 8, 8, 1), np.int8)}
     scores = interpret(model.graph, inputs)[model.graph.outputs[0].value].reshape(-1)
     library, codes = model._library, (ctypes.c_int8 * 4)()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,12 +19,11 @@ from freeml.board.board import load_board
 from freeml.board.cost_table import CostTable, read_cost_table
 from freeml.cli import main
 from freeml.errors import BadData, BadOutput, DoesNotFit
-from freeml.firmware.output import Output, read_output
+from freeml.output.folder import Output, read_output
 from freeml.plan.energy_work import kernel_calls
 from freeml.plan.measured import Measured
-from freeml.plan.memory import plan_memory
 from freeml.plan.verify_tiles import verify_tiles
-from freeml.profile import fit, measure_steps, plan_of, profile_output, random_codes, resized
+from freeml.profile import fit, measure_steps, profile_output, random_codes, resized
 from freeml.sim.on_board import start_engine
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,7 +46,7 @@ def profiled(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Profiled]
         options = CompileOptions(board=name, samples=1, capacitor_uf=47)
         compile_model(DIGITS, work / name, data="digits", options=options)
         output = read_output(work / name)
-        table = profile_output(output, load_board(name), "zig")
+        table = profile_output(output, "zig")
         path = work / f"{name}.json"
         path.write_text(json.dumps(table.model_dump(mode="json")))
         made[name] = Profiled(output, table, path)
@@ -71,7 +72,7 @@ def test_steps_add_up_to_the_inference(board: str, profiled: Mapping[str, Profil
     output = profiled[board].output
     engine, _ = start_engine(output, "zig")
     codes = random_codes(output.graph)
-    steps, last = measure_steps(engine, codes, output.manifest["tiles"]["n_tiles"])
+    steps, last = measure_steps(engine, codes, output.manifest.tiles.n_tiles)
     engine.infer(codes)  # results take two places in turn, which differ by an instruction: steps were of every second
     whole = engine.infer(codes).taken
     for count in ("instructions", "cycles", "nvm_bytes_written", "nvm_bytes_read"):
@@ -87,9 +88,8 @@ def test_smaller_tiles_still_compute_every_unit_once(
     board: str, divisor: int, profiled: Mapping[str, Profiled]
 ) -> None:
     output = profiled[board].output
-    plan = plan_memory(output.graph, in_place=False)
-    target = load_board(board)
-    tiles = resized(output.graph, plan, target, plan_of(output, plan, target), divisor)
+    plan = output.manifest.arena
+    tiles = resized(output.graph, plan, output.board, output.manifest.tiles, divisor)
     assert tiles is not None
     verify_tiles(output.graph, plan, tiles)
 
@@ -100,8 +100,7 @@ def test_no_step_takes_more_than_the_table_says(board: str, seed: int, profiled:
     """Other samples than those that were profiled differ little: MSP430's shifts depend on the data."""
     output, table = profiled[board].output, profiled[board].table
     graph, target = output.graph, load_board(board)
-    plan = plan_memory(graph, in_place=False)
-    tiles = plan_of(output, plan, target)
+    plan, tiles = output.manifest.arena, output.manifest.tiles
     engine, _ = start_engine(output, "zig")
     steps, _ = measure_steps(engine, random_codes(graph, seed), tiles.n_tiles)
     priced = Measured(target, table)
@@ -125,15 +124,16 @@ def test_a_plan_with_measured_costs_gives_the_same_answers(
 
 
 @pytest.mark.parametrize("board", BOARDS)
-def test_a_plan_is_read_back_as_it_was_made(board: str, profiled: Mapping[str, Profiled]) -> None:
+def test_a_plan_is_read_back_as_it_was_made(board: str, profiled: Mapping[str, Profiled], tmp_path: Path) -> None:
     """With measured costs tiles are others than without; whoever reads the folder gets the ones that it has."""
     options = CompileOptions(board=board, samples=1, capacitor_uf=20, profile=profiled[board].path)
-    made = compile_model(DIGITS, None, data="digits", options=options)
-    output = replace(profiled[board].output, graph=made.graph, manifest=json.loads(json.dumps(dict(made.manifest))))
-    memory = plan_memory(made.graph, in_place=False)
-    target = load_board(board).with_costs(read_cost_table(profiled[board].path))
-    assert plan_of(output, memory, target) == made.tiles
-    alike = plan_of(output, memory, load_board(board))  # another price list, the same tiles and buffers
+    made = compile_model(DIGITS, tmp_path / "out", data="digits", options=options)
+    found = read_output(tmp_path / "out").manifest
+    assert (found.tiles, found.arena) == (made.tiles, made.plan)
+    assert found.costs_sha256 == made.manifest.costs_sha256 is not None
+    assert found.costs_sha256 != profiled[board].output.manifest.costs_sha256
+    alike = resized(made.graph, found.arena, load_board(board), found.tiles, 1)  # another price list, the same tiles
+    assert alike is not None
     assert [layer.cut for layer in alike.layers] == [layer.cut for layer in made.tiles.layers]
     assert alike.sram_bytes == made.tiles.sram_bytes
     assert alike.stage_bytes == made.tiles.stage_bytes
@@ -146,24 +146,29 @@ def test_a_staged_plan_with_measured_costs_is_profiled_within_its_buffer(tmp_pat
     assert main(["profile", str(tmp_path / "first"), "--toolchain", "zig"]) == 0
     measured = replace(options, capacitor_uf=14, profile=tmp_path / "first" / "profile.json")
     compile_model(DIGITS, tmp_path / "out", data="digits", options=measured)
-    output, target = read_output(tmp_path / "out"), load_board("nucleo_l476rg")
-    tiles = plan_of(output, plan_memory(output.graph, in_place=False), target)
-    assert tiles.sram_bytes == output.manifest["memory"]["tile_bytes"]
+    found = read_output(tmp_path / "out").manifest
+    assert found.tiles.sram_bytes == found.memory.tile_bytes
     assert main(["profile", str(tmp_path / "out"), "--toolchain", "zig"]) in (0, 1)
 
 
-def test_a_plan_of_another_layout_is_refused(profiled: Mapping[str, Profiled]) -> None:
-    output = profiled["msp430fr5994"].output
-    memory = plan_memory(output.graph, in_place=False)
-    for change in ({"first_tile": 99}, {"value": "%nothing"}, {"value_offset_bytes": 4096}):
-        manifest = json.loads(json.dumps(dict(output.manifest)))
-        manifest["tiles"]["layers"][-1] |= change
+def test_a_plan_of_another_layout_is_refused(profiled: Mapping[str, Profiled], tmp_path: Path) -> None:
+    folder = shutil.copytree(profiled["msp430fr5994"].output.folder, tmp_path / "out")
+    text = (folder / "freeml.json").read_text()
+    value = json.loads(text)["tiles"]["layers"][-1]["value"]
+    changes: list[Callable[[dict[str, Any]], object]] = [
+        lambda found: found["tiles"]["layers"][-1].update(first_tile=99),
+        lambda found: found["tiles"]["layers"][-1].update(value="%nothing"),
+        lambda found: found["tiles"]["layers"].pop(),
+        lambda found: found["tiles"].update(commit_slots=3),
+        lambda found: found["arena"]["offset_bytes"].update({value: 4096}),
+        lambda found: found["arena"]["offset_bytes"].pop(value),
+    ]
+    for change in changes:
+        found = json.loads(text)
+        change(found)
+        (folder / "freeml.json").write_text(json.dumps(found))
         with pytest.raises(BadOutput, match="another version"):
-            plan_of(replace(output, manifest=manifest), memory, load_board("msp430fr5994"))
-    manifest = json.loads(json.dumps(dict(output.manifest)))
-    del manifest["tiles"]["layers"][-1]
-    with pytest.raises(BadOutput, match="another version"):
-        plan_of(replace(output, manifest=manifest), memory, load_board("msp430fr5994"))
+            read_output(folder)
 
 
 def test_measured_costs_decide_what_is_refused(profiled: Mapping[str, Profiled], tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ from freeml import CompileOptions, compile_model
 from freeml.data import Dataset
 from freeml.firmware.build import Toolchain
 from freeml.firmware.check import random_dataset, verify_output
-from freeml.firmware.output import Output, read_output
 from freeml.ir.interpret import encode_inputs, interpret
+from freeml.output.folder import Output, read_output
 from freeml.sim.on_board import OnBoard
 from freeml.sim.power_loss.host import lose_power_on_host
 from tests.effort import PATIENCE_S

@@ -9,7 +9,7 @@ import pytest
 
 from freeml import CompileOptions, CompileResult, compile_model
 from freeml.firmware.build import build_firmware
-from freeml.firmware.output import read_output
+from freeml.output.folder import read_output
 from freeml.plan.result_line import LONGEST_LINE, report_with_line
 from freeml.units import parse_capacitor
 
@@ -23,7 +23,7 @@ def made(board: str, out: Path, capacitor_uf: float | None = None) -> CompileRes
 
 
 def lines_of(result: CompileResult) -> list[str]:
-    return [text for text in result.manifest["warnings"] if "UART" in text]
+    return [text for text in result.manifest.warnings if "UART" in text]
 
 
 @pytest.mark.parametrize("board", BOARDS)

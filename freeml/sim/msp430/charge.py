@@ -1,13 +1,10 @@
-"""What events cost on an MSP430 board: [charge] of its file, for the emulator and for a compiled folder."""
+"""What events cost on an MSP430 board: [charge] of its file, for the emulator."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from freeml.board.board import Board
-from freeml.errors import BadOutput
 from freeml.sim.msp430.types import ChargePerEvent
 
 
@@ -31,20 +28,3 @@ def charge_of(board: Board) -> Charge | None:
         ChargePerEvent(**{name: figure.value for name, figure in figures.items()}, calibration=calibration),
         f"charge: events by [charge] of the board's file ({counted}), at any supply voltage",
     )
-
-
-def charge_entry(board: Board) -> dict[str, Any] | None:
-    """The same as an entry of a manifest."""
-    charge = charge_of(board)
-    return None if charge is None else {**asdict(charge.per_event), "basis": charge.basis}
-
-
-def charge_from(entry: Mapping[str, Any] | None) -> Charge | None:
-    """Back from the manifest. Raises BadOutput where the entry is damaged."""
-    if entry is None:
-        return None
-    figures = {name: value for name, value in entry.items() if name != "basis"}
-    try:
-        return Charge(ChargePerEvent(**figures), str(entry["basis"]))
-    except (TypeError, KeyError) as error:
-        raise BadOutput(f"the folder is damaged: charge: {error}", hint="compile the model again") from error

@@ -18,13 +18,13 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from freeml.board.figures import Behaviour
 from freeml.errors import BadOutput
 from freeml.firmware.host import build_host_library
 from freeml.firmware.toolchain import find_host_compiler
 from freeml.resources import resource
 from freeml.sim.power_loss import foreign
 
-Behaviour = Literal["atomic", "torn", "unordered", "torn-unordered"]
 Start = Literal["zeros", "ones", "garbage", "other-digest", "other-version", "older-layout", "other-magic", "damaged"]
 
 BEHAVIOURS: tuple[Behaviour, ...] = ("atomic", "torn", "unordered", "torn-unordered")

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from freeml.board.figures import Behaviour
 from freeml.data import Dataset, fit_inputs
-from freeml.firmware.output import Output
 from freeml.ir.interpret import encode_inputs
+from freeml.output.folder import Output
 from freeml.sim.power_loss import foreign
-from freeml.sim.power_loss.explorer import Behaviour, CrashReport, CrashRig, rig_of_folder
+from freeml.sim.power_loss.explorer import CrashReport, CrashRig, rig_of_folder
 from freeml.sim.power_loss.first_images import spread_images
 
 # Models that write more than this in one inference are followed through one inference, smaller ones through two, so
@@ -38,26 +39,26 @@ def lose_power_on_host(
                garbage, this network's images under another identity, and damaged ones: it must be a cold start
     Returns closed, images, writes, divergences, schedule, reason, seconds, mode, behaviours, first_images, per_layer.
     """
-    nvm = output.manifest["nvm"]
+    nvm, tiles = output.board.nvm, output.manifest.tiles
     rig = rig_of_folder(output.folder, output.graph.name)
-    names = [f"{layer['loc']}" for layer in output.manifest["tiles"]["layers"]]
-    small = output.manifest["tiles"]["written_bytes"] <= _TWO_INFERENCES_BYTES
+    names = [layer.loc for layer in tiles.layers]
+    small = tiles.written_bytes <= _TWO_INFERENCES_BYTES
     reports: list[CrashReport] = []
     n_first = 1
-    for behaviour in nvm["behaviours"]:
+    for behaviour in nvm.behaviours:
         report = rig.explore(
             mode,
             behaviour,
-            unit_bytes=nvm["atomic_bytes"],
+            unit_bytes=nvm.atomic_bytes,
             n_inferences=2 if small else 1,
-            memoise=output.manifest["macs"] > _MEMOISE_MACS,
-            limit_s=limit_s / len(nvm["behaviours"]),
+            memoise=output.manifest.macs > _MEMOISE_MACS,
+            limit_s=limit_s / len(nvm.behaviours),
             samples=_two_samples(output, dataset),
             layer_names=names,
         )
         reports.append(report)
         if mode == "all" and report.closed:
-            n_first, report = _first_boots(rig, behaviour, nvm["atomic_bytes"], strangers)
+            n_first, report = _first_boots(rig, behaviour, nvm.atomic_bytes, strangers)
             reports.append(report)
         if report.divergences:
             break

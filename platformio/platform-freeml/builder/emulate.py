@@ -6,7 +6,7 @@ from pathlib import Path
 from freeml.errors import FreemlError
 from freeml.firmware.build import memory_map
 from freeml.firmware.elf import read_firmware
-from freeml.firmware.output import read_output
+from freeml.output.folder import read_output
 from freeml.sim.selftest import run_samples, run_selftest
 
 
