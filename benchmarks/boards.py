@@ -65,7 +65,7 @@ def row(
         **told,
         "samples": checked.samples,
         "mismatches": checked.mismatches,
-        **{key: taken[key] for key in kept},
+        **{key: getattr(taken, key) for key in kept},
         "flash_bytes": output.manifest.memory.flash_bytes,
         "n_tiles": output.manifest.tiles.n_tiles,
     }

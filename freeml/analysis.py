@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from freeml.board.board import Board
 from freeml.errors import BadModel, DoesNotFit, UnsupportedOp
@@ -17,12 +16,11 @@ from freeml.firmware.build import Toolchain
 from freeml.frontend.load import LoadedModel
 from freeml.ir.graph import Graph
 from freeml.needs import Region, bounds, regions
-from freeml.output.manifest import KernelPrices
 from freeml.passes.pipeline import run_passes
 from freeml.pipeline import c_files, for_toolchain, measure_memory
 from freeml.plan.cost import Costs, costs
 from freeml.plan.progress import Inference, inference, smallest_capacitor_uf
-from freeml.plan.tiles import LayerTiles, TilePlan
+from freeml.plan.tiles import TilePlan
 from freeml.plan.whole import Planned, plan_as_it_is, plan_whole
 from freeml.plan.windows import Windows
 from freeml.quantize.lower import lower
@@ -117,71 +115,3 @@ def _memory(planned: Planned, board: Board, toolchain: Toolchain) -> tuple[Mappi
     except DoesNotFit as error:
         return bound, error
     return found, None
-
-
-def described(analysis: Analysis) -> dict[str, Any]:
-    """The analysis as plain data: what `freeml analyze --json` prints. `fits` is always there.
-
-    Where the model does not fit, `error`, `where` and `hint` say why, as for every error in JSON.
-    """
-    tiles, made, refusal = analysis.tiles, analysis.inference, analysis.refusal
-    prices = KernelPrices.of(analysis.board)
-    budget = tiles.budget if tiles else None
-    return {
-        "fits": analysis.fits,
-        **({"error": refusal.what, "where": refusal.where, "hint": refusal.hint} if refusal else {}),
-        "board": analysis.board.name,
-        "macs": analysis.costs.macs,
-        "params": analysis.costs.params,
-        "weights_bytes": analysis.costs.weight_bytes,
-        "memory": {
-            name: {"needed_bytes": region.needed_bytes, "available_bytes": region.available_bytes, "fits": region.fits}
-            for name, region in analysis.regions.items()
-        },
-        "kernel_cycles": prices and prices.model_dump(),
-        "capacitor_uf": budget and budget.capacitance_uf,
-        "usable_uj": budget and budget.energy_uj(budget.usable_pc),
-        "smallest_capacitor_uf": analysis.smallest_capacitor_uf,
-        "energy_uj": made and made.energy_uj,
-        "seconds": made and made.active_us / 1e6,
-        "boot_uj": made and made.boot_uj,
-        "boot_seconds": made and made.boot_us / 1e6,
-        "boots": made and made.boots,
-        "boots_energy_uj": made and made.boots_energy_uj,
-        "tiles": tiles
-        and {
-            "n_tiles": tiles.n_tiles,
-            "commit_slots": tiles.commit_slots,
-            "written_bytes": tiles.written_bytes,
-            "written_ratio": tiles.written_ratio,
-        },
-        "costliest": _costliest(tiles),
-        "layers": [_layer(tiles, layer) for layer in tiles.layers] if tiles else [],
-    }
-
-
-def _layer(tiles: TilePlan, layer: LayerTiles) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "value": layer.value,
-        "operand": layer.operand,
-        "loc": layer.loc,
-        "n_units": layer.n_units,
-        "tile_units": layer.tile_units,
-        "parts": layer.parts,
-        "n_tiles": layer.n_tiles,
-        **dict.fromkeys(("tile_uj", "layer_uj", "layer_seconds", "fits")),
-    }
-    if tiles.budget is not None and tiles.restore is not None and layer.cost is not None:
-        own = layer.cost - tiles.restore
-        row["tile_uj"] = tiles.budget.energy_uj(layer.cost.charge_pc)
-        row["layer_uj"] = tiles.budget.energy_uj(layer.n_tiles * own.charge_pc)
-        row["layer_seconds"] = layer.n_tiles * own.time_us / 1e6
-        row["fits"] = tiles.budget.covers_one(layer.cost)
-    return row
-
-
-def _costliest(tiles: TilePlan | None) -> dict[str, Any] | None:
-    """The layer that takes most energy in all."""
-    if tiles is None or tiles.budget is None or not tiles.layers:
-        return None
-    return max((_layer(tiles, layer) for layer in tiles.layers), key=lambda row: float(row["layer_uj"]))

@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -236,17 +235,42 @@ def _line(name: str, measured: Sequence[tuple[int, Taken]]) -> LayerCost:
     )
 
 
-def check_measured(output: Output, table: CostTable, capacitor_uf: float | None = None) -> dict[str, Any]:
-    """Progress with measured costs: every step of the folder's plan against one charge of the capacitor.
+@dataclass(frozen=True, slots=True)
+class JudgedStep:
+    """A step of a plan with its measured cost.
 
-    Keys: fits, capacitor_uf, usable_uj, and steps, each with loc, n_units, tile_units, cycles, unit_cycles, uj of its
-    worst case with boot, and share of what is usable.
+    n_units, tile_units  of its layer and of its largest tile; 0 for steps that are of no layer
+    cycles, uj           of its worst case, with boot
+    unit_cycles          of one unit more
+    share                of what is usable of the capacitor
     """
+
+    loc: str
+    n_units: int
+    tile_units: int
+    cycles: float
+    unit_cycles: float
+    uj: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Whether every step fits one charge of the capacitor."""
+
+    fits: bool
+    capacitor_uf: float
+    usable_uj: float
+    steps: tuple[JudgedStep, ...]
+
+
+def check_measured(output: Output, table: CostTable, capacitor_uf: float | None = None) -> Proof:
+    """Progress with measured costs: every step of the folder's plan against one charge of the capacitor."""
     graph, priced = output.graph, Measured(output.board, table)
     plan, tiles = output.manifest.arena, output.manifest.tiles
     budget = tiles.budget if capacitor_uf is None else budget_of(output.board, capacitor_uf)
     assert budget is not None
-    steps: list[dict[str, Any]] = []
+    steps: list[JudgedStep] = []
 
     def judge(loc: str, costs: Costs | None, n_units: int = 0, tile_units: int = 0, unit_cycles: float = 0.0) -> None:
         if costs is None:
@@ -254,15 +278,15 @@ def check_measured(output: Output, table: CostTable, capacitor_uf: float | None 
         cost = costs.at(0)
         drain_pc = cost.charge_pc + float(budget.leakage_pc(cost.time_us))
         steps.append(
-            {
-                "loc": loc,
-                "n_units": n_units,
-                "tile_units": tile_units,
-                "cycles": cost.cycles,
-                "unit_cycles": unit_cycles,
-                "uj": budget.energy_uj(cost.charge_pc),
-                "share": drain_pc / budget.usable_pc,
-            }
+            JudgedStep(
+                loc=loc,
+                n_units=n_units,
+                tile_units=tile_units,
+                cycles=cost.cycles,
+                unit_cycles=unit_cycles,
+                uj=budget.energy_uj(cost.charge_pc),
+                share=drain_pc / budget.usable_pc,
+            )
         )
 
     for name in table.fixed:
@@ -273,9 +297,9 @@ def check_measured(output: Output, table: CostTable, capacitor_uf: float | None 
         key = signature(graph, call) + (PARTS if layer.parts > 1 else "")
         unit_cycles = table.by_signature[key].unit_cycles if key in table.by_signature else 0.0
         judge(layer.loc, of(graph, call, size), layer.n_units, int(size[0]), unit_cycles)
-    return {
-        "fits": all(step["share"] <= 1 for step in steps),
-        "capacitor_uf": budget.capacitance_uf,
-        "usable_uj": budget.energy_uj(budget.usable_pc),
-        "steps": steps,
-    }
+    return Proof(
+        fits=all(step.share <= 1 for step in steps),
+        capacitor_uf=budget.capacitance_uf,
+        usable_uj=budget.energy_uj(budget.usable_pc),
+        steps=tuple(steps),
+    )

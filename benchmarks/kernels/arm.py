@@ -86,7 +86,7 @@ def measure(output: Output, data: Dataset, toolchain: Toolchain) -> Measured:
     assert report.mismatches == 0, report.first_mismatch
     taken = on_board.taken()
     weights_bytes = output.manifest.memory.weights_bytes
-    return Measured(taken["instructions"], size.text_bytes - weights_bytes, taken["compiler"])
+    return Measured(taken.instructions, size.text_bytes - weights_bytes, taken.compiler)
 
 
 def _images(n: int) -> np.ndarray:

@@ -137,7 +137,7 @@ def _measured(output: Output, data: Dataset, toolchain: Toolchain, n_products: i
     report = verify_output(output, data, model=on_board.model)
     assert report.mismatches == 0, report.first_mismatch
     taken = on_board.taken()
-    return Measured(taken["cycles"], taken["cycles"] / n_products, size.text_bytes, taken["compiler"])
+    return Measured(taken.cycles, taken.cycles / n_products, size.text_bytes, taken.compiler)
 
 
 def _model(layer: Layer) -> onnx.ModelProto:

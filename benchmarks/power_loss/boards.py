@@ -68,8 +68,8 @@ def rows(networks: Sequence[str], boards: Sequence[str], limit_s: float) -> Iter
                             dataset = random_dataset(output.graph, 1, 0)
                             found = emulated.lose_power(dataset, mode, limit_s=limit_s)
                         kept = ("closed", "images", "divergences", "reason", "seconds")
-                        cuts = found.get("cuts", found["images"])
-                        yield {**told, "cuts": cuts, **{key: found[key] for key in kept}}
+                        cuts = getattr(found, "cuts", found.images)
+                        yield {**told, "cuts": cuts, **{key: getattr(found, key) for key in kept}}
 
 
 def main() -> None:

@@ -31,7 +31,7 @@ def measure(
             for nvm in nvms:
                 closure = lose_power_on_host(compiled(name, Path(work), nvm), "all", limit_s=limit_s)
                 kept = ("closed", "images", "writes", "divergences", "seconds", "reason")
-                rows.append({"model": name, "nvm": nvm, **{key: closure[key] for key in kept}})
+                rows.append({"model": name, "nvm": nvm, **{key: getattr(closure, key) for key in kept}})
                 on_row(rows[-1])
     return rows
 

@@ -11,7 +11,9 @@ from freeml.cli.options import capacitor_option, json_option, model_argument, to
 from freeml.cli.terminal import Terminal
 
 if TYPE_CHECKING:
+    from freeml.analysis import Analysis
     from freeml.firmware.build import Toolchain
+    from freeml.plan.tiles import LayerTiles, TilePlan
 
 _MOST_LAYERS = 20
 _REGIONS = {"shared": "flash + nvm", "near": "of it near"}
@@ -36,7 +38,6 @@ def analyze(ctx: click.Context, model: str, board: str, capacitor: str | None, t
       freeml analyze model.onnx --board msp430fr5994 --capacitor 47uF
     """
     from freeml.analysis import analyze as analyze_model
-    from freeml.analysis import described
     from freeml.board.board import load_board
     from freeml.frontend.load import load_model
     from freeml.units import parse_capacitor
@@ -49,13 +50,83 @@ def analyze(ctx: click.Context, model: str, board: str, capacitor: str | None, t
         loaded = load_model(model)
         progress("plan")
         analysis = analyze_model(loaded, target, capacitor_uf, toolchain)
-    found = {"model": {"name": loaded.name, "sha256": loaded.digest}, **described(analysis)}
+    found = {"model": {"name": loaded.name, "sha256": loaded.digest}, **_described(analysis)}
     terminal.result(found)
     _show(terminal, found)
     if analysis.refusal is not None:
         if terminal.as_json:
             ctx.exit(1)
         raise analysis.refusal
+
+
+def _described(analysis: Analysis) -> dict[str, Any]:
+    """The analysis as plain data: what `freeml analyze --json` prints. `fits` is always there.
+
+    Where the model does not fit, `error`, `where` and `hint` say why, as for every error in JSON.
+    """
+    from freeml.output.manifest import KernelPrices
+
+    tiles, made, refusal = analysis.tiles, analysis.inference, analysis.refusal
+    prices = KernelPrices.of(analysis.board)
+    budget = tiles.budget if tiles else None
+    return {
+        "fits": analysis.fits,
+        **({"error": refusal.what, "where": refusal.where, "hint": refusal.hint} if refusal else {}),
+        "board": analysis.board.name,
+        "macs": analysis.costs.macs,
+        "params": analysis.costs.params,
+        "weights_bytes": analysis.costs.weight_bytes,
+        "memory": {
+            name: {"needed_bytes": region.needed_bytes, "available_bytes": region.available_bytes, "fits": region.fits}
+            for name, region in analysis.regions.items()
+        },
+        "kernel_cycles": prices and prices.model_dump(),
+        "capacitor_uf": budget and budget.capacitance_uf,
+        "usable_uj": budget and budget.energy_uj(budget.usable_pc),
+        "smallest_capacitor_uf": analysis.smallest_capacitor_uf,
+        "energy_uj": made and made.energy_uj,
+        "seconds": made and made.active_us / 1e6,
+        "boot_uj": made and made.boot_uj,
+        "boot_seconds": made and made.boot_us / 1e6,
+        "boots": made and made.boots,
+        "boots_energy_uj": made and made.boots_energy_uj,
+        "tiles": tiles
+        and {
+            "n_tiles": tiles.n_tiles,
+            "commit_slots": tiles.commit_slots,
+            "written_bytes": tiles.written_bytes,
+            "written_ratio": tiles.written_ratio,
+        },
+        "costliest": _costliest(tiles),
+        "layers": [_layer(tiles, layer) for layer in tiles.layers] if tiles else [],
+    }
+
+
+def _layer(tiles: TilePlan, layer: LayerTiles) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "value": layer.value,
+        "operand": layer.operand,
+        "loc": layer.loc,
+        "n_units": layer.n_units,
+        "tile_units": layer.tile_units,
+        "parts": layer.parts,
+        "n_tiles": layer.n_tiles,
+        **dict.fromkeys(("tile_uj", "layer_uj", "layer_seconds", "fits")),
+    }
+    if tiles.budget is not None and tiles.restore is not None and layer.cost is not None:
+        own = layer.cost - tiles.restore
+        row["tile_uj"] = tiles.budget.energy_uj(layer.cost.charge_pc)
+        row["layer_uj"] = tiles.budget.energy_uj(layer.n_tiles * own.charge_pc)
+        row["layer_seconds"] = layer.n_tiles * own.time_us / 1e6
+        row["fits"] = tiles.budget.covers_one(layer.cost)
+    return row
+
+
+def _costliest(tiles: TilePlan | None) -> dict[str, Any] | None:
+    """The layer that takes most energy in all."""
+    if tiles is None or tiles.budget is None or not tiles.layers:
+        return None
+    return max((_layer(tiles, layer) for layer in tiles.layers), key=lambda row: float(row["layer_uj"]))
 
 
 def _show(terminal: Terminal, found: Mapping[str, Any]) -> None:

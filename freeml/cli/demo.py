@@ -64,7 +64,7 @@ def demo(ctx: click.Context, out: Path | None) -> None:
         predicted = _predicted(output, dataset)
         with terminal.steps() as progress:
             progress("cut the power at every write, again and again")
-            closure = lose_power_on_host(output, "all", dataset)
+            closure = asdict(lose_power_on_host(output, "all", dataset))
     terminal.result(
         {"compile": {**manifest.as_dict(), "out": str(out) if out else None}, "verify": checked, "closure": closure}
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,11 +56,11 @@ def profile(
     path = to or out / "profile.json"
     path.write_text(json.dumps(table.model_dump(mode="json"), indent=2) + "\n", encoding="utf-8")
     proof = check_measured(output, table, capacitor_uf)
-    found = {"profile": str(path), **table.model_dump(mode="json"), **proof}
+    found = {"profile": str(path), **table.model_dump(mode="json"), **asdict(proof)}
     terminal.result(found)
     if not terminal.as_json:
         _show(terminal, found)
-    if not proof["fits"]:
+    if not proof.fits:
         ctx.exit(1)
 
 

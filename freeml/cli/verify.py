@@ -111,15 +111,15 @@ def verify(
     found = {**checked, "warnings": list(checked["warnings"]), "data": data_spec, "out": str(out)}
     found |= {"split": split if data_spec else None, "rule": dataset.rule or None}
     if board is not None:
-        found |= board.taken()
+        found |= asdict(board.taken())
     if board is not None and power_loss is not None:
         with terminal.steps() as progress:
             progress(f"cut the power: {power_loss}")
-            found["closure"] = board.lose_power(dataset, power_loss, limit_s=limit_s)
+            found["closure"] = asdict(board.lose_power(dataset, power_loss, limit_s=limit_s))
     elif power_loss is not None:
         with terminal.steps() as progress:
             progress(f"cut the power: {power_loss}")
-            found["closure"] = lose_power_on_host(output, power_loss, dataset, limit_s=limit_s)
+            found["closure"] = asdict(lose_power_on_host(output, power_loss, dataset, limit_s=limit_s))
     terminal.result(found)
     if not terminal.as_json:
         show_verification(terminal, checked, source, output.manifest)

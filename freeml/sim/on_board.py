@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -22,8 +21,8 @@ from freeml.sim.emulated import EmulatedModel
 from freeml.sim.engine import Answer, Engine
 from freeml.sim.msp430.charge import charge_of
 from freeml.sim.msp430.engine import Msp430Board
-from freeml.sim.power_loss.closure import close
-from freeml.sim.power_loss.cuts import lose_power_on_board
+from freeml.sim.power_loss.closure import BoardClosure, close
+from freeml.sim.power_loss.cuts import CutReport, lose_power_on_board
 from freeml.sim.power_loss.first_images import commit_images, first_images
 
 _MOST_CUT_SAMPLES = 20
@@ -43,10 +42,39 @@ def images_of(engine: Engine, output: Output, codes: bytes) -> list[bytes]:
     return commit_images(engine, codes, tiles.n_tiles, tiles.commit_slots)[1]
 
 
+@dataclass(frozen=True, slots=True)
+class ClosedBoard(BoardClosure):
+    """Closure of a board, and what its NVM was taken to do, in words."""
+
+    behaviours: tuple[str, ...]
+    mode: str = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceTaken:
+    """What an inference took of a board: the mean over several samples and the most; NVM bytes of any, the most.
+
+    charge_nc, energy_uj_at_3v  None where the board's file prices nothing
+    basis                       what the figures rest on
+    """
+
+    core: str
+    compiler: str
+    instructions: int
+    instructions_max: int
+    cycles: int
+    cycles_max: int
+    nvm_bytes_written: int
+    nvm_bytes_read: int
+    charge_nc: float | None
+    energy_uj_at_3v: float | None
+    basis: str
+
+
 def closure_of(
     output: Output, engine: Engine, codes: bytes, answer: Answer, *, limit_s: float, strangers: Sequence[bytes] = ()
-) -> dict[str, Any]:
-    """Closure of a firmware under what its board's NVM may do, from all first images: BoardClosure, and behaviours.
+) -> ClosedBoard:
+    """Closure of a firmware under what its board's NVM may do, from all first images.
 
     strangers: images that firmware of other networks left, which may lie in NVM at the first boot.
     """
@@ -65,7 +93,7 @@ def closure_of(
         limit_s=limit_s,
     )
     said = f"writes of {nvm.atomic_bytes} byte{'s' * (nvm.atomic_bytes != 1)}{', one torn in each step' * nvm.tears}"
-    return {**asdict(found), "behaviours": [said]}
+    return ClosedBoard(**asdict(found), behaviours=(said,))
 
 
 def start_engine(made: Sources, toolchain: Toolchain) -> tuple[Engine, str]:
@@ -95,31 +123,28 @@ class OnBoard:
         engine, built = _started(output, toolchain)
         return OnBoard(output, EmulatedModel(engine, output.graph), built.memory.core, built.compiler.version)
 
-    def taken(self) -> dict[str, Any]:
-        """What an inference took: the mean over the samples so far and the most; NVM bytes of any, the most.
-
-        Charge and energy are None where the board's file prices nothing; `basis` says what the figures rest on.
-        """
+    def taken(self) -> InferenceTaken:
+        """What an inference took, of all samples so far."""
         taken = [done.taken for done in self.model.inferences]
         counts = [one.instructions for one in taken]
         cycles = [one.cycles for one in taken]
         charges_pc = [one.charge_pc for one in taken if one.charge_pc is not None]
         charge_nc = sum(charges_pc) / len(charges_pc) / 1000 if charges_pc else None
-        return {
-            "core": self.core,
-            "compiler": self.compiler,
-            "instructions": round(sum(counts) / len(counts)),
-            "instructions_max": max(counts),
-            "cycles": round(sum(cycles) / len(cycles)),
-            "cycles_max": max(cycles),
-            "nvm_bytes_written": max(one.nvm_bytes_written for one in taken),
-            "nvm_bytes_read": max(one.nvm_bytes_read for one in taken),
-            "charge_nc": charge_nc,
-            "energy_uj_at_3v": None if charge_nc is None else 3 * charge_nc / 1000,
-            "basis": self.model.engine.basis,
-        }
+        return InferenceTaken(
+            core=self.core,
+            compiler=self.compiler,
+            instructions=round(sum(counts) / len(counts)),
+            instructions_max=max(counts),
+            cycles=round(sum(cycles) / len(cycles)),
+            cycles_max=max(cycles),
+            nvm_bytes_written=max(one.nvm_bytes_written for one in taken),
+            nvm_bytes_read=max(one.nvm_bytes_read for one in taken),
+            charge_nc=charge_nc,
+            energy_uj_at_3v=None if charge_nc is None else 3 * charge_nc / 1000,
+            basis=self.model.engine.basis,
+        )
 
-    def lose_power(self, dataset: Dataset, mode: str, *, limit_s: float) -> dict[str, Any]:
+    def lose_power(self, dataset: Dataset, mode: str, *, limit_s: float) -> CutReport | ClosedBoard:
         """Losses from a cold start on, in inferences on at most 20 samples (cuts.py); of "all" on the first.
 
         "all" boots every reachable NVM image (closure.py).
@@ -128,9 +153,8 @@ class OnBoard:
         engine.nvm = np.random.default_rng(_GARBAGE).bytes(len(engine.nvm))
         if mode == "all":
             (codes, answer), *_ = self._samples(dataset, 1)
-            return {"mode": mode, **closure_of(self.output, engine, codes, answer, limit_s=limit_s)}
-        report = lose_power_on_board(engine, self._samples(dataset, _MOST_CUT_SAMPLES), mode, limit_s=limit_s)
-        return {**asdict(report), "behaviours": ["instruction"]}
+            return closure_of(self.output, engine, codes, answer, limit_s=limit_s)
+        return lose_power_on_board(engine, self._samples(dataset, _MOST_CUT_SAMPLES), mode, limit_s=limit_s)
 
     def _samples(self, dataset: Dataset, most: int) -> list[tuple[bytes, Answer]]:
         """Codes of the inputs and what must be reported of them."""

@@ -241,15 +241,15 @@ def test_every_reachable_image_gives_the_same_answer_whatever_was_there_first(
     """Blank, of other models and layouts, damaged; units that tear where the board's NVM does."""
     output = compiled(SMALL, board)
     report = closed(output, toolchain=toolchain)
-    assert (report["closed"], report["divergences"], report["reason"]) == (True, 0, "")
-    assert report["steps"] == output.manifest.tiles.n_tiles + 3
+    assert (report.closed, report.divergences, report.reason) == (True, 0, "")
+    assert report.steps == output.manifest.tiles.n_tiles + 3
 
 
 def test_every_reachable_image_of_a_convolutional_network_gives_the_same_answer(compiled: Compiled) -> None:
     output = compiled("digits", "msp430fr5994")
     report = closed(output)
-    assert (report["closed"], report["divergences"], report["reason"]) == (True, 0, "")
-    assert report["steps"] == output.manifest.tiles.n_tiles + 3
+    assert (report.closed, report.divergences, report.reason) == (True, 0, "")
+    assert report.steps == output.manifest.tiles.n_tiles + 3
 
 
 # Mistakes of benchmarks/mutants, and a board that shows them.
@@ -270,4 +270,4 @@ def test_a_runtime_that_is_wrong_is_caught(mutant: str, board: str, copied: Comp
     output = copied(SMALL, board)
     table()[mutant].apply_to(output.folder / "runtime" / Path(table()[mutant].file).name)
     report = closed(output)
-    assert (report["closed"], report["divergences"]) == (False, 1)
+    assert (report.closed, report.divergences) == (False, 1)

@@ -65,8 +65,8 @@ def test_closure_begins_with_what_another_network_left(compiled: Compiled, tmp_p
     (codes, expected), *_ = answers(output, 1)
     without = closure_of(output, engine, codes, expected, limit_s=PATIENCE_S)
     report = closure_of(output, engine, codes, expected, limit_s=PATIENCE_S, strangers=strangers)
-    assert (report["closed"], report["divergences"], report["reason"]) == (True, 0, "")
-    assert report["images"] >= without["images"] + len(strangers)
+    assert (report.closed, report.divergences, report.reason) == (True, 0, "")
+    assert report.images >= without.images + len(strangers)
 
 
 @pytest.mark.parametrize("board", BOARDS)

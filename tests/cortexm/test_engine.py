@@ -53,8 +53,8 @@ def test_the_firmware_gives_the_interpreters_bytes(name: str, board: str, toolch
     assert (checked.samples, checked.mismatches, checked.first_mismatch) == (N_SAMPLES, 0, "")
     assert board_with_it.core == CORES[board]
     taken = board_with_it.taken()
-    assert taken["nvm_bytes_written"] >= output.manifest.tiles.written_bytes
-    assert taken["instructions_max"] >= taken["instructions"] > output.manifest.macs
+    assert taken.nvm_bytes_written >= output.manifest.tiles.written_bytes
+    assert taken.instructions_max >= taken.instructions > output.manifest.macs
 
 
 @pytest.mark.needs_data

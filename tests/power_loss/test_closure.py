@@ -27,29 +27,29 @@ NVMS = ("atomic", "torn", "unordered", "torn-unordered")
 @pytest.mark.parametrize("nvm", NVMS)
 def test_the_digits_network_survives_any_losses_at_any_writes(nvm: str, tmp_path: Path) -> None:
     closure = lose_power_on_host(compiled("digits", tmp_path, nvm), "all", limit_s=PATIENCE_S)
-    assert closure["divergences"] == 0, f"{closure['reason']}: losses after writes {closure['schedule']}"
-    assert closure["closed"]
-    assert closure["images"] > 500
-    assert all(layer["closed"] for layer in closure["per_layer"])
+    assert closure.divergences == 0, f"{closure.reason}: losses after writes {closure.schedule}"
+    assert closure.closed
+    assert closure.images > 500
+    assert all(layer.closed for layer in closure.per_layer)
 
 
 @pytest.mark.parametrize("nvm", ["atomic", "torn"])
 def test_the_tiny_cnn_survives_any_losses_at_any_writes(nvm: str, tmp_path: Path) -> None:
     closure = lose_power_on_host(compiled("tiny_cnn", tmp_path, nvm), "all", limit_s=PATIENCE_S)
-    assert (closure["closed"], closure["divergences"]) == (True, 0), closure["reason"]
+    assert (closure.closed, closure.divergences) == (True, 0), closure.reason
 
 
 @pytest.mark.needs_data
 @pytest.mark.parametrize("name", ["mnist8", "har"])
 def test_real_networks_survive_any_losses_at_any_writes(name: str, data_dir: Path, tmp_path: Path) -> None:
     closure = lose_power_on_host(compiled(name, tmp_path), "all", limit_s=PATIENCE_S)
-    assert (closure["closed"], closure["divergences"]) == (True, 0), closure["reason"]
+    assert (closure.closed, closure.divergences) == (True, 0), closure.reason
 
 
 @pytest.mark.parametrize("mode", ["none", "linear", "log", "commit", "random:7", "12,8,300"])
 def test_every_mode_ends_with_the_right_answers(mode: str, tmp_path: Path) -> None:
     closure = lose_power_on_host(compiled("digits", tmp_path), mode)
-    assert closure["divergences"] == 0, closure["reason"]
+    assert closure.divergences == 0, closure.reason
 
 
 def test_a_smaller_capacitor_means_smaller_tiles_and_the_same_proof(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_a_smaller_capacitor_means_smaller_tiles_and_the_same_proof(tmp_path: Pa
     result = compile_model(model, out, data="digits", options=options)
     assert result.tiles.n_tiles > 100
     closure = lose_power_on_host(read_output(out), "all", limit_s=PATIENCE_S)
-    assert (closure["closed"], closure["divergences"]) == (True, 0), closure["reason"]
+    assert (closure.closed, closure.divergences) == (True, 0), closure.reason
 
 
 def test_chunks_of_an_input_wait_for_no_more_than_a_barrier_is_promised(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_chunks_of_an_input_wait_for_no_more_than_a_barrier_is_promised(tmp_path
     result = compile_model(model, out, data=data, options=options)
     assert result.tiles.sram_bytes < 100, "with what kernels need, less than the 256 bytes of the input"
     closure = lose_power_on_host(read_output(out), "none", limit_s=PATIENCE_S)
-    assert (closure["closed"], closure["divergences"]) == (True, 0), closure["reason"]
+    assert (closure.closed, closure.divergences) == (True, 0), closure.reason
 
 
 def test_an_input_of_several_chunks_is_captured_whole(tmp_path: Path) -> None:
@@ -88,8 +88,8 @@ def test_one_commit_slot_on_nvm_that_tears_words_is_caught(tmp_path: Path) -> No
     tears = output.board.nvm.model_copy(update={"tears": True})
     broken = replace(output, board=output.board.model_copy(update={"nvm": tears}))
     closure = lose_power_on_host(broken, "all", limit_s=PATIENCE_S)
-    assert closure["divergences"] == 1
-    assert closure["schedule"]
+    assert closure.divergences == 1
+    assert closure.schedule
 
 
 @pytest.mark.parametrize("nvm", NVMS)
@@ -97,8 +97,8 @@ def test_more_bytes_that_wait_for_a_barrier_than_promised_are_found(nvm: str, tm
     output = compiled("digits", tmp_path, nvm)
     table()["no-barrier-between-chunks"].apply_to(output.folder / "runtime" / "fml_nvm.c")
     closure = lose_power_on_host(read_output(output.folder), "none")
-    assert closure["divergences"] == 1
-    assert "FML_NVM_CHUNK_BYTES" in closure["reason"]
+    assert closure.divergences == 1
+    assert "FML_NVM_CHUNK_BYTES" in closure.reason
 
 
 def test_the_published_result_is_the_interpreters_class_after_every_inference(tmp_path: Path) -> None:

@@ -50,4 +50,4 @@ def test_partial_sums_give_the_interpreters_bytes_and_survive_any_losses(nvm: st
     output = read_output(tmp_path / "out")
     assert verify_output(output, random_dataset(output.graph, 20)).mismatches == 0
     closure = lose_power_on_host(output, "all", limit_s=PATIENCE_S)
-    assert (closure["closed"], closure["divergences"]) == (True, 0), closure["reason"]
+    assert (closure.closed, closure.divergences) == (True, 0), closure.reason

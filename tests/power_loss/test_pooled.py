@@ -38,7 +38,7 @@ def _pooled(output: Output) -> list[str]:
 @pytest.mark.parametrize("nvm", ["atomic", "torn"])
 def test_pooled_convolutions_in_small_tiles_survive_any_losses(nvm: str, board: str, tmp_path: Path) -> None:
     closure = lose_power_on_host(small_tiles(board, nvm, tmp_path), "all", limit_s=PATIENCE_S)
-    assert (closure["closed"], closure["divergences"]) == (True, 0), closure["reason"]
+    assert (closure.closed, closure.divergences) == (True, 0), closure.reason
 
 
 def test_the_manifest_names_both_nodes(tmp_path: Path) -> None:

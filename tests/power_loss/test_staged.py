@@ -38,9 +38,9 @@ def staged(name: str, work: Path, capacitor_uf: float | None = None) -> Output:
 def survives(output: Output) -> int:
     """Every reboot image under torn writes was tried and nothing diverged; returns how many there are."""
     closure = lose_power_on_host(output, "all", limit_s=PATIENCE_S)
-    assert closure["behaviours"] == ["torn"]
-    assert (closure["closed"], closure["divergences"]) == (True, 0), closure["reason"]
-    return int(closure["images"])
+    assert closure.behaviours == ("torn",)
+    assert (closure.closed, closure.divergences) == (True, 0), closure.reason
+    return int(closure.images)
 
 
 def test_the_staged_digits_network_survives_any_losses_at_any_writes(tmp_path: Path) -> None:

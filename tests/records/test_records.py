@@ -103,7 +103,7 @@ def test_the_build_for_this_machine_publishes_what_the_interpreter_says(tied: Ti
     output = tied("host")
     checked = verify_output(output, random_dataset(output.graph, N_SAMPLES))
     assert (checked.mismatches, checked.first_mismatch) == (0, "")
-    assert lose_power_on_host(output, "all", random_dataset(output.graph, 2))["divergences"] == 0
+    assert lose_power_on_host(output, "all", random_dataset(output.graph, 2)).divergences == 0
 
 
 # Those that show in one power cycle; and those that one inference of a cycle can show.
@@ -126,7 +126,7 @@ def test_a_firmware_reports_what_the_interpreter_says(board: str, toolchain: Too
     dataset = random_dataset(output.graph, N_SAMPLES)
     checked = verify_output(output, dataset, model=on_board.model)
     assert (checked.mismatches, checked.first_mismatch) == (0, "")
-    assert on_board.lose_power(dataset, "random:1", limit_s=PATIENCE_S)["divergences"] == 0
+    assert on_board.lose_power(dataset, "random:1", limit_s=PATIENCE_S).divergences == 0
 
 
 @pytest.mark.parametrize("mistake", WITHOUT_LOSS)
@@ -149,8 +149,8 @@ def test_a_wrong_report_of_a_firmware_is_a_mismatch(mistake: str, tied: Tied, tm
 def test_a_wrong_report_of_a_firmware_is_found_by_losses(mode: str, mistake: str, tied: Tied, tmp_path: Path) -> None:
     output = with_mistake(tied("qemu_m4" if mode == "all" else "msp430fr5994"), tmp_path, mistake)
     report = OnBoard.start(output, "zig").lose_power(tie_first(output), mode, limit_s=PATIENCE_S)
-    assert (report["divergences"], report["closed"]) == (1, False)
-    assert "report" in report["reason"]
+    assert (report.divergences, report.closed) == (1, False)
+    assert "report" in report.reason
 
 
 def tie_first(output: Output) -> Dataset:

@@ -53,6 +53,7 @@ class CutReport:
     schedule: str
     reason: str
     seconds: float
+    behaviours: tuple[str, ...] = ("instruction",)
 
 
 @dataclass(slots=True)

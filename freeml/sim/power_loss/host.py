@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from freeml.data import Dataset, fit_inputs
 from freeml.ir.interpret import encode_inputs
 from freeml.output.folder import Output
 from freeml.sim.power_loss import foreign
-from freeml.sim.power_loss.explorer import CrashReport, CrashRig, rig_of_folder
+from freeml.sim.power_loss.explorer import CrashReport, CrashRig, LayerClosure, rig_of_folder
 from freeml.sim.power_loss.first_images import spread_images
 
 # Models that write more than this in one inference are followed through one inference, smaller ones through two, so
@@ -24,6 +24,26 @@ _MEMOISE_MACS = 50_000
 _COMMITS = 3  # at which images of the network itself are given another identity, or damaged
 
 
+@dataclass(frozen=True, slots=True)
+class HostLosses:
+    """What losses of a model's power found, under all behaviours of its NVM together: as CrashReport.
+
+    first_images  what the first boot found in NVM: so many images
+    """
+
+    mode: str
+    behaviours: tuple[Behaviour, ...]
+    closed: bool
+    images: int
+    writes: int
+    divergences: int
+    schedule: str
+    reason: str
+    seconds: float
+    per_layer: tuple[LayerClosure, ...]
+    first_images: int
+
+
 def lose_power_on_host(
     output: Output,
     mode: str,
@@ -31,13 +51,12 @@ def lose_power_on_host(
     *,
     limit_s: float = 300.0,
     strangers: Sequence[bytes] = (),
-) -> dict[str, Any]:
+) -> HostLosses:
     """Cut the power of a compiled model; mode as in CrashRig.explore.
 
     dataset    its first two samples are what the sensor shows; random codes where None or of one sample
     strangers  what other networks left in NVM: images_left. In mode "all" the first boot may find them, as well as
                garbage, this network's images under another identity, and damaged ones: it must be a cold start
-    Returns closed, images, writes, divergences, schedule, reason, seconds, mode, behaviours, first_images, per_layer.
     """
     nvm, tiles = output.board.nvm, output.manifest.tiles
     rig = rig_of_folder(output.folder, output.graph.name)
@@ -62,7 +81,7 @@ def lose_power_on_host(
             reports.append(report)
         if report.divergences:
             break
-    return {**_joined(mode, reports), "first_images": n_first}
+    return _joined(mode, reports, n_first)
 
 
 def images_left(output: Output) -> list[bytes]:
@@ -123,17 +142,17 @@ def _two_samples(output: Output, dataset: Dataset | None) -> list[np.ndarray[Any
     return [np.concatenate([codes[name][k].ravel() for name in ports]) for k in range(2)]
 
 
-def _joined(mode: str, reports: list[CrashReport]) -> dict[str, Any]:
-    last, layers = reports[-1], next((report.per_layer for report in reports if report.per_layer), ())
-    return {
-        "mode": mode,
-        "behaviours": list(dict.fromkeys(report.behaviour for report in reports)),
-        "closed": all(report.closed for report in reports),
-        "images": sum(report.images for report in reports),
-        "writes": sum(report.writes for report in reports),
-        "divergences": sum(report.divergences for report in reports),
-        "schedule": last.schedule,
-        "reason": next((report.reason for report in reports if report.reason), ""),
-        "seconds": sum(report.seconds for report in reports),
-        "per_layer": [asdict(layer) for layer in layers],
-    }
+def _joined(mode: str, reports: list[CrashReport], n_first: int) -> HostLosses:
+    return HostLosses(
+        mode=mode,
+        behaviours=tuple(dict.fromkeys(report.behaviour for report in reports)),
+        closed=all(report.closed for report in reports),
+        images=sum(report.images for report in reports),
+        writes=sum(report.writes for report in reports),
+        divergences=sum(report.divergences for report in reports),
+        schedule=reports[-1].schedule,
+        reason=next((report.reason for report in reports if report.reason), ""),
+        seconds=sum(report.seconds for report in reports),
+        per_layer=next((report.per_layer for report in reports if report.per_layer), ()),
+        first_images=n_first,
+    )
