@@ -173,7 +173,7 @@ def c_files(
         **firmware_files(
             program,
             board,
-            tiles.budget.capacitance_uf if tiles.budget else None,
+            tiles.budget.capacitor_uf if tiles.budget else None,
             windows=windows,
             sends_line=line_fits(tiles, board),
         ),

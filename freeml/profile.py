@@ -112,7 +112,7 @@ def resized(graph: Graph, memory_plan: MemoryPlan, board: Board, plan: TilePlan,
         Cut(1, -(-layer.part_macs // divisor)) if layer.parts > 1 else Cut(-(-layer.tile_units // divisor))
         for layer in plan.layers
     ]
-    capacitor_uf = None if plan.budget is None else plan.budget.capacitance_uf
+    capacitor_uf = None if plan.budget is None else plan.budget.capacitor_uf
     made = recut_tiles(graph, memory_plan, board, cuts, capacitor_uf, commit_slots=plan.commit_slots)
     if plan.commit_slots == 1 and made.n_tiles > MAX_WORD_TILES:
         return None
@@ -299,7 +299,7 @@ def check_measured(output: Output, table: CostTable, capacitor_uf: float | None 
         judge(layer.loc, of(graph, call, size), layer.n_units, int(size[0]), unit_cycles)
     return Proof(
         fits=all(step.share <= 1 for step in steps),
-        capacitor_uf=budget.capacitance_uf,
+        capacitor_uf=budget.capacitor_uf,
         usable_uj=budget.energy_uj(budget.usable_pc),
         steps=tuple(steps),
     )

@@ -7,7 +7,7 @@ import re
 
 from freeml.errors import FreemlError
 
-_FARADS = {"p": 1e-6, "n": 1e-3, "u": 1.0, "µ": 1.0, "μ": 1.0, "m": 1e3, "": 1e6}  # in uF
+_UF_BY_PREFIX = {"p": 1e-6, "n": 1e-3, "u": 1.0, "µ": 1.0, "μ": 1.0, "m": 1e3, "": 1e6}  # in uF
 _LEAST_UF, _MOST_UF = 1e-3, 1e7
 
 
@@ -24,7 +24,7 @@ def parse_capacitor(text: str) -> float:
             where="--capacitor",
             hint="a number and a unit, for example 47uF, 1mF or 0.1F",
         )
-    value_uf = float(match[1]) * _FARADS[match[2]]
+    value_uf = float(match[1]) * _UF_BY_PREFIX[match[2]]
     if not _LEAST_UF <= value_uf <= _MOST_UF:
         raise FreemlError(
             f"a capacitor of {text.strip()} is not between 1nF and 10F",
@@ -34,10 +34,10 @@ def parse_capacitor(text: str) -> float:
     return value_uf
 
 
-def show_capacitance(value_uf: float) -> str:
+def show_capacitor(value_uf: float) -> str:
     """A capacitance as `parse_capacitor` reads it.
 
-    >>> show_capacitance(47), show_capacitance(0.33), show_capacitance(2200)
+    >>> show_capacitor(47), show_capacitor(0.33), show_capacitor(2200)
     ('47uF', '330nF', '2.2mF')
     """
     for limit, factor, unit in ((1, 1e3, "nF"), (1e3, 1, "uF"), (1e6, 1e-3, "mF")):

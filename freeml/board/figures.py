@@ -131,7 +131,7 @@ class Energy(Strict):
 class CapacitorFigures(Strict):
     """The store of energy. The board runs from v_on_mv to v_off_mv; `margin` of that charge is never planned with."""
 
-    capacitance_uf: PositiveAmount
+    capacitor_uf: PositiveAmount
     v_on_mv: PositiveAmount
     v_off_mv: PositiveAmount
     leakage_na_per_uf: Amount

@@ -81,7 +81,7 @@ def _described(analysis: Analysis) -> dict[str, Any]:
             for name, region in analysis.regions.items()
         },
         "kernel_cycles": prices and prices.model_dump(),
-        "capacitor_uf": budget and budget.capacitance_uf,
+        "capacitor_uf": budget and budget.capacitor_uf,
         "usable_uj": budget and budget.energy_uj(budget.usable_pc),
         "smallest_capacitor_uf": analysis.smallest_capacitor_uf,
         "energy_uj": made and made.energy_uj,
@@ -133,7 +133,7 @@ def _show(terminal: Terminal, found: Mapping[str, Any]) -> None:
     if terminal.as_json:
         return
     from freeml.cli import tables
-    from freeml.units import show_capacitance
+    from freeml.units import show_capacitor
 
     verdict = "fits" if found["fits"] else "does not fit"
     note = f"{found['macs']:,} macs, {found['params']:,} parameters"
@@ -149,13 +149,13 @@ def _show(terminal: Terminal, found: Mapping[str, Any]) -> None:
     if found["capacitor_uf"] is not None:
         smallest = found["smallest_capacitor_uf"]
         made = tables.table("one inference", "", "", right=(1,), elastic=(2,))
-        size = show_capacitance(found["capacitor_uf"])
+        size = show_capacitor(found["capacitor_uf"])
         made.add_row("capacitor", size, f"{found['usable_uj']:,.3g} uJ usable each boot, margin left out")
         if found["boots"] is not None:
             made.add_row("energy", f"{found['energy_uj'] / 1000:,.3g} mJ", f"{found['seconds']:,.3g} s of computing")
             boot = f"{found['boot_uj']:,.3g} uJ and {found['boot_seconds'] * 1000:,.3g} ms each"
             made.add_row("boots", f"{found['boots']:,}", f"if nothing is harvested while it runs; {boot}")
-        made.add_row("smallest", show_capacitance(smallest) if smallest else "none", "capacitor that would do")
+        made.add_row("smallest", show_capacitor(smallest) if smallest else "none", "capacitor that would do")
         terminal.show(tables.heading("Energy", "worst case"), made)
     if found["kernel_cycles"] and found["kernel_cycles"]["warning"]:
         terminal.show(f"note: {found['kernel_cycles']['warning']}")

@@ -68,7 +68,7 @@ def _show(terminal: Terminal, found: Mapping[str, Any]) -> None:
     from rich.text import Text
 
     from freeml.cli import tables
-    from freeml.units import show_capacitance
+    from freeml.units import show_capacitor
 
     terminal.show(tables.heading(f"{found['model']} on {found['board']}", f"measured; written to {found['profile']}"))
     made = tables.table(
@@ -85,7 +85,7 @@ def _show(terminal: Terminal, found: Mapping[str, Any]) -> None:
             f"{100 * step['share']:.1f} %",
         )
     terminal.show(made, Text(printable(found["basis"]), style="dim"))
-    size = show_capacitance(found["capacitor_uf"])
+    size = show_capacitor(found["capacitor_uf"])
     if found["fits"]:
         verdict, style = f"every step fits one charge of {size}, as measured", "bold green"
     else:

@@ -59,7 +59,7 @@ def _environment() -> jinja2.Environment:
 def firmware_files(
     program: Program,
     board: Board,
-    capacitance_uf: float | None = None,
+    capacitor_uf: float | None = None,
     *,
     windows: Windows | None = None,
     sends_line: bool = True,
@@ -69,7 +69,7 @@ def firmware_files(
     The templates of its family, and of runtime_c/hal the folders of its family and its support. Nothing for a board
     without a memory map.
 
-    capacitance_uf  the board's own where None
+    capacitor_uf  the board's own where None
     windows         of inputs and outputs; room for all of them where None
     sends_line      whether each result is a line on the UART
     """
@@ -84,7 +84,7 @@ def firmware_files(
         "map": memory,
         "windows": windows or Windows.whole(_bytes(program.inputs), _bytes(program.outputs)),
         "sends_line": sends_line,
-        "capacitance_nf": round(1000 * (capacitance_uf or (capacitor.capacitance_uf.value if capacitor else 0))),
+        "capacitor_nf": round(1000 * (capacitor_uf or (capacitor.capacitor_uf.value if capacitor else 0))),
         "v_off_mv": round(capacitor.v_off_mv.value) if capacitor else 0,
     }
     made = {

@@ -187,7 +187,7 @@ class Manifest(Strict):
     @property
     def capacitor_uf(self) -> float | None:
         """The capacitor that progress was proved with; None for a board without one."""
-        return self.tiles.budget.capacitance_uf if self.tiles.budget else None
+        return self.tiles.budget.capacitor_uf if self.tiles.budget else None
 
     def as_dict(self) -> dict[str, Any]:
         """What freeml.json holds, as plain data."""

@@ -54,7 +54,7 @@ class Costs:
 class Budget:
     """What a full capacitor gives one boot without any harvest; `margin` of it is never planned with."""
 
-    capacitance_uf: float
+    capacitor_uf: float
     v_on_mv: float
     v_off_mv: float
     leakage_na_per_uf: float
@@ -63,11 +63,11 @@ class Budget:
     @property
     def usable_pc(self) -> float:
         """Charge between the two voltages, less the margin; leakage still to come off."""
-        return self.capacitance_uf * (self.v_on_mv - self.v_off_mv) * 1000 * (1 - self.margin)  # uF mV = nC
+        return self.capacitor_uf * (self.v_on_mv - self.v_off_mv) * 1000 * (1 - self.margin)  # uF mV = nC
 
     def leakage_pc(self, time_us: float | Floats) -> float | Floats:
         """What the capacitor itself loses in this time, at v_on."""
-        return self.leakage_na_per_uf * self.capacitance_uf * time_us / 1000  # nA us = 0.001 pC
+        return self.leakage_na_per_uf * self.capacitor_uf * time_us / 1000  # nA us = 0.001 pC
 
     def covers(self, costs: Costs) -> npt.NDArray[np.bool_]:
         """Whether each step fits one boot."""
@@ -79,7 +79,7 @@ class Budget:
 
     def needed_uf(self, cost: TileCost) -> float:
         """The capacitance at which a step just fits; infinite where leakage takes more than any capacitor adds."""
-        one = self.with_capacitance(1.0)
+        one = self.with_capacitor(1.0)
         per_uf = one.usable_pc - float(one.leakage_pc(cost.time_us))
         return cost.charge_pc / per_uf if per_uf > 0 else float("inf")
 
@@ -87,18 +87,18 @@ class Budget:
         """Energy of a charge taken from this capacitor, at the mean of its voltages."""
         return charge_pc * (self.v_on_mv + self.v_off_mv) / 2 * 1e-9  # pC mV = 1e-9 uJ
 
-    def with_capacitance(self, capacitance_uf: float) -> Budget:
+    def with_capacitor(self, capacitor_uf: float) -> Budget:
         """The same voltages with another capacitor."""
-        return Budget(capacitance_uf, self.v_on_mv, self.v_off_mv, self.leakage_na_per_uf, self.margin)
+        return Budget(capacitor_uf, self.v_on_mv, self.v_off_mv, self.leakage_na_per_uf, self.margin)
 
 
-def budget_of(board: Board, capacitance_uf: float | None = None) -> Budget | None:
+def budget_of(board: Board, capacitor_uf: float | None = None) -> Budget | None:
     """The board's capacitor, or another in its place; None for a board without energy model.
 
     Raises FreemlError where a capacitor is given for such a board.
     """
     if board.capacitor is None:
-        if capacitance_uf is not None:
+        if capacitor_uf is not None:
             raise FreemlError(
                 f"the board {board.name} has no energy model, so a capacitor says nothing about it",
                 hint="leave --capacitor out, or choose a board with one, such as msp430fr5994",
@@ -106,7 +106,7 @@ def budget_of(board: Board, capacitance_uf: float | None = None) -> Budget | Non
         return None
     figures: CapacitorFigures = board.capacitor
     return Budget(
-        capacitance_uf=figures.capacitance_uf.value if capacitance_uf is None else capacitance_uf,
+        capacitor_uf=figures.capacitor_uf.value if capacitor_uf is None else capacitor_uf,
         v_on_mv=figures.v_on_mv.value,
         v_off_mv=figures.v_off_mv.value,
         leakage_na_per_uf=figures.leakage_na_per_uf.value,

@@ -16,7 +16,7 @@ from freeml.ir.graph import Graph
 from freeml.plan.energy import Budget, TileCost, budget_of
 from freeml.plan.memory import MemoryPlan
 from freeml.plan.tiles import FixedStep, LayerTiles, TilePlan, plan_tiles
-from freeml.units import round_up, show_capacitance
+from freeml.units import round_up, show_capacitor
 
 MOST_UF = 1e7
 
@@ -64,7 +64,7 @@ def check_progress(
     needed, there = budget.energy_uj(cost.charge_pc), _available_uj(budget, cost)
     raise DoesNotFit(
         f"{_describe(step)} needs {needed:.3g} uJ with boot and commit, a capacitor of "
-        f"{show_capacitance(budget.capacitance_uf)} gives {there:.3g} uJ",
+        f"{show_capacitor(budget.capacitor_uf)} gives {there:.3g} uJ",
         region="energy",
         needed=round(needed * 1000),
         available=round(there * 1000),
@@ -82,9 +82,9 @@ def smallest_capacitor_uf(graph: Graph, memory_plan: MemoryPlan, board: Board, *
     budget = budget_of(board)
     assert budget is not None
 
-    def does(capacitance_uf: float) -> bool:
-        made = plan_tiles(graph, memory_plan, board, capacitance_uf, sram_tile_bytes=sram_tile_bytes)
-        at = budget.with_capacitance(capacitance_uf)
+    def does(capacitor_uf: float) -> bool:
+        made = plan_tiles(graph, memory_plan, board, capacitor_uf, sram_tile_bytes=sram_tile_bytes)
+        at = budget.with_capacitor(capacitor_uf)
         return all(at.covers_one(cost) for _, cost in _steps(made))
 
     largest = plan_tiles(graph, memory_plan, board, MOST_UF, sram_tile_bytes=sram_tile_bytes)
@@ -176,7 +176,7 @@ def _remedy(
 ) -> str:
     """The tile that would fit, if there is one, and the smallest capacitor that would do."""
     remedies = []
-    again = plan_tiles(graph, memory_plan, board, budget.capacitance_uf, sram_tile_bytes=sram_tile_bytes)
+    again = plan_tiles(graph, memory_plan, board, budget.capacitor_uf, sram_tile_bytes=sram_tile_bytes)
     if isinstance(step, LayerTiles):
         twin = next(layer for layer in again.layers if (layer.value, layer.operand) == (step.value, step.operand))
         if twin.cost is not None and budget.covers_one(twin.cost):
@@ -187,5 +187,5 @@ def _remedy(
     if smallest is None:
         remedies.append("no capacitor would do: it leaks more in this time than it stores")
     else:
-        remedies.append(f"the smallest capacitor that would do is {show_capacitance(smallest)}")
+        remedies.append(f"the smallest capacitor that would do is {show_capacitor(smallest)}")
     return "; ".join(remedies)

@@ -11,7 +11,7 @@ from freeml.board.board import Board
 from freeml.plan.energy import TileCost
 from freeml.plan.progress import MOST_UF
 from freeml.plan.tiles import TilePlan
-from freeml.units import round_up, show_capacitance
+from freeml.units import round_up, show_capacitor
 
 LONGEST_LINE = "freeml seq=4294967295 class=65535 confidence=255 depth=255\n"
 _BAUD = 115_200  # FML_UART_BAUD
@@ -44,8 +44,8 @@ def line_warning(tiles: TilePlan, board: Board) -> str | None:
     if cost is None or budget is None or budget.covers_one(cost):
         return None
     needed_uf = budget.needed_uf(cost)
-    remedy = f"{show_capacitance(round_up(needed_uf))} would do" if needed_uf < MOST_UF else "no capacitor would do"
+    remedy = f"{show_capacitor(round_up(needed_uf))} would do" if needed_uf < MOST_UF else "no capacitor would do"
     return (
         f"results are not sent over the UART: with the line a report takes {budget.energy_uj(cost.charge_pc):.3g} uJ, "
-        f"more than a capacitor of {show_capacitance(budget.capacitance_uf)} gives; {remedy}"
+        f"more than a capacitor of {show_capacitor(budget.capacitor_uf)} gives; {remedy}"
     )

@@ -218,8 +218,8 @@ def test_the_adc_says_what_the_capacitor_has_left(board: str, copied: Compiled) 
     for millivolts in (2000, 2300, 2800, 3300, 4500):
         engine.devices.set_capacitor_mv(millivolts)
         left_uj = int.from_bytes(engine.infer(bytes(64)).outputs[:4], "little")
-        real_uj = max(0.0, capacitor.capacitance_uf.value / 2 * ((millivolts / 1000) ** 2 - v_off**2))
-        step_uj = capacitor.capacitance_uf.value * millivolts / 1000 * 0.005  # 5 mV
+        real_uj = max(0.0, capacitor.capacitor_uf.value / 2 * ((millivolts / 1000) ** 2 - v_off**2))
+        step_uj = capacitor.capacitor_uf.value * millivolts / 1000 * 0.005  # 5 mV
         assert left_uj == pytest.approx(real_uj, abs=step_uj)
 
 

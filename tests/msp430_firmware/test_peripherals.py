@@ -127,22 +127,22 @@ int main(void) {
 
 
 @pytest.mark.parametrize("toolchain", TOOLCHAINS)
-@pytest.mark.parametrize("capacitance_nf", [4_700, 100_000, 15_000_000, 470_000_000])
+@pytest.mark.parametrize("capacitor_nf", [4_700, 100_000, 15_000_000, 470_000_000])
 def test_the_energy_of_the_capacitor_is_read_from_the_supply(
-    capacitance_nf: int, toolchain: str, copied: Compiled, tmp_path: Path
+    capacitor_nf: int, toolchain: str, copied: Compiled, tmp_path: Path
 ) -> None:
     output = copied("digits")
     (output.folder / "firmware" / "main.c").write_text(PROBE)
-    defines = [f"FML_CAPACITANCE_NF={capacitance_nf}ul", "FML_V_OFF_MV=1900ul"]
+    defines = [f"FML_CAPACITANCE_NF={capacitor_nf}ul", "FML_V_OFF_MV=1900ul"]
     engine, _ = rig(output, tmp_path, toolchain, defines)
     for supply_mv in (1500, 1900, 1950, 2500, 3000, 3600):
         engine.chip.set_supply_mv(supply_mv)
         engine.power_on()
         assert engine.run()
         found_uj = int.from_bytes(engine.chip.read_memory(engine.symbols["fml_probe_uj"][0], 4), "little")
-        exact_uj = max(0.0, capacitance_nf / 2e9 * (supply_mv**2 - 1900**2))
+        exact_uj = max(0.0, capacitor_nf / 2e9 * (supply_mv**2 - 1900**2))
         # One code of the converter is 1 mV at the supply.
-        step_uj = capacitance_nf / 2e9 * 2 * supply_mv
+        step_uj = capacitor_nf / 2e9 * 2 * supply_mv
         assert found_uj == pytest.approx(exact_uj, rel=0.01, abs=1.5 * step_uj + 1)
 
 

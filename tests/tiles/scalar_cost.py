@@ -17,12 +17,12 @@ from freeml.ir.graph import Graph
 from freeml.plan.tiles import LayerTiles, Tile, TilePlan
 
 
-def usable_pc(board: Board, capacitance_uf: float, time_us: float) -> float:
+def usable_pc(board: Board, capacitor_uf: float, time_us: float) -> float:
     """Charge for one boot, from first principles: C dU, less the margin, less leakage."""
     c = board.capacitor
     assert c is not None
-    coulombs = capacitance_uf * 1e-6 * (c.v_on_mv.value - c.v_off_mv.value) * 1e-3 * (1 - c.margin.value)
-    leaked = c.leakage_na_per_uf.value * 1e-9 * capacitance_uf * time_us * 1e-6
+    coulombs = capacitor_uf * 1e-6 * (c.v_on_mv.value - c.v_off_mv.value) * 1e-3 * (1 - c.margin.value)
+    leaked = c.leakage_na_per_uf.value * 1e-9 * capacitor_uf * time_us * 1e-6
     return (coulombs - leaked) * 1e12
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freeml.errors import FreemlError
-from freeml.units import parse_capacitor, round_up, show_capacitance
+from freeml.units import parse_capacitor, round_up, show_capacitor
 
 
 @pytest.mark.parametrize(
@@ -47,4 +47,4 @@ def test_rounding_up_keeps_two_digits_and_stays_close(value: float) -> None:
     rounded = round_up(value)
     assert rounded >= value > 0.9 * rounded
     assert float(f"{rounded:.1e}") == rounded
-    assert parse_capacitor(show_capacitance(rounded)) == pytest.approx(rounded)
+    assert parse_capacitor(show_capacitor(rounded)) == pytest.approx(rounded)
