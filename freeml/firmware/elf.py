@@ -11,7 +11,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import Symbol, SymbolTableSection
 
 from freeml.board.memory import MemoryMap
-from freeml.errors import ToolFailed
+from freeml.errors import BadOutput, ToolFailed
 
 _SHF_ALLOC = 2
 _SIGNATURES, _NEAR_END = 0xFF80, 0x1_0000  # of an MSP430: blank, then interrupt and reset vectors
@@ -64,8 +64,7 @@ def read_firmware(path: Path, memory: MemoryMap) -> Firmware:
     try:
         with path.open("rb") as file:
             elf = ELFFile(file)
-            loaded = [s for s in elf.iter_segments() if s["p_type"] == "PT_LOAD" and s["p_filesz"]]
-            segments = tuple((int(s["p_paddr"]), bytes(s.data())) for s in loaded)
+            segments = _loaded(elf)
             tables = [s for s in elf.iter_sections() if isinstance(s, SymbolTableSection)]
             named = [(s.name, int(s["st_value"]), int(s["st_size"]), s["st_info"]["type"]) for s in _symbols(tables)]
             symbols = {name: (address, n_bytes) for name, address, n_bytes, _ in named}
@@ -74,6 +73,32 @@ def read_firmware(path: Path, memory: MemoryMap) -> Firmware:
     except ELFError as error:
         raise ToolFailed(f"not an ELF file: {error}", where=path.name) from error
     return Firmware(path, segments, symbols, size, tuple(functions))
+
+
+def read_segments(path: Path, machine: str) -> tuple[tuple[int, bytes], ...]:
+    """What a flasher would write of an ELF for this machine (EM_MSP430, ..): load addresses and bytes.
+
+    A segment goes to its load address, which for initialised data differs from the address it is used at. Raises
+    BadOutput for anything but a whole file of that machine.
+    """
+    cut_short = BadOutput("ELF file is cut short", where=str(path), hint="build the firmware again")
+    with path.open("rb") as file:
+        try:
+            elf = ELFFile(file)
+            if elf["e_machine"] != machine:
+                title = machine.removeprefix("EM_")
+                raise BadOutput(f"not a firmware for {title}", where=str(path), hint="give the ELF file of the build")
+            segments, wanted = _loaded(elf), [s["p_filesz"] for s in elf.iter_segments() if s["p_type"] == "PT_LOAD"]
+        except ELFError as error:
+            raise cut_short from error
+    if sum(len(data) for _, data in segments) != sum(wanted):
+        raise cut_short
+    return segments
+
+
+def _loaded(elf: ELFFile) -> tuple[tuple[int, bytes], ...]:
+    loaded = [s for s in elf.iter_segments() if s["p_type"] == "PT_LOAD" and s["p_filesz"]]
+    return tuple((int(s["p_paddr"]), bytes(s.data())) for s in loaded)
 
 
 def _symbols(tables: Sequence[SymbolTableSection]) -> Iterator[Symbol]:

@@ -13,9 +13,9 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from freeml.errors import BadOutput
+from freeml.firmware.elf import read_segments
 from freeml.firmware.toolchain import WARNINGS, find_host_compiler, find_zig
 from freeml.sim.msp430.chip import NATIVE, SOURCES, Limits, Msp430, StopReason
-from freeml.sim.msp430.elf import load_segments
 from tests.msp430.machine import DATA, HALT, boot, read_word
 
 LINKER_SCRIPT = """OUTPUT_ARCH(msp430)
@@ -107,7 +107,7 @@ def test_segments_go_to_their_load_address_as_pyelftools_reads_it(tmp_path: Path
     path.write_bytes(elf(0x4000, b"abcd"))
     with path.open("rb") as file:
         theirs = [(segment["p_paddr"], segment.data()) for segment in ELFFile(file).iter_segments()]
-    assert [(segment.address, segment.data) for segment in load_segments(path)] == theirs
+    assert list(read_segments(path, "EM_MSP430")) == theirs
     chip = Msp430("fr5994")
     chip.load_elf(path)
     assert chip.read_memory(0x4000, 4) == b"abcd"

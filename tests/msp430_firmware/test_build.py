@@ -19,8 +19,8 @@ from freeml.codegen.generate import CONTROL_BYTES
 from freeml.errors import DoesNotFit, ToolFailed, ToolMissing
 from freeml.firmware.build import build_firmware, find_cross_compiler, memory_map
 from freeml.firmware.check import random_dataset, verify_output
+from freeml.firmware.elf import read_segments
 from freeml.output.folder import read_output
-from freeml.sim.msp430.elf import load_segments
 from tests.cli.runner import freeml
 from tests.linker_map import MapSection, read_map, region_bytes
 from tests.msp430_firmware.conftest import MIDDLE, TOOLCHAINS, WIDE, Compiled
@@ -79,9 +79,7 @@ def test_what_is_flashed_lies_in_fram_and_leaves_the_signatures_blank(
     output = compiled(MIDDLE, "msp430fr5969")
     firmware = build_firmware(output, tmp_path / "a.elf", toolchain).firmware  # type: ignore[arg-type]
     image = {address + k: byte for address, data in firmware.segments for k, byte in enumerate(data)}
-    assert [(s.address, s.data) for s in load_segments(tmp_path / "a.elf")] == [
-        (address, data) for address, data in firmware.segments if data
-    ]
+    assert read_segments(tmp_path / "a.elf", "EM_MSP430") == firmware.segments
     assert all(0x4400 <= address < 0x13FF6 for address in image)
     assert all(image[address] == 0xFF for address in range(0xFF80, 0xFF90))
     assert not set(range(0xFF90, 0xFFFE)) & set(image)

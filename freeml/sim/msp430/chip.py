@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Literal
 
 from freeml.errors import BadOutput
+from freeml.firmware.elf import read_segments
 from freeml.firmware.host import build_host_library
-from freeml.sim.msp430.elf import load_segments
 from freeml.sim.msp430.types import (
     NO_BREAKPOINT,
     ChargePerEvent,
@@ -74,10 +74,10 @@ class Msp430:
 
     def load_elf(self, path: Path) -> None:
         """Write the segments of a firmware as a flasher would. Raises BadOutput where they do not fit the part."""
-        for segment in load_segments(path):
-            if self._write(segment.address, segment.data) != len(segment.data):
+        for address, data in read_segments(path, "EM_MSP430"):
+            if self._write(address, data) != len(data):
                 raise BadOutput(
-                    f"{len(segment.data)} bytes at 0x{segment.address:05X} do not lie in the memory of {self.part}",
+                    f"{len(data)} bytes at 0x{address:05X} do not lie in the memory of {self.part}",
                     where=str(path),
                     hint="link with the linker script of this part",
                 )
