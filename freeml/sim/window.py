@@ -24,6 +24,7 @@ PIECE = 100
 class Window:
     """Addresses, and bytes: of all inputs and outputs, and of the windows.
 
+    first  which of all output bytes is the first in the window; 0 in a firmware whose window has them all
     ready  fml_window_ready; None in a firmware that has its samples from elsewhere
     """
 
@@ -42,16 +43,13 @@ class Window:
         """The windows of an ELF. Raises ToolFailed where it has none."""
         symbols = firmware.symbols
         try:
-            inputs, outputs, valid, first = (
-                symbols[f"fml_window_{name}"][0] for name in ("inputs", "outputs", "valid", "outputs_first")
-            )
-            whole = tuple(symbols[f"fml_window_{name}"][1] for name in ("inputs", "outputs"))
+            inputs, outputs, valid = (symbols[f"fml_window_{name}"] for name in ("inputs", "outputs", "valid"))
         except KeyError as error:
             raise ToolFailed(f"not a firmware of freeml: there is no {error}", where=firmware.path.name) from error
-        ready, size = symbols.get("fml_window_ready"), symbols.get("fml_window_size")
-        # A program that looks at neither window has no use for the sizes, and the linker leaves them out.
+        ready, first, size = (symbols.get(f"fml_window_{name}") for name in ("ready", "outputs_first", "size"))
+        whole = (inputs[1], outputs[1])
         sizes = struct.unpack("<4I", _constant(firmware.segments, size[0], 16)) if size else whole + whole
-        return cls(inputs, outputs, valid, first, ready[0] if ready else None, *sizes)
+        return cls(inputs[0], outputs[0], valid[0], first[0] if first else 0, ready[0] if ready else None, *sizes)
 
     @property
     def n_pieces(self) -> int:

@@ -11,6 +11,13 @@
 extern "C" {
 #endif
 
+/* Of a function that runs once in an inference or less: its bytes count, not its cycles. */
+#ifdef __clang__
+#define FML_SMALL __attribute__((minsize))
+#else
+#define FML_SMALL
+#endif
+
 /* Write n bytes to NVM: the only way in which freeml changes persistent memory. Stores happen in ascending order, none
  * is merged, delayed or left out by the compiler (volatile). An aligned write of two bytes is one store: where the model
  * has one commit slot, the NVM must make that store atomic. src lies in SRAM and does not overlap dst. n may be 0.

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from elftools.elf.elffile import ELFFile
 
 import freeml.firmware.build as build_module
+import freeml.firmware.link as link_module
 from freeml import CompileOptions, compile_model
 from freeml.board.board import load_board
+from freeml.board.core import CORTEXM
 from freeml.errors import BadBoard, BadOutput, DoesNotFit, ToolFailed, ToolMissing
 from freeml.firmware.build import build_firmware, find_cross_compiler, memory_map
 from freeml.firmware.check import random_dataset, verify_output
 from freeml.firmware.elf import read_firmware
+from freeml.firmware.link import tools_of
 from freeml.output.folder import read_output
 from tests.cortexm.conftest import CORES, TOOLCHAINS, Compiled
 
@@ -60,9 +64,9 @@ def test_freeml_keeps_no_state_beside_window_result_and_one_tile(
     board = memory_map(output)
     ram = range(board.ram_base, board.ram_base + board.ram_bytes)
     named = {name for name, (address, n_bytes) in firmware.symbols.items() if address in ram and n_bytes}
-    assert named == {*state, "fml_window_inputs", "fml_window_outputs", "sram"}
-    shown_section = 4  # .bss: the one byte, up to a word
-    assert firmware.size.ram_bytes - window - (4 + 8) - shown_section - tile in range(4)
+    assert named == {*state, "fml_window_inputs", "fml_window_outputs", "sram", "taken"}
+    counted = 8  # .bss: codes taken of the window, and one byte up to a word
+    assert firmware.size.ram_bytes - window - (4 + 8) - counted - tile in range(4)
 
 
 @pytest.mark.parametrize("toolchain", TOOLCHAINS)
@@ -157,7 +161,7 @@ def test_a_damaged_memory_map_is_told(copied: Compiled) -> None:
 
 def test_a_missing_compiler_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build_module, "find_zig", lambda: None)
-    monkeypatch.setattr(build_module, "find_arm_gcc", lambda: None)
+    monkeypatch.setitem(link_module._TOOLS, CORTEXM, replace(tools_of(CORTEXM), find_gcc=lambda: None))
     with pytest.raises(ToolMissing, match="no arm-none-eabi-gcc found"):
         find_cross_compiler("gcc")
     with pytest.raises(ToolMissing, match="no compiler for Cortex-M found"):
@@ -167,7 +171,7 @@ def test_a_missing_compiler_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_gcc_stands_in_where_zig_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     compiler = find_cross_compiler("zig")
     monkeypatch.setattr(build_module, "find_zig", lambda: None)
-    monkeypatch.setattr(build_module, "find_arm_gcc", lambda: compiler)
+    monkeypatch.setitem(link_module._TOOLS, CORTEXM, replace(tools_of(CORTEXM), find_gcc=lambda: compiler))
     assert find_cross_compiler("auto") is compiler
 
 

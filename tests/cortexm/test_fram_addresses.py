@@ -7,7 +7,8 @@ import pytest
 from tests.cortexm.conftest import Compiled
 from tests.cortexm.test_real_boards import replaced, samples_of, started
 
-TELLS_ADDRESSES_APART = """    fml_board_start();
+TELLS_ADDRESSES_APART = """    extern void fml_board_fault(void);
+    fml_board_start();
     for (uint8_t k = 0; k < 8; k++) {
         fml_hal_nvm_write((void *)(FML_BOARD_NVM_BASE + FML_BOARD_NVM_BYTES / 8u * k + 100u), &k, 1);
     }

@@ -13,7 +13,7 @@ from tests.firmware.nvm_copies import assert_commits_are_words, with_check
 def test_bytes_are_written_and_read_at_every_alignment_of_both_ends(board: str, copied: Compiled) -> None:
     output = copied("digits", board)
     main = output.folder / "firmware" / "main.c"
-    main.write_text(with_check(main.read_text(), "fml_board_fault();"))
+    main.write_text(with_check(main.read_text(), "{ extern void fml_board_fault(void); fml_board_fault(); }"))
     _, (codes, *_), (expected, *_) = samples_of(output)
     assert started(output, board).infer(codes).outputs == expected
 

@@ -115,11 +115,9 @@ PROBE = """
 volatile uint32_t fml_probe_uj FML_SECTION(".noinit");
 volatile int8_t fml_window_inputs[2] FML_SECTION(".window");
 int8_t fml_window_outputs[2] FML_SECTION(".window");
-const fml_window_size_t fml_window_size = {2, 2, 2, 2};
 int main(void) {
     for (;;) {
         fml_probe_uj = fml_hal_energy_uj();
-        fml_window_outputs_first = 0;
         fml_board_report(FML_PUBLISHED);
     }
 }

@@ -144,7 +144,7 @@ def test_a_mode_that_does_not_exist_is_a_usage_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("board", "where"), [("msp430fr5994", "at: input image"), ("nucleo_l476rg", "at: digits.onnx:pool1")]
+    ("board", "where"), [("msp430fr5994", "at: input image"), ("nucleo_l073rz", "at: digits.onnx:conv2")]
 )
 def test_a_capacitor_that_is_too_small_is_refused_with_both_remedies_and_nothing_is_written(
     board: str, where: str, tmp_path: Path

@@ -17,7 +17,7 @@ DIGITS = Path(__file__).resolve().parents[2] / "examples" / "digits" / "digits.o
 
 
 # Capacitors between those that make convolution and pool two ops again and those that make one tile of them.
-SMALL = {"nucleo_l476rg": (15.0, 8), "qemu_m4": (9.0, 3)}
+SMALL = {"nucleo_l476rg": (11.0, 8), "qemu_m4": (9.0, 3)}
 
 
 def small_tiles(board: str, nvm: str, folder: Path) -> Output:

@@ -50,7 +50,7 @@ def test_the_staged_digits_network_survives_any_losses_at_any_writes(tmp_path: P
 
 
 def test_a_small_capacitor_means_small_tiles_that_read_little(tmp_path: Path) -> None:
-    output = staged("digits", tmp_path, capacitor_uf=14.0)
+    output = staged("digits", tmp_path, capacitor_uf=10.0)
     assert output.manifest.tiles.n_tiles > 20
     assert output.manifest.memory.stage_bytes < 300
     assert verify_output(output, random_dataset(output.graph, 50)).mismatches == 0

@@ -38,7 +38,9 @@ static fml_block_t price(fml_watch_t *watch, uint64_t address, uint64_t n_bytes)
 /* What is in the window of outputs. */
 static void look(fml_watch_t *watch, void *emulator) {
     uint32_t first = 0;
-    watch->memory_read(emulator, watch->first, &first, sizeof first);
+    if (watch->first != 0) {
+        watch->memory_read(emulator, watch->first, &first, sizeof first);
+    }
     if (first < watch->outputs_bytes) {
         const uint64_t left = watch->outputs_bytes - first;
         watch->memory_read(emulator, watch->outputs, watch->shown + first,

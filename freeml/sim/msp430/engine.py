@@ -275,7 +275,7 @@ class Msp430Board:
     def _look(self) -> None:
         """What is in the window of outputs."""
         window = self._window
-        first = int.from_bytes(self.chip.read_memory(window.first, 4), "little")
+        first = int.from_bytes(self.chip.read_memory(window.first, 4), "little") if window.first else 0
         self._shown = window.with_piece(self._shown, first, self.chip.read_memory(window.outputs, window.output_bytes))
 
     def _status(self) -> int:

@@ -1,21 +1,13 @@
 #include "fml_board_window.h"
 
 volatile fml_window_valid_t fml_window_valid FML_SECTION(".window");
-uint32_t fml_window_outputs_first FML_SECTION(".window");
 fml_result_t fml_window_result FML_SECTION(".window");
 uint8_t fml_board_shown;
 
-/* The piece of the inputs that is taken, and how many of its codes were. */
-static uint16_t piece;
-static size_t taken;
+static size_t taken; /* of the codes in the window */
 
-/* Windows, inputs and outputs lie within reach of a pointer, so size_t counts them. */
-static size_t less(size_t a, size_t b) {
-    return b < a ? b : a;
-}
-
-__attribute__((noinline)) uint8_t fml_window_ready(uint16_t which) {
-    const uint16_t word = (uint16_t)(FML_WINDOW_VALID + which), check = (uint16_t)~word;
+__attribute__((noinline)) FML_SMALL uint8_t fml_window_ready(uint16_t which) {
+    const uint16_t word = (uint16_t)(FML_WINDOW_VALID + (FML_WINDOW_PIECES ? which : 0u)), check = (uint16_t)~word;
     return fml_window_valid.word == word && fml_window_valid.check == check;
 }
 
@@ -24,17 +16,59 @@ void fml_window_empty(void) {
     fml_window_valid.check = 0;
 }
 
-/* The window is free once its last code is in the tile buffer: a loss before that is committed takes both. */
+#if !FML_WINDOW_PIECES
+
+/* Chunks come one behind the other. The window is free once its last code is in the tile buffer: a loss before that is
+ * committed takes both. A chunk beyond its end is of another model of the same firmware, whose sample is in no window. */
+FML_SMALL int fml_window_sample(uint16_t input, uint32_t first, uint32_t n, int8_t *dst) {
+    const size_t begin = (input | first) == 0 ? 0 : taken, end = begin + (size_t)n;
+    if (end > FML_BOARD_INPUT_BYTES || !fml_window_ready(0)) {
+        return FML_NO_SAMPLE;
+    }
+    for (size_t at = begin; at < end; at++) {
+        *dst++ = fml_window_inputs[at];
+    }
+    taken = end;
+    if (end == FML_BOARD_INPUT_BYTES) {
+        fml_window_empty();
+    }
+    return FML_OK;
+}
+
+FML_SMALL fml_status_t fml_window_show(const fml_ram_t *ram) {
+    const fml_model_t *model = fml_board_model;
+    int8_t *to = fml_window_outputs;
+    for (uint16_t i = 0; i < model->n_outputs; i++) {
+        const fml_status_t status = fml_read_output(ram, i, 0, model->outputs[i].n_bytes, to);
+        if (status != FML_OK) {
+            return status;
+        }
+        to += (size_t)model->outputs[i].n_bytes;
+    }
+    fml_board_shown = 1;
+    return FML_OK;
+}
+
+#else
+
+uint32_t fml_window_outputs_first FML_SECTION(".window");
+static uint16_t piece; /* the one that is taken */
+
+/* Windows, inputs and outputs lie within reach of a pointer, so size_t counts them. */
+static size_t less(size_t a, size_t b) {
+    return b < a ? b : a;
+}
+
 static void release(void) {
     taken = 0;
     piece++;
     fml_window_empty();
 }
 
-int fml_window_sample(uint16_t input, uint32_t first, uint32_t n, int8_t *dst) {
+FML_SMALL int fml_window_sample(uint16_t input, uint32_t first, uint32_t n, int8_t *dst) {
     const size_t most = (size_t)fml_window_size.input_bytes;
     if (input >= fml_board_model->n_inputs || first + n > fml_board_model->inputs[input].n_bytes) {
-        return FML_NO_SAMPLE; /* another model of the same firmware, whose sample is not in this window */
+        return FML_NO_SAMPLE; /* of another model of the same firmware, whose sample is in no window */
     }
     if (input == 0 && first == 0) {
         piece = 0;
@@ -64,7 +98,7 @@ int fml_window_sample(uint16_t input, uint32_t first, uint32_t n, int8_t *dst) {
     return FML_OK;
 }
 
-fml_status_t fml_window_show(const fml_ram_t *ram) {
+FML_SMALL fml_status_t fml_window_show(const fml_ram_t *ram) {
     const size_t most = (size_t)fml_window_size.output_bytes;
     size_t at = 0;
     fml_window_outputs_first = 0;
@@ -87,9 +121,11 @@ fml_status_t fml_window_show(const fml_ram_t *ram) {
     return FML_OK;
 }
 
+#endif
+
 /* After a loss the window holds garbage: main.c fills it and the runtime asks again. Results of other models of the same
  * firmware have no window. */
-int fml_hal_report(const fml_model_t *model, const fml_result_t *result) {
+FML_SMALL int fml_hal_report(const fml_model_t *model, const fml_result_t *result) {
     if (model != fml_board_model) {
         fml_board_tell(result);
         return FML_OK;

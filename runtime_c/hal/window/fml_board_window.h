@@ -22,15 +22,23 @@ extern "C" {
 /* The model that the windows belong to. */
 extern const fml_model_t *const fml_board_model;
 
-/* Windows of inputs and outputs, from main.c: the bytes of all of them, one after the other. Where RAM does not hold them, a
- * window has pieces of them in turn, all but the last as long as the window. */
+/* Windows of inputs and outputs, from main.c: the bytes of all of them, one after the other. */
+extern volatile int8_t fml_window_inputs[] FML_SECTION(".window");
+extern int8_t fml_window_outputs[] FML_SECTION(".window");
+
+/* fml_board.h says 1 where RAM does not hold them: then a window has pieces of them in turn, all but the last as long as the
+ * window, and main.c has the lengths. */
+#ifndef FML_WINDOW_PIECES
+#define FML_WINDOW_PIECES 0
+#endif
+#if FML_WINDOW_PIECES
 typedef struct {
     uint32_t inputs_bytes, outputs_bytes; /* of all inputs, all outputs */
     uint32_t input_bytes, output_bytes;   /* of the windows */
 } fml_window_size_t;
 extern const fml_window_size_t fml_window_size;
-extern volatile int8_t fml_window_inputs[] FML_SECTION(".window");
-extern int8_t fml_window_outputs[] FML_SECTION(".window");
+extern uint32_t fml_window_outputs_first; /* of all output bytes, the number of the first one in the window */
+#endif
 
 /* The sample window: the codes of each input, in memory order. Whoever samples (a DMA channel, an interrupt, an emulator)
  * puts them there while the window is not valid, all of a piece, then says that piece k of the sample is there: word, then
@@ -57,9 +65,6 @@ int fml_window_sample(uint16_t input, uint32_t first, uint32_t n, int8_t *dst);
 /* The outputs of the published result into their window; each piece but the last is reported as FML_BOARD_PIECE. Returns
  * what fml_read_output() does where there is no such result. */
 fml_status_t fml_window_show(const fml_ram_t *ram);
-
-/* Of all output bytes, the number of the first one in the window. */
-extern uint32_t fml_window_outputs_first;
 
 /* The newest result, or FML_NO_RESULT: its sequence number tells a sensor which sample is next, also after a loss. */
 fml_status_t fml_board_result(fml_result_t *result);
