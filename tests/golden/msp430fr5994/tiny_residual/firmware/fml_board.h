@@ -23,4 +23,5 @@
 #define FML_REPORT_UART 1
 #endif
 
+#define FML_BOARD_INPUT_BYTES 32u /* of all inputs */
 #endif

@@ -12,12 +12,6 @@ static union {
 /* What is outside sees: codes of all inputs, and the outputs from one report to the next, one after the other. */
 volatile int8_t fml_window_inputs[32] FML_SECTION(".window");
 int8_t fml_window_outputs[3] FML_SECTION(".window");
-const fml_window_size_t fml_window_size = {
-    .inputs_bytes = 32,
-    .outputs_bytes = 3,
-    .input_bytes = sizeof fml_window_inputs,
-    .output_bytes = sizeof fml_window_outputs,
-};
 
 const fml_model_t *const fml_board_model = &tiny_residual_model;
 
@@ -26,7 +20,7 @@ fml_status_t fml_board_result(fml_result_t *result)
     return fml_result(&tiny_residual_model, nvm.bytes, result);
 }
 
-int main(void)
+FML_SMALL int main(void)
 {
     fml_ram_t ram;
     fml_board_start();

@@ -60,9 +60,14 @@ int __wrap_fml_hal_sample(uint16_t input, uint32_t first, uint32_t n, int8_t *ds
 /* Whether the outputs in the window, all or a piece of them, are not the expected ones. */
 static uint8_t differs(void)
 {
+#if FML_WINDOW_PIECES
     const int8_t *expected = fml_selftest_outputs[sample] + fml_window_outputs_first;
     uint32_t n = OUTPUT_BYTES - fml_window_outputs_first;
     n = n < fml_window_size.output_bytes ? n : fml_window_size.output_bytes;
+#else
+    const int8_t *expected = fml_selftest_outputs[sample];
+    const uint32_t n = OUTPUT_BYTES;
+#endif
     for (uint32_t i = 0; i < n; i++) {
         if (fml_window_outputs[i] != expected[i]) {
             return 1;
@@ -73,12 +78,13 @@ static uint8_t differs(void)
 
 void __wrap_fml_board_report(int status)
 {
-    static uint8_t is_wrong;
+    static uint8_t is_wrong, is_later; /* is_later: than the first piece */
     if (status > 0 && !is_mine) {
         return; /* what NVM still held of an earlier run */
     }
     if (status > 0) {
-        is_wrong = (uint8_t)(differs() | (fml_window_outputs_first > 0 ? is_wrong : 0u));
+        is_wrong = (uint8_t)(differs() | (is_wrong & is_later));
+        is_later = status == FML_BOARD_PIECE;
     }
     if (status == FML_BOARD_PIECE) {
         return;
