@@ -27,7 +27,7 @@ from freeml.ir.graph import Graph
 from freeml.needs import Region, regions
 from freeml.passes.pipeline import run_passes
 from freeml.pipeline import c_files, for_toolchain, measure_memory, planned_graph
-from freeml.plan.progress import inference, smallest_capacitor_uf
+from freeml.plan.progress import inference_cost, smallest_capacitor_uf
 from freeml.plan.whole import plan_as_it_is
 from freeml.quantize.lower import lower
 from freeml.quantize.observe import observe
@@ -61,7 +61,7 @@ def compile_for(graph: Graph, board: Board) -> tuple[Mapping[str, Region], float
     program, files = c_files(planned.graph, planned.memory, tiles, board, header=(), windows=planned.windows)
     needed, _ = measure_memory(program, files, board, TOOLCHAIN)
     board.check_fit(**{name: needed[name] for name in _LIMITED})
-    made = inference(tiles)
+    made = inference_cost(tiles)
     return regions(board, needed), made.charge_pc if made else None
 
 

@@ -18,8 +18,8 @@ from freeml.ir.graph import Graph
 from freeml.needs import Region, bounds, regions
 from freeml.passes.pipeline import run_passes
 from freeml.pipeline import c_files, for_toolchain, measure_memory
-from freeml.plan.cost import Costs, costs
-from freeml.plan.progress import Inference, inference, smallest_capacitor_uf
+from freeml.plan.cost import Counts, costs
+from freeml.plan.progress import InferenceCost, inference_cost, smallest_capacitor_uf
 from freeml.plan.tiles import TilePlan
 from freeml.plan.whole import Planned, plan_as_it_is, plan_whole
 from freeml.plan.windows import Windows
@@ -44,10 +44,10 @@ class Analysis:
 
     graph: Graph
     board: Board
-    costs: Costs
+    costs: Counts
     regions: Mapping[str, Region]
     tiles: TilePlan | None
-    inference: Inference | None
+    inference: InferenceCost | None
     smallest_capacitor_uf: float | None
     refusal: DoesNotFit | None
 
@@ -86,7 +86,7 @@ def analyze(
         costs=costs(planned.graph, board.kernels),
         regions=found,
         tiles=tiles,
-        inference=None if tiles is None else inference(tiles),
+        inference=None if tiles is None else inference_cost(tiles),
         smallest_capacitor_uf=_smallest_uf(graph, board, planned.windows),
         refusal=refusal,
     )

@@ -33,7 +33,7 @@ from freeml.output.describe import manifest_of
 from freeml.output.folder import check_target, output_files, write_folder
 from freeml.output.manifest import Manifest, Model, Options
 from freeml.passes.pipeline import run_passes
-from freeml.plan.cost import Costs, costs
+from freeml.plan.cost import Counts, costs
 from freeml.plan.memory import MemoryPlan
 from freeml.plan.result_line import line_fits, line_warning
 from freeml.plan.tiles import TilePlan
@@ -81,7 +81,7 @@ class CompileResult:
     quantized: Quantized
     plan: MemoryPlan
     tiles: TilePlan
-    costs: Costs
+    costs: Counts
     program: Program
     board: Board
     manifest: Manifest = field(repr=False)

@@ -21,9 +21,9 @@ from freeml.firmware.build import Toolchain
 from freeml.ir.graph import Graph
 from freeml.output.folder import Output, Sources, write_folder
 from freeml.pipeline import c_files
-from freeml.plan.energy import Costs, budget_of
-from freeml.plan.energy_work import Call, kernel_calls
-from freeml.plan.measured import COLD_START, PARTS, Measured, capture_key, publish_key, report_key, signature
+from freeml.plan.energy import StepCosts, budget_of
+from freeml.plan.energy_work import KernelCall, kernel_calls
+from freeml.plan.measured import COLD_START, PARTS, MeasuredPrices, capture_key, publish_key, report_key, signature
 from freeml.plan.memory import MemoryPlan
 from freeml.plan.tiles import MAX_WORD_TILES, Cut, TilePlan, recut_tiles
 from freeml.plan.verify_tiles import verify_tiles
@@ -183,7 +183,7 @@ class _Found:
     """Everything measured so far: by signature the cost of tiles by size, steps of one size by name, boots."""
 
     graph: Graph
-    calls: Mapping[tuple[str, int], Call]
+    calls: Mapping[tuple[str, int], KernelCall]
     layers: dict[str, list[tuple[int, Taken]]] = field(default_factory=dict)
     fixed: dict[str, list[Taken]] = field(default_factory=dict)
     boots: list[Taken] = field(default_factory=list)
@@ -266,13 +266,15 @@ class Proof:
 
 def check_measured(output: Output, table: CostTable, capacitor_uf: float | None = None) -> Proof:
     """Progress with measured costs: every step of the folder's plan against one charge of the capacitor."""
-    graph, priced = output.graph, Measured(output.board, table)
+    graph, priced = output.graph, MeasuredPrices(output.board, table)
     plan, tiles = output.manifest.arena, output.manifest.tiles
     budget = tiles.budget if capacitor_uf is None else budget_of(output.board, capacitor_uf)
     assert budget is not None
     steps: list[JudgedStep] = []
 
-    def judge(loc: str, costs: Costs | None, n_units: int = 0, tile_units: int = 0, unit_cycles: float = 0.0) -> None:
+    def judge(
+        loc: str, costs: StepCosts | None, n_units: int = 0, tile_units: int = 0, unit_cycles: float = 0.0
+    ) -> None:
         if costs is None:
             raise BadData(f"{loc} was not measured", hint="profile this very folder")
         cost = costs.at(0)

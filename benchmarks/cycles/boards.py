@@ -21,7 +21,7 @@ from freeml.errors import DoesNotFit
 from freeml.firmware.build import Toolchain
 from freeml.ir.ops import Reshape
 from freeml.ir.types import Port
-from freeml.ir.verify import verify
+from freeml.ir.verify import verify_graph
 from freeml.pipeline import for_toolchain
 from freeml.plan.energy_work import RECORD_BYTES, Work, capture_work, fixed_work, report_work
 from freeml.plan.tiles import TilePlan
@@ -76,7 +76,7 @@ def scored(design: Design) -> Design:
         return design
     most = max(few, key=lambda name: types[name].n_elems)
     port = Port("y", most, types[most].shape, (0,))
-    return replace(design, graph=verify(replace(design.graph, outputs=(port,))))
+    return replace(design, graph=verify_graph(replace(design.graph, outputs=(port,))))
 
 
 def _fixed(design: Design, engine: Engine, tiles: TilePlan) -> Iterator[tuple[Work, Taken]]:

@@ -17,7 +17,7 @@ from freeml.ir import ops as f
 from freeml.ir.graph import Graph, Stage
 from freeml.ir.ops import Op, Window
 from freeml.ir.types import Const, DType, Port, Quant, TensorType
-from freeml.ir.verify import verify
+from freeml.ir.verify import verify_graph
 
 QUANT = Quant(0.1, 3)
 INPUT_BYTES = 64
@@ -52,7 +52,7 @@ class Layers:
         port_x = Port("x", "x", (INPUT_BYTES,), (0,))
         port_y = Port("y", self.ops[-1].output, (1,), (0,))
         graph = Graph(self.name, (port_x,), (port_y,), tuple(self.ops), self.types, self.consts, Stage.QUANTIZED)
-        return Design(self.name, verify(graph), self.tile_units, self.part_macs)
+        return Design(self.name, verify_graph(graph), self.tile_units, self.part_macs)
 
     def source(self, *shape: int) -> str:
         """A value of this shape with codes of the whole range; its elements are a multiple of the input's, or fewer."""

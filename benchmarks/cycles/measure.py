@@ -17,7 +17,7 @@ from freeml.ir.int_ops import DenseI8
 from freeml.output.folder import Sources, write_folder
 from freeml.pipeline import c_files
 from freeml.plan.energy import ONE_WORD, TWO_SLOTS
-from freeml.plan.energy_work import Call, Work, kernel_calls, part_work, work
+from freeml.plan.energy_work import KernelCall, Work, kernel_calls, part_work, work
 from freeml.plan.memory import MemoryPlan, plan_memory
 from freeml.plan.reads import Ints
 from freeml.plan.tiles import Cut, LayerTiles, TilePlan, recut_tiles
@@ -131,7 +131,7 @@ def tile_plan(design: Design, memory: MemoryPlan, board: Board) -> TilePlan:
     return verify_tiles(design.graph, memory, plan)
 
 
-def _symbol(design: Design, call: Call, layer: LayerTiles, board: Board) -> str:
+def _symbol(design: Design, call: KernelCall, layer: LayerTiles, board: Board) -> str:
     """The function that computes a tile of a layer."""
     if layer.parts > 1:
         return "fml_dense_part_i8" if isinstance(call.op, DenseI8) else "fml_conv_part_i8"

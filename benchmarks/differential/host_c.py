@@ -1,4 +1,4 @@
-"""The emitted C of a quantised net, built for this machine, against the interpreter: the same bytes."""
+"""The emitted C of a quantized net, built for this machine, against the interpreter: the same bytes."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 Float nets agree to FLOAT_SHARE of the largest value that any tensor of the net takes: float32 sums in another order
 differ by a few millionths of what was added, also where most of it cancels later.
 
-Quantised nets are compared in steps of the output's scale, twice. Layer by layer, each fed with onnxruntime's own
+Quantized nets are compared in steps of the output's scale, twice. Layer by layer, each fed with onnxruntime's own
 codes: what lies half way between two codes may round either way, so one step, and nothing accumulates. Then end to end,
 which sees what passes make of the whole graph. Single steps of earlier layers arrive there multiplied by the gain of
 the later ones, which no constant bounds. So a graph that rounds where the model rounds is compared with its own layers,
@@ -131,7 +131,7 @@ def judge_onnx(proto: onnx.ModelProto, samples: Sequence[Array]) -> Verdict:
     return judge_float(graph, samples, run_onnx(proto, samples))
 
 
-# ---- quantised ------------------------------------------------------------------------------------------------------
+# ---- quantized ------------------------------------------------------------------------------------------------------
 
 
 def in_integers(graph: Graph, samples: Sequence[Array]) -> Graph:
@@ -159,7 +159,7 @@ def in_integers(graph: Graph, samples: Sequence[Array]) -> Graph:
 def judge_qdq(proto: onnx.ModelProto, samples: Sequence[Array], *, uneven: bool = False) -> Verdict:
     """A QDQ model against onnxruntime, layer by layer and end to end.
 
-    uneven: the scales of neighbours differ by more than a quantiser's do, so a step before may be many behind
+    uneven: the scales of neighbours differ by more than a quantizer's do, so a step before may be many behind
     """
     from benchmarks.differential.layers import judge_layers, one_scale_each, rounds_alike
 

@@ -1,6 +1,6 @@
-"""A QDQ model cut at its scales: every piece between two quantised tensors, fed with onnxruntime's own values.
+"""A QDQ model cut at its scales: every piece between two quantized tensors, fed with onnxruntime's own values.
 
-The values of a dequantised tensor are codes times a scale, so quantising them again gives the same codes: each piece
+The values of a dequantized tensor are codes times a scale, so quantizing them again gives the same codes: each piece
 starts from exactly what onnxruntime had there.
 """
 
@@ -33,7 +33,7 @@ class Piece:
     nodes: tuple[onnx.NodeProto, ...]
     sources: tuple[str, ...]  # tensors before their QuantizeLinear, or inputs of the model
     read_as: tuple[str, ...]  # of each, the tensor behind its DequantizeLinear; itself where it is read in two scales
-    result: str  # a dequantised tensor
+    result: str  # a dequantized tensor
 
     def proto(self, whole: onnx.ModelProto, shapes: dict[str, tuple[int, ...]]) -> onnx.ModelProto:
         """The piece as a model of its own."""
@@ -46,18 +46,18 @@ class Piece:
 
 
 def pieces(proto: onnx.ModelProto) -> Iterator[Piece]:
-    """One for each tensor that is quantised, inputs of the model apart."""
+    """One for each tensor that is quantized, inputs of the model apart."""
     made_by = {name: node for node in proto.graph.node for name in node.output}
-    for quantised in proto.graph.node:
-        producer = made_by.get(quantised.input[0]) if quantised.op_type == "QuantizeLinear" else None
-        behind = [node for node in proto.graph.node if quantised.output[0] in node.input]
+    for quantized in proto.graph.node:
+        producer = made_by.get(quantized.input[0]) if quantized.op_type == "QuantizeLinear" else None
+        behind = [node for node in proto.graph.node if quantized.output[0] in node.input]
         if producer is None or not behind or behind[0].op_type != "DequantizeLinear":
             continue
-        taken, sources = _upstream(proto, made_by, quantised.input[0])
-        taken |= {id(quantised), id(behind[0])}
+        taken, sources = _upstream(proto, made_by, quantized.input[0])
+        taken |= {id(quantized), id(behind[0])}
         nodes = tuple(node for node in proto.graph.node if id(node) in taken)
         if sources:
-            read_as = tuple(_as_read(nodes, name, quantised.output[0]) for name in sources)
+            read_as = tuple(_as_read(nodes, name, quantized.output[0]) for name in sources)
             yield Piece(nodes, tuple(sources), read_as, behind[0].output[0])
 
 
@@ -215,7 +215,7 @@ def _alive(proto: onnx.ModelProto) -> list[onnx.NodeProto]:
 
 
 def _recorded(proto: onnx.ModelProto, samples: Sequence[Array]) -> dict[str, Array]:
-    """Values of the inputs, and of every quantised tensor before and behind its codes."""
+    """Values of the inputs, and of every quantized tensor before and behind its codes."""
     full = onnx.ModelProto()
     full.CopyFrom(proto)
     pairs = {}
@@ -244,9 +244,9 @@ def _tolerance(proto: onnx.ModelProto, piece: Piece, sources: Sequence[Array], s
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
     known = {**constants, **_without_int8_codes(piece, constants)}
     steps = {n.output[0]: constants[n.input[1]] for n in piece.nodes if n.op_type == "DequantizeLinear"}
-    quantised = {node.input[0] for node in piece.nodes if node.op_type == "QuantizeLinear"}
+    quantized = {node.input[0] for node in piece.nodes if node.op_type == "QuantizeLinear"}
     for node in piece.nodes:
-        if node.op_type in _LEVELS and (node.op_type == "Softmax" or node.output[0] not in quantised):
+        if node.op_type in _LEVELS and (node.op_type == "Softmax" or node.output[0] not in quantized):
             limit += _LEVELS[node.op_type] / scale
         if node.op_type in ("Conv", "Gemm", "MatMul", "Add", "Sub", "Mul"):
             for name in node.input[:2]:
@@ -291,7 +291,7 @@ def _in_reals(node: onnx.NodeProto, constants: dict[str, Array]) -> Array | None
 
 
 def _without_int8_codes(piece: Piece, constants: dict[str, Array]) -> dict[str, Array]:
-    """Dequantised constants whose codes do not fit int8 around zero, in real numbers."""
+    """Dequantized constants whose codes do not fit int8 around zero, in real numbers."""
     codes = dict(constants)
     for node in piece.nodes:
         if node.op_type == "QuantizeLinear" and node.input[0] in constants:

@@ -1,4 +1,4 @@
-"""Random networks as onnxruntime quantises them: quantize_static in its variants, over what QDQ graphs consist of."""
+"""Random networks as onnxruntime quantizes them: quantize_static in its variants, over what QDQ graphs consist of."""
 
 from __future__ import annotations
 
@@ -213,7 +213,7 @@ _IMAGE: tuple[Step, ...] = (_conv, _conv, _conv, _pool, _pad, _residual, _concat
 _VECTOR: tuple[Step, ...] = (_dense, _dense, _dense, _residual, _concat, _constant, _activation)
 
 
-# ---- quantisation ----------------------------------------------------------------------------------------------------
+# ---- quantization ----------------------------------------------------------------------------------------------------
 
 
 class _Rows(quantization.CalibrationDataReader):  # type: ignore[misc]
@@ -225,7 +225,7 @@ class _Rows(quantization.CalibrationDataReader):  # type: ignore[misc]
         return None if row is None else {"x": row}
 
 
-def quantised(net: onnx.ModelProto, rng: np.random.Generator, calibration: Array) -> onnx.ModelProto:
+def quantized(net: onnx.ModelProto, rng: np.random.Generator, calibration: Array) -> onnx.ModelProto:
     """quantize_static in a random variant of types, symmetry, channels, calibration and order."""
     activations, weights = TYPES[int(rng.integers(len(TYPES)))]
     options: dict[str, object] = {

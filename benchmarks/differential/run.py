@@ -74,7 +74,7 @@ def reason(what: str) -> str:
 
 
 def run(kind: str, seed: int, numbers: range, *, c_every: int = 10) -> Iterator[Net]:
-    """Verdicts of nets by number. c_every: every so many also run as C (0: none), float ones quantised by min-max."""
+    """Verdicts of nets by number. c_every: every so many also run as C (0: none), float ones quantized by min-max."""
     for k in numbers:
         rng = np.random.default_rng((seed, KINDS.index(kind), k))
         verdict = _made(_JUDGES[kind], rng)
@@ -150,15 +150,15 @@ def _torch(rng: np.random.Generator) -> Verdict | None:
 
 def _qdq(rng: np.random.Generator) -> Verdict | None:
     from benchmarks.differential.onnx_nets import inputs_of
-    from benchmarks.differential.qdq_nets import quantised, random_net
+    from benchmarks.differential.qdq_nets import quantized, random_net
 
     net = random_net(rng)
     (shape,) = inputs_of(net)
     calibration = rng.standard_normal((8, *shape)).astype(np.float32)
-    # A little beyond what the quantiser saw, so that some values saturate.
+    # A little beyond what the quantizer saw, so that some values saturate.
     samples = 1.2 * rng.standard_normal((N_SAMPLES, *shape)).astype(np.float32)
     try:
-        proto = quantised(net, rng, calibration)
+        proto = quantized(net, rng, calibration)
         judge.run_onnx(proto, [samples])
     except Exception:  # of onnxruntime, from many classes
         return None

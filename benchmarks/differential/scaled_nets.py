@@ -1,4 +1,4 @@
-"""Random networks with a random scale on every tensor: what quantisers do not write, but the standard allows.
+"""Random networks with a random scale on every tensor: what quantizers do not write, but the standard allows.
 
 Ranges are the true ones, stretched or cut at random, so that much saturates; some tensors have no scale, some are read
 in two. Constants of layers have int8 codes, by tensor or by channel.

@@ -11,7 +11,7 @@ from freeml.errors import BadModel
 from freeml.ir.graph import Graph
 from freeml.ir.text import parse, to_text
 from freeml.ir.types import Const
-from freeml.ir.verify import verify
+from freeml.ir.verify import verify_graph
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _MAX_BYTES = 1 << 30
@@ -52,7 +52,7 @@ def from_bytes(data: bytes, *, where: str) -> Graph:
             and graph.consts.keys() == {n for op in graph.ops for n in op.inputs} - graph.types.keys()
         ):
             raise ValueError("inputs, outputs or constants are missing or too many")
-        return verify(graph)
+        return verify_graph(graph)
     except Exception as error:  # zipfile, zlib, lzma, numpy and the verifier each raise their own for damaged bytes
         raise BadModel(
             f"not a graph that freeml saved: {error}", where=where, hint="compile the model again"

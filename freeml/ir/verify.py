@@ -52,7 +52,7 @@ class InvalidGraphError(AssertionError):
     """The graph breaks a rule of its stage: a bug in the pass before."""
 
 
-def verify(graph: Graph) -> Graph:
+def verify_graph(graph: Graph) -> Graph:
     """Check a graph against the rules of its stage, return it. Raises InvalidGraphError naming the op and the rule."""
     defined = set()
     for port in graph.inputs:

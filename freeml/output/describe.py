@@ -23,7 +23,7 @@ from freeml.output.manifest import (
     Result,
     costs_sha256,
 )
-from freeml.plan.cost import Costs
+from freeml.plan.cost import Counts
 from freeml.plan.memory import MemoryPlan
 from freeml.plan.whole import Planned
 from freeml.version import __version__
@@ -32,7 +32,7 @@ from freeml.version import __version__
 def manifest_of(
     planned: Planned,
     board: Board,
-    cost: Costs,
+    cost: Counts,
     *,
     model: Model,
     options: Options,
@@ -100,7 +100,7 @@ def _port(graph: Graph, port: Port) -> PortEntry:
     )
 
 
-def _layer(graph: Graph, arena: MemoryPlan, cost: Costs, value: str) -> LayerEntry:
+def _layer(graph: Graph, arena: MemoryPlan, cost: Counts, value: str) -> LayerEntry:
     op, type_, own = graph.producers[value], graph.types[value], cost.by_op[value]
     return LayerEntry(
         value=value,

@@ -17,7 +17,7 @@ from freeml.board.board import Board
 from freeml.errors import BadOutput
 from freeml.ir.graph import Graph
 from freeml.ir.store import from_bytes, to_bytes
-from freeml.ir.verify import InvalidGraphError, verify
+from freeml.ir.verify import InvalidGraphError, verify_graph
 from freeml.output.manifest import FORMAT_VERSION, Manifest
 from freeml.plan.verify import InvalidPlanError, verify_plan
 from freeml.plan.verify_tiles import InvalidTilesError, verify_tiles
@@ -70,8 +70,8 @@ def read_output(folder: str | Path) -> Output:
         found = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
         _check_format(found, folder)
         manifest = Manifest.read(found)
-        graph = verify(from_bytes((path / _INT8).read_bytes(), where=_INT8))
-        float_graph = verify(from_bytes((path / _FLOAT).read_bytes(), where=_FLOAT))
+        graph = verify_graph(from_bytes((path / _INT8).read_bytes(), where=_INT8))
+        float_graph = verify_graph(from_bytes((path / _FLOAT).read_bytes(), where=_FLOAT))
     except FileNotFoundError as error:
         missing = Path(error.filename).name if error.filename else "a file"
         raise BadOutput(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from freeml.ir.graph import Graph
 from freeml.ir.text import to_text
-from freeml.ir.verify import InvalidGraphError, verify
+from freeml.ir.verify import InvalidGraphError, verify_graph
 from freeml.passes.fold_affine import FoldAffine
 from freeml.passes.fuse_clamp import FuseClamp
 from freeml.passes.fuse_pad import FusePad
@@ -38,7 +38,7 @@ def run_passes(graph: Graph, passes: tuple[Pass, ...] = FLOAT_PASSES, *, dump_di
     for number, step in enumerate(passes, start=1):
         name = type(step).__name__
         try:
-            graph = verify(step(graph))
+            graph = verify_graph(step(graph))
         except InvalidGraphError as error:
             before = ", ".join(type(p).__name__ for p in passes[: number - 1])
             raise InvalidGraphError(f"after {name} (which followed {before or 'nothing'}): {error}") from error

@@ -21,7 +21,7 @@ class OpCost:
 
     macs           multiply-accumulates; taps in the padding count, as the kernels compute them
     params         parameters of the model: weights, biases, constant operands
-    weight_bytes   all constants as stored: weights, biases, requantisation tables, look-up tables
+    weight_bytes   all constants as stored: weights, biases, requantization tables, look-up tables
     input_bytes    values read; 0 for a reshape, which moves nothing
     output_bytes   values written; 0 for a reshape
     scratch_bytes  working memory of the kernel beside its arguments
@@ -36,8 +36,8 @@ class OpCost:
 
 
 @dataclass(frozen=True, slots=True)
-class Costs:
-    """Costs by output of the op, in execution order, and totals; a constant read by two ops counts once in a total."""
+class Counts:
+    """Counts by output of the op, in execution order, and totals; a constant read by two ops counts once in a total."""
 
     by_op: Mapping[str, OpCost]
     params: int
@@ -59,14 +59,14 @@ class Costs:
         return max((cost.scratch_bytes for cost in self.by_op.values()), default=0)
 
 
-def costs(graph: Graph, kernels: str = "portable") -> Costs:
-    """Costs of a quantised graph; of a float graph too, where bytes are those of floats and scratch is 0.
+def costs(graph: Graph, kernels: str = "portable") -> Counts:
+    """Counts of a quantized graph; of a float graph too, where bytes are those of floats and scratch is 0.
 
     kernels: the folder of runtime_c/kernels that the board takes kernels from; only scratch depends on it.
     """
     params = {name for op in graph.ops for name in _param_names(graph, op)}
     stored = {name for op in graph.ops for name in op.inputs if name in graph.consts}
-    return Costs(
+    return Counts(
         by_op=MappingProxyType({op.output: op_cost(op, graph, kernels) for op in graph.ops}),
         params=sum(graph.type_of(name).n_elems for name in params),
         weight_bytes=sum(graph.consts[name].size_bytes for name in stored),

@@ -38,7 +38,7 @@ class TileCost:
 
 
 @dataclass(frozen=True, slots=True)
-class Costs:
+class StepCosts:
     """The same for many tiles at once."""
 
     cycles: Floats
@@ -69,7 +69,7 @@ class Budget:
         """What the capacitor itself loses in this time, at v_on."""
         return self.leakage_na_per_uf * self.capacitor_uf * time_us / 1000  # nA us = 0.001 pC
 
-    def covers(self, costs: Costs) -> npt.NDArray[np.bool_]:
+    def covers(self, costs: StepCosts) -> npt.NDArray[np.bool_]:
         """Whether each step fits one boot."""
         return np.asarray(costs.charge_pc + self.leakage_pc(costs.time_us) <= self.usable_pc)
 
@@ -146,7 +146,7 @@ class CostModel:
         cycles = np.array([self._prices.boot.value])
         return self._priced(cycles, np.zeros(1)).at(0)
 
-    def costs(self, work: Work, commit: Commit) -> Costs:
+    def costs(self, work: Work, commit: Commit) -> StepCosts:
         """Costs of steps, each with a boot before and its commit."""
         energy, prices = self._energy, self._prices
         read, read_transfers = work.stage_bytes, work.stage_transfers
@@ -167,8 +167,8 @@ class CostModel:
         )
         return self._priced(cycles, charge)
 
-    def _priced(self, cycles: Floats, charge_pc: Floats) -> Costs:
+    def _priced(self, cycles: Floats, charge_pc: Floats) -> StepCosts:
         energy = self._energy
         total = charge_pc + cycles * energy.cycle_pc.value + energy.boot_nc.value * 1000
         time_us = energy.boot_us.value + cycles * 1e6 / self._clock_hz
-        return Costs(cycles, total * energy.calibration.value, time_us)
+        return StepCosts(cycles, total * energy.calibration.value, time_us)

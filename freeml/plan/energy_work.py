@@ -28,7 +28,7 @@ _REQUANT_BYTES = 7  # bias, mult and shift of one output
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class KernelCall:
     """One kernel call of a graph: an op, or the copy of one input of a Concat.
 
     op, operand        the op; which input of a Concat is copied, 0 elsewhere
@@ -52,7 +52,7 @@ class Call:
     is_even: bool = False
 
 
-def kernel_calls(graph: Graph, plan: MemoryPlan) -> Iterator[Call]:
+def kernel_calls(graph: Graph, plan: MemoryPlan) -> Iterator[KernelCall]:
     """The calls of a graph in execution order. A Reshape has none, nor has a Concat for an input placed in it."""
     for op in graph.ops:
         if isinstance(op, Reshape) and op.inputs[0] in graph.types:
@@ -66,10 +66,10 @@ def kernel_calls(graph: Graph, plan: MemoryPlan) -> Iterator[Call]:
         has_parts = isinstance(op, DenseI8) or (isinstance(op, ConvI8) and not is_depthwise(op, graph))
         at = plan.offset_bytes[op.output]
         is_even = plan.offset_bytes[op.inputs[0]] % 2 == 0
-        yield Call(op, 0, out.size_bytes // unit, unit, unit, at, macs, has_parts and macs > 1, is_even)
+        yield KernelCall(op, 0, out.size_bytes // unit, unit, unit, at, macs, has_parts and macs > 1, is_even)
 
 
-def _copies(graph: Graph, plan: MemoryPlan, op: Concat) -> Iterator[Call]:
+def _copies(graph: Graph, plan: MemoryPlan, op: Concat) -> Iterator[KernelCall]:
     out = graph.types[op.output]
     rows, stride = prod(out.shape[: op.axis]), prod(out.shape[op.axis :]) * out.dtype.size_bytes
     at = plan.offset_bytes[op.output]
@@ -77,7 +77,7 @@ def _copies(graph: Graph, plan: MemoryPlan, op: Concat) -> Iterator[Call]:
         type_ = graph.type_of(name)
         row = prod(type_.shape[op.axis :]) * type_.dtype.size_bytes
         if plan.placed.get(name) != (op.output, at - plan.offset_bytes[op.output]):
-            yield Call(op, operand, rows, row, stride, at, 0, False)
+            yield KernelCall(op, operand, rows, row, stride, at, 0, False)
         at += row
 
 
@@ -124,7 +124,7 @@ class Work:
     compared: Ints
 
 
-def work(graph: Graph, call: Call, n: Ints, kernels: str = "portable") -> Work:
+def work(graph: Graph, call: KernelCall, n: Ints, kernels: str = "portable") -> Work:
     """Work of tiles of n units each, done by a variant of the kernels."""
     n = np.asarray(n, dtype=np.int64)
     one = np.ones_like(n)
@@ -144,10 +144,10 @@ def work(graph: Graph, call: Call, n: Ints, kernels: str = "portable") -> Work:
     )
 
 
-def part_work(graph: Graph, call: Call, macs: Ints) -> Work:
+def part_work(graph: Graph, call: KernelCall, macs: Ints) -> Work:
     """Work of parts of one output's dot product, `macs` products each: the sum so far comes from NVM and goes back.
 
-    The last part, which requantises and writes one byte, is counted together with the others' write of the sum.
+    The last part, which requantizes and writes one byte, is counted together with the others' write of the sum.
     """
     macs = np.asarray(macs, dtype=np.int64)
     one = np.ones_like(macs)
@@ -213,7 +213,7 @@ def _transfers(n_bytes: Ints) -> Ints:
     return -(-n_bytes // CHUNK_BYTES)
 
 
-def _read_bytes(graph: Graph, call: Call, n: Ints) -> tuple[Ints, Ints]:
+def _read_bytes(graph: Graph, call: KernelCall, n: Ints) -> tuple[Ints, Ints]:
     """Bytes of values, and of constants, that a kernel reads for n units."""
     op, none = call.op, 0 * n
     match op:

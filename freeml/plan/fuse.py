@@ -20,7 +20,7 @@ from freeml.ir.int_ops import ConvI8, ConvPoolI8, MaxPoolI8
 from freeml.ir.ops import Reshape
 from freeml.plan.cost import scratch_bytes
 from freeml.plan.memory import plan_memory
-from freeml.plan.progress import inference
+from freeml.plan.progress import inference_cost
 from freeml.plan.tiles import LayerTiles, TilePlan, plan_tiles, sram_of_tiles
 from freeml.plan.windows import Windows, whole_windows
 
@@ -86,7 +86,7 @@ def _price(graph: Graph, board: Board, capacitor_uf: float | None, windows: Wind
         return None
     if tiles.budget is None:
         return float(tiles.written_bytes)
-    if inference(tiles) is None:
+    if inference_cost(tiles) is None:
         return None
     return sum(_charge_pc(layer, tiles) for layer in tiles.layers)
 

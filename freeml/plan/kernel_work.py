@@ -35,7 +35,7 @@ Counts = dict[str, Ints]
 
 _QUAD = 4  # outputs that a kernel may compute together
 _LIST_WORDS, _LIST_TAPS = 64, 5  # of fml_depthwise_i8 on an MSP430
-_ROUTINE_SHIFTS = (18, 32)  # that the MSP430's routines requantise; others take the way of plain C
+_ROUTINE_SHIFTS = (18, 32)  # that the MSP430's routines requantize; others take the way of plain C
 _ROUTINE_ADD_SHIFT = 18
 _NEAR_UNITS = 65_535  # a position beyond needs a 32-bit division
 
@@ -84,7 +84,7 @@ def kernel_counts(
 
 
 def part_counts(graph: Graph, op: Op, macs: Ints) -> Counts:
-    """Counts of parts of one output's dot product, `macs` products each; the last part's requantisation included."""
+    """Counts of parts of one output's dot product, `macs` products each; the last part's requantization included."""
     one = np.ones_like(macs)
     bits = one * _bits(graph, op)
     if isinstance(op, DenseI8):

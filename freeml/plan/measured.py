@@ -7,8 +7,8 @@ import numpy as np
 from freeml.board.board import Board
 from freeml.board.cost_table import CostTable, LayerCost, StepCost
 from freeml.ir.graph import Graph
-from freeml.plan.energy import Costs, Floats, TileCost
-from freeml.plan.energy_work import Call
+from freeml.plan.energy import Floats, StepCosts, TileCost
+from freeml.plan.energy_work import KernelCall
 from freeml.plan.reads import Ints
 
 PARTS = " in parts"
@@ -30,7 +30,7 @@ def report_key(n_bytes: int) -> str:
     return f"report {n_bytes}"
 
 
-def signature(graph: Graph, call: Call) -> str:
+def signature(graph: Graph, call: KernelCall) -> str:
     """What a call computes, in words: all that its cost depends on but for the values of its constants."""
     op = call.op
     shapes = [graph.type_of(name).shape for name in op.inputs if name in graph.types]
@@ -50,7 +50,7 @@ def _shape(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape)) or "scalar"
 
 
-class Measured:
+class MeasuredPrices:
     """Prices steps of a board with the figures of a cost table; None where it has none."""
 
     def __init__(self, board: Board, table: CostTable) -> None:
@@ -63,28 +63,28 @@ class Measured:
         """A boot that finds where it was, and does nothing more."""
         return self._with_boot(np.zeros(1), np.zeros(1)).at(0)
 
-    def tiles(self, graph: Graph, call: Call, units: Ints) -> Costs | None:
+    def tiles(self, graph: Graph, call: KernelCall, units: Ints) -> StepCosts | None:
         """Of tiles of so many units."""
         return self._line(signature(graph, call), units)
 
-    def parts(self, graph: Graph, call: Call, products: Ints) -> Costs | None:
+    def parts(self, graph: Graph, call: KernelCall, products: Ints) -> StepCosts | None:
         """Of parts of one output, of so many products."""
         return self._line(signature(graph, call) + PARTS, products)
 
-    def fixed(self, name: str) -> Costs | None:
+    def fixed(self, name: str) -> StepCosts | None:
         """Of the capture, the publication or a cold start, by the table's name for it."""
         step: StepCost | None = self._table.fixed.get(name)
         return None if step is None else self._with_boot(np.array([step.cycles]), np.array([step.charge_pc]))
 
-    def _line(self, key: str, n: Ints) -> Costs | None:
+    def _line(self, key: str, n: Ints) -> StepCosts | None:
         layer: LayerCost | None = self._table.by_signature.get(key)
         if layer is None:
             return None
         units = n.astype(np.float64)
         return self._with_boot(layer.fixed_cycles + layer.unit_cycles * units, layer.fixed_pc + layer.unit_pc * units)
 
-    def _with_boot(self, cycles: Floats, charge_pc: Floats) -> Costs:
+    def _with_boot(self, cycles: Floats, charge_pc: Floats) -> StepCosts:
         boot = self._table.boot
         total = cycles + boot.cycles
         time_us = self._boot_us + total * 1e6 / self._table.clock_hz
-        return Costs(total, charge_pc + boot.charge_pc + self._start_pc, time_us)
+        return StepCosts(total, charge_pc + boot.charge_pc + self._start_pc, time_us)

@@ -22,7 +22,7 @@ MOST_UF = 1e7
 
 
 @dataclass(frozen=True, slots=True)
-class Inference:
+class InferenceCost:
     """One inference at worst-case costs.
 
     charge_pc, energy_uj, active_us  of all steps on a board that is on, without losses of power
@@ -99,7 +99,7 @@ def smallest_capacitor_uf(graph: Graph, memory_plan: MemoryPlan, board: Board, *
     return candidate
 
 
-def inference(plan: TilePlan) -> Inference | None:
+def inference_cost(plan: TilePlan) -> InferenceCost | None:
     """What one inference takes; None on a board without energy model, or where a step does not fit one boot."""
     budget, restore = plan.budget, plan.restore
     if budget is None or restore is None or not all(budget.covers_one(cost) for _, cost in _steps(plan)):
@@ -124,7 +124,7 @@ def inference(plan: TilePlan) -> Inference | None:
             boots += more
             left = budget.usable_pc - start - (rest - (more - 1) * each) * drain(own)
     drawn = (boots * budget.usable_pc) - left
-    return Inference(
+    return InferenceCost(
         charge_pc=charge,
         energy_uj=budget.energy_uj(charge),
         active_us=active,

@@ -25,11 +25,11 @@ from freeml.errors import DoesNotFit
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import ConvPoolI8
 from freeml.plan.cost import costs
-from freeml.plan.energy import ONE_WORD, TWO_SLOTS, Budget, CostModel, Costs, TileCost, budget_of
+from freeml.plan.energy import ONE_WORD, TWO_SLOTS, Budget, CostModel, StepCosts, TileCost, budget_of
 from freeml.plan.energy_work import (
     PARTIAL_BYTES,
     RECORD_BYTES,
-    Call,
+    KernelCall,
     Work,
     capture_work,
     fixed_work,
@@ -38,7 +38,7 @@ from freeml.plan.energy_work import (
     report_work,
     work,
 )
-from freeml.plan.measured import COLD_START, Measured, capture_key, publish_key, report_key
+from freeml.plan.measured import COLD_START, MeasuredPrices, capture_key, publish_key, report_key
 from freeml.plan.memory import MemoryPlan
 from freeml.plan.reads import Ints, aligned
 from freeml.plan.windows import Windows
@@ -56,7 +56,7 @@ HOST_TILE_BYTES = 4096  # tile buffer where the board sets no limit
 class Tile:
     """Units [first, first + n) of a layer; with parts, products [mac_first, mac_first + mac_n) of unit `first`.
 
-    is_last_part  the part that requantises and writes the output; True where there are no parts
+    is_last_part  the part that requantizes and writes the output; True where there are no parts
     """
 
     first: int
@@ -242,7 +242,7 @@ def plan_tiles(
     *,
     sram_tile_bytes: int,
 ) -> TilePlan:
-    """Cut the kernel calls of a quantised graph into tiles.
+    """Cut the kernel calls of a quantized graph into tiles.
 
     capacitor        in uF, in place of the board's
     sram_tile_bytes  SRAM for what a tile writes and, where NVM is not memory-mapped, reads: see `sram_for_tiles`
@@ -317,7 +317,7 @@ class _Options:
     stage_bytes: Ints
     sram_bytes: Ints
     effort: Ints
-    costs: Costs | None
+    costs: StepCosts | None
 
     def best(self, sram_bytes: int, budget: Budget | None) -> int | None:
         """Fewest tiles; of these the cheapest, so the most even split; of these the smallest. None where none fits."""
@@ -358,7 +358,7 @@ class _Planner:
         self._commit_bytes = COMMIT_WORD_BYTES if commit_slots == 1 else COMMIT_SLOT_BYTES
         self._commit = ONE_WORD if commit_slots == 1 else TWO_SLOTS
         self._model = None if budget is None else CostModel(board)
-        self._measured = Measured(board, board.costs) if budget is not None and board.costs is not None else None
+        self._measured = MeasuredPrices(board, board.costs) if budget is not None and board.costs is not None else None
 
     def plan(self, cuts: Sequence[Cut] | None = None) -> TilePlan:
         layers: list[LayerTiles] = []
@@ -389,19 +389,19 @@ class _Planner:
             activation_bytes=values,
         )
 
-    def _layer(self, call: Call, first_tile: int) -> LayerTiles:
+    def _layer(self, call: KernelCall, first_tile: int) -> LayerTiles:
         options = self._ways(call)
         best = ((option, option.best(self._sram_bytes, self._budget)) for option in options)
         picked = next(((option, index) for option, index in best if index is not None), None)
         least = self._least(options)
         return self._made(call, first_tile, picked or least or self._refuse(call, options), least)
 
-    def _recut(self, call: Call, first_tile: int, cut: Cut) -> LayerTiles:
+    def _recut(self, call: KernelCall, first_tile: int, cut: Cut) -> LayerTiles:
         size = np.array([cut.part_macs or cut.tile_units], dtype=np.int64)
         option = self._parts(call, size) if cut.part_macs else self._units(call, size)
         return self._made(call, first_tile, (option, 0), self._least(self._ways(call)))
 
-    def _ways(self, call: Call) -> list[_Options]:
+    def _ways(self, call: KernelCall) -> list[_Options]:
         """All ways to cut a call, those that make the fewest tiles first."""
         options = [*self._pixels(call), self._wholes(call)]
         if call.has_parts:
@@ -414,7 +414,7 @@ class _Planner:
         return min(found, key=lambda choice: _charge(*choice), default=None)
 
     def _made(
-        self, call: Call, first_tile: int, choice: tuple[_Options, int], least: tuple[_Options, int] | None
+        self, call: KernelCall, first_tile: int, choice: tuple[_Options, int], least: tuple[_Options, int] | None
     ) -> LayerTiles:
         chosen, index = choice
         part_macs = int(chosen.part_macs[index])
@@ -438,37 +438,37 @@ class _Planner:
             least_cost=least[0].costs.at(least[1]) if least and least[0].costs else None,
         )
 
-    def _pixels(self, call: Call) -> list[_Options]:
+    def _pixels(self, call: KernelCall) -> list[_Options]:
         """Tiles of whole pixels of a pooled convolution: others gather each of several windows again."""
         channels = self._graph.types[call.op.output].shape[-1]
         if not isinstance(call.op, ConvPoolI8) or min(call.n_units, self._sram_bytes) < channels:
             return []
         return [self._wholes(call, channels)]
 
-    def _wholes(self, call: Call, step: int = 1) -> _Options:
+    def _wholes(self, call: KernelCall, step: int = 1) -> _Options:
         """Tiles of whole units, from `step` to as many as the SRAM holds, by so many."""
         most = max(1, min(call.n_units, self._sram_bytes // call.unit_bytes))
         return self._units(call, np.arange(step, most + 1, step, dtype=np.int64))
 
-    def _units(self, call: Call, units: Ints) -> _Options:
+    def _units(self, call: KernelCall, units: Ints) -> _Options:
         """Tiles of so many units."""
         done = work(self._graph, call, units, self._board.kernels)
         measured = self._measured.tiles(self._graph, call, units) if self._measured else None
         return self._options(done, units, call.macs + 0 * units, -(-call.n_units // units), measured)
 
-    def _parts(self, call: Call, macs: Ints) -> _Options:
+    def _parts(self, call: KernelCall, macs: Ints) -> _Options:
         """Tiles of a part of one unit, of so many products."""
         done = part_work(self._graph, call, macs)
         measured = self._measured.parts(self._graph, call, macs) if self._measured else None
         return self._options(done, 1 + 0 * macs, macs, call.n_units * -(-call.macs // macs), measured)
 
-    def _options(self, done: Work, units: Ints, macs: Ints, n_tiles: Ints, measured: Costs | None) -> _Options:
+    def _options(self, done: Work, units: Ints, macs: Ints, n_tiles: Ints, measured: StepCosts | None) -> _Options:
         stage = done.stage_room_bytes if self._staged else 0 * units
         sram = aligned(done.write_bytes) + stage if self._staged else done.write_bytes
         costs = measured or (self._model.costs(done, self._commit) if self._model else None)
         return _Options(units, macs, n_tiles, stage, sram, _effort(done), costs)
 
-    def _refuse(self, call: Call, options: Sequence[_Options]) -> NoReturn:
+    def _refuse(self, call: KernelCall, options: Sequence[_Options]) -> NoReturn:
         needed = min(int(option.sram_bytes.min()) for option in options)
         what = "one output and what it is computed from" if self._staged else "one output"
         raise DoesNotFit(

@@ -8,7 +8,7 @@ from freeml.board.board import Board
 from freeml.errors import DoesNotFit, UnsupportedOp
 from freeml.ir.graph import Graph
 from freeml.ir.ops import Reshape
-from freeml.ir.verify import verify
+from freeml.ir.verify import verify_graph
 from freeml.plan.fuse import fuse
 from freeml.plan.memory import MemoryPlan, plan_memory
 from freeml.plan.progress import check_progress
@@ -47,7 +47,7 @@ class Planned:
 
 
 def plan_whole(graph: Graph, board: Board, capacitor_uf: float | None = None) -> Planned:
-    """Plan a quantised graph; convolutions and pools are joined where the board gains by it.
+    """Plan a quantized graph; convolutions and pools are joined where the board gains by it.
 
     Where SRAM does not do beside windows for all inputs and outputs, these come and go piece by piece.
     Raises UnsupportedOp for a graph that computes nothing.
@@ -75,7 +75,7 @@ def plan_as_it_is(
     graph: Graph, board: Board, capacitor_uf: float | None = None, *, windows: Windows | None = None
 ) -> Planned:
     """The same with the ops that there are, and these windows; by default with room for all inputs and outputs."""
-    graph = schedule(verify(graph), in_place=False)
+    graph = schedule(verify_graph(graph), in_place=False)
     windows = windows or whole_windows(graph)
     # Nothing runs in place: a tile that is computed again after a power loss must find what it read the first time.
     memory = verify_plan(graph, plan_memory(graph, in_place=False))

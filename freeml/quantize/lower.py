@@ -36,7 +36,7 @@ from freeml.ir.ops import (
     Unary,
 )
 from freeml.ir.types import Array, Const, DType, Quant, TensorType
-from freeml.ir.verify import verify
+from freeml.ir.verify import verify_graph
 from freeml.ir.windows import divisors
 from freeml.quantize.fixed_point import multiplier, multipliers, quant_of_range, round_half_up
 from freeml.quantize.tables import inner_values, is_table
@@ -63,7 +63,7 @@ def lower(graph: Graph, scales: Mapping[str, Quant]) -> Graph:
         stage=Stage.QUANTIZED,
         decision=decide(graph),
     )
-    return verify(lowered)
+    return verify_graph(lowered)
 
 
 def _int8_type(type_: TensorType, quant: Quant) -> TensorType:

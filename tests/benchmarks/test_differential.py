@@ -16,7 +16,7 @@ pytest.importorskip("torch")
 
 from benchmarks.differential import judge, run, torch_nets
 from benchmarks.differential.onnx_nets import random_model
-from benchmarks.differential.qdq_nets import quantised, random_net
+from benchmarks.differential.qdq_nets import quantized, random_net
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import PadI8
 from freeml.ir.ops import Op
@@ -49,7 +49,7 @@ def test_a_net_is_made_again_by_its_number_alone() -> None:
         rng = np.random.default_rng((1, 2, k))
         float_net = random_net(rng)
         shape = [dim.dim_value for dim in float_net.graph.input[0].type.tensor_type.shape.dim]
-        qdq = quantised(float_net, rng, rng.standard_normal((8, *shape)).astype(np.float32))
+        qdq = quantized(float_net, rng, rng.standard_normal((8, *shape)).astype(np.float32))
         module, example = torch_nets.random_module(np.random.default_rng((1, 1, k)))
         torch_answer = module(example).detach().numpy().tobytes()
         return [onnx_net.SerializeToString(), qdq.SerializeToString(), torch_answer]

@@ -17,13 +17,13 @@ from freeml.frontend.layout import is_identity, memory_order, move_for, strided_
 from freeml.frontend.views import MAX_TENSOR_ELEMS, Weight
 from freeml.ir.interpret import predict
 from freeml.ir.ops import Reshape, Transpose, Window
-from freeml.ir.verify import verify
+from freeml.ir.verify import verify_graph
 
 THOROUGH = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def check(network: Network) -> None:
-    found = predict(verify(network.graph), network.samples)
+    found = predict(verify_graph(network.graph), network.samples)
     assert len(found) == len(network.expected)
     for y, expected in zip(found, network.expected, strict=True):
         assert y.shape == expected.shape

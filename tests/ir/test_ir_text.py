@@ -20,7 +20,7 @@ from freeml.ir.graph import Graph
 from freeml.ir.store import from_bytes, to_bytes
 from freeml.ir.text import digest, parse, to_text
 from freeml.ir.types import Const, Quant, TensorType
-from freeml.ir.verify import verify
+from freeml.ir.verify import verify_graph
 
 SOME = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -88,7 +88,7 @@ def odd_graph(port: str, loc: str, model: str) -> Graph:
     x = b.dense(b.input(port, (1, 2)), Weight(np.ones((3, 2)), (0.5,)), None, loc=loc)
     x = b.unary(b.unary(x, "clamp", (-1.5, float("inf")), loc=loc), "identity", loc=loc)
     b.output(x, port)
-    return verify(b.finish())
+    return verify_graph(b.finish())
 
 
 def test_exact_figures_survive() -> None:

@@ -19,7 +19,7 @@ from freeml.ir.graph import Graph, Stage
 from freeml.ir.interpret import interpret, predict
 from freeml.ir.ops import Op, Window
 from freeml.ir.types import Const, DType, Quant, TensorType
-from freeml.ir.verify import InvalidGraphError, verify
+from freeml.ir.verify import InvalidGraphError, verify_graph
 
 SOME = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 Fault = Callable[[Graph], Graph]
@@ -28,7 +28,7 @@ Fault = Callable[[Graph], Graph]
 @SOME
 @given(networks())
 def test_what_the_builder_makes_is_sound(network: Network) -> None:
-    assert verify(network.graph) is network.graph
+    assert verify_graph(network.graph) is network.graph
 
 
 def everything() -> Graph:
@@ -170,7 +170,7 @@ FAULTS: dict[str, tuple[Fault, str]] = {
 
 def test_a_sound_graph_with_every_op_passes() -> None:
     graph = everything()
-    assert verify(graph) is graph
+    assert verify_graph(graph) is graph
     assert {type(op) for op in graph.ops} >= {q.ConvI8, q.DenseI8, q.AddI8, q.MulI8, q.LutI8, q.SoftmaxI8, q.PadI8}
 
 
@@ -179,7 +179,7 @@ def test_a_seeded_fault_is_found(kind: str) -> None:
     fault, words = FAULTS[kind]
     broken = fault(everything())
     with pytest.raises(InvalidGraphError) as caught:
-        verify(broken)
+        verify_graph(broken)
     assert words in str(caught.value)
 
 
@@ -194,7 +194,7 @@ def floats() -> Graph:
     consts = {"w": Const(np.ones((3, 3, 3, 2))), "b": Const(np.zeros(3)), "k": Const(np.ones((1, 1, 3)))}
     types = {"x": TensorType((4, 4, 2)), "c": shape, "u": shape, "s": shape}
     ports = (f_port("x", (4, 4, 2)),), (f_port("s", (2, 2, 3)),)
-    return verify(Graph("m", *ports, tuple(ops), types, consts))
+    return verify_graph(Graph("m", *ports, tuple(ops), types, consts))
 
 
 def f_port(name: str, shape: tuple[int, ...]) -> Any:
@@ -221,13 +221,13 @@ FLOAT_FAULTS: dict[str, tuple[Fault, str]] = {
 def test_a_seeded_fault_of_a_float_graph_is_found(kind: str) -> None:
     fault, words = FLOAT_FAULTS[kind]
     with pytest.raises(InvalidGraphError) as caught:
-        verify(fault(floats()))
+        verify_graph(fault(floats()))
     assert words in str(caught.value)
 
 
 def test_a_violation_names_the_value_the_op_and_the_models_node() -> None:
     with pytest.raises(InvalidGraphError, match=r"%u \(Unary, /relu\)"):
-        verify(change("u", fn="cube")(floats()))
+        verify_graph(change("u", fn="cube")(floats()))
 
 
 @SOME

@@ -15,7 +15,7 @@ from freeml.ir.graph import Graph
 from freeml.ir.interpret import predict
 from freeml.ir.text import parse, to_text
 from freeml.ir.types import Const
-from freeml.ir.verify import InvalidGraphError, verify
+from freeml.ir.verify import InvalidGraphError, verify_graph
 from freeml.passes.fold_affine import FoldAffine
 from freeml.passes.fuse_clamp import FuseClamp
 from freeml.passes.fuse_pad import FusePad
@@ -62,7 +62,7 @@ def graph(text: str, consts: Mapping[str, Const] = CONSTS) -> Graph:
             lines += [_port("input", name, name, types[name]), f"value %{name} {type_}"]
     text = "\n".join([*lines, *body, *ports])
     used = set(re.findall(r"@([\w.]+)", text))
-    return verify(parse(text, {name: const for name, const in consts.items() if name in used}))
+    return verify_graph(parse(text, {name: const for name, const in consts.items() if name in used}))
 
 
 def _port(direction: str, value: str, name: str, type_: str) -> str:
@@ -86,7 +86,7 @@ def check(before: str, step: Pass, after: str) -> Graph:
     """`step` turns `before` into `after`; a second time changes nothing; `before` itself stays as it is."""
     source = graph(before)
     text = to_text(source)
-    result = verify(step(source))
+    result = verify_graph(step(source))
     assert outline(result) == outline(graph(after, result.consts))
     same_function(source, result)
     assert to_text(source) == text
@@ -297,7 +297,7 @@ def test_clamps_that_do_not_meet_give_the_bound_the_second_one_gives(first: tupl
         .replace("params=(2.0, 3.0)", "params=(2.0,3.0)")
         .replace("params=(0.0, 1.0)", "params=(0.0,1.0)")
     )
-    same_function(source, verify(FuseClamp()(source)))
+    same_function(source, verify_graph(FuseClamp()(source)))
 
 
 def test_a_clamp_stays_where_someone_else_reads_the_unclamped_value() -> None:
@@ -562,7 +562,7 @@ def test_transposes_at_the_edge_become_a_matter_of_storing_samples_and_reading_a
         %z = Reshape(%y) : f32[12]
         -> z"""
     )
-    result = verify(SimplifyLayout()(source))
+    result = verify_graph(SimplifyLayout()(source))
     assert [type(op).__name__ for op in result.ops] == ["Conv", "Transpose"] or len(result.ops) == 1
     assert ports(result)[0] == ("x", (2, 4, 4), (1, 2, 0))
     same_function(source, result)
@@ -575,7 +575,7 @@ def test_a_transpose_that_only_feeds_an_output_is_absorbed() -> None:
         %y = Transpose(%c) order=(2,0,1) : f32[3,2,2]
         -> y"""
     )
-    result = verify(SimplifyLayout()(source))
+    result = verify_graph(SimplifyLayout()(source))
     assert [op.output for op in result.ops] == ["c"]
     assert ports(result)[1] == ("y", (3, 2, 2), (1, 2, 0))
     same_function(source, result)

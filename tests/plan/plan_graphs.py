@@ -12,7 +12,7 @@ from freeml.ir import ops as f
 from freeml.ir.graph import Graph, Stage
 from freeml.ir.ops import Op, Window
 from freeml.ir.types import Const, DType, Port, Quant, TensorType
-from freeml.ir.verify import verify
+from freeml.ir.verify import verify_graph
 
 QUANT = Quant(0.1, 3)
 
@@ -140,7 +140,7 @@ class Builder:
         read = {name for op in self.ops for name in op.inputs}
         consts = {name: const for name, const in self.consts.items() if name in read}
         graph = Graph("test", ports_in, ports_out, tuple(self.ops), self.types, consts, Stage.QUANTIZED)
-        return verify(graph)
+        return verify_graph(graph)
 
 
 def tiny_cnn() -> Graph:

@@ -15,7 +15,7 @@ from freeml.ir.interpret import interpret
 from freeml.ir.ops import Window
 from freeml.ir.store import from_bytes, to_bytes
 from freeml.ir.text import digest, parse, to_text
-from freeml.ir.verify import InvalidGraphError, verify
+from freeml.ir.verify import InvalidGraphError, verify_graph
 from freeml.pipeline import planned_graph
 from freeml.plan.cost import costs
 from freeml.plan.fuse import fuse, fused, fusible
@@ -54,7 +54,7 @@ def one_pair(pool: Window, *, n_out: int = 3, groups: int = 1, k: int = 3) -> Gr
 @QUICK
 @given(int8_graphs(max_ops=8))
 def test_joining_changes_no_byte_of_any_output(graph: Graph) -> None:
-    assert same_bytes(verify(joined(graph)), graph)
+    assert same_bytes(verify_graph(joined(graph)), graph)
 
 
 @QUICK
@@ -66,7 +66,7 @@ def test_joining_changes_no_byte_for_any_kind_of_convolution_and_any_windows_apa
     pad = tuple(data.draw(st.integers(0, kernel[axis % 2] - 1)) for axis in range(4))
     graph = one_pair(Window(kernel=kernel, stride=stride, pad=pad), groups=groups[0], k=groups[1] if k > 1 else 1)
     assert len(pairs(graph)) == 1
-    assert same_bytes(verify(joined(graph)), graph)
+    assert same_bytes(verify_graph(joined(graph)), graph)
 
 
 def test_windows_that_overlap_or_skip_rows_stay_apart() -> None:

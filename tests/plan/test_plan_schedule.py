@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from plan_graphs import Builder, int8_graphs, tiny_cnn
 
 from freeml.ir.graph import Graph
-from freeml.ir.verify import verify
+from freeml.ir.verify import verify_graph
 from freeml.plan.memory import plan_memory
 from freeml.plan.schedule import schedule
 from freeml.plan.verify import verify_plan
@@ -21,7 +21,7 @@ def arena(graph: Graph) -> int:
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(int8_graphs(), st.booleans())
 def test_a_schedule_is_valid_and_never_worse(graph: Graph, in_place: bool) -> None:
-    better = verify(schedule(graph, in_place=in_place))
+    better = verify_graph(schedule(graph, in_place=in_place))
     assert sorted(op.output for op in better.ops) == sorted(op.output for op in graph.ops)
     before, after = (plan_memory(g, in_place=in_place).arena_bytes for g in (graph, better))
     assert after <= before

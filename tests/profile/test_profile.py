@@ -1,4 +1,4 @@
-"""Measured costs: they add up, nothing measured lies above them, and plans made with them make progress."""
+"""MeasuredPrices costs: they add up, nothing measured lies above them, and plans made with them make progress."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from freeml.cli import main
 from freeml.errors import BadData, BadOutput, DoesNotFit
 from freeml.output.folder import Output, read_output
 from freeml.plan.energy_work import kernel_calls
-from freeml.plan.measured import Measured
+from freeml.plan.measured import MeasuredPrices
 from freeml.plan.verify_tiles import verify_tiles
 from freeml.profile import fit, measure_steps, profile_output, random_codes, resized
 from freeml.sim.on_board import start_engine
@@ -103,7 +103,7 @@ def test_no_step_takes_more_than_the_table_says(board: str, seed: int, profiled:
     plan, tiles = output.manifest.arena, output.manifest.tiles
     engine, _ = start_engine(output, "zig")
     steps, _ = measure_steps(engine, random_codes(graph, seed), tiles.n_tiles)
-    priced = Measured(target, table)
+    priced = MeasuredPrices(target, table)
     for call, layer in zip(kernel_calls(graph, plan), tiles.layers, strict=True):
         costs = priced.tiles(graph, call, np.array([layer.tile_units]))
         assert costs is not None

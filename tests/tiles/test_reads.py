@@ -22,7 +22,7 @@ from freeml.ir.interpret import interpret
 from freeml.ir.interpret_int import run_int_op
 from freeml.ir.ops import Window
 from freeml.ir.types import Array
-from freeml.plan.energy_work import Call, kernel_calls
+from freeml.plan.energy_work import KernelCall, kernel_calls
 from freeml.plan.fuse import fused, fusible
 from freeml.plan.memory import plan_memory
 from freeml.plan.reads import Read, aligned, part_read, reads
@@ -64,7 +64,7 @@ def joined() -> Graph:
     return graph
 
 
-def poisoned(graph: Graph, call: Call, operands: tuple[Read, ...], n: int, seed: int) -> tuple[Array, Array]:
+def poisoned(graph: Graph, call: KernelCall, operands: tuple[Read, ...], n: int, seed: int) -> tuple[Array, Array]:
     """Units of all tiles of n units, computed from all of the input and from what each tile reads among garbage."""
     rng = np.random.default_rng(seed)
     firsts = range(0, call.n_units, n)

@@ -17,7 +17,7 @@ from freeml.ir.graph import Graph
 from freeml.ir.ops import Window
 from freeml.plan.energy_work import kernel_calls, work
 from freeml.plan.memory import MemoryPlan, plan_memory
-from freeml.plan.progress import check_progress, inference, smallest_capacitor_uf
+from freeml.plan.progress import check_progress, inference_cost, smallest_capacitor_uf
 from freeml.plan.schedule import schedule
 from freeml.plan.tiles import MAX_WORD_TILES, LayerTiles, TilePlan, plan_tiles, sram_for_tiles
 from freeml.plan.verify_tiles import InvalidTilesError, verify_tiles
@@ -104,7 +104,7 @@ def test_the_smallest_capacitor_does_and_nine_tenths_of_it_does_not(graph: Graph
     assert smallest is not None
     plan = accepted(graph, memory, board, smallest)
     if plan.layers:
-        assert inference(plan) is not None
+        assert inference_cost(plan) is not None
     with pytest.raises(DoesNotFit):
         accepted(graph, memory, board, 0.9 * smallest)
 
@@ -131,7 +131,7 @@ def test_the_tiny_cnn_on_1_10_and_100_uf() -> None:
     small, large = (accepted(graph, memory, MSP430, uf) for uf in (4, 100))
     assert 10 * large.n_tiles < small.n_tiles < 1000
     assert large.written_ratio < small.written_ratio
-    few, many = inference(large), inference(small)
+    few, many = inference_cost(large), inference_cost(small)
     assert few is not None
     assert many is not None
     assert few.boots < many.boots
@@ -224,7 +224,7 @@ def test_a_board_without_energy_model_makes_progress_and_has_no_capacitor() -> N
     graph, memory = planned(tiny_cnn())
     plan = accepted(graph, memory, HOST, None)
     assert plan.budget is None
-    assert inference(plan) is None
+    assert inference_cost(plan) is None
     assert all(layer.cost is None for layer in plan.layers)
     with pytest.raises(FreemlError, match="no energy model"):
         accepted(graph, memory, HOST, 47)

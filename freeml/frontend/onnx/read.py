@@ -20,7 +20,7 @@ from freeml.errors import UnsupportedOp
 from freeml.frontend.onnx.file import check_graph, opset_of, parse, read_bytes
 from freeml.frontend.onnx.lower import Lowering
 from freeml.ir.graph import Graph
-from freeml.ir.verify import verify
+from freeml.ir.verify import verify_graph
 
 
 def read_onnx(path: Path | str) -> Graph:
@@ -45,4 +45,4 @@ def from_model_proto(model: onnx.ModelProto, *, name: str, where: str, folder: P
             where=where,
             hint="inline them first: onnx.inliner.inline_local_functions(model)",
         )
-    return verify(Lowering(model, opset, name=name, where=where, folder=folder).run().finish())
+    return verify_graph(Lowering(model, opset, name=name, where=where, folder=folder).run().finish())

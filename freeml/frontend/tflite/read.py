@@ -19,7 +19,7 @@ from freeml.frontend.tflite.fold import FOLDS
 from freeml.frontend.tflite.nodes import Node, Reader
 from freeml.frontend.tflite.ops import LOWERINGS, refusal
 from freeml.ir.graph import Graph
-from freeml.ir.verify import verify
+from freeml.ir.verify import verify_graph
 
 
 def read_tflite(path: str | os.PathLike[str]) -> Graph:
@@ -38,7 +38,7 @@ def read_tflite(path: str | os.PathLike[str]) -> Graph:
         graph = _lowered(model, Path(path).stem)
     except (ValueError, IndexError, ArithmeticError) as error:
         raise BadModel(f"the model contradicts itself: {error}", where=model.file) from error
-    return verify(graph)
+    return verify_graph(graph)
 
 
 def _lowered(model: TfliteModel, name: str) -> Graph:

@@ -19,7 +19,7 @@ from freeml.frontend.views import Floats, View, Weight, check_size
 from freeml.frontend.windows import pooled_size, window
 from freeml.ir.graph import Graph
 from freeml.ir.ops import Transpose
-from freeml.ir.verify import verify
+from freeml.ir.verify import verify_graph
 
 Rule = Callable[[Node], Value]
 
@@ -42,7 +42,7 @@ def lower(program: Program) -> Graph:
     if any(graph.ops_of(Transpose)):
         other = _lowered(program, channels_first=False)
         graph = min(graph, other, key=lambda g: sum(1 for _ in g.ops_of(Transpose)))
-    return verify(graph)
+    return verify_graph(graph)
 
 
 def _lowered(program: Program, *, channels_first: bool) -> Graph:

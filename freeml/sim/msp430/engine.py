@@ -27,7 +27,7 @@ from freeml.sim.engine import (
     Result,
     Taken,
 )
-from freeml.sim.msp430.charge import Charge, charge_of
+from freeml.sim.msp430.charge import PricedEvents, charge_of
 from freeml.sim.msp430.chip import Msp430, charge_pc
 from freeml.sim.msp430.types import Counters, Limits, Stop, StopReason
 from freeml.sim.visible import visible_ram
@@ -63,7 +63,7 @@ class Msp430Board:
     """
 
     def __init__(
-        self, elf: str | Path, board: Board | MemoryMap, *, charge: Charge | None = None, seed: int = 0
+        self, elf: str | Path, board: Board | MemoryMap, *, charge: PricedEvents | None = None, seed: int = 0
     ) -> None:
         memory = board.memory_map if isinstance(board, Board) else board
         if memory is None or memory.family is not MSP430:

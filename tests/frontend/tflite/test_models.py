@@ -11,7 +11,7 @@ from freeml.ir.graph import Graph
 from freeml.ir.interpret import predict
 from freeml.ir.ops import Conv, Dense, Transpose
 from freeml.ir.types import Quant
-from freeml.ir.verify import verify
+from freeml.ir.verify import verify_graph
 from tests.frontend.tflite.oracle import data_file, fake_quantized, litert, random_inputs
 
 pytestmark = pytest.mark.needs_data
@@ -52,7 +52,7 @@ def kws_test_set() -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("name", [*FLOAT, *HYBRID, *INT8])
 def test_every_published_model_is_read_without_a_transpose(name):
-    graph = verify(model(name))
+    graph = verify_graph(model(name))
     assert not list(graph.ops_of(Transpose))
     assert all(op.loc.startswith(f"{name}.tflite:") for op in graph.ops)
     assert all(port.dtype == "float32" for port in (*graph.inputs, *graph.outputs))

@@ -15,7 +15,7 @@ from freeml.ir.graph import Graph
 from freeml.ir.interpret import predict
 from freeml.ir.ops import Transpose
 from freeml.ir.text import digest, to_text
-from freeml.ir.verify import verify
+from freeml.ir.verify import verify_graph
 from tests.frontend.torch.nets import IMAGE, LOST_IN_CORE, NEEDS_TORCH, NETS, Forward, Residual, build
 
 # Channels change places, or a flattened image is itself the output.
@@ -34,7 +34,7 @@ def check(graph: Graph, module: nn.Module, inputs: tuple[torch.Tensor, ...], *, 
 @pytest.mark.parametrize("name", NETS)
 def test_a_module_computes_what_torch_computes(name):
     module, inputs = build(name)
-    graph = verify(from_torch(module, inputs, name="net"))
+    graph = verify_graph(from_torch(module, inputs, name="net"))
     check(graph, module, inputs)
     assert name in WITH_TRANSPOSE or not list(graph.ops_of(Transpose))
     assert all(op.loc.startswith(("net:", "output ")) for op in graph.ops)
