@@ -24,7 +24,8 @@ from freeml.errors import DoesNotFit
 from freeml.firmware.build import Toolchain
 from freeml.ir.ops import Concat, Reshape
 from freeml.output.folder import Output, read_output
-from freeml.plan.energy_work import PARTIAL_BYTES, kernel_calls
+from freeml.plan.energy_work import kernel_calls
+from freeml.plan.protocol import PARTIAL_BYTES
 from freeml.plan.reads import part_read, reads
 from freeml.profile import measure_steps, random_codes
 from freeml.sim.engine import Engine

@@ -25,7 +25,8 @@ from freeml.plan.energy import StepCosts, budget_of
 from freeml.plan.energy_work import KernelCall, kernel_calls
 from freeml.plan.measured import COLD_START, PARTS, MeasuredPrices, capture_key, publish_key, report_key, signature
 from freeml.plan.memory import MemoryPlan
-from freeml.plan.tiles import MAX_WORD_TILES, Cut, TilePlan, recut_tiles
+from freeml.plan.protocol import FIXED_STEPS, MAX_WORD_TILES
+from freeml.plan.tiles import Cut, TilePlan, recut_tiles
 from freeml.plan.verify_tiles import verify_tiles
 from freeml.sim.engine import Engine, Taken
 from freeml.sim.on_board import start_engine
@@ -62,8 +63,8 @@ def measure_steps(engine: Engine, codes: bytes, n_tiles: int) -> tuple[list[Step
         now = engine.taken
         steps.append(Step(len(steps), now - before))
         before = now
-    if len(steps) != n_tiles + 2:
-        raise ToolFailed(f"the firmware makes {len(steps) + 1} steps, its plan has {n_tiles + 3}")
+    if len(steps) != n_tiles + FIXED_STEPS - 1:
+        raise ToolFailed(f"the firmware makes {len(steps) + 1} steps, its plan has {n_tiles + FIXED_STEPS}")
     last = engine.taken - before
     return [*steps, Step(len(steps), last + from_report)], last
 

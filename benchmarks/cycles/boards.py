@@ -23,7 +23,8 @@ from freeml.ir.ops import Reshape
 from freeml.ir.types import Port
 from freeml.ir.verify import verify_graph
 from freeml.pipeline import for_toolchain
-from freeml.plan.energy_work import RECORD_BYTES, Work, capture_work, fixed_work, report_work
+from freeml.plan.energy_work import Work, capture_work, fixed_work, report_work
+from freeml.plan.protocol import RECORD_BYTES
 from freeml.plan.tiles import TilePlan
 from freeml.profile import measure_boots, measure_steps
 from freeml.sim.engine import Engine, Taken

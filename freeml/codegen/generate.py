@@ -20,12 +20,11 @@ from freeml.ir.ops import Concat, Op
 from freeml.ir.text import digest
 from freeml.ir.types import Array, Const, DType, Port
 from freeml.plan.memory import MemoryPlan
+from freeml.plan.protocol import ARENA
 from freeml.plan.reads import Read, part_read, reads
 from freeml.plan.tiles import LayerTiles, TilePlan
 
 _ROW_ELEMS = 24
-# Control block in front of the arena: FML_NVM_ARENA of fml_runtime.h.
-CONTROL_BYTES = 64
 _C_TYPES = {DType.I8: "int8_t", DType.I16: "int16_t", DType.U16: "uint16_t", DType.I32: "int32_t", DType.U8: "uint8_t"}
 
 
@@ -52,7 +51,7 @@ def generate(
         emitter.add(layer)
     if far and judged:
         near = sum(table.n_bytes for table in emitter.tables if not table.address)
-        far.check(near_bytes=near + CONTROL_BYTES + plan.arena_bytes)
+        far.check(near_bytes=near + ARENA + plan.arena_bytes)
     names = Names()
     tile_bytes = -(-tiles.sram_bytes // 4) * 4
     return Program(
@@ -66,7 +65,7 @@ def generate(
         outputs=tuple(_port_table(graph, plan, port, "output", names) for port in graph.outputs),
         n_tiles=tiles.n_tiles,
         arena_bytes=plan.arena_bytes,
-        nvm_bytes=CONTROL_BYTES + plan.arena_bytes,
+        nvm_bytes=ARENA + plan.arena_bytes,
         tile_bytes=tile_bytes,
         scratch_bytes=emitter.scratch_bytes,
         sram_bytes=tile_bytes + emitter.scratch_bytes,

@@ -17,8 +17,8 @@ from freeml.firmware.host import build_host_library
 from freeml.ir.graph import Graph
 from freeml.ir.types import Array
 from freeml.output.folder import Output
+from freeml.plan.protocol import PUBLISHED
 
-_PUBLISHED = 1
 _RAM_BYTES = 256  # room for fml_ram_t, whatever the pointer size
 
 
@@ -106,7 +106,7 @@ class HostModel:
         for sample in range(n_samples):
             kept = self._load(inputs, sample)
             status = self._library.fml_infer(self._ram)
-            if status != _PUBLISHED:
+            if status != PUBLISHED:
                 raise AssertionError(f"{self.graph.name} published nothing (status {status}) on {len(kept)} inputs")
             for k, type_ in enumerate(types):
                 raw = ctypes.create_string_buffer(type_.size_bytes)

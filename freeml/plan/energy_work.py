@@ -19,11 +19,9 @@ from freeml.ir.ops import ArgMax, Concat, Op, Reshape
 from freeml.plan.cost import is_depthwise, is_pointwise
 from freeml.plan.kernel_work import kernel_counts, part_counts
 from freeml.plan.memory import MemoryPlan
+from freeml.plan.protocol import CHUNK_BYTES, PARTIAL_BYTES, RECORD_BYTES
 from freeml.plan.reads import ALIGN_BYTES, Ints, aligned, part_read, reads, touched
 
-PARTIAL_BYTES = 4  # one int32 sum
-RECORD_BYTES = 12  # fml_record_t
-CHUNK_BYTES = 64  # FML_NVM_CHUNK_BYTES: what the runtime writes in one transfer
 _REQUANT_BYTES = 7  # bias, mult and shift of one output
 
 

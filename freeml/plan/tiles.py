@@ -27,8 +27,6 @@ from freeml.ir.int_ops import ConvPoolI8
 from freeml.plan.cost import costs
 from freeml.plan.energy import ONE_WORD, TWO_SLOTS, Budget, CostModel, StepCosts, TileCost, budget_of
 from freeml.plan.energy_work import (
-    PARTIAL_BYTES,
-    RECORD_BYTES,
     KernelCall,
     Work,
     capture_work,
@@ -40,13 +38,18 @@ from freeml.plan.energy_work import (
 )
 from freeml.plan.measured import COLD_START, MeasuredPrices, capture_key, publish_key, report_key
 from freeml.plan.memory import MemoryPlan
+from freeml.plan.protocol import (
+    COMMIT_SLOT_BYTES,
+    COMMIT_WORD_BYTES,
+    FIXED_STEPS,
+    MAX_CHECKED_WORD_TILES,
+    MAX_WORD_TILES,
+    PARTIAL_BYTES,
+    RECORD_BYTES,
+)
 from freeml.plan.reads import Ints, aligned
 from freeml.plan.windows import Windows
 
-MAX_WORD_TILES = 32_765  # FML_MAX_TILES_ONE_SLOT: steps up to n_tiles + 2 in 15 bits of a word
-MAX_CHECKED_WORD_TILES = 4_093  # FML_MAX_TILES_CHECKED_WORD: in 12 bits, which leaves three for a check
-COMMIT_WORD_BYTES = 2
-COMMIT_SLOT_BYTES = 8  # fml_commit_t: a word with the step, and its complement
 # fml_nvm_cold_start: identity twice, two results, two empty commit slots; the commit is extra.
 COLD_START_BYTES, COLD_START_WRITES = 64, 6
 HOST_TILE_BYTES = 4096  # tile buffer where the board sets no limit
@@ -209,7 +212,7 @@ class TilePlan:
     @property
     def commits(self) -> int:
         """Commit records written in one inference: one for each step."""
-        return self.n_tiles + 3
+        return self.n_tiles + FIXED_STEPS
 
     @property
     def commit_check(self) -> bool:

@@ -31,6 +31,7 @@ from freeml.ir.graph import Graph
 from freeml.ir.int_ops import ConvI8, ConvPoolI8, DenseI8, SoftmaxI8
 from freeml.ir.ops import Concat, Op, Reshape
 from freeml.plan.memory import MemoryPlan
+from freeml.plan.protocol import publish_step
 from freeml.plan.reads import part_read, reads
 from freeml.plan.tiles import LayerTiles, TilePlan
 
@@ -74,7 +75,7 @@ def verify_tiles(graph: Graph, memory_plan: MemoryPlan, plan: TilePlan) -> TileP
             _rule(hit == 0, where, f"its tiles write {hit} bytes of %{name}, which they read")
         arena.produce(op, where)
     _rule(not remaining, "plan", f"tiles of %{remaining[0].value if remaining else ''} belong to no op in this order")
-    _rule(step == plan.n_tiles + 1, "plan", f"{plan.n_tiles} tiles, but steps 1 to {step - 1}")
+    _rule(step == publish_step(plan.n_tiles), "plan", f"{plan.n_tiles} tiles, but steps 1 to {step - 1}")
     for port in graph.outputs:
         arena.check(port.value, f"output {port.name!r}")
     if (decision := decide(graph)) is not None:

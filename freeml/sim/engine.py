@@ -16,7 +16,6 @@ from typing import Any, Protocol
 
 N_FILLS = 8
 MOST_INSTRUCTIONS = 20_000_000_000  # of one inference: a network of a billion products
-PUBLISHED = 1  # fml_board_report's status of a new result
 WHOLE_NETWORK = 1  # depth of a result
 
 

@@ -13,11 +13,7 @@ from dataclasses import dataclass
 
 from freeml.errors import ToolFailed
 from freeml.firmware.elf import Firmware
-
-VALID = 0x5AC3
-"""FML_WINDOW_VALID of fml_board_window.h: piece 0 of a sample is there."""
-PIECE = 100
-"""FML_BOARD_PIECE: status of a report of a piece of the outputs."""
+from freeml.plan.protocol import WINDOW_VALID
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +71,7 @@ class Window:
 
 def valid_word(piece: int) -> bytes:
     """fml_window_valid while this piece of a sample is in the window."""
-    word = (VALID + piece) & 0xFFFF
+    word = (WINDOW_VALID + piece) & 0xFFFF
     return struct.pack("<HH", word, word ^ 0xFFFF)
 
 

@@ -15,12 +15,12 @@ import freeml.firmware.build as build_module
 import freeml.firmware.toolchain as toolchain_module
 from freeml import CompileOptions, compile_model
 from freeml.board.board import load_board
-from freeml.codegen.generate import CONTROL_BYTES
 from freeml.errors import DoesNotFit, ToolFailed, ToolMissing
 from freeml.firmware.build import build_firmware, find_cross_compiler, memory_map
 from freeml.firmware.check import random_dataset, verify_output
 from freeml.firmware.elf import read_segments
 from freeml.output.folder import read_output
+from freeml.plan.protocol import ARENA
 from tests.cli.runner import freeml
 from tests.linker_map import MapSection, read_map, region_bytes
 from tests.msp430_firmware.conftest import MIDDLE, TOOLCHAINS, WIDE, Compiled
@@ -44,7 +44,7 @@ def test_the_size_report_equals_the_sections_of_the_file(
         loaded = sum(int(s["p_filesz"]) for s in elf.iter_segments() if s["p_type"] == "PT_LOAD")
     assert size.far_bytes == sections.pop(".far")
     assert size.nvm_bytes == sections.pop(".nvm")
-    assert size.nvm_bytes - (CONTROL_BYTES + output.manifest.memory.arena_bytes) in range(4)
+    assert size.nvm_bytes - (ARENA + output.manifest.memory.arena_bytes) in range(4)
     assert size.text_bytes == sum(sections.pop(name, 0) for name in (".text", ".near", ".sig", ".reset"))
     assert size.data_bytes == sections.pop(".data", 0)
     assert size.bss_bytes == sections.pop(".bss", 0) + sections.pop(".noinit")

@@ -18,8 +18,9 @@ from freeml.ir.ops import Window
 from freeml.plan.energy_work import kernel_calls, work
 from freeml.plan.memory import MemoryPlan, plan_memory
 from freeml.plan.progress import check_progress, inference_cost, smallest_capacitor_uf
+from freeml.plan.protocol import MAX_WORD_TILES
 from freeml.plan.schedule import schedule
-from freeml.plan.tiles import MAX_WORD_TILES, LayerTiles, TilePlan, plan_tiles, sram_for_tiles
+from freeml.plan.tiles import LayerTiles, TilePlan, plan_tiles, sram_for_tiles
 from freeml.plan.verify_tiles import InvalidTilesError, verify_tiles
 from tests.plan.plan_graphs import Builder, int8_graphs, tiny_cnn
 from tests.tiles.scalar_cost import tile_cost, tile_counts, usable_pc

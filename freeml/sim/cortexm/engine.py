@@ -24,6 +24,7 @@ from freeml.board.board import Board
 from freeml.board.memory import MemoryMap
 from freeml.errors import BadBoard, ToolFailed
 from freeml.firmware.elf import read_firmware
+from freeml.plan.protocol import PUBLISHED
 from freeml.sim.cortexm import exception as cortexm_exception
 from freeml.sim.cortexm.bus import BoardDevices
 from freeml.sim.cortexm.cycles import REFILL_CYCLES, instruction_cycles
@@ -32,7 +33,6 @@ from freeml.sim.cortexm.parts import part_of
 from freeml.sim.engine import (
     MOST_INSTRUCTIONS,
     N_FILLS,
-    PUBLISHED,
     Inference,
     NvmWrite,
     Reports,

@@ -17,10 +17,10 @@ from freeml.board.core import MSP430
 from freeml.board.memory import MemoryMap
 from freeml.errors import BadBoard, ToolFailed
 from freeml.firmware.elf import read_firmware
+from freeml.plan.protocol import BOARD_PIECE, PUBLISHED
 from freeml.sim.engine import (
     MOST_INSTRUCTIONS,
     N_FILLS,
-    PUBLISHED,
     Inference,
     NvmWrite,
     Reports,
@@ -31,7 +31,7 @@ from freeml.sim.msp430.charge import PricedEvents, charge_of
 from freeml.sim.msp430.chip import Msp430, charge_pc
 from freeml.sim.msp430.types import Counters, Limits, Stop, StopReason
 from freeml.sim.visible import visible_ram
-from freeml.sim.window import PIECE, Window, valid_word
+from freeml.sim.window import Window, valid_word
 
 _STATUS, _SP = 12, 1
 _CYCLES_BASIS = (
@@ -252,7 +252,7 @@ class Msp430Board:
                 return stop
             if stop.pc == ready:
                 self._ask()
-            elif stop.pc == self._report and self._status() == PIECE:
+            elif stop.pc == self._report and self._status() == BOARD_PIECE:
                 self._look()
             else:
                 return stop
@@ -297,7 +297,7 @@ class Msp430Board:
     def _came(self, stop: Stop, instructions: int) -> bool:
         """Whether a result was published, from why the emulator came back."""
         self._check(stop)
-        if stop.reason is StopReason.BREAKPOINT or (stop.pc == self._report and self._status() != PIECE):
+        if stop.reason is StopReason.BREAKPOINT or (stop.pc == self._report and self._status() != BOARD_PIECE):
             if self._status() != PUBLISHED:
                 self._fail(stop.pc, f"it reported status {self._status()}")
             self._look()

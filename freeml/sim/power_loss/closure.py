@@ -21,8 +21,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from freeml.errors import ToolFailed
+from freeml.plan.protocol import SUMS, report_step
 from freeml.sim.engine import Answer, Engine, NvmWrite
-from freeml.sim.power_loss.control_block import COMMIT, SUMS_OFFSET_BYTES, ControlBlock
+from freeml.sim.power_loss.control_block import COMMIT, ControlBlock
 from freeml.sim.power_loss.first_images import FirstImage, Losses
 
 _CHUNK_INSTRUCTIONS = 4_000
@@ -148,7 +149,7 @@ class _Search:
             raise _WrongAnswerError(f"the report is {engine.result()}, not {expected}")
         image = engine.nvm
         at, newest = self.control.committed(image), self.control.newest(image)
-        if newest != expected or at is None or at.step != self.control.n_tiles + 2:
+        if newest != expected or at is None or at.step != report_step(self.control.n_tiles):
             raise _WrongAnswerError(f"NVM holds {newest} at {at}, not {expected} waiting for its report")
 
     def _atomic(self, writes: Sequence[NvmWrite]) -> Iterator[tuple[int, bytes]]:
@@ -210,7 +211,7 @@ class _Path:
         self.is_beyond = self.committed and at not in COMMIT
         self.is_first = False
         self.committed |= at in COMMIT
-        if at < SUMS_OFFSET_BYTES:
+        if at < SUMS:
             self._control(at, data)
         else:
             self._change(at, data)

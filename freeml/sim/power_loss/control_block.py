@@ -9,15 +9,14 @@ import binascii
 import struct
 from dataclasses import dataclass
 
+from freeml.plan import protocol
+from freeml.plan.protocol import RECORD_CHECKED_BYTES, RESULTS, report_step
 from freeml.sim.engine import Result
 
-IDENTITY = slice(0, 12)  # digest, digest, layout version, magic
-COMMIT = range(16, 32)
-RESULTS_OFFSET_BYTES = 32
-SUMS_OFFSET_BYTES = 56  # two partial sums, then the arena
+IDENTITY = slice(protocol.IDENTITY, protocol.IDENTITY + protocol.IDENTITY_BYTES)
+COMMIT = range(protocol.COMMIT, protocol.COMMIT + 2 * protocol.COMMIT_SLOT_BYTES)
 _RECORD = struct.Struct("<IHBBHH")
 _SLOT = struct.Struct("<II")
-_CHECKED_BYTES = 8  # of a record, by its CRC
 _CHECKED_BITS = 13  # of the word of a single commit slot, by three more
 
 
@@ -43,17 +42,17 @@ class ControlBlock:
     def position(self, image: bytes | bytearray) -> Position | None:
         """As the commit record has it; None where it is damaged or no step of this model."""
         at = self._one_slot(image) if self.commit_slots == 1 else self._two_slots(image)
-        return at if at is not None and at.step <= self.n_tiles + 2 else None
+        return at if at is not None and at.step <= report_step(self.n_tiles) else None
 
     def newest(self, image: bytes | bytearray) -> Result | None:
         """The newest result, of sequence 0 before the first; None where the image is not this model's, or not whole."""
         at = self.position(image)
         if at is None or bytes(image[IDENTITY]) != self.identity:
             return None
-        start = RESULTS_OFFSET_BYTES + at.newest * _RECORD.size
+        start = RESULTS + at.newest * _RECORD.size
         content = bytes(image[start : start + _RECORD.size])
         sequence, class_index, confidence, depth, crc, _unused = _RECORD.unpack(content)
-        if crc != crc16(content[:_CHECKED_BYTES]):
+        if crc != crc16(content[:RECORD_CHECKED_BYTES]):
             return None
         return Result(sequence, class_index, confidence, depth)
 
@@ -66,7 +65,7 @@ class ControlBlock:
         at, newest = self.position(image), self.newest(image)
         if at is None or newest is None:
             return 1
-        is_published = at.step == self.n_tiles + 2
+        is_published = at.step == report_step(self.n_tiles)
         return newest.sequence if is_published else newest.sequence % 0xFFFF_FFFF + 1
 
     def is_done(self, image: bytes | bytearray, sequence: int) -> bool:
@@ -77,7 +76,7 @@ class ControlBlock:
     @property
     def has_check(self) -> bool:
         """Whether any one flipped bit of the commit record shows."""
-        return self.commit_slots == 2 or self.n_tiles + 2 < 1 << _CHECKED_BITS - 1
+        return self.commit_slots == 2 or report_step(self.n_tiles) < 1 << _CHECKED_BITS - 1
 
     def _one_slot(self, image: bytes | bytearray) -> Position | None:
         """A word; where thirteen bits are enough for it, the others are a check of three interleaved parities."""

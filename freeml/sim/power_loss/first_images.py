@@ -15,12 +15,11 @@ from typing import Literal
 import numpy as np
 
 from freeml.errors import ToolFailed
+from freeml.plan.protocol import RECORD_BYTES, RESULTS, SUMS
 from freeml.sim.engine import Engine
 from freeml.sim.power_loss.control_block import (
     COMMIT,
     IDENTITY,
-    RESULTS_OFFSET_BYTES,
-    SUMS_OFFSET_BYTES,
     ControlBlock,
     Position,
 )
@@ -31,7 +30,7 @@ _IDENTITY_BITS = (0, 31, 32, 63, 64, 79, 80, 95)
 _LAYOUT_VERSION = slice(8, 10)
 _LAYOUTS = (0, 1, 2, 3)
 # Two results: sequence, class, confidence, depth, CRC, and what is unused.
-_RESULT_FIELDS = [RESULTS_OFFSET_BYTES + slot * 12 + at for slot in (0, 1) for at in (0, 3, 4, 6, 7, 8, 10)]
+_RESULT_FIELDS = [RESULTS + slot * RECORD_BYTES + at for slot in (0, 1) for at in (0, 3, 4, 6, 7, 8, 10)]
 _MOST_STEPS = 6
 _COLD_WITH_LOSSES = 11
 _CHUNK_INSTRUCTIONS, _MOST_CHUNKS = 1_000, 100_000
@@ -111,7 +110,7 @@ def commit_images(engine: Engine, codes: bytes, n_tiles: int, commit_slots: int)
 
 def foreign_images(image: bytes, garbage: bytes) -> Iterator[bytes]:
     """Of other models and layouts, at the commit point of this one, over other bytes in the arena."""
-    other = image[:SUMS_OFFSET_BYTES] + garbage[SUMS_OFFSET_BYTES : len(image)]
+    other = image[:SUMS] + garbage[SUMS : len(image)]
     for bit in _IDENTITY_BITS:
         yield flipped(other, 8 * IDENTITY.start + bit)
     for version in _LAYOUTS:

@@ -9,10 +9,15 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 
-IDENTITY_BYTES = 12
-_VERSION, _MAGIC = 8, 10
-_COMMIT, _COMMIT_BYTES = 16, 16
-_RESULTS, _RECORD_BYTES = 32, 12
+from freeml.plan.protocol import (
+    COMMIT,
+    COMMIT_SLOT_BYTES,
+    IDENTITY_BYTES,
+    IDENTITY_MAGIC,
+    IDENTITY_VERSION,
+    RECORD_BYTES,
+    RESULTS,
+)
 
 
 def _flipped(image: bytes, *bits: int) -> bytes:
@@ -27,8 +32,8 @@ def _patched(image: bytes, at: int, piece: bytes) -> bytes:
 
 
 def _version(image: bytes, change: Callable[[int], int]) -> bytes:
-    version = struct.unpack_from("<H", image, _VERSION)[0]
-    return _patched(image, _VERSION, struct.pack("<H", change(version) & 0xFFFF))
+    version = struct.unpack_from("<H", image, IDENTITY_VERSION)[0]
+    return _patched(image, IDENTITY_VERSION, struct.pack("<H", change(version) & 0xFFFF))
 
 
 def of_others(image: bytes) -> dict[str, bytes]:
@@ -39,7 +44,9 @@ def of_others(image: bytes) -> dict[str, bytes]:
         "other-digest-1": _patched(image, 4, bytes(byte ^ 0xFF for byte in image[4:8])),
         "other-version": _version(image, lambda version: version + 1),
         "older-layout": _version(image, lambda version: version - 1),
-        "other-magic": _patched(image, _MAGIC, bytes(byte ^ 0xFF for byte in image[_MAGIC : _MAGIC + 2])),
+        "other-magic": _patched(
+            image, IDENTITY_MAGIC, bytes(byte ^ 0xFF for byte in image[IDENTITY_MAGIC:IDENTITY_BYTES])
+        ),
         "no-identity": _patched(image, 0, bytes(IDENTITY_BYTES)),
     }
 
@@ -51,14 +58,14 @@ def of_one_bit(image: bytes) -> dict[str, bytes]:
 
 def damaged(image: bytes) -> dict[str, bytes]:
     """The image with its own identity and a control block that no run leaves."""
-    records = [8 * (_RESULTS + k * _RECORD_BYTES) for k in range(2)]
+    records = [8 * (RESULTS + k * RECORD_BYTES) for k in range(2)]
     return {
         "damaged": _flipped(image, *(first + 32 for first in records)),
         "damaged-sequence": _flipped(image, *(first + 7 for first in records)),
         "damaged-crc": _flipped(image, *(first + 64 for first in records)),
-        "no-results": _patched(image, _RESULTS, bytes(2 * _RECORD_BYTES)),
-        "all-results-ff": _patched(image, _RESULTS, b"\xff" * 2 * _RECORD_BYTES),
-        "all-commits-ff": _patched(image, _COMMIT, b"\xff" * _COMMIT_BYTES),
+        "no-results": _patched(image, RESULTS, bytes(2 * RECORD_BYTES)),
+        "all-results-ff": _patched(image, RESULTS, b"\xff" * 2 * RECORD_BYTES),
+        "all-commits-ff": _patched(image, COMMIT, b"\xff" * 2 * COMMIT_SLOT_BYTES),
     }
 
 
