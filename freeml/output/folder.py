@@ -25,6 +25,7 @@ from freeml.plan.verify_tiles import InvalidTilesError, verify_tiles
 MANIFEST = "freeml.json"
 _INT8, _FLOAT = "model/int8.graph", "model/float.graph"
 _AGAIN = "compile the model again"
+_ALIGNED_BYTES = 8  # most that lies unused before a value
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def read_output(folder: str | Path) -> Output:
         ) from error
     except ValidationError as error:
         raise _damaged(f"{MANIFEST}: {_first(error)}", folder) from error
-    except (OSError, ValueError, InvalidGraphError) as error:
+    except (OSError, ValueError, RecursionError, InvalidGraphError) as error:
         raise _damaged(str(error), folder) from error
     if manifest.name != graph.name:
         raise BadOutput("manifest and graph are of two models", where=str(folder), hint=_AGAIN)
@@ -105,7 +106,13 @@ def _check_format(found: Any, folder: str | Path) -> None:
 
 def _check_plan(manifest: Manifest, graph: Graph, folder: str | Path) -> None:
     """Raise BadOutput for a plan that is not of this graph, or is none."""
+    most = sum(type_.size_bytes + _ALIGNED_BYTES for type_ in graph.types.values())
     try:
+        if manifest.arena.arena_bytes > most:  # before the verifiers take as much memory
+            raise ValueError(f"an arena of {manifest.arena.arena_bytes:,} bytes for values of {most:,}")
+        for layer in manifest.tiles.layers:
+            if layer.n_units > most or layer.n_tiles != -(-layer.n_units // layer.tile_units) * layer.parts:
+                raise ValueError(f"{layer.n_tiles:,} tiles of {layer.n_units:,} units: {layer.loc}")
         verify_tiles(graph, verify_plan(graph, manifest.arena), manifest.tiles)
     except (InvalidPlanError, InvalidTilesError, LookupError, ValueError, ArithmeticError) as error:
         raise BadOutput(
