@@ -111,7 +111,9 @@ def _check_plan(manifest: Manifest, graph: Graph, folder: str | Path) -> None:
         if manifest.arena.arena_bytes > most:  # before the verifiers take as much memory
             raise ValueError(f"an arena of {manifest.arena.arena_bytes:,} bytes for values of {most:,}")
         for layer in manifest.tiles.layers:
-            if layer.n_units > most or layer.n_tiles != -(-layer.n_units // layer.tile_units) * layer.parts:
+            if layer.n_units > most or layer.parts > max(layer.macs, 1) or layer.macs > most**2:
+                raise ValueError(f"{layer.parts:,} parts of {layer.macs:,} products: {layer.loc}")
+            if layer.n_tiles != -(-layer.n_units // layer.tile_units) * layer.parts:
                 raise ValueError(f"{layer.n_tiles:,} tiles of {layer.n_units:,} units: {layer.loc}")
         verify_tiles(graph, verify_plan(graph, manifest.arena), manifest.tiles)
     except (InvalidPlanError, InvalidTilesError, LookupError, ValueError, ArithmeticError) as error:

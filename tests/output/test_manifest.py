@@ -75,6 +75,15 @@ def test_nobody_reads_the_sums_that_the_file_has_of_a_plan(tmp_path: Path) -> No
         (lambda found: found["tiles"]["layers"][0].update(n_tiles=10**12), "plan is damaged, or of another version"),
         (lambda found: found["tiles"]["layers"][0].update(parts=0), "plan is damaged, or of another version"),
         (lambda found: found["tiles"]["layers"][0].update(offset_bytes=-1), "plan is damaged, or of another version"),
+        (lambda found: found["tiles"]["layers"][0].update(parts=10**12), "plan is damaged, or of another version"),
+        (lambda found: found["tiles"]["layers"][0].update(n_units=10**12), "plan is damaged, or of another version"),
+        (
+            lambda found: found["tiles"]["layers"][0].update(
+                n_units=1, tile_units=1, parts=10**12, n_tiles=10**12, macs=10**12
+            ),
+            "plan is damaged, or of another version",
+        ),
+        (lambda found: found["arena"].update(arena_bytes=10**12), "plan is damaged, or of another version"),
         (lambda found: found["arena"].update(arena_bytes=1), "plan is damaged, or of another version"),
     ],
 )
