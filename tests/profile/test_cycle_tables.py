@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from freeml.board import cycle_table, load_board
+from freeml.board import cycle_table
+from freeml.board.board import load_board
 from freeml.board.cycle_table import MISMATCH_FACTOR, cycle_tables, kernel_cycles, sources_digest, worst
 from freeml.cli import main
 from freeml.plan.energy_work import kernel_calls, work
