@@ -78,7 +78,7 @@ def test_tiles_of_a_small_capacitor_give_the_same_bytes(compiled: Compiled) -> N
 def test_a_wrong_firmware_is_caught_and_the_host_build_asked(copied: Compiled) -> None:
     output = copied("digits", "qemu_m4")
     main = output.folder / "firmware" / "main.c"
-    main.write_text(main.read_text().replace("/* if there is", "fml_window_outputs[3]++; /* if there is"))
+    main.write_text(main.read_text().replace("fml_board_shown =", "outputs[0][3]++;\n        fml_board_shown ="))
     checked = verify_output(output, random_dataset(output.graph, 5), model=on_board(output).model)
     assert checked.mismatches == 5
     where, _, why = checked.first_mismatch.partition(": ")
@@ -172,7 +172,7 @@ def test_start_up_fills_data_and_clears_bss(board: str, toolchain: str, copied: 
     """freeml has neither, a firmware that grows from its output may: RAM is garbage until start-up was there."""
     output = copied("digits", board)
     main = output.folder / "firmware" / "main.c"
-    variables = """#include "fml_hal_cortexm.h"
+    variables = """void fml_board_fault(void);
 static volatile uint32_t filled[2] = {7u, 0x12345678u}, cleared[3];
 extern volatile uint32_t fml_bss_start[], fml_bss_end[];
 

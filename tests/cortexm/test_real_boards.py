@@ -207,10 +207,10 @@ def test_the_adc_says_what_the_capacitor_has_left(board: str, copied: Compiled) 
     output = copied("digits", board)
     report = """const uint32_t left_uj = fml_hal_energy_uj();
         for (uint16_t k = 0; k < 4; k++) {
-            fml_window_outputs[k] = (int8_t)(uint8_t)(left_uj >> 8 * k);
+            outputs[0][k] = (int8_t)(uint8_t)(left_uj >> 8 * k);
         }
-        /* if there is"""
-    engine = started(replaced(output, "main.c", "/* if there is", report), board)
+        fml_board_shown ="""
+    engine = started(replaced(output, "main.c", "fml_board_shown =", report), board)
     capacitor = load_board(board).capacitor
     assert engine.devices is not None
     assert capacitor is not None

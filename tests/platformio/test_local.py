@@ -97,8 +97,8 @@ def test_a_changed_source_alone_is_compiled_again(copied: Folder, home: Home) ->
 def test_the_upload_target_fails_where_an_answer_is_wrong(copied: Folder, home: Home) -> None:
     folder = copied("qemu_m4")
     main = folder / "firmware" / "main.c"
-    assert main.read_text().count("/* if there is") == 1
-    main.write_text(main.read_text().replace("/* if there is", "fml_window_outputs[0] ^= 1; /* if there is"))
+    assert main.read_text().count("        fml_board_shown =") == 1
+    main.write_text(main.read_text().replace("fml_board_shown =", "outputs[0][0] ^= 1;\n        fml_board_shown ="))
     ran = pio(home, folder, "run", "-e", "local", "-t", "upload")
     assert ran.code == 1
     assert "not what the interpreter says" in ran.out

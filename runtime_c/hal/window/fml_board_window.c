@@ -35,20 +35,6 @@ FML_SMALL int fml_window_sample(uint16_t input, uint32_t first, uint32_t n, int8
     return FML_OK;
 }
 
-FML_SMALL fml_status_t fml_window_show(const fml_ram_t *ram) {
-    const fml_model_t *model = fml_board_model;
-    int8_t *to = fml_window_outputs;
-    for (uint16_t i = 0; i < model->n_outputs; i++) {
-        const fml_status_t status = fml_read_output(ram, i, 0, model->outputs[i].n_bytes, to);
-        if (status != FML_OK) {
-            return status;
-        }
-        to += (size_t)model->outputs[i].n_bytes;
-    }
-    fml_board_shown = 1;
-    return FML_OK;
-}
-
 #else
 
 uint32_t fml_window_outputs_first FML_SECTION(".window");
@@ -117,7 +103,6 @@ FML_SMALL fml_status_t fml_window_show(const fml_ram_t *ram) {
             }
         }
     }
-    fml_board_shown = 1;
     return FML_OK;
 }
 

@@ -38,6 +38,10 @@ typedef struct {
 } fml_window_size_t;
 extern const fml_window_size_t fml_window_size;
 extern uint32_t fml_window_outputs_first; /* of all output bytes, the number of the first one in the window */
+
+/* The outputs of the published result into their window; each piece but the last is reported as FML_BOARD_PIECE. Returns
+ * what fml_read_output() does where there is no such result. */
+fml_status_t fml_window_show(const fml_ram_t *ram);
 #endif
 
 /* The sample window: the codes of each input, in memory order. Whoever samples (a DMA channel, an interrupt, an emulator)
@@ -62,17 +66,14 @@ void fml_window_empty(void);
 /* fml_hal_sample() from the window; FML_NO_SAMPLE while there is no piece 0. */
 int fml_window_sample(uint16_t input, uint32_t first, uint32_t n, int8_t *dst);
 
-/* The outputs of the published result into their window; each piece but the last is reported as FML_BOARD_PIECE. Returns
- * what fml_read_output() does where there is no such result. */
-fml_status_t fml_window_show(const fml_ram_t *ram);
-
 /* The newest result, or FML_NO_RESULT: its sequence number tells a sensor which sample is next, also after a loss. */
 fml_status_t fml_board_result(fml_result_t *result);
 
 /* The result that is reported. */
 extern fml_result_t fml_window_result;
 
-/* 1: the window holds the outputs, or the last piece, of the result that waits for its report, which clears it. */
+/* 1: the window holds the outputs, or the last piece, of the result that waits for its report. main.c sets it, the report
+ * clears it. */
 extern uint8_t fml_board_shown;
 
 /* Of a firmware that took an exception it has no handler for, or whose hardware does not answer; below every

@@ -12,6 +12,9 @@ static union {
 /* What is outside sees: codes of all inputs, and the outputs from one report to the next, one after the other. */
 volatile int8_t fml_window_inputs[32] FML_SECTION(".window");
 int8_t fml_window_outputs[3] FML_SECTION(".window");
+static int8_t *const outputs[1] = {
+    fml_window_outputs + 0,
+};
 
 const fml_model_t *const fml_board_model = &tiny_residual_model;
 
@@ -20,7 +23,7 @@ fml_status_t fml_board_result(fml_result_t *result)
     return fml_result(&tiny_residual_model, nvm.bytes, result);
 }
 
-FML_SMALL int main(void)
+int main(void)
 {
     fml_ram_t ram;
     fml_board_start();
@@ -28,7 +31,11 @@ FML_SMALL int main(void)
     fml_boot(&ram, &tiny_residual_model, nvm.bytes, sram.bytes);
     for (;;) {
         const fml_status_t status = fml_infer(&ram);
-        (void)fml_window_show(&ram); /* if there is a result, the next step reports it */
+        fml_status_t shown = FML_OK;
+        for (uint16_t i = 0; shown == FML_OK && i < tiny_residual_model.n_outputs; i++) {
+            shown = fml_read_output(&ram, i, 0, tiny_residual_model.outputs[i].n_bytes, outputs[i]);
+        }
+        fml_board_shown = shown == FML_OK; /* the next step reports */
         if (status < FML_NOT_REPORTED) {
             fml_board_report(status);
         }
