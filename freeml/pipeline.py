@@ -233,6 +233,9 @@ def quantize_with(
     return replace(quantized, rule=dataset.rule, n_samples=quantized.n_samples, warnings=tuple(found))
 
 
+quantise = quantize_with  # the name of before, for scripts that were written against it
+
+
 def calibration_dataset(graph: Graph, data: str | Dataset | None) -> Dataset | None:
     """Samples of the calibration split in the shapes the graph reads; None without data."""
     if data is None:
