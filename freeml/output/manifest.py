@@ -23,6 +23,7 @@ from freeml.plan.windows import Windows
 
 FORMAT_VERSION = 2
 """1 had no version; of the plan it had only sizes of tiles."""
+_SPELT_BEFORE = {"quantisation": "quantization"}
 _SUMS = ("n_tiles", "commits", "commit_check", "written_ratio")  # of a plan, as the file has them
 
 
@@ -200,6 +201,10 @@ class Manifest(Strict):
         if isinstance(tiles, dict):
             found = {**found, "tiles": {name: value for name, value in tiles.items() if name not in _SUMS}}
         return Manifest.model_validate_json(json.dumps(found))
+
+    def __getitem__(self, key: str) -> Any:
+        """An entry as freeml.json has it, for scripts; those spelt otherwise before are found under both names."""
+        return self.as_dict()[_SPELT_BEFORE.get(key, key)]
 
     def text(self) -> str:
         """The file: the same manifest, the same bytes."""

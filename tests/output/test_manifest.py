@@ -39,6 +39,13 @@ def test_a_manifest_is_read_back_as_it_was_made(board: str, tmp_path: Path) -> N
     assert found.manifest.text() == (tmp_path / "out" / MANIFEST).read_text()
 
 
+def test_scripts_read_entries_as_the_file_has_them(tmp_path: Path) -> None:
+    manifest = compiled(tmp_path / "out").manifest
+    written = json.loads((tmp_path / "out" / MANIFEST).read_text())
+    assert {key: manifest[key] for key in written} == written
+    assert manifest["quantisation"] == written["quantization"]
+
+
 def test_what_was_said_of_nvm_and_capacitor_is_in_the_folder(tmp_path: Path) -> None:
     compiled(tmp_path / "out", "msp430fr5994", capacitor_uf=47.0, nvm="torn-unordered")
     found = read_output(tmp_path / "out")
