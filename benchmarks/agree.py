@@ -28,7 +28,7 @@ from freeml.needs import Region, regions
 from freeml.passes.pipeline import run_passes
 from freeml.pipeline import c_files, for_toolchain, measure_memory, planned_graph
 from freeml.plan.progress import inference_cost, smallest_capacitor_uf
-from freeml.plan.whole import plan_as_it_is
+from freeml.plan.whole import plan_as_it_is, plan_whole
 from freeml.quantize.lower import lower
 from freeml.quantize.observe import observe
 from freeml.quantize.ranges import RULES
@@ -67,7 +67,7 @@ def compile_for(graph: Graph, board: Board) -> tuple[Mapping[str, Region], float
 
 def smallest_uf(graph: Graph, board: Board) -> float | None:
     """What the error of `freeml compile` names; None where no capacitor does."""
-    alone = plan_as_it_is(graph, board)
+    alone = plan_as_it_is(graph, board, windows=plan_whole(graph, board).windows)
     if alone.sram_tile_bytes is None or alone.tiles is None or alone.tiles.budget is None:
         return None
     return smallest_capacitor_uf(alone.graph, alone.memory, board, sram_tile_bytes=alone.sram_tile_bytes)

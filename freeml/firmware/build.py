@@ -43,7 +43,7 @@ def build_firmware(made: Sources, elf: Path, toolchain: Toolchain = "auto", defi
     """Build the firmware of a compiled folder into `elf`, with the linker's map beside it (NAME.map).
 
     toolchain  "auto" takes zig, which is the same version everywhere, and GCC where zig is missing
-    defines    "NAME=VALUE" for the preprocessor: on an MSP430, what firmware/fml_board.h lists
+    defines    "NAME=VALUE" for the preprocessor, as firmware/fml_board.h lists them
     Raises BadOutput for a board without firmware, ToolMissing, ToolFailed, DoesNotFit.
     """
     memory = memory_map(made)
