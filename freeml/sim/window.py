@@ -15,11 +15,15 @@ from freeml.errors import ToolFailed
 from freeml.firmware.elf import Firmware
 from freeml.plan.protocol import WINDOW_VALID
 
+_NAMES = ("inputs", "outputs", "valid", "result")
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
     """Addresses, and bytes: of all inputs and outputs, and of the windows.
 
+    result  fml_window_result
+    report  fml_board_report
     first  which of all output bytes is the first in the window; 0 in a firmware whose window has them all
     ready  fml_window_ready; None in a firmware that has its samples from elsewhere
     """
@@ -27,6 +31,8 @@ class Window:
     inputs: int
     outputs: int
     valid: int
+    result: tuple[int, int]
+    report: int
     first: int
     ready: int | None
     inputs_bytes: int
@@ -38,14 +44,13 @@ class Window:
     def of(cls, firmware: Firmware) -> Window:
         """The windows of an ELF. Raises ToolFailed where it has none."""
         symbols = firmware.symbols
-        try:
-            inputs, outputs, valid = (symbols[f"fml_window_{name}"] for name in ("inputs", "outputs", "valid"))
-        except KeyError as error:
-            raise ToolFailed(f"not a firmware of freeml: there is no {error}", where=firmware.path.name) from error
+        inputs, outputs, valid, result = needed(firmware, *(f"fml_window_{name}" for name in _NAMES))
+        ((report, _),) = needed(firmware, "fml_board_report")
         ready, first, size = (symbols.get(f"fml_window_{name}") for name in ("ready", "outputs_first", "size"))
         whole = (inputs[1], outputs[1])
         sizes = struct.unpack("<4I", _constant(firmware.segments, size[0], 16)) if size else whole + whole
-        return cls(inputs[0], outputs[0], valid[0], first[0] if first else 0, ready[0] if ready else None, *sizes)
+        places = (inputs[0], outputs[0], valid[0], result, report)
+        return cls(*places, first[0] if first else 0, ready[0] if ready else None, *sizes)
 
     @property
     def n_pieces(self) -> int:
@@ -67,6 +72,14 @@ class Window:
             raise ToolFailed(f"the firmware shows outputs from byte {first} on, it has {self.outputs_bytes}")
         shown = window[: self.outputs_bytes - first]
         return outputs[:first] + shown + outputs[first + len(shown) :]
+
+
+def needed(firmware: Firmware, *names: str) -> list[tuple[int, int]]:
+    """Address and bytes of symbols. Raises ToolFailed where one is missing: the file is no firmware of freeml."""
+    try:
+        return [firmware.symbols[name] for name in names]
+    except KeyError as error:
+        raise ToolFailed(f"not a firmware of freeml: there is no {error}", where=firmware.path.name) from error
 
 
 def valid_word(piece: int) -> bytes:

@@ -92,12 +92,8 @@ class CortexMEngine:
         self.core: str = memory.core
         self.firmware = read_firmware(Path(elf), memory)
         self.symbols = self.firmware.symbols
-        try:
-            self._window = Window.of(self.firmware)
-            self._result = self.symbols["fml_window_result"]
-            self._report = self.symbols["fml_board_report"][0] & ~1
-        except KeyError as error:
-            raise ToolFailed(f"not a firmware of freeml: there is no {error}", where=Path(elf).name) from error
+        self._window = Window.of(self.firmware)
+        self._report = self._window.report & ~1
         self._energy = board.energy if isinstance(board, Board) else None
         self.basis = _basis(memory, self._energy is not None)
         rng = np.random.default_rng(seed)
@@ -274,7 +270,7 @@ class CortexMEngine:
 
     def result(self) -> Result:
         """The result as last reported."""
-        return Result.of(bytes(self._uc.mem_read(*self._result)))
+        return Result.of(bytes(self._uc.mem_read(*self._window.result)))
 
     # --- power and execution -----------------------------------------------------------------------------------------
 

@@ -31,7 +31,7 @@ from freeml.sim.msp430.charge import PricedEvents, charge_of
 from freeml.sim.msp430.chip import Msp430, charge_pc
 from freeml.sim.msp430.types import Counters, Limits, Stop, StopReason
 from freeml.sim.visible import visible_ram
-from freeml.sim.window import Window, valid_word
+from freeml.sim.window import Window, needed, valid_word
 
 _STATUS, _SP = 12, 1
 _CYCLES_BASIS = (
@@ -72,14 +72,10 @@ class Msp430Board:
         self.core: str = memory.core
         self.firmware = read_firmware(Path(elf), memory)
         self.symbols = self.firmware.symbols
-        try:
-            self._window = Window.of(self.firmware)
-            self._result = self.symbols["fml_window_result"]
-            self._report = self.symbols["fml_board_report"][0]
-            self._nvm = self.symbols["fml_nvm_start"][0]
-            self._nvm_bytes = self.symbols["fml_nvm_end"][0] - self._nvm
-        except KeyError as error:
-            raise ToolFailed(f"not a firmware of freeml: there is no {error}", where=Path(elf).name) from error
+        self._window = Window.of(self.firmware)
+        self._report = self._window.report
+        (self._nvm, _), (nvm_end, _) = needed(self.firmware, "fml_nvm_start", "fml_nvm_end")
+        self._nvm_bytes = nvm_end - self._nvm
         if isinstance(board, Board):
             charge = charge_of(board)
         self._charge = charge.per_event if charge else None
@@ -132,7 +128,7 @@ class Msp430Board:
 
     def result(self) -> Result:
         """The result as last reported."""
-        return Result.of(self.chip.read_memory(*self._result))
+        return Result.of(self.chip.read_memory(*self._window.result))
 
     def uart_output(self) -> bytes:
         """What the firmware sent since the last call of this function."""

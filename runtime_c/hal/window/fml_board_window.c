@@ -16,6 +16,7 @@ void fml_window_empty(void) {
     fml_window_valid.check = 0;
 }
 
+/* Two of them, as most firmware has room for everything, and bytes to spare for nothing else. */
 #if !FML_WINDOW_PIECES
 
 /* Chunks come one behind the other. The window is free once its last code is in the tile buffer: a loss before that is
