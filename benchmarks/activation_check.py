@@ -2,7 +2,7 @@
 
 A flipped bit in the arena is noticed only if each tile sums what it reads before it computes, and what it writes behind
 it. A sum is of what one tile wrote: so bytes read are counted in whole tiles of the layer that wrote them, those of the
-capture as they are (plan/reads.py says which bytes a tile reads). A byte takes what the cheapest loop takes that sees
+capture as they are (kernels/reads.py says which bytes that is). A byte takes what the cheapest loop takes that sees
 one flipped bit, words added eight in a row, built by the firmware's compiler and run on the board's emulator from the
 memory that tiles read and that they write; `move` is the same for one store a word, the least that a CRC peripheral
 asks for. Shares are of the cycles of an emulated inference, and the least: calls are not in them, nor where each of the
@@ -23,10 +23,10 @@ from freeml import CompileOptions, CompileResult, compile_model
 from freeml.errors import DoesNotFit
 from freeml.firmware.build import Toolchain
 from freeml.ir.ops import Concat, Reshape
+from freeml.kernels.table import kernel_of
 from freeml.output.folder import Output, read_output
-from freeml.plan.energy_work import kernel_calls
+from freeml.plan.calls import kernel_calls
 from freeml.plan.protocol import PARTIAL_BYTES
-from freeml.plan.reads import part_read, reads
 from freeml.profile import measure_steps, random_codes
 from freeml.sim.engine import Engine
 from freeml.sim.on_board import start_engine
@@ -120,10 +120,10 @@ def spans(made: CompileResult) -> Iterator[tuple[str, int, int]]:
     for call, layer in zip(kernel_calls(made.graph, made.plan), made.tiles.layers, strict=True):
         for tile in layer.tiles():
             if layer.parts == 1:
-                for read in reads(made.graph, call.op, call.operand):
+                for read in kernel_of(call.op).reads(made.graph, call.op, call.operand):
                     yield (read.value, *read.span(tile.first, tile.n))
                 continue
-            read = part_read(made.graph, call.op)
+            read = kernel_of(call.op).part_read(made.graph, call.op)
             at, to = read.span(tile.first, 1)
             if not read.extent_bytes:  # products are bytes
                 at = tile.first // read.group_units * read.step_bytes + tile.mac_first

@@ -19,10 +19,11 @@ from freeml.board.cost_table import CostTable, LayerCost, StepCost
 from freeml.errors import BadBoard, BadData, ToolFailed
 from freeml.firmware.build import Toolchain
 from freeml.ir.graph import Graph
+from freeml.kernels.kernel import KernelCall
 from freeml.output.folder import Output, Sources, write_folder
 from freeml.pipeline import c_files
+from freeml.plan.calls import kernel_calls
 from freeml.plan.energy import StepCosts, budget_of
-from freeml.plan.energy_work import KernelCall, kernel_calls
 from freeml.plan.measured import COLD_START, PARTS, MeasuredPrices, capture_key, publish_key, report_key, signature
 from freeml.plan.memory import MemoryPlan
 from freeml.plan.protocol import FIXED_STEPS, MAX_WORD_TILES

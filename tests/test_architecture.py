@@ -34,7 +34,6 @@ MOST_LINES = 400
 # Longer than that, and why for now.
 LONG = {
     "benchmarks/cycles/design.py": "one table of networks that reach every loop of every kernel",
-    "freeml/plan/kernel_work.py": "loops of every kernel, to be split by family of kernels",
     "freeml/plan/tiles.py": "tiles, commit words and fixed steps, until the types of steps are a module",
     "freeml/sim/cortexm/engine.py": "the emulated Cortex-M behind the whole interface of an engine",
     "runtime_c/test/crash_closure.c": "the explorer of states, until steps are data",
@@ -158,6 +157,17 @@ def test_an_import_of_a_lower_row_would_be_seen(monkeypatch: pytest.MonkeyPatch)
         "freeml.plan.cost",
         "freeml.passes.rewrite",
     ]
+
+
+# They check what kernels/ says of kernels, or say themselves what ops mean.
+SECOND_OPINIONS = sorted(
+    [*PACKAGE.glob("ir/*.py"), *PACKAGE.glob("plan/verify*.py"), PACKAGE / "quantize" / "lower.py"],
+)
+
+
+@pytest.mark.parametrize("path", SECOND_OPINIONS, ids=place)
+def test_second_opinions_know_nothing_of_the_kernels(path: Path) -> None:
+    assert [item.name for item in imports(path) if item.name.startswith("freeml.kernels")] == []
 
 
 def circle(graph: Mapping[str, Iterable[str]]) -> list[str]:

@@ -126,7 +126,7 @@ def text_of(variant: str, made: Sequence[Table]) -> str:
     """The file of a variant."""
     lines = [
         f"# Cycles of the {variant} kernels: the most that a call takes is the sum of what it does (KERNEL.COUNT of",
-        "# freeml/plan/kernel_work.py) times these prices. Made by `python -m benchmarks.cycles`; do not edit.",
+        "# freeml/kernels) times these prices. Made by `python -m benchmarks.cycles`; do not edit.",
         f'sources = "{sources_digest(variant)}"',
     ]
     for table in made:

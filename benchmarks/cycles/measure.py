@@ -11,15 +11,18 @@ import numpy as np
 
 from benchmarks.cycles.design import INPUT_BYTES, Design
 from freeml.board.board import Board
-from freeml.codegen.layers import layer_of
 from freeml.firmware.build import Toolchain
 from freeml.ir.int_ops import DenseI8
+from freeml.kernels.kernel import KernelCall
+from freeml.kernels.reads import Ints
+from freeml.kernels.table import kernel_of
+from freeml.kernels.variants import VARIANTS
 from freeml.output.folder import Sources, write_folder
 from freeml.pipeline import c_files
+from freeml.plan.calls import kernel_calls
 from freeml.plan.energy import ONE_WORD, TWO_SLOTS
-from freeml.plan.energy_work import KernelCall, Work, kernel_calls, part_work, work
+from freeml.plan.energy_work import Work, part_work, work
 from freeml.plan.memory import MemoryPlan, plan_memory
-from freeml.plan.reads import Ints
 from freeml.plan.tiles import Cut, LayerTiles, TilePlan, recut_tiles
 from freeml.plan.verify_tiles import verify_tiles
 from freeml.sim.engine import Engine, Taken
@@ -135,7 +138,7 @@ def _symbol(design: Design, call: KernelCall, layer: LayerTiles, board: Board) -
     """The function that computes a tile of a layer."""
     if layer.parts > 1:
         return "fml_dense_part_i8" if isinstance(call.op, DenseI8) else "fml_conv_part_i8"
-    return layer_of(design.graph, call.op, call.operand, board.kernels).kernel
+    return kernel_of(call.op).layer(design.graph, call.op, call.operand, VARIANTS[board.kernels]).kernel
 
 
 def _steps(engine: Engine, codes: bytes, tiles: TilePlan, kernels: list[str]) -> Iterator[tuple[int, Taken, Taken]]:

@@ -1,6 +1,6 @@
 """Cycles of the kernels of a variant: runtime_c/kernels/<variant>/cycles.toml, made by `python -m benchmarks.cycles`.
 
-A call of a kernel takes at most the sum of what it does (plan/kernel_work.py counts it) times the table's prices, the
+A call of a kernel takes at most the sum of what it does (freeml/kernels counts it) times the table's prices, the
 least that lie above every call that was profiled on the emulator. There is a table for each compiler and, where a core
 waits for its memory, for each number of wait states. A table is of certain sources and of a certain version of its
 compiler: anything else is priced by the worst of the variant's tables, a good deal more, and says so.
@@ -34,7 +34,7 @@ _HEADERS = ("conv_pool", "far", "kernels", "lanes", "largest", "requant", "walk"
 
 
 class CompilerCycles(Strict):
-    """Of one compiler: by kernel, by what kernel_work.py counts, in cycles; what costs nothing is left out.
+    """Of one compiler: by kernel, by what freeml/kernels counts, in cycles; what costs nothing is left out.
 
     version      what the compiler says of itself
     wait_states  of the memory that code and constants lie in

@@ -11,17 +11,19 @@ import numpy as np
 
 from freeml.board.memory import MemoryMap
 from freeml.codegen.far import SLICE_BYTES, FarLayout
-from freeml.codegen.layers import Layer, called_kernels, layer_of
 from freeml.codegen.names import Names
-from freeml.codegen.program import Descriptor, LayerEntry, PortTable, Program, Result, Slice, Table
+from freeml.codegen.program import Descriptor, EmittedTable, LayerEntry, PortTable, Program, Result, Slice
 from freeml.ir.decision import decide, threshold_code
 from freeml.ir.graph import Graph
 from freeml.ir.ops import Concat, Op
 from freeml.ir.text import digest
 from freeml.ir.types import Array, Const, DType, Port
+from freeml.kernels.layer import Layer
+from freeml.kernels.reads import Read
+from freeml.kernels.table import kernel_of
+from freeml.kernels.variants import VARIANTS, Variant
 from freeml.plan.memory import MemoryPlan
 from freeml.plan.protocol import ARENA
-from freeml.plan.reads import Read, part_read, reads
 from freeml.plan.tiles import LayerTiles, TilePlan
 
 _ROW_ELEMS = 24
@@ -46,7 +48,7 @@ def generate(
     judged   whether to raise DoesNotFit where an MSP430 board cannot hold weights and constants
     """
     far = FarLayout(memory) if memory and memory.family.has_far_memory else None
-    emitter = _Emitter(graph, plan, kernels, far, tiles.is_staged)
+    emitter = _Emitter(graph, plan, VARIANTS[kernels], far, tiles.is_staged)
     for layer in tiles.layers:
         emitter.add(layer)
     if far and judged:
@@ -104,21 +106,22 @@ def _digest(graph: Graph, plan: MemoryPlan, tiles: TilePlan) -> tuple[str, str]:
 class _Emitter:
     graph: Graph
     plan: MemoryPlan
-    variant: str
+    variant: Variant
     far: FarLayout | None
     is_staged: bool
     names: Names = field(default_factory=Names)
-    tables: list[Table] = field(default_factory=list)
+    tables: list[EmittedTable] = field(default_factory=list)
     descriptors: list[Descriptor] = field(default_factory=list)
     layers: list[LayerEntry] = field(default_factory=list)
     reads: list[tuple[tuple[str, ...], ...]] = field(default_factory=list)
     kernels: set[str] = field(default_factory=set)
     scratch_bytes: int = 0
-    _by_content: dict[tuple[str, bool, bool], Table] = field(default_factory=dict)
+    _by_content: dict[tuple[str, bool, bool], EmittedTable] = field(default_factory=dict)
 
     def add(self, tiles: LayerTiles) -> None:
         op = self.graph.producers[tiles.value]
-        layer = layer_of(self.graph, op, tiles.operand, self.variant)
+        kernel = kernel_of(op)
+        layer = kernel.layer(self.graph, op, tiles.operand, self.variant)
         base = self.names.unique(op.output, stem="layer")
         filled = {key: self._table(f"{base}_{key}", key, layer, op) for key in layer.tables}
         filled |= self._operands(op, tiles)
@@ -129,7 +132,8 @@ class _Emitter:
             finish = f"fml_{layer.part}_finish_i8({filled['d']}, element, acc)"
             self.kernels.add(f"fml_{layer.part}_part_i8")
         if self.is_staged:
-            read = reads(self.graph, op, tiles.operand) if tiles.parts == 1 else (part_read(self.graph, op),)
+            is_whole = tiles.parts == 1
+            read = kernel.reads(self.graph, op, tiles.operand) if is_whole else (kernel.part_read(self.graph, op),)
             self.reads.append((self._read_fields(read, 0), self._read_fields(read, 1)))
         self.layers.append(
             LayerEntry(
@@ -142,7 +146,7 @@ class _Emitter:
             )
         )
         if tiles.parts == 1:
-            self.kernels |= {layer.kernel, *called_kernels(layer.kernel, self.variant)}
+            self.kernels |= {layer.kernel, *self.variant.called_by(layer.kernel)}
             self.scratch_bytes = max(self.scratch_bytes, layer.scratch_bytes)
 
     def _fields(self, tiles: LayerTiles) -> tuple[tuple[str, str], ...]:
@@ -192,28 +196,27 @@ class _Emitter:
 
     def _table(self, name: str, key: str, layer: Layer, op: Op) -> str:
         """Emit a table unless one like it is there; returns the C expression that names it."""
-        const = Const(layer.tables[key])
-        is_far = self.far is not None and any(
-            name in (".w", ".conv.w") and value == f"@{key}" for name, value in layer.fields
-        )
-        content = (const.digest, is_far, key in layer.aligned)
+        table = layer.tables[key]
+        const = Const(table.array)
+        is_far = self.far is not None and table.far
+        content = (const.digest, is_far, table.aligned)
         if content not in self._by_content:
             full = f"{self.graph.name}_{self.names.unique(name, stem='layer')}"
             address = self.far.place(const.size_bytes) if self.far and is_far else 0
-            table = Table(
+            emitted = EmittedTable(
                 c_type=_C_TYPES[const.dtype],
                 name=full,
                 n_elems=const.array.size,
                 n_bytes=const.size_bytes,
                 comment=comment_text(f"{list(const.array.shape)} of {op.loc}"),
                 rows=() if is_far else _rows(const.array),
-                aligned=key in layer.aligned,
+                aligned=table.aligned,
                 address=address,
                 region=self.far.region_of(address) if self.far and is_far else "",
                 slices=_slices(const.array) if is_far else (),
             )
-            self.tables.append(table)
-            self._by_content[content] = table
+            self.tables.append(emitted)
+            self._by_content[content] = emitted
         known = self._by_content[content]
         return known.name
 

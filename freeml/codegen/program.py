@@ -15,7 +15,7 @@ class Slice:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class EmittedTable:
     """A constant array. `rows` are lines of comma-separated numbers; an aligned one begins at a multiple of 4.
 
     address  of weights of an MSP430, as planned for a firmware without other models: the linker decides (fml_tables.h).
@@ -98,7 +98,7 @@ class Program:
     name: str
     macro: str
     header: tuple[str, ...]
-    tables: tuple[Table, ...]
+    tables: tuple[EmittedTable, ...]
     descriptors: tuple[Descriptor, ...]
     layers: tuple[LayerEntry, ...]
     inputs: tuple[PortTable, ...]
@@ -118,12 +118,12 @@ class Program:
     stage_bytes: int
 
     @property
-    def near_tables(self) -> tuple[Table, ...]:
+    def near_tables(self) -> tuple[EmittedTable, ...]:
         """Tables that the linker places."""
         return tuple(table for table in self.tables if not table.address)
 
     @property
-    def far_tables(self) -> tuple[Table, ...]:
+    def far_tables(self) -> tuple[EmittedTable, ...]:
         """Tables with an address of their own, by rising address."""
         return tuple(sorted((table for table in self.tables if table.address), key=lambda table: table.address))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from types import MappingProxyType
@@ -11,8 +11,8 @@ from freeml.ir.graph import Graph
 from freeml.ir.int_ops import AddI8, ConvI8, ConvPoolI8, DenseI8, MulI8
 from freeml.ir.ops import Binary, Conv, Dense, Op, Reshape
 from freeml.ir.windows import divisors
-
-POOL_ROW_BYTES = 256  # what a convolution before a pool computes in one call, where a single window takes no more
+from freeml.kernels.table import KERNELS
+from freeml.kernels.variants import VARIANTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,67 +88,9 @@ def op_cost(op: Op, graph: Graph, kernels: str = "portable") -> OpCost:
 
 
 def scratch_bytes(op: Op, graph: Graph, kernels: str = "portable") -> int:
-    """Working memory of the kernel that codegen picks for an op.
-
-    Only fml_conv_i8 needs any, as its file says. Pointwise and depthwise need none. Before a pool there is a row of
-    outputs behind it.
-    """
-    if isinstance(op, ConvPoolI8):
-        row = pool_run(op, graph) * op.pool.kernel[1] * graph.types[op.output].shape[2]
-        return scratch_bytes(op.conv(), graph, kernels) + row
-    if not isinstance(op, ConvI8) or conv_kernel(op, graph, kernels) != "fml_conv_i8":
-        return 0
-    channels = graph.types[op.inputs[0]].shape[2] // op.groups
-    return conv_scratch_bytes(prod(op.window.kernel), channels, kernels)
-
-
-def conv_scratch_bytes(taps: int, channels: int, kernels: str = "portable") -> int:
-    """Scratch of fml_conv_i8 of a variant for a window of so many taps over the channels of one group."""
-    return _CONV_SCRATCH.get(kernels, _one_column)(taps, channels)
-
-
-def pool_run(op: ConvPoolI8, graph: Graph) -> int:
-    """Pooled pixels whose part of a row the convolution computes in one call; several only where windows touch."""
-    _, out_w, channels = graph.types[op.output].shape
-    if op.pool.stride[1] != op.pool.kernel[1]:
-        return 1
-    return max(1, min(out_w, POOL_ROW_BYTES // (op.pool.kernel[1] * channels)))
-
-
-def conv_kernel(op: ConvI8 | ConvPoolI8, graph: Graph, kernels: str = "portable") -> str:
-    """The kernel of a folder of runtime_c/kernels that computes a convolution."""
-    if is_depthwise(op, graph):
-        return "fml_depthwise_i8"
-    return "fml_pointwise_i8" if is_pointwise(op) and kernels not in _NO_POINTWISE else "fml_conv_i8"
-
-
-def _one_column(taps: int, channels: int) -> int:
-    """FML_CONV_SCRATCH_BYTES of fml_kernels.h."""
-    return taps * channels
-
-
-def _two_columns_of_halves(taps: int, channels: int) -> int:
-    """armv7em: columns of two pixels in 16 bits, filled up to a multiple of 4 products; the bytes of one where runs of
-    taps are not whole words."""
-    row_bytes = -(-taps * channels // 4) * 4
-    return row_bytes * (4 if channels % 4 == 0 else 5)
-
-
-# Scratch of fml_conv_i8, where a variant differs from the portable kernel.
-_CONV_SCRATCH: Mapping[str, Callable[[int, int], int]] = {"armv7em": _two_columns_of_halves}
-# Variants whose fml_conv_i8 is the best pointwise kernel, too: a shared column is worth its copy.
-_NO_POINTWISE = ("armv7em",)
-
-
-def is_pointwise(op: ConvI8 | ConvPoolI8) -> bool:
-    """Whether fml_pointwise_i8 can compute a convolution: 1 x 1, stride 1, no padding, one group."""
-    window = op.window
-    return window.kernel == (1, 1) and window.stride == (1, 1) and not any(window.pad) and op.groups == 1
-
-
-def is_depthwise(op: ConvI8 | ConvPoolI8, graph: Graph) -> bool:
-    """Whether fml_depthwise_i8 can compute a convolution: a group for each of several input channels."""
-    return op.groups > 1 and op.groups == graph.type_of(op.inputs[0]).shape[2]
+    """Working memory of the kernel of an op, whatever its tiles; 0 for a float op."""
+    kernel = KERNELS.get(type(op))
+    return kernel.scratch_bytes(graph, op, VARIANTS[kernels]) if kernel else 0
 
 
 def _macs(op: Op, graph: Graph) -> int:

@@ -1,4 +1,4 @@
-"""What a step does, counted: its kernel's loops (kernel_work.py), and bytes from and to NVM.
+"""What a step does, counted: its kernel's loops (freeml/kernels), and bytes from and to NVM.
 
 Counts are worst cases over all tiles of n units that start at a multiple of n: every tap inside the input, no cache hit
 on the bytes of a value, and as many window positions as a tile can touch. The kernels' cycles.toml and a board's file
@@ -7,93 +7,18 @@ price them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import prod
 
 import numpy as np
 
 from freeml.ir.graph import Graph
-from freeml.ir.int_ops import AddI8, AvgPoolI8, ConvI8, ConvPoolI8, DenseI8, MaxPoolI8, MulI8, SoftmaxI8
-from freeml.ir.ops import ArgMax, Concat, Op, Reshape
-from freeml.plan.cost import is_depthwise, is_pointwise
-from freeml.plan.kernel_work import kernel_counts, part_counts
-from freeml.plan.memory import MemoryPlan
+from freeml.kernels.kernel import KernelCall
+from freeml.kernels.reads import ALIGN_BYTES, Ints, aligned
+from freeml.kernels.table import kernel_of
+from freeml.kernels.variants import VARIANTS
+from freeml.kernels.work import REQUANT_BYTES
 from freeml.plan.protocol import CHUNK_BYTES, PARTIAL_BYTES, RECORD_BYTES
-from freeml.plan.reads import ALIGN_BYTES, Ints, aligned, part_read, reads, touched
-
-_REQUANT_BYTES = 7  # bias, mult and shift of one output
-
-
-@dataclass(frozen=True, slots=True)
-class KernelCall:
-    """One kernel call of a graph: an op, or the copy of one input of a Concat.
-
-    op, operand        the op; which input of a Concat is copied, 0 elsewhere
-    n_units            output units
-    unit_bytes         of one unit
-    unit_stride_bytes  from one unit to the next in the arena
-    offset_bytes       of unit 0 in the arena
-    macs               products of one unit of a convolution, pooled or not, or of a dense layer, else 0
-    has_parts          whether a kernel can compute one unit's products in parts
-    is_even            whether its first operand lies at an even address
-    """
-
-    op: Op
-    operand: int
-    n_units: int
-    unit_bytes: int
-    unit_stride_bytes: int
-    offset_bytes: int
-    macs: int
-    has_parts: bool
-    is_even: bool = False
-
-
-def kernel_calls(graph: Graph, plan: MemoryPlan) -> Iterator[KernelCall]:
-    """The calls of a graph in execution order. A Reshape has none, nor has a Concat for an input placed in it."""
-    for op in graph.ops:
-        if isinstance(op, Reshape) and op.inputs[0] in graph.types:
-            continue
-        if isinstance(op, Concat):
-            yield from _copies(graph, plan, op)
-            continue
-        out = graph.types[op.output]
-        unit = _unit_elems(op, out.shape) * out.dtype.size_bytes
-        macs = _products(graph, op)
-        has_parts = isinstance(op, DenseI8) or (isinstance(op, ConvI8) and not is_depthwise(op, graph))
-        at = plan.offset_bytes[op.output]
-        is_even = plan.offset_bytes[op.inputs[0]] % 2 == 0
-        yield KernelCall(op, 0, out.size_bytes // unit, unit, unit, at, macs, has_parts and macs > 1, is_even)
-
-
-def _copies(graph: Graph, plan: MemoryPlan, op: Concat) -> Iterator[KernelCall]:
-    out = graph.types[op.output]
-    rows, stride = prod(out.shape[: op.axis]), prod(out.shape[op.axis :]) * out.dtype.size_bytes
-    at = plan.offset_bytes[op.output]
-    for operand, name in enumerate(op.inputs):
-        type_ = graph.type_of(name)
-        row = prod(type_.shape[op.axis :]) * type_.dtype.size_bytes
-        if plan.placed.get(name) != (op.output, at - plan.offset_bytes[op.output]):
-            yield KernelCall(op, operand, rows, row, stride, at, 0, False)
-        at += row
-
-
-def _unit_elems(op: Op, shape: tuple[int, ...]) -> int:
-    """Elements of one unit: fml_kernels.h says what the unit of each kernel is."""
-    match op:
-        case SoftmaxI8():
-            return shape[-1]
-    return 1
-
-
-def _products(graph: Graph, op: Op) -> int:
-    match op:
-        case ConvI8() | DenseI8():
-            return prod(graph.type_of(op.inputs[1]).shape[1:])
-        case ConvPoolI8():
-            return prod(op.pool.kernel) * prod(graph.type_of(op.inputs[1]).shape[1:])
-    return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +51,11 @@ def work(graph: Graph, call: KernelCall, n: Ints, kernels: str = "portable") -> 
     """Work of tiles of n units each, done by a variant of the kernels."""
     n = np.asarray(n, dtype=np.int64)
     one = np.ones_like(n)
-    counts = kernel_counts(graph, call.op, call.unit_bytes, call.n_units, n, kernels, even=call.is_even)
-    staged = [read.most_bytes(n, call.n_units) for read in reads(graph, call.op, call.operand)]
-    values, constants = _read_bytes(graph, call, n)
+    kernel = kernel_of(call.op)
+    staged = [read.most_bytes(n, call.n_units) for read in kernel.reads(graph, call.op, call.operand)]
+    values, constants = kernel.read_bytes(graph, call.op, call, n)
     return Work(
-        counts=counts,
+        counts=kernel.counts(graph, call.op, call, n, VARIANTS[kernels]),
         value_read_bytes=values,
         const_read_bytes=constants,
         stage_bytes=sum(staged, 0 * n),
@@ -149,12 +74,13 @@ def part_work(graph: Graph, call: KernelCall, macs: Ints) -> Work:
     """
     macs = np.asarray(macs, dtype=np.int64)
     one = np.ones_like(macs)
-    read = part_read(graph, call.op)
+    kernel = kernel_of(call.op)
+    read = kernel.part_read(graph, call.op)
     stage = read.most_bytes(one, call.n_units) if read.extent_bytes else macs
     return Work(
-        counts=part_counts(graph, call.op, macs),
+        counts=kernel.part_counts(graph, call.op, macs),
         value_read_bytes=macs + PARTIAL_BYTES,
-        const_read_bytes=macs + _REQUANT_BYTES,
+        const_read_bytes=macs + REQUANT_BYTES,
         stage_bytes=stage + PARTIAL_BYTES,
         stage_transfers=2 * one,
         stage_room_bytes=aligned(stage),
@@ -209,28 +135,3 @@ def capture_work(input_bytes: Sequence[int], buffer_bytes: int) -> Work:
 
 def _transfers(n_bytes: Ints) -> Ints:
     return -(-n_bytes // CHUNK_BYTES)
-
-
-def _read_bytes(graph: Graph, call: KernelCall, n: Ints) -> tuple[Ints, Ints]:
-    """Bytes of values, and of constants, that a kernel reads for n units."""
-    op, none = call.op, 0 * n
-    match op:
-        case ConvI8() | ConvPoolI8():
-            outputs = prod(op.pool.kernel) if isinstance(op, ConvPoolI8) else 1
-            constants = n * (call.macs + outputs * _REQUANT_BYTES)
-            if is_pointwise(op) or is_depthwise(op, graph):
-                return n * call.macs, constants
-            group = graph.types[op.output].shape[2] // op.groups
-            return touched(n, group, call.n_units // group) * call.macs, constants
-        case DenseI8():
-            return n * call.macs, n * (call.macs + _REQUANT_BYTES)
-        case MaxPoolI8() | AvgPoolI8():
-            return n * prod(op.window.kernel), none if isinstance(op, MaxPoolI8) else 3 * n
-        case AddI8() | MulI8():
-            n_constants = sum(name in graph.consts for name in op.inputs)
-            return (len(op.inputs) - n_constants) * n, n_constants * n
-        case SoftmaxI8():
-            return 3 * n * call.unit_bytes, 4 * n * call.unit_bytes
-        case ArgMax():
-            return 2 * n * graph.types[op.inputs[0]].shape[-1], none
-    return n * call.unit_bytes, n  # copies, tables: each byte once

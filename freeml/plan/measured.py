@@ -7,9 +7,9 @@ import numpy as np
 from freeml.board.board import Board
 from freeml.board.cost_table import CostTable, LayerCost, StepCost
 from freeml.ir.graph import Graph
+from freeml.kernels.kernel import KernelCall
+from freeml.kernels.reads import Ints
 from freeml.plan.energy import Floats, StepCosts, TileCost
-from freeml.plan.energy_work import KernelCall
-from freeml.plan.reads import Ints
 
 PARTS = " in parts"
 COLD_START = "cold start"

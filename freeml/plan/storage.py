@@ -7,7 +7,7 @@ takeover   an op writes its output over an operand that it reads for the last ti
 placement  a value is produced where a concatenation along the outermost axis of memory would copy it to.
 
 Both fix the offset of one storage against another, so storages form rigid groups; packing moves groups as wholes.
-Why an op may run in place is said at `in_place_operands`, and derived again by verify.py.
+Why an op may run in place is said by its kernel (freeml/kernels), and derived again by verify.py.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from math import prod
 
 from freeml.ir.graph import Graph
-from freeml.ir.int_ops import AddI8, LutI8, MaxPoolI8, MulI8, SoftmaxI8
 from freeml.ir.ops import Concat, Op, Reshape
+from freeml.kernels.table import KERNELS
 from freeml.plan.lifetime import BEFORE, lifetimes
 
 
@@ -100,28 +100,9 @@ def alias_roots(graph: Graph) -> dict[str, str]:
 
 
 def in_place_operands(graph: Graph, op: Op) -> tuple[str, ...]:
-    """Operands whose bytes the kernel of `op` may overwrite with its output, if nobody reads them afterwards.
-
-    LutI8            element i is read before it is written, and not again.
-    SoftmaxI8        a row is read before it is written: each element twice, the second time when it is written.
-    AddI8, MulI8     as LutI8 for an operand that is not broadcast. As many elements as the output means that.
-    MaxPoolI8        without padding at the top and the left. Kernels write pixel i = oy * OW + ox after all reads of
-                     pixels before it, and the first pixel that window i reads is f(i) = oy * sh * W + ox * sw.
-                     f(i) >= i, because sh, sw >= 1, and OW <= W as every window begins inside the input. Hence pixels
-                     > i only read positions > i, which are not written yet. Within a pixel, channel c is written
-                     after its own taps are read, and channels > c are read at higher addresses, as f(i) >= i.
-    Everything else reads what it has written over: convolutions, padding, transposes, averages with a wide divisor.
-    """
-    out = graph.types[op.output]
-    match op:
-        case LutI8() | SoftmaxI8():
-            names = op.inputs[:1]
-        case AddI8() | MulI8():
-            names = tuple(name for name in op.inputs if graph.type_of(name).n_elems == out.n_elems)
-        case MaxPoolI8():
-            names = op.inputs[:1] if op.window.pad[:2] == (0, 0) else ()
-        case _:
-            names = ()
+    """Operands whose bytes the kernel of `op` may overwrite with its output, if nobody reads them afterwards."""
+    kernel = KERNELS.get(type(op))
+    names = kernel.in_place_operands(graph, op) if kernel else ()
     return tuple(dict.fromkeys(name for name in names if name in graph.types))
 
 

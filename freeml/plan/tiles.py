@@ -24,18 +24,12 @@ from freeml.board.board import Board
 from freeml.errors import DoesNotFit
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import ConvPoolI8
+from freeml.kernels.kernel import KernelCall
+from freeml.kernels.reads import Ints, aligned
+from freeml.plan.calls import kernel_calls
 from freeml.plan.cost import costs
 from freeml.plan.energy import ONE_WORD, TWO_SLOTS, Budget, CostModel, StepCosts, TileCost, budget_of
-from freeml.plan.energy_work import (
-    KernelCall,
-    Work,
-    capture_work,
-    fixed_work,
-    kernel_calls,
-    part_work,
-    report_work,
-    work,
-)
+from freeml.plan.energy_work import Work, capture_work, fixed_work, part_work, report_work, work
 from freeml.plan.measured import COLD_START, MeasuredPrices, capture_key, publish_key, report_key
 from freeml.plan.memory import MemoryPlan
 from freeml.plan.protocol import (
@@ -47,7 +41,6 @@ from freeml.plan.protocol import (
     PARTIAL_BYTES,
     RECORD_BYTES,
 )
-from freeml.plan.reads import Ints, aligned
 from freeml.plan.windows import Windows
 
 # fml_nvm_cold_start: identity twice, two results, two empty commit slots; the commit is extra.

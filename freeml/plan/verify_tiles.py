@@ -1,8 +1,8 @@
 """The verifier of tile plans: replays every tile against the memory plan, byte by byte.
 
-It shares with the planner what a range of units reads (plan/reads.py, for rule 4) and where the tiles of a layer begin
-(LayerTiles.tiles), and nothing else of its code. That reads.py is right is no rule here but a test: what kernels touch
-is found by taking memory away from them (tests/kernels/test_spans.py).
+It shares with the planner where the tiles of a layer begin (LayerTiles.tiles), and nothing else of its code. What a
+range of units reads, for rule 4, it derives itself (verify_reads.py); what kernels touch is found by taking memory away
+from them (tests/kernels/test_spans.py).
 
 A tile may be run any number of times, by itself or after a part of itself, if it reads nothing that it writes; and the
 inference is right if each tile reads only values that are complete. Three rules say so:
@@ -32,8 +32,8 @@ from freeml.ir.int_ops import ConvI8, ConvPoolI8, DenseI8, SoftmaxI8
 from freeml.ir.ops import Concat, Op, Reshape
 from freeml.plan.memory import MemoryPlan
 from freeml.plan.protocol import publish_step
-from freeml.plan.reads import part_read, reads
 from freeml.plan.tiles import LayerTiles, TilePlan
+from freeml.plan.verify_reads import copied_bytes
 
 _Labels = npt.NDArray[np.int64]
 
@@ -162,10 +162,8 @@ def _check_stage(graph: Graph, op: Op, layer: LayerTiles, is_staged: bool, where
     if not is_staged:
         _rule(layer.stage_bytes == 0, where, f"{layer.stage_bytes} bytes for inputs that nobody copies")
         return
-    found = (part_read(graph, op),) if layer.parts > 1 else reads(graph, op, layer.operand)
     for tile in layer.tiles():
-        spans = [read.span(tile.first, tile.n) if read.extent_bytes else (0, tile.mac_n) for read in found]
-        needed = sum(-(-(end - begin) // 4) * 4 for begin, end in spans)
+        needed = sum(-(-n_bytes // 4) * 4 for n_bytes in copied_bytes(graph, op, layer, tile))
         room = f"{layer.stage_bytes} bytes for inputs of a tile that takes {needed}"
         _rule(needed <= layer.stage_bytes, where, room)
 

@@ -49,7 +49,7 @@ typedef struct {
 } fml_conv_t;
 
 /* Bytes of scratch of the portable fml_conv_i8: one column, the taps of one pixel and one group. At most 65535. That of a
- * variant is in freeml/plan/cost.py, and the order of its weights w in freeml/codegen/packing.py. */
+ * variant, and the order of its weights w, are in freeml/kernels/variants.py. */
 #define FML_CONV_SCRATCH_BYTES(k_h, k_w, in_c, groups) \
     ((size_t)(k_h) * (size_t)(k_w) * ((size_t)(in_c) / (size_t)(groups)))
 

@@ -19,13 +19,15 @@ from plan_graphs import int8_graphs
 
 from freeml.board.board import load_board
 from freeml.codegen.generate import comment_text
-from freeml.codegen.layers import layer_of, merged_axes
 from freeml.codegen.names import Names, identifier
 from freeml.errors import BadOutput, DoesNotFit, ToolFailed, UnsupportedOp
 from freeml.firmware.toolchain import find_host_compiler, find_zig
 from freeml.ir import decision
 from freeml.ir.decision import lasting
 from freeml.ir.graph import Graph
+from freeml.kernels.layer import merged_axes
+from freeml.kernels.table import kernel_of
+from freeml.kernels.variants import VARIANTS
 from freeml.output.folder import MANIFEST, check_target, write_folder
 from freeml.passes.pipeline import run_passes
 from freeml.plan.whole import plan_whole
@@ -203,7 +205,7 @@ def test_sizes_beyond_the_kernels_counters_are_refused_with_the_node(kind: str) 
     more = {"dense": (1,), "add": (x,)}.get(kind, ())
     graph = b.graph(getattr(b, kind)(x, *more))
     with pytest.raises(UnsupportedOp, match="65535") as caught:
-        layer_of(graph, graph.ops[-1])
+        kernel_of(graph.ops[-1]).layer(graph, graph.ops[-1], 0, VARIANTS["portable"])
     assert caught.value.where.startswith("/")
 
 

@@ -13,10 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from freeml.codegen.emit import kernel_file
-from freeml.codegen.layers import called_kernels
-from freeml.codegen.packing import pack_weights
 from freeml.ir.ops import Op
-from freeml.plan.cost import conv_scratch_bytes
+from freeml.kernels.packing import packed
+from freeml.kernels.variants import VARIANTS as KNOWN
 
 RUNTIME = Path(__file__).resolve().parents[2] / "runtime_c"
 INCLUDE = RUNTIME / "include"
@@ -125,7 +124,7 @@ def own_kernels(variant: str) -> list[str]:
     headers = {path.name for path in folder.glob("*.h")}
     found = []
     for path in SOURCES:
-        files = [kernel_file(name, variant) for name in (path.stem, *called_kernels(path.stem, variant))]
+        files = [kernel_file(name, variant) for name in (path.stem, *KNOWN[variant].called_by(path.stem))]
         own = any(file.parent == folder or any(f'"{h}"' in file.read_text() for h in headers) for file in files)
         if own and path not in PARTS:
             found.append(path.stem)
@@ -140,10 +139,10 @@ def for_variant(case: Case, variant: str) -> Case:
     scratch = case.scratch_bytes
     if case.kernel in ("fml_conv_i8", "fml_conv_pool_i8"):
         before = fields.get("conv_scratch_bytes", scratch) or 0
-        own = conv_scratch_bytes(weight.shape[1] * weight.shape[2], weight.shape[3], variant)
+        own = KNOWN[variant].conv_scratch(weight.shape[1] * weight.shape[2], weight.shape[3])
         scratch = (scratch or 0) - before + own
         fields = {**fields, "conv_scratch_bytes": own} if case.kernel == "fml_conv_pool_i8" else fields
-    consts = {**case.consts, "w": pack_weights(variant, weight, groups)}
+    consts = {**case.consts, "w": packed(KNOWN[variant].rows, weight, groups)}
     return replace(case, consts=consts, fields=fields, scratch_bytes=scratch, alive=[])
 
 

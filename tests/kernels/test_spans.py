@@ -1,6 +1,6 @@
 """What the planner says that units read is what the kernels read: found by taking memory away from them.
 
-freeml/plan/reads.py is believed by the planner, by its verifier and by the runtime's table. Nothing of it is used here
+freeml/kernels/reads.py is believed by the planner and by the runtime's table. Nothing of it is used here
 to find out what a kernel touches: an operand lies against a page that faults, and moves until the kernel does.
 """
 
@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from freeml.ir.graph import Graph, Stage
 from freeml.ir.ops import ArgMax, Op
 from freeml.ir.types import DType, TensorType
-from freeml.plan.reads import Read, part_read, reads
+from freeml.kernels.reads import Read
+from freeml.kernels.table import kernel_of
 
 from .cases import GENERATORS, cases_of
 from .choices import Drawn, Seeded, splits
@@ -53,7 +54,7 @@ def as_graph(case: Case) -> tuple[Graph, Op]:
 
 def claims(case: Case) -> tuple[Read, ...]:
     graph, op = as_graph(case)
-    return reads(graph, op, 0)
+    return kernel_of(op).reads(graph, op, 0)
 
 
 def tiles_of(case: Case, data: Any) -> list[tuple[int, int]]:
@@ -122,7 +123,7 @@ def test_parts_read_nothing_outside_of_what_the_planner_says(variant: str, kerne
     case = data.draw(cases_of(kernel))
     n_products = case.consts["w"].size // case.consts["w"].shape[0]
     case, (graph, op) = for_variant(case, variant), as_graph(case)
-    read, kernels = part_read(graph, op), fenced(variant)
+    read, kernels = kernel_of(op).part_read(graph, op), fenced(variant)
     element = data.draw(st.integers(0, case.n_units - 1))
     k0 = data.draw(st.integers(0, n_products - 1))
     n = data.draw(st.integers(1, n_products - k0))

@@ -16,12 +16,12 @@ from freeml.ir.ops import Window
 from freeml.ir.store import from_bytes, to_bytes
 from freeml.ir.text import digest, parse, to_text
 from freeml.ir.verify import InvalidGraphError, verify_graph
+from freeml.kernels.table import kernel_of
 from freeml.pipeline import planned_graph
 from freeml.plan.cost import costs
 from freeml.plan.fuse import fuse, fused, fusible
 from freeml.plan.memory import plan_memory
 from freeml.plan.progress import smallest_capacitor_uf
-from freeml.plan.reads import reads
 from freeml.plan.tiles import plan_tiles, sram_for_tiles
 
 HOST, MSP430 = load_board("host"), load_board("msp430fr5994")
@@ -162,7 +162,7 @@ def test_joined_layers_stage_the_rows_of_all_their_windows() -> None:
     x = b.input(9, 7, 4)
     pooled = b.conv_pool(x, 2, Window(kernel=(2, 2), stride=(2, 2)))
     graph = b.graph(pooled)
-    (read,) = reads(graph, graph.producers[pooled], 0)
+    (read,) = kernel_of(graph.producers[pooled]).reads(graph, graph.producers[pooled], 0)
     row_units, row_bytes = 3 * 2, 7 * 4
     spans = [read.span(row * row_units, row_units) for row in range(4)]
     # a 3 x 3 convolution with a border of 1 under a 2 x 2 pool reads four rows, less the border

@@ -12,7 +12,8 @@ from freeml.board import cycle_table
 from freeml.board.board import load_board
 from freeml.board.cycle_table import MISMATCH_FACTOR, cycle_tables, kernel_cycles, sources_digest, worst
 from freeml.cli import main
-from freeml.plan.energy_work import kernel_calls, work
+from freeml.plan.calls import kernel_calls
+from freeml.plan.energy_work import work
 from freeml.plan.memory import plan_memory
 from freeml.resources import resource
 from tests.cli.models import write_model

@@ -20,7 +20,7 @@ from freeml.board.cost_table import CostTable, read_cost_table
 from freeml.cli import main
 from freeml.errors import BadData, BadOutput, DoesNotFit
 from freeml.output.folder import Output, read_output
-from freeml.plan.energy_work import kernel_calls
+from freeml.plan.calls import kernel_calls
 from freeml.plan.measured import MeasuredPrices
 from freeml.plan.verify_tiles import verify_tiles
 from freeml.profile import fit, measure_steps, profile_output, random_codes, resized

@@ -9,8 +9,9 @@ import pytest
 
 from freeml.board.board import load_board
 from freeml.errors import DoesNotFit
+from freeml.plan.calls import kernel_calls
 from freeml.plan.energy import TWO_SLOTS, CostModel
-from freeml.plan.energy_work import kernel_calls, work
+from freeml.plan.energy_work import work
 from freeml.plan.progress import check_progress
 from freeml.plan.tiles import TilePlan, plan_tiles
 from tests.tiles.test_tiles import MSP430, SRAM, Builder, planned, tiny_cnn

@@ -15,7 +15,8 @@ from freeml.board.board import Board, load_board
 from freeml.errors import DoesNotFit, FreemlError
 from freeml.ir.graph import Graph
 from freeml.ir.ops import Window
-from freeml.plan.energy_work import kernel_calls, work
+from freeml.plan.calls import kernel_calls
+from freeml.plan.energy_work import work
 from freeml.plan.memory import MemoryPlan, plan_memory
 from freeml.plan.progress import check_progress, inference_cost, smallest_capacitor_uf
 from freeml.plan.protocol import MAX_WORD_TILES

@@ -1,4 +1,4 @@
-/* Weights as freeml/codegen/packing.py packs them for this folder: [rows / 4][products][4], each code plus 128 as a byte, since
+/* Weights as freeml/kernels/packing.py packs them for this folder: [rows / 4][products][4], each code plus 128 as a byte, since
  * this core has loads at constant offsets for unsigned bytes only. The last rows % 4 rows are interleaved likewise. */
 #ifndef FML_PACKED_H
 #define FML_PACKED_H

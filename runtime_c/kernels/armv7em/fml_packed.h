@@ -1,4 +1,4 @@
-/* Weights as freeml/codegen/packing.py packs them for this folder: [rows / 2][products / 4][2][4] bytes, rows and products
+/* Weights as freeml/kernels/packing.py packs them for this folder: [rows / 2][products / 4][2][4] bytes, rows and products
  * filled up with zeros to multiples of 2 and 4. The table begins at a multiple of 4. */
 #ifndef FML_PACKED_H
 #define FML_PACKED_H

@@ -1,0 +1,49 @@
+"""The kernel of each class of ops that compute: the literal list that planner and codegen look into."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from freeml.ir.int_ops import (
+    AddI8,
+    AvgPoolI8,
+    ConvI8,
+    ConvPoolI8,
+    DenseI8,
+    LutI8,
+    MaxPoolI8,
+    MulI8,
+    PadI8,
+    SoftmaxI8,
+)
+from freeml.ir.ops import ArgMax, Concat, Op, Transpose
+from freeml.kernels.conv import ConvKernel
+from freeml.kernels.conv_pool import ConvPoolKernel
+from freeml.kernels.dense import DenseKernel
+from freeml.kernels.elementwise import AddKernel, LutKernel, MulKernel
+from freeml.kernels.kernel import AnyKernel
+from freeml.kernels.move import ConcatKernel, PadKernel, TransposeKernel
+from freeml.kernels.pool import AvgPoolKernel, MaxPoolKernel
+from freeml.kernels.softmax import ArgMaxKernel, SoftmaxKernel
+
+KERNELS: Mapping[type[Op], AnyKernel] = {
+    ConvI8: ConvKernel(),
+    ConvPoolI8: ConvPoolKernel(),
+    DenseI8: DenseKernel(),
+    MaxPoolI8: MaxPoolKernel(),
+    AvgPoolI8: AvgPoolKernel(),
+    AddI8: AddKernel(),
+    MulI8: MulKernel(),
+    LutI8: LutKernel(),
+    SoftmaxI8: SoftmaxKernel(),
+    ArgMax: ArgMaxKernel(),
+    Concat: ConcatKernel(),
+    PadI8: PadKernel(),
+    Transpose: TransposeKernel(),
+}
+
+
+def kernel_of(op: Op) -> AnyKernel:
+    """The kernel of an op that computes."""
+    assert type(op) in KERNELS, f"no kernel for {type(op).__name__}"
+    return KERNELS[type(op)]

@@ -1,0 +1,81 @@
+"""The folders of runtime_c/kernels, and what differs there from the portable kernels.
+
+One entry of a literal table for each variant: how its kernels want weights, the scratch that they take, which kernel
+calls which, and what their loops compute together, for whoever counts these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from freeml.ir.types import Array
+from freeml.kernels.packing import pairs_of_words, quads_of_bytes
+
+# Which kernel calls which: their files are linked, too.
+_CALLS: Mapping[str, tuple[str, ...]] = {
+    "fml_conv_i8": ("fml_dense_i8",),
+    "fml_pointwise_i8": ("fml_dense_i8",),
+    "fml_conv_pool_i8": ("fml_conv_i8",),
+    "fml_pointwise_pool_i8": ("fml_pointwise_i8",),
+    "fml_depthwise_pool_i8": ("fml_depthwise_i8",),
+}
+
+
+def _one_column(taps: int, channels: int) -> int:
+    """FML_CONV_SCRATCH_BYTES of fml_kernels.h."""
+    return taps * channels
+
+
+def _two_columns_of_halves(taps: int, channels: int) -> int:
+    """Columns of two pixels in 16 bits, filled up to a multiple of 4 products; the bytes of one where runs of taps are
+    not whole words."""
+    row_bytes = -(-taps * channels // 4) * 4
+    return row_bytes * (4 if channels % 4 == 0 else 5)
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """The kernels of one folder of runtime_c/kernels, with the portable ones that it does not replace.
+
+    rows            weights of dot products of one group, int8 (out_c, products) -> flat int8 in memory order; None: as
+                    they are. Depthwise weights have one order everywhere
+    reads_words     of such weights: the table begins at a multiple of 4
+    conv_scratch    bytes that fml_conv_i8 takes for (taps of a window, channels of a group)
+    has_pointwise   whether fml_pointwise_i8 is better than fml_conv_i8 where both will do
+    calls_nothing   kernels that call none here, other than elsewhere
+    dot_loop        rows that a dot product computes in one go: four; two, by words; or one, eight products a loop
+    gather_bytes    that a column is gathered by, where all is aligned to that
+    depthwise_loop  four channels at once, or taps in lists
+    """
+
+    rows: Callable[[Array], Array] | None = None
+    reads_words: bool = False
+    conv_scratch: Callable[[int, int], int] = _one_column
+    has_pointwise: bool = True
+    calls_nothing: frozenset[str] = frozenset()
+    dot_loop: Literal["quads", "pairs", "eights"] = "quads"
+    gather_bytes: int = 1
+    depthwise_loop: Literal["quads", "lists"] = "quads"
+
+    def called_by(self, kernel: str) -> tuple[str, ...]:
+        """Kernels that a kernel calls, and those that they call."""
+        called = () if kernel in self.calls_nothing else _CALLS.get(kernel, ())
+        return called + tuple(further for one in called for further in self.called_by(one))
+
+
+VARIANTS: Mapping[str, Variant] = {
+    "portable": Variant(),
+    "armv6m": Variant(rows=quads_of_bytes),
+    "armv7em": Variant(
+        rows=pairs_of_words,
+        reads_words=True,
+        conv_scratch=_two_columns_of_halves,
+        has_pointwise=False,  # a shared column is worth its copy
+        calls_nothing=frozenset({"fml_conv_i8"}),
+        dot_loop="pairs",
+        gather_bytes=4,
+    ),
+    "msp430": Variant(dot_loop="eights", gather_bytes=2, depthwise_loop="lists"),
+}
