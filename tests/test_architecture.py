@@ -52,15 +52,6 @@ ALIKE = {
     "one convolution in parts for each dot product, until they share it": [
         f"runtime_c/kernels/{variant}/fml_conv_part_i8.c" for variant in ("armv6m", "armv7em", "msp430", "portable")
     ],
-    "a byte over SPI, until a board's support names the files that it shares": [
-        "runtime_c/hal/nrf52/fml_port_nrf52.c",
-        "runtime_c/hal/stm32_spi1/fml_stm32_spi1.c",
-        "runtime_c/hal/stm32u5/fml_port_stm32u5.c",
-    ],
-    "what compilers call for copies, until a board's support names the files that it shares": [
-        "runtime_c/hal/cortexm/fml_mem_cortexm.c",
-        "runtime_c/hal/msp430fr59xx/fml_mem_msp430.c",
-    ],
 }
 
 # Who may import a library that is large, optional, or belongs to one job. Paths are prefixes below freeml/.

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 Core = Literal["cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "msp430x"]
-Support = Literal["emulated", "stm32l4", "stm32l0", "stm32u5", "nrf52", "msp430fr59xx"]
 Chip = Literal["fr5994", "fr5969"]
 """A part whose emulator differs from others of its core: memories, wait states, cache."""
 

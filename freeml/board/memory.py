@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from freeml.board.core import MSP430, Chip, Core, Family, Support, family_of, kernels_of
+from freeml.board.core import MSP430, Chip, Core, Family, family_of, kernels_of
 from freeml.board.figures import Figure, Strict
+from freeml.board.support import support_names
 
 _SYSTEM_BASE = 0xE000_0000  # from here on, a Cortex-M has its own registers
 _VECTORS, _RESET = 0xFF90, 0xFFFE  # of an MSP430: the lowest, and the highest
@@ -28,7 +29,7 @@ class Cpu(Strict):
     """
 
     core: Core
-    support: Support
+    support: str
     chip: Chip = "fr5994"
     flash_base: Figure
     ram_base: Figure
@@ -37,6 +38,13 @@ class Cpu(Strict):
     far_base: Figure | None = None
     far_bytes: Figure | None = None
     vectors_base: Figure | None = None
+
+    @field_validator("support")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in support_names():
+            raise ValueError(f"there are drivers for {', '.join(support_names())}")
+        return name
 
 
 class PlatformIo(Strict):
@@ -59,7 +67,7 @@ class MemoryMap:
     """
 
     core: Core
-    support: Support
+    support: str
     clock_hz: int
     nvm_kind: str
     flash_base: int

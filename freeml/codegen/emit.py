@@ -8,6 +8,7 @@ from pathlib import Path
 import jinja2
 
 from freeml.board.board import Board
+from freeml.board.support import support_files
 from freeml.codegen.platformio import Flags, board_json, local_board, project_of, selftest
 from freeml.codegen.program import PortTable, Program
 from freeml.ir.graph import Graph
@@ -26,13 +27,6 @@ _PROJECT = {
     "freeml_link.py": "freeml_link.py.jinja",
     "test/test_custom_runner.py": "test_custom_runner.py",
     "test/test_selftest/selftest.c": "selftest.c.jinja",
-}
-# Folders of runtime_c/hal that several supports have in common.
-_SHARED = {
-    "stm32l4": ("fram", "stm32", "stm32_spi1"),
-    "stm32l0": ("fram", "stm32", "stm32_spi1"),
-    "stm32u5": ("fram", "stm32"),
-    "nrf52": ("fram",),
 }
 
 
@@ -66,7 +60,7 @@ def firmware_files(
 ) -> dict[str, str]:
     """What a board's firmware has beside model and runtime: start-up, board interface, linker script, main.
 
-    The templates of its family, and of runtime_c/hal the folders of its family and its support. Nothing for a board
+    The templates of its family, and the files of its support. Nothing for a board
     without a memory map.
 
     capacitor_uf  the board's own where None
@@ -92,10 +86,7 @@ def firmware_files(
         for path in sorted(resource("templates", board.family).glob("*.jinja"))
     }
     made["firmware/main.c"] = environment.get_template("board_main.c.jinja").render(known)
-    hal = resource("runtime_c", "hal")
-    parts = (board.family, "window", *_SHARED.get(memory.support, ()), memory.support)
-    sources = [path for part in parts for path in sorted((hal / part).glob("*.[ch]"))]
-    return made | {f"firmware/{path.name}": path.read_text() for path in sources}
+    return made | {f"firmware/{path.name}": path.read_text() for path in support_files(memory.support)}
 
 
 def _bytes(ports: Sequence[PortTable]) -> int:

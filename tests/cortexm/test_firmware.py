@@ -107,7 +107,7 @@ def test_the_folder_holds_all_that_the_firmware_needs(compiled: Compiled) -> Non
         "fml_board_window.c",
         "fml_sensor_cortexm.c",
         "fml_start_cortexm.c",
-        "fml_mem_cortexm.c",
+        "fml_mem.c",
         "fml_hal_emulated.c",
         "fml_hal_cortexm.h",
     }

@@ -107,17 +107,7 @@ static inline uint8_t exchange(uint8_t byte) {
     return FML_BYTE_REGISTER(SPI_RXDR);
 }
 
-void fml_port_put(const uint8_t *from, size_t n) {
-    for (; n > 0; n--) {
-        exchange(*from++);
-    }
-}
-
-void fml_port_get(uint8_t *to, size_t n) {
-    for (; n > 0; n--) {
-        *to++ = exchange(0);
-    }
-}
+#include "fml_port_bytes.h"
 
 void fml_port_select(uint8_t selected) {
     if (!selected) {

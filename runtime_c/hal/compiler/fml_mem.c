@@ -9,11 +9,13 @@ void *memset(void *dst, int value, size_t n);
 void *memcpy(void *dst, const void *src, size_t n) {
     uint8_t *to = dst;
     const uint8_t *from = src;
+#ifndef __MSP430__ /* where words are no faster */
     if ((((uintptr_t)to | (uintptr_t)from) & 3u) == 0) {
         for (; n >= 4; n -= 4, to += 4, from += 4) {
             *(uint32_t *)(void *)to = *(const uint32_t *)(const void *)from;
         }
     }
+#endif
     for (; n > 0; n--) {
         *to++ = *from++;
     }
