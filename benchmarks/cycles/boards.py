@@ -19,18 +19,23 @@ from benchmarks.cycles.measure import around, readings, samples, start
 from freeml.board.board import Board, board_names, load_board
 from freeml.errors import DoesNotFit
 from freeml.firmware.build import Toolchain
-from freeml.ir.ops import Reshape
-from freeml.ir.types import Port
+from freeml.ir.graph import Graph, Stage
+from freeml.ir.int_ops import MaxPoolI8
+from freeml.ir.ops import Reshape, Window
+from freeml.ir.types import DType, Port, Quant, TensorType
 from freeml.ir.verify import verify_graph
 from freeml.pipeline import for_toolchain
 from freeml.plan.energy_work import Work, capture_work, fixed_work, report_work
 from freeml.plan.protocol import RECORD_BYTES
 from freeml.plan.tiles import TilePlan
-from freeml.profile import measure_boots, measure_steps
+from freeml.profile import measure_boots, measure_steps, random_codes
 from freeml.sim.engine import Engine, Taken
 
 TOOLCHAINS: tuple[Toolchain, ...] = ("zig", "gcc")
 _LITTLE_SRAM_BYTES, _MOST_SCORES = 4096, 64
+_SAMPLE = "sample_call", "sample_byte"
+_BUFFERS_BYTES = 16, 64
+_AROUND = ("tile", "nvm_read_byte", "nvm_write_byte", "nvm_command")
 
 
 def entries(board: Board, toolchain: Toolchain) -> tuple[dict[str, float], float]:
@@ -55,7 +60,7 @@ def entries(board: Board, toolchain: Toolchain) -> tuple[dict[str, float], float
             whole.append(sample.reading.step)
             shares.append(sample.reading.charge_share)
         for work, taken in _fixed(design, engine, tiles):
-            counts.append(around(work, board, tiles))
+            counts.append(around(work, board))
             copied = priced({name: float(count[0]) for name, count in work.counts.items()}, prices)
             cycles.append(max(0.0, taken.cycles - copied))
             whole.append(taken.cycles)
@@ -65,7 +70,42 @@ def entries(board: Board, toolchain: Toolchain) -> tuple[dict[str, float], float
     # A boot is priced by its cycles alone: their charge covers transfers, too.
     most = max(max(taken.cycles, (taken.charge_pc or 0.0) / board.energy.cycle_pc.value) for taken in boots)
     found["boot"] = HEADROOM * most
+    found |= sampling(board, toolchain, 256 if few else 1024)
     return found, max(shares)
+
+
+def sampling(board: Board, toolchain: Toolchain, n_bytes: int) -> dict[str, float]:
+    """What a byte more of a sample adds to its capture, and what each buffer of it does, beyond what the board's file
+    says of writing them to NVM."""
+    assert board.cycles is not None
+    prices = {name: getattr(board.cycles, name).value for name in _AROUND}
+    per_byte = []
+    for buffer_bytes in _BUFFERS_BYTES:
+        short, long = (capture_of(n, buffer_bytes, board, toolchain) for n in (n_bytes, 2 * n_bytes))
+        taken = HEADROOM * (long[1].cycles - short[1].cycles)
+        planned = priced(around(long[0], board), prices) - priced(around(short[0], board), prices)
+        per_byte.append((taken - planned) / n_bytes)
+    few, many = _BUFFERS_BYTES
+    call = max(0.0, (per_byte[0] - per_byte[1]) / (1 / few - 1 / many))
+    return {"sample_call": call, "sample_byte": per_byte[1] - call / many}
+
+
+def capture_of(n_bytes: int, buffer_bytes: int, board: Board, toolchain: Toolchain) -> tuple[Work, Taken]:
+    """What capturing a sample of so many bytes is, by the planner's count, and what it takes."""
+    design = _wide(n_bytes, buffer_bytes)
+    engine, tiles, _ = start(design, board, toolchain)
+    return next(_fixed(design, engine, tiles))
+
+
+def _wide(n_bytes: int, buffer_bytes: int) -> Design:
+    """A sample of so many bytes, of which little is kept: the result does not depend on it."""
+    window = Window(kernel=(n_bytes // INPUT_BYTES, 1), stride=(n_bytes // INPUT_BYTES, 1))
+    quant = Quant(0.1, 3)
+    types = {"x": TensorType((n_bytes, 1, 1), DType.I8, quant), "y": TensorType((INPUT_BYTES, 1, 1), DType.I8, quant)}
+    pool = MaxPoolI8(output="y", inputs=("x",), loc="pool", window=window, lo=-128, hi=127)
+    ports = (Port("x", "x", types["x"].shape, (0, 1, 2)),), (Port("y", "y", types["y"].shape, (0, 1, 2)),)
+    graph = verify_graph(Graph("wide", *ports, (pool,), types, {}, Stage.QUANTIZED))
+    return Design("wide", graph, {"y": buffer_bytes}, {})
 
 
 def scored(design: Design) -> Design:
@@ -83,7 +123,7 @@ def scored(design: Design) -> Design:
 def _fixed(design: Design, engine: Engine, tiles: TilePlan) -> Iterator[tuple[Work, Taken]]:
     """Capture, publication and report."""
     types, graph = design.graph.types, design.graph
-    steps, _ = measure_steps(engine, np.random.default_rng(0).bytes(INPUT_BYTES), tiles.n_tiles)
+    steps, _ = measure_steps(engine, random_codes(graph), tiles.n_tiles)
     outputs = [types[port.value].size_bytes for port in graph.outputs]
     yield capture_work([types[port.value].size_bytes for port in graph.inputs], tiles.sram_bytes), steps[0].taken
     yield fixed_work(write_bytes=RECORD_BYTES, compared=sum(outputs)), steps[-2].taken
@@ -99,9 +139,19 @@ def main() -> None:
         board = load_board(name)
         assert board.cycles is not None
         found = [entries(board, toolchain) for toolchain in TOOLCHAINS]
-        for entry in ("boot", "tile", "nvm_read_byte", "nvm_write_byte", "nvm_command", "compared"):
+        for entry in (
+            "boot",
+            "tile",
+            "nvm_read_byte",
+            "nvm_write_byte",
+            "nvm_command",
+            "compared",
+            "sample_call",
+            "sample_byte",
+        ):
             figures = "".join(f" {prices.get(entry, 0.0):9,.1f}" for prices, _ in found)
-            print(f"{name:16} {entry:15} {getattr(board.cycles, entry).value:9,.1f}{figures}", flush=True)
+            in_file = getattr(board.cycles, entry)
+            print(f"{name:16} {entry:15} {in_file.value if in_file else 0:9,.1f}{figures}", flush=True)
         print(f"{name:16} {'pC a cycle':15} {'':9}" + "".join(f" {share:9,.1f}" for _, share in found), flush=True)
 
 

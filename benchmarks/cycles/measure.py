@@ -102,17 +102,17 @@ def samples(design: Design, board: Board, found: Sequence[Reading]) -> list[Samp
             Sample(
                 label=f"{design.name} {call.op.loc} {layer.value} {graph.types[layer.value].shape} n={size[0]}",
                 counts={name: float(count[0]) for name, count in done.counts.items()},
-                around=around(done, board, tiles),
+                around=around(done, board),
                 reading=reading,
             )
         )
     return made
 
 
-def around(done: Work, board: Board, tiles: TilePlan) -> dict[str, float]:
+def around(done: Work, board: Board) -> dict[str, float]:
     """What a step does beside its kernel, by the entries of a board's [cycles] that price it."""
     staged = board.nvm.kind == "spi_fram"
-    commit = ONE_WORD if tiles.commit_slots == 1 else TWO_SLOTS
+    commit = TWO_SLOTS if board.nvm.tears else ONE_WORD
     compared = float(done.compared[0])
     return {
         "tile": 1.0,

@@ -153,6 +153,8 @@ class Cycles(Strict):
     nvm_write_byte   a byte from SRAM to NVM
     nvm_command      one transfer: the call, and opcode and address where NVM is not memory-mapped
     compared         one score that is looked at for the result
+    sample_call      a buffer of a sample, taken from its window; where absent, 1.5 times the call of a copying kernel
+    sample_byte      a byte of it; where absent, likewise
     kernels          where this board's kernels differ from the table of their variant: by kernel, by count
     """
 
@@ -162,6 +164,8 @@ class Cycles(Strict):
     nvm_write_byte: Amount
     nvm_command: Amount
     compared: PositiveAmount
+    sample_call: Amount | None = None
+    sample_byte: PositiveAmount | None = None
     kernels: Mapping[str, Mapping[str, Amount]] = Field(default_factory=dict)
 
 

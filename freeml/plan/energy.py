@@ -128,6 +128,9 @@ ONE_WORD = Commit(write_bytes=2, read_bytes=0, transfers=1)
 TWO_SLOTS = Commit(write_bytes=12, read_bytes=8, transfers=4)
 
 
+_UNMEASURED = 1.5  # of a loop that copies bytes, for one that no command has measured on the board
+
+
 class CostModel:
     """Prices work with the figures of a board that has an energy model."""
 
@@ -139,7 +142,13 @@ class CostModel:
         self._prices: Cycles = board.cycles
         self._clock_hz = board.clock_hz.value
         self._mapped = board.nvm.kind != "spi_fram"
-        self._kernels = board.kernel_cycles.prices
+        kernels = board.kernel_cycles.prices
+        call, byte = self._prices.sample_call, self._prices.sample_byte
+        self._prices_of = {
+            **kernels,
+            "sample.call": call.value if call else _UNMEASURED * (kernels["copy.call"] + kernels["copy.row"]),
+            "sample.byte": byte.value if byte else _UNMEASURED * kernels["copy.byte"],
+        }
 
     def restore(self) -> TileCost:
         """A boot that finds where it was, and does nothing more."""
@@ -156,7 +165,7 @@ class CostModel:
         write_bytes = work.write_bytes + commit.write_bytes
         transfers = read_transfers + work.write_transfers + commit.transfers
         cycles = prices.boot.value + prices.tile.value + work.compared * prices.compared.value
-        cycles = cycles + sum(n * self._kernels.get(name, 0.0) for name, n in work.counts.items())
+        cycles = cycles + sum(n * self._prices_of.get(name, 0.0) for name, n in work.counts.items())
         cycles = cycles + (0 if self._mapped else read * prices.nvm_read_byte.value)
         cycles = cycles + write_bytes * prices.nvm_write_byte.value + transfers * prices.nvm_command.value
         charge = (

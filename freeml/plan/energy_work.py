@@ -129,7 +129,7 @@ def capture_work(input_bytes: Sequence[int], buffer_bytes: int) -> Work:
     buffer_bytes = -(-buffer_bytes // ALIGN_BYTES) * ALIGN_BYTES
     writes = sum(-(-n // buffer_bytes) * -(-min(n, buffer_bytes) // CHUNK_BYTES) for n in input_bytes)
     calls = np.array([sum(-(-n // buffer_bytes) for n in input_bytes)], dtype=np.int64)
-    copied = {"copy.call": calls, "copy.row": calls, "copy.byte": np.array([sum(input_bytes)], dtype=np.int64)}
+    copied = {"sample.call": calls, "sample.byte": np.array([sum(input_bytes)], dtype=np.int64)}
     return replace(fixed_work(write_bytes=sum(input_bytes), compared=0, writes=writes), counts=copied)
 
 

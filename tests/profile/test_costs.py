@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.costs import Row, network, row
+from benchmarks.cycles.boards import capture_of
 from freeml.board.board import board_names, load_board
 from freeml.firmware.build import Toolchain, find_cross_compiler
+from freeml.pipeline import for_toolchain
+from freeml.plan.energy import ONE_WORD, CostModel
 from tests.msp430.oracle import find_toolchain
 
 BOARDS = [name for name in board_names() if load_board(name).memory_map]
@@ -34,3 +37,22 @@ def test_no_step_is_dearer_than_planned_nor_a_network_by_half(
     assert 1 <= found.charge_ratio <= 1.5
     assert 1 <= found.analyzed_energy <= 1.5
     assert 1 <= found.analyzed_time <= 1.5
+
+
+@pytest.mark.parametrize("buffer_bytes", [8, 32])
+@pytest.mark.parametrize(
+    ("board_name", "toolchain"),
+    [("msp430fr5994", "gcc"), ("nucleo_l476rg", "zig"), ("qemu_m0", "zig"), ("qemu_m4", "zig")],
+)
+def test_what_a_long_sample_adds_to_its_capture_is_not_dearer_than_planned(
+    board_name: str, toolchain: Toolchain, buffer_bytes: int
+) -> None:
+    """Between samples of other lengths than the figure was measured with; what every step has in common is aside."""
+    board = for_toolchain(load_board(board_name), toolchain)
+    find_cross_compiler(toolchain, board.memory_map)
+    taken, planned = [], []
+    for n_bytes in (192, 960):
+        work, capture = capture_of(n_bytes, buffer_bytes, board, toolchain)
+        taken.append(capture.cycles)
+        planned.append(CostModel(board).costs(work, ONE_WORD).at(0).cycles)
+    assert taken[1] - taken[0] <= planned[1] - planned[0] <= 1.5 * (taken[1] - taken[0])
