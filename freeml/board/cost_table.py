@@ -29,7 +29,7 @@ class StepCost(Strict):
 class LayerCost(Strict):
     """A tile of n units, 1 <= n: at most fixed + unit * n, commit included, without the boot before it.
 
-    signature  what the layer computes, in words: operator, shapes, window; `parts` where units are products
+    signature  what the layer computes, in words (plan/measured.py); `in parts` where units are products
     sizes      the sizes of tiles that were measured, in units
     """
 

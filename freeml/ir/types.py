@@ -135,6 +135,11 @@ class Const:
         return int(self.array.nbytes)
 
     @property
+    def stored_as(self) -> str:
+        """Element type and shape, in words: all that reading it depends on but its values."""
+        return f"{self.dtype.value}[{'x'.join(map(str, self.shape))}]"
+
+    @property
     def digest(self) -> str:
         """First 12 hex digits of the SHA-256 of type, shape and content: how the text form prints a constant."""
         head = f"{self.dtype.value}{self.shape}{self.code_scales}".encode()

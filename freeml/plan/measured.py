@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 
 from freeml.board.board import Board
 from freeml.board.cost_table import CostTable, LayerCost, StepCost
 from freeml.ir.graph import Graph
+from freeml.ir.ops import Op
+from freeml.ir.types import DType
 from freeml.kernels.kernel import KernelCall
 from freeml.kernels.reads import Ints
 from freeml.plan.energy import Floats, StepCosts, TileCost
 
 PARTS = " in parts"
 COLD_START = "cold start"
+_NAMES = {field.name for field in fields(Op)}  # of values and of the model's node: nothing that a kernel sees
 
 
 def capture_key(n_bytes: int) -> str:
@@ -31,23 +36,24 @@ def report_key(n_bytes: int) -> str:
 
 
 def signature(graph: Graph, call: KernelCall) -> str:
-    """What a call computes, in words: all that its cost depends on but for the values of its constants."""
+    """What a call computes, in words: every field of its op, the types of all that it reads, which of the op's calls
+    it is, and whether its input lies at an even address. Of constants, how they are stored; their values only where
+    they are shifts, which some cores take bit by bit.
+    """
     op = call.op
-    shapes = [graph.type_of(name).shape for name in op.inputs if name in graph.types]
-    parts = [type(op).__name__, " ".join(map(_shape, shapes)), "->", _shape(graph.types[op.output].shape)]
-    if call.operand:
-        parts.append(f"operand {call.operand}")
-    for name in ("window", "groups", "pool", "axis", "order", "before"):
-        if hasattr(op, name):
-            parts.append(f"{name} {getattr(op, name)}")
-    constants = [_shape(graph.consts[name].array.shape) for name in op.inputs if name in graph.consts]
-    if constants:
-        parts.append("constants " + " ".join(constants))
-    return " ".join(parts)
+    inputs = " ".join(_type(graph, name) for name in op.inputs)
+    names = (field.name for field in fields(op) if field.name not in _NAMES)
+    own = (f"{name} {getattr(op, name)}" for name in names)
+    where = (f"call {call.operand}", "even" if call.is_even else "odd")
+    return " ".join((type(op).__name__, inputs, "->", _type(graph, op.output), *where, *own))
 
 
-def _shape(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape)) or "scalar"
+def _type(graph: Graph, name: str) -> str:
+    if name not in graph.consts:
+        type_ = graph.types[name]
+        return f"{type_.dtype.value}[{'x'.join(map(str, type_.shape))}]"
+    const = graph.consts[name]
+    return f"const {const.stored_as}{'=' + const.digest if const.dtype is DType.U8 else ''}"
 
 
 class MeasuredPrices:
