@@ -161,7 +161,7 @@ def row(network: str, board: str, toolchain: Toolchain, work: Path) -> tuple[Row
     made = compile_model(model, work / "out", data=data, options=options)
     output = read_output(work / "out")
     engine, _ = start_engine(output, toolchain)
-    steps, _ = measure_steps(engine, random_codes(made.graph), made.tiles.n_tiles)
+    steps, _ = measure_steps(engine, random_codes(made.graph), made.tiles.steps)
     cycles = sum(step.taken.cycles for step in steps)
     found = [(to - at, *in_whole_tiles(made, value, at, to)) for value, at, to in spans(made) if to > at]
     n_read, n_summed, n_sums = (sum(column) for column in zip(*found, strict=True))

@@ -156,7 +156,7 @@ def compared(name: str, board: Board, toolchain: Toolchain, made: Sources, tiles
     """Run a folder's firmware for one inference behind another, and compare each step."""
     engine, _ = start_engine(made, toolchain)
     codes = random_codes(made.graph)
-    steps, _ = measure_steps(engine, codes, tiles.n_tiles)
+    steps, _ = measure_steps(engine, codes, tiles.steps)
     planned = planned_steps(tiles)
     cycles = sum(step.taken.cycles for step in steps)
     charge_pc = sum(step.taken.charge_pc or 0.0 for step in steps)

@@ -26,7 +26,8 @@ from freeml.plan.calls import kernel_calls
 from freeml.plan.energy import StepCosts, budget_of
 from freeml.plan.measured import COLD_START, PARTS, MeasuredPrices, capture_key, publish_key, report_key, signature
 from freeml.plan.memory import MemoryPlan
-from freeml.plan.protocol import FIXED_STEPS, MAX_WORD_TILES
+from freeml.plan.protocol import MAX_WORD_STEPS
+from freeml.plan.step_table import Kind, StepTable
 from freeml.plan.tiles import Cut, TilePlan, recut_tiles
 from freeml.plan.verify_tiles import verify_tiles
 from freeml.sim.engine import Engine, Taken
@@ -47,8 +48,8 @@ class Step:
     taken: Taken
 
 
-def measure_steps(engine: Engine, codes: bytes, n_tiles: int) -> tuple[list[Step], Taken]:
-    """All steps of one inference, 0 .. n_tiles + 2, of a board that has published before; and what follows publication.
+def measure_steps(engine: Engine, codes: bytes, table: StepTable) -> tuple[list[Step], Taken]:
+    """All steps of one inference, as the table has them, of a board that has published before; and what follows that.
 
     The commit counted with a step is the one before it: they are all alike. What a board's report itself takes, a line
     on a UART, is not in the last step. After publication come its own commit and the way to the report. Raises
@@ -64,8 +65,8 @@ def measure_steps(engine: Engine, codes: bytes, n_tiles: int) -> tuple[list[Step
         now = engine.taken
         steps.append(Step(len(steps), now - before))
         before = now
-    if len(steps) != n_tiles + FIXED_STEPS - 1:
-        raise ToolFailed(f"the firmware makes {len(steps) + 1} steps, its plan has {n_tiles + FIXED_STEPS}")
+    if len(steps) + 1 != table.n_steps:
+        raise ToolFailed(f"the firmware makes {len(steps) + 1} steps, its plan has {table.n_steps}")
     last = engine.taken - before
     return [*steps, Step(len(steps), last + from_report)], last
 
@@ -116,7 +117,7 @@ def resized(graph: Graph, memory_plan: MemoryPlan, board: Board, plan: TilePlan,
     ]
     capacitor_uf = None if plan.budget is None else plan.budget.capacitor_uf
     made = recut_tiles(graph, memory_plan, board, cuts, capacitor_uf, commit_slots=plan.commit_slots)
-    if plan.commit_slots == 1 and made.n_tiles > MAX_WORD_TILES:
+    if plan.commit_slots == 1 and made.commits > MAX_WORD_STEPS:
         return None
     return verify_tiles(graph, memory_plan, made)
 
@@ -193,10 +194,14 @@ class _Found:
     def add(self, engine: Engine, codes: bytes, tiles: TilePlan) -> None:
         """Measure one firmware."""
         cold = measure_cold_start(engine, codes)
-        steps, last = measure_steps(engine, codes, tiles.n_tiles)
+        steps, last = measure_steps(engine, codes, tiles.steps)
         # What follows the last step has a commit in it: with it a boot and a step are never more than their sum here.
         self.boots += [boot + last for boot in measure_boots(engine, codes)]
-        capture, publish, report = steps[0].taken, steps[-2].taken, steps[-1].taken
+        capture, publish, report = (
+            steps[step].taken
+            for kind in (Kind.CAPTURE, Kind.PUBLISH, Kind.REPORT)
+            for step in tiles.steps.of_kind(kind)
+        )
         types = self.graph.types
         read, written = (
             sum(types[port.value].size_bytes for port in ports) for ports in (self.graph.inputs, self.graph.outputs)

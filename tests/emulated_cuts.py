@@ -7,6 +7,7 @@ import struct
 from collections.abc import Iterable
 
 from freeml.output.folder import Output
+from freeml.plan.step_table import Kind
 from freeml.sim.engine import Engine
 from freeml.sim.power_loss.control_block import ControlBlock
 
@@ -31,7 +32,7 @@ def images_passed(engine: Engine, codes: bytes) -> set[bytes]:
 def committed_steps(output: Output, images: Iterable[bytes]) -> set[int]:
     """The steps that were next in these images, cold ones left out."""
     tiles, identity = output.manifest.tiles, identity_of(output)
-    control = ControlBlock(tiles.n_tiles, tiles.commit_slots, identity)
+    control = ControlBlock(tiles.steps, tiles.commit_slots, identity)
     return {at.step for image in images if (at := control.committed(image))}
 
 
@@ -50,9 +51,9 @@ def identity_of(output: Output) -> bytes:
 
 def tile_steps(output: Output) -> set[int]:
     """Those that compute."""
-    return set(range(1, output.manifest.tiles.n_tiles + 1))
+    return set(output.manifest.tiles.steps.of_kind(Kind.TILES))
 
 
 def all_steps(output: Output) -> set[int]:
     """Capture, tiles, publication, report."""
-    return set(range(output.manifest.tiles.n_tiles + 3))
+    return set(range(output.manifest.tiles.steps.n_steps))

@@ -36,7 +36,6 @@ LONG = {
     "benchmarks/cycles/design.py": "one table of networks that reach every loop of every kernel",
     "freeml/plan/tiles.py": "tiles, commit words and fixed steps, until the types of steps are a module",
     "freeml/sim/cortexm/engine.py": "the emulated Cortex-M behind the whole interface of an engine",
-    "runtime_c/test/crash_closure.c": "the explorer of states, until steps are data",
     "runtime_c/test/crash_world.c": "the explorer's machine, until steps are data",
     "tests/codegen/test_codegen.py": "one claim per kind of generated text",
     "tests/cortexm/test_engine.py": "one claim per device of the emulated boards",

@@ -27,6 +27,7 @@ from freeml.ir.verify import verify_graph
 from freeml.pipeline import for_toolchain
 from freeml.plan.energy_work import Work, capture_work, fixed_work, report_work
 from freeml.plan.protocol import RECORD_BYTES
+from freeml.plan.step_table import Kind
 from freeml.plan.tiles import TilePlan
 from freeml.profile import measure_boots, measure_steps, random_codes
 from freeml.sim.engine import Engine, Taken
@@ -123,11 +124,12 @@ def scored(design: Design) -> Design:
 def _fixed(design: Design, engine: Engine, tiles: TilePlan) -> Iterator[tuple[Work, Taken]]:
     """Capture, publication and report."""
     types, graph = design.graph.types, design.graph
-    steps, _ = measure_steps(engine, random_codes(graph), tiles.n_tiles)
+    steps, _ = measure_steps(engine, random_codes(graph), tiles.steps)
     outputs = [types[port.value].size_bytes for port in graph.outputs]
-    yield capture_work([types[port.value].size_bytes for port in graph.inputs], tiles.sram_bytes), steps[0].taken
-    yield fixed_work(write_bytes=RECORD_BYTES, compared=sum(outputs)), steps[-2].taken
-    yield report_work(outputs), steps[-1].taken
+    taken = {kind: steps[step].taken for kind in Kind for step in tiles.steps.of_kind(kind)}
+    yield capture_work([types[port.value].size_bytes for port in graph.inputs], tiles.sram_bytes), taken[Kind.CAPTURE]
+    yield fixed_work(write_bytes=RECORD_BYTES, compared=sum(outputs)), taken[Kind.PUBLISH]
+    yield report_work(outputs), taken[Kind.REPORT]
 
 
 def main() -> None:

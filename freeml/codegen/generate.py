@@ -12,7 +12,7 @@ import numpy as np
 from freeml.board.memory import MemoryMap
 from freeml.codegen.far import SLICE_BYTES, FarLayout
 from freeml.codegen.names import Names
-from freeml.codegen.program import Descriptor, EmittedTable, LayerEntry, PortTable, Program, Result, Slice
+from freeml.codegen.program import Descriptor, EmittedTable, LayerEntry, PortTable, Program, Result, RowEntry, Slice
 from freeml.ir.decision import decide, threshold_code
 from freeml.ir.graph import Graph
 from freeml.ir.ops import Concat, Op
@@ -24,6 +24,7 @@ from freeml.kernels.table import kernel_of
 from freeml.kernels.variants import VARIANTS, Variant
 from freeml.plan.memory import MemoryPlan
 from freeml.plan.protocol import ARENA
+from freeml.plan.step_table import Kind, StepRow
 from freeml.plan.tiles import LayerTiles, TilePlan
 
 _ROW_ELEMS = 24
@@ -49,8 +50,8 @@ def generate(
     """
     far = FarLayout(memory) if memory and memory.family.has_far_memory else None
     emitter = _Emitter(graph, plan, VARIANTS[kernels], far, tiles.is_staged)
-    for layer in tiles.layers:
-        emitter.add(layer)
+    for row in tiles.steps.rows:
+        emitter.add_row(row, tiles.layers[len(emitter.layers)] if row.kind is Kind.TILES else None)
     if far and judged:
         near = sum(table.n_bytes for table in emitter.tables if not table.address)
         far.check(near_bytes=near + ARENA + plan.arena_bytes)
@@ -62,10 +63,11 @@ def generate(
         header=tuple(header),
         tables=tuple(emitter.tables),
         descriptors=tuple(emitter.descriptors),
+        rows=tuple(emitter.rows),
         layers=tuple(emitter.layers),
         inputs=tuple(_port_table(graph, plan, port, "input", names) for port in graph.inputs),
         outputs=tuple(_port_table(graph, plan, port, "output", names) for port in graph.outputs),
-        n_tiles=tiles.n_tiles,
+        n_steps=tiles.steps.n_steps,
         arena_bytes=plan.arena_bytes,
         nvm_bytes=ARENA + plan.arena_bytes,
         tile_bytes=tile_bytes,
@@ -112,14 +114,23 @@ class _Emitter:
     names: Names = field(default_factory=Names)
     tables: list[EmittedTable] = field(default_factory=list)
     descriptors: list[Descriptor] = field(default_factory=list)
+    rows: list[RowEntry] = field(default_factory=list)
     layers: list[LayerEntry] = field(default_factory=list)
     reads: list[tuple[tuple[str, ...], ...]] = field(default_factory=list)
     kernels: set[str] = field(default_factory=set)
     scratch_bytes: int = 0
     _by_content: dict[tuple[str, bool, bool], EmittedTable] = field(default_factory=dict)
 
-    def add(self, tiles: LayerTiles) -> None:
+    def add_row(self, row: StepRow, tiles: LayerTiles | None) -> None:
+        """A row of the table of steps and, where it has tiles, their layer."""
+        if tiles is None:
+            self.rows.append(RowEntry(row.kind.name.lower(), self._fields(row)))
+            return
         op = self.graph.producers[tiles.value]
+        self._add_layer(op, tiles)
+        self.rows.append(RowEntry(comment_text(f"{op.output}: {op.loc}"), self._fields(row, tiles)))
+
+    def _add_layer(self, op: Op, tiles: LayerTiles) -> None:
         kernel = kernel_of(op)
         layer = kernel.layer(self.graph, op, tiles.operand, self.variant)
         base = self.names.unique(op.output, stem="layer")
@@ -135,33 +146,29 @@ class _Emitter:
             is_whole = tiles.parts == 1
             read = kernel.reads(self.graph, op, tiles.operand) if is_whole else (kernel.part_read(self.graph, op),)
             self.reads.append((self._read_fields(read, 0), self._read_fields(read, 1)))
-        self.layers.append(
-            LayerEntry(
-                index=len(self.layers),
-                comment=comment_text(f"{op.output}: {op.loc}"),
-                call=layer.call.format(**filled) if tiles.parts == 1 else "",
-                partial=partial,
-                finish=finish,
-                fields=self._fields(tiles),
-            )
-        )
+        call = layer.call.format(**filled) if tiles.parts == 1 else ""
+        self.layers.append(LayerEntry(len(self.rows), call, partial, finish))
         if tiles.parts == 1:
             self.kernels |= {layer.kernel, *self.variant.called_by(layer.kernel)}
             self.scratch_bytes = max(self.scratch_bytes, layer.scratch_bytes)
 
-    def _fields(self, tiles: LayerTiles) -> tuple[tuple[str, str], ...]:
-        """fml_layer_t; its first_tile counts from 0, the plan's from 1, where step 0 is the capture."""
-        values = {
-            "first_tile": tiles.first_tile - 1,
-            "out_offset_bytes": tiles.offset_bytes,
-            "n_units": tiles.n_units,
-            "tile_units": tiles.tile_units,
-            "unit_bytes": tiles.unit_bytes,
-            "unit_stride_bytes": tiles.unit_stride_bytes,
-            "products": tiles.macs if tiles.parts > 1 else 0,
-            "part_products": tiles.part_macs if tiles.parts > 1 else 0,
-        }
-        return (*((f".{name}", f"{value}u") for name, value in values.items()), (".parts", f"{tiles.parts}u"))
+    def _fields(self, row: StepRow, tiles: LayerTiles | None = None) -> tuple[tuple[str, str], ...]:
+        """fml_layer_t, with tiles or of a single step; what is 0 in C is left out of one."""
+        values = {"first_step": row.first, "n_units": 1, "tile_units": 1, "parts": 1}
+        if tiles is not None:
+            values = {
+                "first_step": row.first,
+                "out_offset_bytes": tiles.offset_bytes,
+                "n_units": tiles.n_units,
+                "tile_units": tiles.tile_units,
+                "unit_bytes": tiles.unit_bytes,
+                "unit_stride_bytes": tiles.unit_stride_bytes,
+                "products": tiles.macs if tiles.parts > 1 else 0,
+                "part_products": tiles.part_macs if tiles.parts > 1 else 0,
+                "parts": tiles.parts,
+            }
+        numbers = tuple((f".{name}", f"{value}u") for name, value in values.items())
+        return (*numbers, (".kind", f"FML_{row.kind.name}"))
 
     def _operands(self, op: Op, tiles: LayerTiles) -> dict[str, str]:
         """Where each operand lies: in the arena, or in SRAM, where its bytes were copied to."""

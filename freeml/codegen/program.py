@@ -49,16 +49,21 @@ class Descriptor:
 
 @dataclass(frozen=True, slots=True)
 class LayerEntry:
-    """One layer: the expression that computes units of it, or the two of one that is cut into parts, and its tiles.
-
-    `fields` are those of fml_layer_t.
+    """One layer: its row of the table of steps, and the expression that computes units of it, or the two of one that is
+    cut into parts.
     """
 
-    index: int
-    comment: str
+    row: int
     call: str
     partial: str
     finish: str
+
+
+@dataclass(frozen=True, slots=True)
+class RowEntry:
+    """A row of the table of steps; `fields` are those of fml_layer_t."""
+
+    comment: str
     fields: tuple[tuple[str, str], ...]
 
 
@@ -92,6 +97,7 @@ class Program:
     """One model, ready to print. `kernels` names the files of runtime_c/kernels it calls, without ending.
 
     tile_bytes  SRAM of the largest tile: outputs and staged inputs, of which stage_bytes at most
+    rows        of the table of steps: the capture, those of the layers, publication, report
     reads       fml_read_t of both operands of each layer where inputs are staged, else nothing
     """
 
@@ -100,10 +106,11 @@ class Program:
     header: tuple[str, ...]
     tables: tuple[EmittedTable, ...]
     descriptors: tuple[Descriptor, ...]
+    rows: tuple[RowEntry, ...]
     layers: tuple[LayerEntry, ...]
     inputs: tuple[PortTable, ...]
     outputs: tuple[PortTable, ...]
-    n_tiles: int
+    n_steps: int
     arena_bytes: int
     nvm_bytes: int
     tile_bytes: int

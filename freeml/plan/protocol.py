@@ -24,26 +24,20 @@ ARENA = 64
 
 CHUNK_BYTES = 64  # at most so many are written between two barriers
 
-# Tiles of a model by its commit record: steps up to n_tiles + 2 in so many bits.
-MAX_WORD_TILES = 32_765  # in 15
-MAX_CHECKED_WORD_TILES = 4_093  # in 12, which leaves three for a check
+# What the steps of a row of a model's table do (step_table.py has the table).
+CAPTURE = 0
+TILES = 1
+PUBLISH = 3
+REPORT = 4
+ROW_BYTES = 36  # of the table, at most
+
+# Most steps of a model by its commit record: their numbers in so many bits.
+MAX_WORD_STEPS = 1 << 15
+MAX_CHECKED_WORD_STEPS = 1 << 12  # which leaves three of a word for a check
+MAX_SLOT_STEPS = 1 << 29
 
 # Status of a step, and of a board's report.
 PUBLISHED = 1
 BOARD_PIECE = 100
 
 WINDOW_VALID = 0x5AC3  # word of the sample window with piece 0
-
-# Steps beside the tiles: capture before them, publication and report behind.
-CAPTURE_STEP = 0
-FIXED_STEPS = 3
-
-
-def publish_step(n_tiles: int) -> int:
-    """The step that publishes the result."""
-    return n_tiles + 1
-
-
-def report_step(n_tiles: int) -> int:
-    """The step that reports the published result: the last one."""
-    return n_tiles + 2

@@ -35,12 +35,12 @@ from freeml.plan.memory import MemoryPlan
 from freeml.plan.protocol import (
     COMMIT_SLOT_BYTES,
     COMMIT_WORD_BYTES,
-    FIXED_STEPS,
-    MAX_CHECKED_WORD_TILES,
-    MAX_WORD_TILES,
+    MAX_CHECKED_WORD_STEPS,
+    MAX_WORD_STEPS,
     PARTIAL_BYTES,
     RECORD_BYTES,
 )
+from freeml.plan.step_table import StepTable, step_table
 from freeml.plan.windows import Windows
 
 # fml_nvm_cold_start: identity twice, two results, two empty commit slots; the commit is extra.
@@ -203,14 +203,19 @@ class TilePlan:
         return sum(layer.n_tiles for layer in self.layers)
 
     @property
+    def steps(self) -> StepTable:
+        """What the step of each number does."""
+        return step_table(layer.n_tiles for layer in self.layers)
+
+    @property
     def commits(self) -> int:
         """Commit records written in one inference: one for each step."""
-        return self.n_tiles + FIXED_STEPS
+        return self.steps.n_steps
 
     @property
     def commit_check(self) -> bool:
         """Whether a flipped bit of the commit record shows: in two slots, and in a word with bits left for a check."""
-        return self.commit_slots == 2 or self.n_tiles <= MAX_CHECKED_WORD_TILES
+        return self.commit_slots == 2 or self.commits <= MAX_CHECKED_WORD_STEPS
 
     @property
     def sram_bytes(self) -> int:
@@ -248,7 +253,7 @@ def plan_tiles(
     one_word = not board.nvm.tears and board.nvm.atomic_bytes >= COMMIT_WORD_BYTES
     if one_word:
         plan = _Planner(graph, memory_plan, board, budget, sram_tile_bytes, commit_slots=1).plan()
-        if plan.n_tiles <= MAX_WORD_TILES:
+        if plan.commits <= MAX_WORD_STEPS:
             return plan
     return _Planner(graph, memory_plan, board, budget, sram_tile_bytes, commit_slots=2).plan()
 

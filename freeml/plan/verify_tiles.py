@@ -31,7 +31,6 @@ from freeml.ir.graph import Graph
 from freeml.ir.int_ops import ConvI8, ConvPoolI8, DenseI8, SoftmaxI8
 from freeml.ir.ops import Concat, Op, Reshape
 from freeml.plan.memory import MemoryPlan
-from freeml.plan.protocol import publish_step
 from freeml.plan.tiles import LayerTiles, TilePlan
 from freeml.plan.verify_reads import copied_bytes
 
@@ -75,7 +74,8 @@ def verify_tiles(graph: Graph, memory_plan: MemoryPlan, plan: TilePlan) -> TileP
             _rule(hit == 0, where, f"its tiles write {hit} bytes of %{name}, which they read")
         arena.produce(op, where)
     _rule(not remaining, "plan", f"tiles of %{remaining[0].value if remaining else ''} belong to no op in this order")
-    _rule(step == publish_step(plan.n_tiles), "plan", f"{plan.n_tiles} tiles, but steps 1 to {step - 1}")
+    _rule(step == 1 + plan.n_tiles, "plan", f"{plan.n_tiles} tiles, but steps 1 to {step - 1}")
+    _check_table(plan)
     for port in graph.outputs:
         arena.check(port.value, f"output {port.name!r}")
     if (decision := decide(graph)) is not None:
@@ -236,6 +236,21 @@ def _check_cover(
     _rule(extra == 0, where, f"{extra} bytes are written twice, or are not its own")
 
 
+def _check_table(plan: TilePlan) -> None:
+    """What the runtime is told that its steps do: a capture, these tiles, one publication, one report."""
+    step, found = 0, [(row.kind.name, row.first, row.n) for row in plan.steps.rows]
+    for name, n in [
+        ("CAPTURE", 1),
+        *(("TILES", layer.n_tiles) for layer in plan.layers),
+        ("PUBLISH", 1),
+        ("REPORT", 1),
+    ]:
+        _rule(found[:1] == [(name, step, n)], "table of steps", f"step {step} is not the first of {n} {name}")
+        found.pop(0)
+        step += n
+    _rule(not found, "table of steps", f"rows behind the report: {found}")
+
+
 def _check_totals(graph: Graph, plan: TilePlan) -> None:
     """What the runtime is told about all tiles together."""
     for layer in plan.layers:
@@ -247,6 +262,6 @@ def _check_totals(graph: Graph, plan: TilePlan) -> None:
     inputs = sum(graph.types[port.value].size_bytes for port in graph.inputs)
     _rule(plan.capture.written_bytes == inputs, "capture", f"{plan.capture.written_bytes} bytes of {inputs}")
     _rule(plan.commit_slots in (1, 2), "plan", f"{plan.commit_slots} commit slots")
-    longest = 32_765 if plan.commit_slots == 1 else 2**29 - 3
-    _rule(plan.n_tiles <= longest, "plan", f"{plan.n_tiles} tiles are more than a commit record can number")
+    longest = 2**15 if plan.commit_slots == 1 else 2**29
+    _rule(plan.commits <= longest, "plan", f"{plan.commits} steps are more than a commit record can number")
     _rule(plan.commit_bytes == (2 if plan.commit_slots == 1 else 8), "plan", f"a commit of {plan.commit_bytes} bytes")

@@ -39,7 +39,7 @@ def engine_for(made: Sources, elf: Path, memory: MemoryMap) -> Engine:
 def images_of(engine: Engine, output: Output, codes: bytes) -> list[bytes]:
     """NVM of a board behind each commit of its firmware's first inference, on these codes: commit_images."""
     tiles = output.manifest.tiles
-    return commit_images(engine, codes, tiles.n_tiles, tiles.commit_slots)[1]
+    return commit_images(engine, codes, tiles.steps, tiles.commit_slots)[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def closure_of(
     """
     nvm, tiles = output.board.nvm, output.manifest.tiles
     before = engine.nvm
-    control, own = commit_images(engine, codes, tiles.n_tiles, tiles.commit_slots)
+    control, own = commit_images(engine, codes, tiles.steps, tiles.commit_slots)
     engine.nvm = before
     found = close(
         engine,

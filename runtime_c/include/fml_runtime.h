@@ -3,11 +3,11 @@
  * Memory. One NVM image holds all that persists: [identity | commit record | results | partial sums | arena]. Activations
  * live in the arena. SRAM holds one fml_ram_t and one tile, both worthless after a power loss.
  *
- * Protocol. The commit record holds the step: 0 the input is to be captured, 1 to n_tiles the tile `step - 1` is to be
- * computed, n_tiles + 1 the result is to be published, n_tiles + 2 the published result is to be reported. Each step reads
- * committed bytes, writes bytes that no step committed so far still needs, waits for them (barrier), and commits the next
- * step by one write. A loss before the commit repeats the step, a loss after it does not: no step reads what it writes, so
- * that doing it again does no harm. A report may so be made twice, but never not at all: the result's sequence number
+ * Protocol. The commit record holds the number of the step that is next; what that step does says the model's table of
+ * steps (fml_layer_t): the input is to be captured, a tile to be computed, the result to be published, the published result
+ * to be reported. Each step reads committed bytes, writes bytes that no step committed so far still needs, waits for them
+ * (barrier), and commits the next step by one write. A loss before the commit repeats the step, a loss after it does not: no
+ * step reads what it writes, so that doing it again does no harm. A report may so be made twice, but never not at all: the result's sequence number
  * tells a repetition.
  *
  *   while (1) {                       fml_boot() after every reset, then fml_step() for ever; the answer may be read
@@ -42,17 +42,30 @@ typedef int fml_status_t;
 #define FML_NVM_SUMS 56     /* int32_t[2] */
 #define FML_NVM_ARENA 64
 
-#define FML_MAX_TILES_ONE_SLOT 32765u      /* steps up to n_tiles + 2 in 15 bits */
-#define FML_MAX_TILES_CHECKED_WORD 4093u   /* the same in 12 bits: three are left for a check */
-#define FML_MAX_TILES_TWO_SLOTS 0x1ffffffdu /* in 29 bits */
+/* Most steps by commit record: their numbers, from 0, have so many bits there. */
+#define FML_MAX_STEPS_ONE_SLOT 0x8000u       /* 15 */
+#define FML_MAX_STEPS_CHECKED_WORD 0x1000u   /* 12: three are left for a check */
+#define FML_MAX_STEPS_TWO_SLOTS 0x20000000u  /* 29 */
 
 /* --- What the compiler writes -------------------------------------------------------------------------------------- */
 
-/* One layer, cut into tiles: tile i computes units [i * tile_units, (i + 1) * tile_units), the last one what is left.
- * With parts > 1, a unit is one output byte, tile_units = unit_bytes = unit_stride_bytes = 1, and each unit takes `parts`
- * tiles: tile i adds the products [k * part_products, (k + 1) * part_products), k = i % parts, to unit i / parts. */
+/* What the steps of a row of the table do. */
+#define FML_CAPTURE 0 /* the input goes into the arena */
+#define FML_TILES 1   /* a layer: each step computes a tile of it */
+#define FML_PUBLISH 3 /* the result becomes the newest one */
+#define FML_REPORT 4  /* fml_hal_report() gets it; step 0 is next */
+
+/* A row of the table of steps, which are numbered from 0, row by row: a layer cut into tiles, or a single step. The first
+ * row is a capture, the last one a report.
+ *
+ * Step i of a layer computes units [i * tile_units, (i + 1) * tile_units), the last one what is left. With parts > 1, a unit
+ * is one output byte, tile_units = unit_bytes = unit_stride_bytes = 1, and each unit takes `parts` steps: step i adds the
+ * products [k * part_products, (k + 1) * part_products), k = i % parts, to unit i / parts.
+ *
+ * A single step has n_units = tile_units = parts = 1, so that steps are counted by one rule, and 0 in fields that it does
+ * not use. */
 typedef struct {
-    uint32_t first_tile;        /* index of its first tile, over all layers; 0 for layer 0 */
+    uint32_t first_step;        /* number of its first step */
     uint32_t out_offset_bytes;  /* of unit 0, in the arena */
     uint32_t n_units;           /* at least 1 */
     uint32_t tile_units;        /* 1 to n_units */
@@ -61,7 +74,10 @@ typedef struct {
     uint32_t products;          /* of one output element; 0 where parts == 1 */
     uint32_t part_products;     /* of one part; 0 where parts == 1 */
     uint16_t parts;             /* 1, or ceil(products / part_products) */
+    uint8_t kind;               /* FML_CAPTURE, ... */
 } fml_layer_t;
+
+FML_STATIC_ASSERT(sizeof(fml_layer_t) <= 36, a_row_is_small);
 
 /* What is published, read from the bytes `result` of the arena: an output, or the scores before its last Softmax or
  * Sigmoid, which say more in int8. freeml/ir/decision.py is the same rule for host and reports. */
@@ -77,10 +93,10 @@ typedef struct {
     const fml_port_t *inputs;
     const fml_port_t *outputs;
     const fml_layer_t *layers;
-    uint16_t n_inputs, n_outputs, n_layers; /* each at least 1 */
+    uint16_t n_inputs, n_outputs, n_layers; /* each at least 1; of layers: rows of the table */
     uint16_t layout_version;                /* FML_LAYOUT_VERSION */
     uint32_t digest[2];
-    uint32_t n_tiles;
+    uint32_t n_steps; /* of all rows */
     uint32_t arena_bytes;
     uint32_t tile_bytes;    /* SRAM of the largest tile, a multiple of 4: tile_units * unit_bytes, and staged inputs */
     uint32_t scratch_bytes; /* of the kernel that needs most; may be 0 */
@@ -92,7 +108,7 @@ typedef struct {
     fml_port_t result;      /* where it is read from; lasts as outputs do */
     int16_t result_threshold; /* code of FML_RESULT_THRESHOLD, -129 to 127 */
     uint8_t is_staged;      /* NVM is no memory that a pointer can read: fml_stage.h */
-    /* Units [first, first + n) of a layer into y. Reads arena, writes scratch and the tile's SRAM at y, calls kernels.
+    /* Units [first, first + n) of a layer, named by its row, into y. Reads arena, writes scratch and the tile's SRAM at y, calls kernels.
      * Crash behaviour: pure. 0 only where every layer has parts. */
     void (*compute)(uint16_t layer, const int8_t *arena, int8_t *y, int8_t *scratch, uint32_t first, uint32_t n);
     /* Products [k0, k0 + n) of one output element, and its bias where k0 == 0: what a kernel ..._part_i8 returns. tile:
@@ -118,17 +134,17 @@ typedef struct {
     int8_t *tile;     /* tile_bytes */
     int8_t *scratch;  /* scratch_bytes */
     uint32_t step;    /* as committed */
-    uint32_t unit;    /* first unit of the next tile */
+    uint32_t unit;    /* first unit of the next step */
     uint32_t sequence; /* of the newest result, 0: none */
-    uint16_t layer;   /* of the next tile */
-    uint16_t part;    /* of the next tile */
+    uint16_t layer;   /* row of the next step */
+    uint16_t part;    /* of the next step */
     uint8_t newest;   /* result slot */
     uint8_t count;    /* two slots: of commits, mod 4; the commit was written to slot count & 1 */
 } fml_ram_t;
 
 /* After every reset, before any other call. nvm: model->nvm_bytes of NVM; sram: model->sram_bytes; both aligned to 4.
  * Identity and commit record right: continues where the last commit left off, at a cost that does not depend on the model
- * but for a search over its layers, and returns FML_OK. Anything else: cold start, FML_COLD_START.
+ * but for a search over its table, and returns FML_OK. Anything else: cold start, FML_COLD_START.
  * Crash behaviour: idempotent. */
 fml_status_t fml_boot(fml_ram_t *ram, const fml_model_t *model, void *nvm, void *sram);
 
@@ -167,7 +183,7 @@ typedef struct {
 
 #define FML_MAGIC 0x6d66u
 
-/* One slot: step << 1 | newest result slot; with FML_MAX_TILES_CHECKED_WORD tiles or less, bits 13 to 15 are a check: each
+/* One slot: step << 1 | newest result slot; with FML_MAX_STEPS_CHECKED_WORD steps or less, bits 13 to 15 are a check: each
  * bit below counts in one of them, so that any one flipped bit of the word shows, and so do all-zeros and all-ones.
  * Two slots, used in turn: word = step << 3 | count << 1 | newest result slot, count = commits mod 4, and its complement,
  * the check. Writing goes by way of a state in which every byte of the check is wrong, so that a torn slot is void, as

@@ -41,7 +41,7 @@ static uint8_t is_mine(const fml_model_t *model, const uint8_t *nvm) {
 
 /* The word with its check: the complement of the sum, without carry, of its groups of three bits. */
 static uint16_t with_check(const fml_model_t *model, uint16_t word) {
-    if (model->n_tiles > FML_MAX_TILES_CHECKED_WORD) {
+    if (model->n_steps > FML_MAX_STEPS_CHECKED_WORD) {
         return word;
     }
     const uint16_t half = (uint16_t)(word ^ word >> 6), sum = (uint16_t)(half ^ half >> 3 ^ word >> 12);
@@ -51,7 +51,7 @@ static uint16_t with_check(const fml_model_t *model, uint16_t word) {
 static uint8_t one_slot(const fml_model_t *model, const uint8_t *nvm, fml_position_t *at) {
     uint16_t word;
     fml_hal_nvm_read(&word, nvm + FML_NVM_COMMIT, sizeof word);
-    if (model->n_tiles <= FML_MAX_TILES_CHECKED_WORD) {
+    if (model->n_steps <= FML_MAX_STEPS_CHECKED_WORD) {
         const uint16_t found = word;
         word = (uint16_t)(word & ~CHECK_BITS);
         if (found != with_check(model, word)) {
@@ -99,7 +99,7 @@ uint8_t fml_nvm_valid(const fml_model_t *model, const uint8_t *nvm, fml_position
     if (!is_mine(model, nvm)) {
         return 0;
     }
-    if (!(model->commit_slots == 1 ? one_slot(model, nvm, at) : two_slots(nvm, at)) || at->step > model->n_tiles + 2) {
+    if (!(model->commit_slots == 1 ? one_slot(model, nvm, at) : two_slots(nvm, at)) || at->step >= model->n_steps) {
         return 0;
     }
     fml_nvm_record(nvm, at->newest, newest);

@@ -1,28 +1,27 @@
-/* The steps of an inference: capture, tiles, publication, report. fml_nvm.c has the commit record. */
+/* The steps of an inference, as the model's table has them. fml_nvm.c has the commit record. */
 #include "fml_runtime.h"
 
 #include "fml_nvm.h"
 
-/* Layer, unit and part of the tile that is next. */
+static const fml_layer_t *row_of(const fml_ram_t *ram) {
+    return &ram->model->layers[ram->layer];
+}
+
+/* Row, unit and part of the step that is next. */
 static void locate(fml_ram_t *ram) {
     const fml_model_t *model = ram->model;
-    ram->layer = ram->part = 0;
-    ram->unit = 0;
-    if (ram->step == 0 || ram->step > model->n_tiles) {
-        return;
-    }
-    const uint32_t tile = ram->step - 1;
     uint16_t end = model->n_layers;
-    while (end - ram->layer > 1) { /* the last layer whose first tile is not beyond */
+    ram->layer = ram->part = 0;
+    while (end - ram->layer > 1) { /* the last row whose first step is not beyond */
         const uint16_t middle = (uint16_t)(ram->layer + (uint16_t)(end - ram->layer) / 2);
-        if (model->layers[middle].first_tile <= tile) {
+        if (model->layers[middle].first_step <= ram->step) {
             ram->layer = middle;
         } else {
             end = middle;
         }
     }
-    const fml_layer_t *layer = &model->layers[ram->layer];
-    const uint32_t within = tile - layer->first_tile;
+    const fml_layer_t *layer = row_of(ram);
+    const uint32_t within = ram->step - layer->first_step;
     if (layer->parts > 1) {
         ram->unit = within / layer->parts;
         ram->part = (uint16_t)(within % layer->parts);
@@ -31,9 +30,9 @@ static void locate(fml_ram_t *ram) {
     }
 }
 
-/* To the tile after this one. */
+/* To the step after this one. */
 static void advance(fml_ram_t *ram) {
-    const fml_layer_t *layer = &ram->model->layers[ram->layer];
+    const fml_layer_t *layer = row_of(ram);
     if (layer->parts > 1 && ++ram->part < layer->parts) {
         return;
     }
@@ -45,15 +44,17 @@ static void advance(fml_ram_t *ram) {
     }
 }
 
-static void commit(fml_ram_t *ram, uint32_t step, uint8_t newest) {
-    fml_position_t at;
-    at.step = step;
-    at.newest = newest;
-    at.count = ram->count;
-    fml_nvm_commit(ram->model, ram->nvm, &at);
-    ram->step = step;
-    ram->newest = newest;
-    ram->count = at.count;
+static void commit(fml_ram_t *ram, fml_position_t *at) {
+    const uint8_t is_next = at->step == ram->step + 1;
+    fml_nvm_commit(ram->model, ram->nvm, at);
+    ram->step = at->step;
+    ram->newest = at->newest;
+    ram->count = at->count;
+    if (is_next) {
+        advance(ram);
+    } else {
+        locate(ram);
+    }
 }
 
 fml_status_t fml_boot(fml_ram_t *ram, const fml_model_t *model, void *nvm, void *sram) {
@@ -96,7 +97,6 @@ static fml_status_t capture(fml_ram_t *ram) {
             FML_BARRIER();
         }
     }
-    commit(ram, 1, ram->newest);
     return FML_OK;
 }
 
@@ -132,15 +132,12 @@ static void compute_units(const fml_ram_t *ram, const fml_layer_t *layer) {
     }
 }
 
-static void tile(fml_ram_t *ram) {
-    const fml_layer_t *layer = &ram->model->layers[ram->layer];
+static void tile(const fml_ram_t *ram, const fml_layer_t *layer) {
     if (layer->parts > 1) {
         compute_part(ram, layer);
     } else {
         compute_units(ram, layer);
     }
-    commit(ram, ram->step + 1, ram->newest);
-    advance(ram);
 }
 
 /* Class and confidence of int8 scores: the first maximum, and how far the next one is behind. One score at a time: few
@@ -171,10 +168,9 @@ static void side_of(const int8_t *at, int16_t threshold, fml_record_t *record) {
     record->confidence = away > 255 ? 255u : (uint8_t)away;
 }
 
-static void publish(fml_ram_t *ram) {
+static void publish(fml_ram_t *ram, uint8_t slot) {
     const fml_model_t *model = ram->model;
     const int8_t *from = arena_of(ram) + model->result.offset_bytes;
-    const uint8_t slot = ram->newest ^ 1u;
     fml_record_t record;
     record.class_index = 0;
     record.confidence = 0;
@@ -193,7 +189,6 @@ static void publish(fml_ram_t *ram) {
     record.crc = fml_crc16(&record, offsetof(fml_record_t, crc));
     record.unused = 0;
     fml_hal_nvm_write(ram->nvm + FML_NVM_RESULTS + slot * sizeof record, &record, sizeof record);
-    commit(ram, ram->step + 1, slot);
     ram->sequence = record.sequence;
 }
 
@@ -205,36 +200,47 @@ static void to_result(const fml_record_t *record, fml_result_t *result) {
 }
 
 static uint8_t is_published(const fml_ram_t *ram) {
-    return ram->step == ram->model->n_tiles + 2;
+    return row_of(ram)->kind == FML_REPORT;
 }
 
-static fml_status_t report(fml_ram_t *ram) {
+static fml_status_t report(const fml_ram_t *ram) {
     fml_record_t newest;
     fml_result_t result;
     fml_nvm_record(ram->nvm, ram->newest, &newest);
     to_result(&newest, &result);
     const fml_status_t status = fml_hal_report(ram->model, &result);
-    if (status < 0) {
-        return status;
-    }
-    commit(ram, 0, ram->newest);
-    locate(ram);
-    return FML_OK;
+    return status < 0 ? status : FML_OK;
 }
 
+/* Every step ends in the one commit below; `next` is what it says. */
 fml_status_t fml_step(fml_ram_t *ram) {
-    if (ram->step == 0) {
-        return capture(ram);
+    const fml_layer_t *row = row_of(ram);
+    fml_status_t status = FML_OK;
+    fml_position_t next;
+    next.step = ram->step + 1;
+    next.newest = ram->newest;
+    next.count = ram->count;
+    switch (row->kind) {
+    case FML_CAPTURE:
+        status = capture(ram);
+        break;
+    case FML_TILES:
+        tile(ram, row);
+        break;
+    case FML_PUBLISH:
+        next.newest ^= 1u;
+        publish(ram, next.newest);
+        status = FML_PUBLISHED;
+        break;
+    default: /* FML_REPORT */
+        next.step = 0;
+        status = report(ram);
+        break;
     }
-    if (is_published(ram)) {
-        return report(ram);
+    if (status >= 0) {
+        commit(ram, &next);
     }
-    if (ram->step <= ram->model->n_tiles) {
-        tile(ram);
-        return FML_OK;
-    }
-    publish(ram);
-    return FML_PUBLISHED;
+    return status;
 }
 
 fml_status_t fml_infer(fml_ram_t *ram) {

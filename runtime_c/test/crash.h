@@ -41,13 +41,13 @@ typedef struct {
     char schedule[2048];
 } crash_report_t;
 
-/* What of one layer was explored. Index n_layers: cold start and capture; n_layers + 1: publication and report. */
+/* What of one row of the model's table was explored; of the capture's, also cold starts. */
 typedef struct {
     uint64_t images, writes;
     uint32_t segments, closed;
 } crash_layer_t;
 
-/* samples: two, each all inputs one after the other. layers: [n_layers + 2]. */
+/* samples: two, each all inputs one after the other. layers: one for each row of the model's table. */
 void crash_closure(const fml_model_t *model, const crash_options_t *options, const int8_t *const samples[2],
                    crash_report_t *report, crash_layer_t *layers);
 
@@ -138,6 +138,7 @@ void world_rehash(void);
 uint64_t world_key(const crash_position_t *at); /* of the image, without the bytes that are dead there */
 uint64_t world_key_with(uint32_t addr, const uint8_t *bytes, uint32_t n); /* if n bytes of the arena were others */
 crash_position_t world_position(void);
+const fml_layer_t *world_row(uint32_t step); /* that the step is of, read from the table alone */
 uint32_t world_random(void);
 double world_seconds(void);
 __attribute__((noreturn)) void world_diverge(const char *reason);

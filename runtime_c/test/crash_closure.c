@@ -306,21 +306,6 @@ static void run(uint32_t i) {
     closure.n_nodes = closure.keep;
 }
 
-static uint16_t layer_of(void) {
-    const fml_model_t *model = world.original;
-    if (!world.start.valid || world.start.step == 0) {
-        return model->n_layers;
-    }
-    if (world.start.step > model->n_tiles) {
-        return (uint16_t)(model->n_layers + 1);
-    }
-    uint16_t i = (uint16_t)(model->n_layers - 1);
-    while (model->layers[i].first_tile > world.start.step - 1) {
-        i--;
-    }
-    return i;
-}
-
 /* Returns 0 when time is up. */
 static int close_segment(entry_t *entry, crash_layer_t *layers, double until) {
     closure.entry = entry;
@@ -336,7 +321,7 @@ static int close_segment(entry_t *entry, crash_layer_t *layers, double until) {
     for (uint32_t i = 0; i < world.n_bytes; i++) {
         closure.step_bytes += world.allowed[i] == world.epoch;
     }
-    crash_layer_t *layer = &layers[layer_of()];
+    crash_layer_t *layer = &layers[world.start.valid ? world_row(world.start.step) - world.original->layers : 0];
     const uint64_t images = world.report->images, writes = world.report->writes;
     const item_t root = {0, NO_ITEM, 0, 0, 0, 0, 0};
     layer->segments++;
@@ -357,7 +342,7 @@ static int close_segment(entry_t *entry, crash_layer_t *layers, double until) {
 void crash_closure(const fml_model_t *model, const crash_options_t *options, const int8_t *const samples[2],
                    crash_report_t *report, crash_layer_t *layers) {
     const double start = world_seconds();
-    memset(layers, 0, (model->n_layers + 2u) * sizeof *layers);
+    memset(layers, 0, model->n_layers * sizeof *layers);
     memset(&closure, 0, sizeof closure);
     if (!world_open(model, options, samples, report)) {
         return;

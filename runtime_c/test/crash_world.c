@@ -117,6 +117,14 @@ uint64_t world_key_with(uint32_t addr, const uint8_t *bytes, uint32_t n) {
     return key;
 }
 
+const fml_layer_t *world_row(uint32_t step) {
+    const fml_layer_t *row = world.original->layers + world.original->n_layers - 1;
+    while (row->first_step > step) {
+        row--;
+    }
+    return row;
+}
+
 /* The control block as the explorer understands it, on its own. */
 crash_position_t world_position(void) {
     const fml_model_t *model = world.original;
@@ -128,7 +136,7 @@ crash_position_t world_position(void) {
     if (model->commit_slots == 1) {
         uint16_t word;
         memcpy(&word, world.nvm + FML_NVM_COMMIT, sizeof word);
-        if (model->n_tiles <= FML_MAX_TILES_CHECKED_WORD) {
+        if (model->n_steps <= FML_MAX_STEPS_CHECKED_WORD) {
             uint16_t check = 7;
             for (uint16_t bit = 0; bit < 13; bit++) {
                 check ^= (uint16_t)((word >> bit & 1u) << bit % 3);
@@ -154,14 +162,15 @@ crash_position_t world_position(void) {
     }
     fml_record_t record;
     memcpy(&record, world.nvm + FML_NVM_RESULTS + at.newest * sizeof record, sizeof record);
-    if (at.step > model->n_tiles + 2 || record.crc != fml_crc16(&record, offsetof(fml_record_t, crc))) {
+    if (at.step >= model->n_steps || record.crc != fml_crc16(&record, offsetof(fml_record_t, crc))) {
         memset(&at, 0, sizeof at);
         return at;
     }
     at.valid = 1;
     at.sequence = record.sequence;
     /* A result that waits for its report belongs to the inference that it came from. */
-    at.progress = (uint64_t)(record.sequence - (at.step == model->n_tiles + 2)) * (model->n_tiles + 3) + at.step;
+    const uint8_t waits = world_row(at.step)->kind == FML_REPORT;
+    at.progress = (uint64_t)(record.sequence - waits) * model->n_steps + at.step;
     return at;
 }
 
@@ -213,7 +222,7 @@ void world_judge(void) {
         if (at.progress != end) {
             world_diverge("a commit of another step than the next");
         }
-        if (world.start.valid && world.start.step == world.original->n_tiles + 2 && !world.reported) {
+        if (world.start.valid && world_row(world.start.step)->kind == FML_REPORT && !world.reported) {
             world_diverge("a result that nobody was told");
         }
         if (!world.legal(world_key(&at))) {
@@ -367,7 +376,7 @@ int fml_hal_report(const fml_model_t *model, const fml_result_t *result) {
     int8_t output[64];
     const uint32_t n = port.n_bytes < sizeof output ? port.n_bytes : (uint32_t)sizeof output;
     memcpy(&record, world.nvm + FML_NVM_RESULTS + at.newest * sizeof record, sizeof record);
-    if (!at.valid || at.step != model->n_tiles + 2 || result->sequence != record.sequence ||
+    if (!at.valid || world_row(at.step)->kind != FML_REPORT || result->sequence != record.sequence ||
         result->class_index != record.class_index || result->confidence != record.confidence ||
         result->depth != record.depth) {
         world_diverge("a report of something else than the newest result");
@@ -426,6 +435,21 @@ static void allow(uint32_t addr, uint32_t n) {
     }
 }
 
+static void allow_tile(const fml_layer_t *layer, uint32_t tile) {
+    const uint32_t to = FML_NVM_ARENA + layer->out_offset_bytes;
+    if (layer->parts > 1) {
+        if (tile % layer->parts == layer->parts - 1u) {
+            allow(to + tile / layer->parts, 1);
+        } else {
+            allow(FML_NVM_SUMS + world.start.step % 2 * 4, 4);
+        }
+        return;
+    }
+    for (uint32_t u = tile * layer->tile_units; u < layer->n_units && u < (tile + 1) * layer->tile_units; u++) {
+        allow(to + u * layer->unit_stride_bytes, layer->unit_bytes);
+    }
+}
+
 void world_enter(void) {
     const fml_model_t *model = world.original;
     world.start = world.now = world_position();
@@ -437,35 +461,22 @@ void world_enter(void) {
         allow(0, FML_NVM_SUMS);
         return;
     }
-    const uint32_t step = world.start.step;
+    const fml_layer_t *row = world_row(world.start.step);
     allow(FML_NVM_COMMIT, model->commit_slots == 1 ? 2 : 16);
-    if (step == 0) {
+    switch (row->kind) {
+    case FML_CAPTURE:
         for (uint16_t i = 0; i < model->n_inputs; i++) {
             allow(FML_NVM_ARENA + model->inputs[i].offset_bytes, model->inputs[i].n_bytes);
         }
-    } else if (step == model->n_tiles + 2) {
-        return; /* reporting changes the commit record alone */
-    } else if (step == model->n_tiles + 1) {
+        break;
+    case FML_TILES:
+        allow_tile(row, world.start.step - row->first_step);
+        break;
+    case FML_PUBLISH:
         allow(FML_NVM_RESULTS + (world.start.newest ^ 1u) * (uint32_t)sizeof(fml_record_t), sizeof(fml_record_t));
-    } else {
-        uint16_t i = (uint16_t)(model->n_layers - 1);
-        while (model->layers[i].first_tile > step - 1) {
-            i--;
-        }
-        const fml_layer_t *layer = &model->layers[i];
-        const uint32_t tile = step - 1 - layer->first_tile;
-        const uint32_t to = FML_NVM_ARENA + layer->out_offset_bytes;
-        if (layer->parts > 1) {
-            if (tile % layer->parts == layer->parts - 1u) {
-                allow(to + tile / layer->parts, 1);
-            } else {
-                allow(FML_NVM_SUMS + step % 2 * 4, 4);
-            }
-            return;
-        }
-        for (uint32_t u = tile * layer->tile_units; u < layer->n_units && u < (tile + 1) * layer->tile_units; u++) {
-            allow(to + u * layer->unit_stride_bytes, layer->unit_bytes);
-        }
+        break;
+    default: /* reporting changes the commit record alone */
+        break;
     }
 }
 
@@ -486,9 +497,8 @@ static void after_commit(void) {
         world_diverge("a boot right after a commit starts cold");
     }
     const fml_ram_t *a = &world.ram, *b = &world.fresh;
-    const uint8_t tile_next = a->step >= 1 && a->step <= world.original->n_tiles;
     if (a->step != b->step || a->newest != b->newest || a->count != b->count || a->sequence != b->sequence ||
-        (tile_next && (a->layer != b->layer || a->unit != b->unit || a->part != b->part))) {
+        a->layer != b->layer || a->unit != b->unit || a->part != b->part) {
         world_diverge("RAM after a commit is not what a boot from it makes");
     }
 }
@@ -538,6 +548,21 @@ static uint8_t *reserved(size_t n) {
     return at == MAP_FAILED ? NULL : at;
 }
 
+/* Whether the table of steps is what fml_runtime.h asks for: rows that follow one another, from a capture to a report. */
+static int is_table(const fml_model_t *model) {
+    uint32_t step = 0;
+    for (uint16_t i = 0; i < model->n_layers; i++) {
+        const fml_layer_t *row = &model->layers[i];
+        const uint8_t is_single = row->n_units == 1 && row->tile_units == 1 && row->parts == 1;
+        if (row->first_step != step || row->tile_units < 1 || row->parts < 1 || (row->kind != FML_TILES && !is_single) ||
+            (row->kind == FML_CAPTURE) != (i == 0)) {
+            return 0;
+        }
+        step += (row->n_units + row->tile_units - 1) / row->tile_units * row->parts;
+    }
+    return step == model->n_steps && model->layers[model->n_layers - 1].kind == FML_REPORT;
+}
+
 int world_open(const fml_model_t *model, const crash_options_t *options, const int8_t *const samples[2],
                crash_report_t *report) {
     memset(&world, 0, sizeof world);
@@ -559,6 +584,11 @@ int world_open(const fml_model_t *model, const crash_options_t *options, const i
     world.memo = malloc(model->tile_bytes + 4u);
     world.other = malloc(model->tile_bytes + 4u);
     memset(report, 0, sizeof *report);
+    if (!is_table(model)) {
+        snprintf(report->reason, sizeof report->reason, "the table of steps has rows that do not follow one another");
+        world_close();
+        return 0;
+    }
     if (!world.nvm || !world.shadow || !world.alternative || !world.is_input || !world.allowed || !world.sram ||
         !world.memo || !world.other) {
         snprintf(report->reason, sizeof report->reason, "out of memory");

@@ -36,14 +36,17 @@ static const int32_t sparse_bias[5] = {10, -20, 30, 64, 5};
 
 static const fml_copy_t rows_of_sparse = {2, 2, 2, 2}, rows_of_parts = {2, 1, 1, 1};
 
-static const fml_layer_t layers[7] = {
-    {0, DENSE, 6, 4, 1, 1, 0, 0, 1},   {2, PARTS, 3, 1, 1, 1, 6, 2, 3},    {11, SPARSE, 5, 2, 1, 1, 0, 0, 1},
-    {14, DECISION, 1, 1, 1, 1, 0, 0, 1}, {15, ROWS, 2, 1, 2, 4, 0, 0, 1}, {17, ROWS + 2, 2, 2, 1, 4, 0, 0, 1},
-    {18, SCORES, 4, 2, 1, 1, 0, 0, 1},
+static const fml_layer_t layers[] = {
+    {0, 0, 1, 1, 0, 0, 0, 0, 1, FML_CAPTURE},       {1, DENSE, 6, 4, 1, 1, 0, 0, 1, FML_TILES},
+    {3, PARTS, 3, 1, 1, 1, 6, 2, 3, FML_TILES},     {12, SPARSE, 5, 2, 1, 1, 0, 0, 1, FML_TILES},
+    {15, DECISION, 1, 1, 1, 1, 0, 0, 1, FML_TILES}, {16, ROWS, 2, 1, 2, 4, 0, 0, 1, FML_TILES},
+    {18, ROWS + 2, 2, 2, 1, 4, 0, 0, 1, FML_TILES}, {19, SCORES, 4, 2, 1, 1, 0, 0, 1, FML_TILES},
+    {21, 0, 1, 1, 0, 0, 0, 0, 1, FML_PUBLISH},      {22, 0, 1, 1, 0, 0, 0, 0, 1, FML_REPORT},
 };
 
 #ifdef PROBE_STAGED /* NVM that no pointer can read */
-static const fml_read_t reads[7][2] = {
+static const fml_read_t reads[8][2] = {
+    {{0, 0, 1, 0, 0, 0}, {0, 0, 1, 0, 0, 0}},
     {{INPUT, 8, 6, 0, 0, 8}, {0, 0, 1, 0, 0, 0}},
     {{DENSE, 6, 3, 0, 0, 0}, {0, 0, 1, 0, 0, 0}},
     {{DENSE, 6, 5, 0, 0, 6}, {0, 0, 1, 0, 0, 0}},
@@ -81,19 +84,19 @@ static void compute(uint16_t layer, const int8_t *arena, int8_t *y, int8_t *scra
     arena = (const int8_t *)((uintptr_t)x[0] - reads[layer][0].offset_bytes);
 #endif
     switch (layer) {
-    case 0:
+    case 1:
         fml_dense_i8(&dense, arena + INPUT, y, first, n);
         break;
-    case 2:
+    case 3:
         sparse(arena, y, first, n);
         break;
-    case 3:
+    case 4:
         y[0] = decide();
         break;
-    case 4:
+    case 5:
         fml_copy_i8(&rows_of_sparse, arena + SPARSE, y, first, n);
         break;
-    case 5:
+    case 6:
         fml_copy_i8(&rows_of_parts, arena + PARTS, y, first, n);
         break;
     default: { /* scores */
@@ -142,10 +145,10 @@ const fml_model_t probe_model = {
     .layers = layers,
     .n_inputs = 1,
     .n_outputs = 1,
-    .n_layers = 7,
+    .n_layers = sizeof layers / sizeof layers[0],
     .layout_version = FML_LAYOUT_VERSION,
     .digest = {0x12345678u ^ 0x9e3779b1u * PROBE_OTHER, 0x9abcdef0u ^ 0x85ebca6bu * PROBE_OTHER},
-    .n_tiles = 20,
+    .n_steps = 23,
     .arena_bytes = ARENA_BYTES,
     .tile_bytes = PROBE_SRAM_BYTES,
     .scratch_bytes = 0,

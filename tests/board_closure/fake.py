@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from freeml.plan.step_table import Kind, step_table
 from freeml.sim.engine import Inference, NvmWrite, Result, Taken
 from freeml.sim.power_loss.control_block import ControlBlock, Position
 
@@ -21,22 +22,22 @@ class FakeControl(ControlBlock):
     """One byte of identity, one of commit; the step behind the last tile but one has the first result."""
 
     def position(self, image: bytes | bytearray) -> Position | None:
-        return Position(image[COMMIT], 0) if image[0] == MAGIC and image[COMMIT] <= self.n_tiles + 2 else None
+        return Position(image[COMMIT], 0) if image[0] == MAGIC and image[COMMIT] < self.steps.n_steps else None
 
     def newest(self, image: bytes | bytearray) -> Result | None:
         at = self.position(image)
-        return None if at is None else RESULT if at.step == self.n_tiles + 2 else Result(0, 0, 0, 0)
+        return None if at is None else RESULT if self.kind_of(at) is Kind.REPORT else Result(0, 0, 0, 0)
 
 
 class AnyControl(FakeControl):
     """Of firmware without a commit: its result is always there."""
 
     def position(self, image: bytes | bytearray) -> Position | None:  # noqa: ARG002
-        return Position(self.n_tiles + 2, 0)
+        return Position(*self.steps.of_kind(Kind.REPORT), 0)
 
 
-CONTROL = FakeControl(n_tiles=3, commit_slots=1, identity=b"")
-NO_COMMIT = AnyControl(n_tiles=3, commit_slots=1, identity=b"")
+CONTROL = FakeControl(steps=step_table([3]), commit_slots=1, identity=b"")
+NO_COMMIT = AnyControl(steps=step_table([3]), commit_slots=1, identity=b"")
 
 
 class FakeBoard:

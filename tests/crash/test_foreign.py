@@ -19,7 +19,7 @@ from freeml.sim.power_loss.explorer import CrashRig
 from .probe import ONE_SLOT, STAGED, rig
 
 OTHER, LARGER = "PROBE_OTHER=1", ("PROBE_OTHER=2", "PROBE_MORE_BYTES=12")
-COMMIT, N_TILES = 16, 20  # FML_NVM_COMMIT; of the probe model
+COMMIT, N_STEPS = 16, 23  # FML_NVM_COMMIT; of the probe model
 VARIANTS: list[tuple[str, ...]] = [(), (ONE_SLOT,), (STAGED,)]
 
 
@@ -116,6 +116,6 @@ def test_a_step_beyond_the_last_is_not_believed_though_its_record_is_whole() -> 
     image = bytearray(rig().images(2)[30])
     for slot in range(2):
         at = COMMIT + 8 * slot
-        word = int.from_bytes(image[at : at + 4], "little") & 7 | (N_TILES + 3 + slot) << 3
+        word = int.from_bytes(image[at : at + 4], "little") & 7 | (N_STEPS + slot) << 3
         image[at : at + 8] = word.to_bytes(4, "little") + (word ^ 0xFFFF_FFFF).to_bytes(4, "little")
     boots_cold(rig(), [("beyond", bytes(image))], "atomic")

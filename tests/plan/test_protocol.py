@@ -9,6 +9,7 @@ import pytest
 from freeml.errors import ToolFailed
 from freeml.firmware.toolchain import find_host_compiler
 from freeml.plan import protocol
+from freeml.plan.step_table import Kind, step_table
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADERS = [ROOT / "runtime_c" / folder for folder in ("include", "src", "hal/window")]
@@ -29,13 +30,18 @@ TWINS = {
     "PARTIAL_BYTES": "(FML_NVM_ARENA - FML_NVM_SUMS) / 2",
     "ARENA": "FML_NVM_ARENA",
     "CHUNK_BYTES": "FML_NVM_CHUNK_BYTES",
-    "MAX_WORD_TILES": "FML_MAX_TILES_ONE_SLOT",
-    "MAX_CHECKED_WORD_TILES": "FML_MAX_TILES_CHECKED_WORD",
+    "CAPTURE": "FML_CAPTURE",
+    "TILES": "FML_TILES",
+    "PUBLISH": "FML_PUBLISH",
+    "REPORT": "FML_REPORT",
+    "ROW_BYTES": "sizeof(fml_layer_t)",
+    "MAX_WORD_STEPS": "FML_MAX_STEPS_ONE_SLOT",
+    "MAX_CHECKED_WORD_STEPS": "FML_MAX_STEPS_CHECKED_WORD",
+    "MAX_SLOT_STEPS": "FML_MAX_STEPS_TWO_SLOTS",
     "PUBLISHED": "FML_PUBLISHED",
     "BOARD_PIECE": "FML_BOARD_PIECE",
     "WINDOW_VALID": "FML_WINDOW_VALID",
 }
-OF_STEPS = {"CAPTURE_STEP", "FIXED_STEPS"}  # arithmetic in the runtime, which explorer and profile compare
 
 
 def compiles(values: dict[str, int], folder: Path) -> bool:
@@ -57,8 +63,8 @@ def shared() -> dict[str, int]:
 
 def test_every_number_of_the_protocol_is_that_of_the_headers(tmp_path: Path) -> None:
     values = shared()
-    assert set(values) == {*TWINS, *OF_STEPS}
-    assert compiles({name: values[name] for name in TWINS}, tmp_path)
+    assert set(values) == set(TWINS)
+    assert compiles(values, tmp_path)
 
 
 @pytest.mark.parametrize("name", TWINS)
@@ -66,7 +72,19 @@ def test_a_number_that_differs_is_found(name: str, tmp_path: Path) -> None:
     assert not compiles({name: shared()[name] + 1}, tmp_path)
 
 
-def test_the_last_step_of_a_model_fits_its_commit_word() -> None:
-    assert protocol.report_step(protocol.MAX_WORD_TILES) < 1 << 15
-    assert protocol.report_step(protocol.MAX_CHECKED_WORD_TILES) < 1 << 12
-    assert protocol.report_step(5) - protocol.CAPTURE_STEP + 1 == 5 + protocol.FIXED_STEPS
+def test_every_kind_of_step_has_the_number_that_c_has() -> None:
+    assert {kind.name: kind.value for kind in Kind} == {name: shared()[name] for name in Kind.__members__}
+
+
+def test_rows_of_a_table_follow_one_another_from_the_capture_to_the_report() -> None:
+    table = step_table([3, 1, 7])
+    assert [table.kind_of(step) for step in range(table.n_steps)] == [
+        Kind.CAPTURE,
+        *[Kind.TILES] * 11,
+        Kind.PUBLISH,
+        Kind.REPORT,
+    ]
+    assert list(table.of_kind(Kind.TILES)) == list(range(1, 12))
+    for beyond in (-1, table.n_steps):
+        with pytest.raises(IndexError, match=f"no step {beyond}"):
+            table.kind_of(beyond)

@@ -72,7 +72,7 @@ def test_steps_add_up_to_the_inference(board: str, profiled: Mapping[str, Profil
     output = profiled[board].output
     engine, _ = start_engine(output, "zig")
     codes = random_codes(output.graph)
-    steps, last = measure_steps(engine, codes, output.manifest.tiles.n_tiles)
+    steps, last = measure_steps(engine, codes, output.manifest.tiles.steps)
     engine.infer(codes)  # results take two places in turn, which differ by an instruction: steps were of every second
     whole = engine.infer(codes).taken
     for count in ("instructions", "cycles", "nvm_bytes_written", "nvm_bytes_read"):
@@ -102,7 +102,7 @@ def test_no_step_takes_more_than_the_table_says(board: str, seed: int, profiled:
     graph, target = output.graph, load_board(board)
     plan, tiles = output.manifest.arena, output.manifest.tiles
     engine, _ = start_engine(output, "zig")
-    steps, _ = measure_steps(engine, random_codes(graph, seed), tiles.n_tiles)
+    steps, _ = measure_steps(engine, random_codes(graph, seed), tiles.steps)
     priced = MeasuredPrices(target, table)
     for call, layer in zip(kernel_calls(graph, plan), tiles.layers, strict=True):
         costs = priced.tiles(graph, call, np.array([layer.tile_units]))

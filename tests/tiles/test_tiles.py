@@ -19,7 +19,7 @@ from freeml.plan.calls import kernel_calls
 from freeml.plan.energy_work import work
 from freeml.plan.memory import MemoryPlan, plan_memory
 from freeml.plan.progress import check_progress, inference_cost, smallest_capacitor_uf
-from freeml.plan.protocol import MAX_WORD_TILES
+from freeml.plan.protocol import MAX_WORD_STEPS
 from freeml.plan.schedule import schedule
 from freeml.plan.tiles import LayerTiles, TilePlan, plan_tiles, sram_for_tiles
 from freeml.plan.verify_tiles import InvalidTilesError, verify_tiles
@@ -278,7 +278,8 @@ def test_more_tiles_than_a_word_counts_take_two_slots() -> None:
     assert word.n_tiles == 20_000
     assert (word.commit_slots, word.commit_bytes) == (1, 2)
     slots = verify_tiles(graph, memory, plan_tiles(graph, memory, HOST, sram_tile_bytes=1))
-    assert slots.n_tiles == 40_000 > MAX_WORD_TILES
+    assert slots.n_tiles == 40_000
+    assert slots.commits == 40_003 > MAX_WORD_STEPS
     assert (slots.commit_slots, slots.commit_bytes) == (2, 8)
 
 

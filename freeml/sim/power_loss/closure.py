@@ -21,7 +21,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from freeml.errors import ToolFailed
-from freeml.plan.protocol import SUMS, report_step
+from freeml.plan.protocol import SUMS
+from freeml.plan.step_table import Kind
 from freeml.sim.engine import Answer, Engine, NvmWrite
 from freeml.sim.power_loss.control_block import COMMIT, ControlBlock
 from freeml.sim.power_loss.first_images import FirstImage, Losses
@@ -149,7 +150,7 @@ class _Search:
             raise _WrongAnswerError(f"the report is {engine.result()}, not {expected}")
         image = engine.nvm
         at, newest = self.control.committed(image), self.control.newest(image)
-        if newest != expected or at is None or at.step != report_step(self.control.n_tiles):
+        if newest != expected or at is None or self.control.kind_of(at) is not Kind.REPORT:
             raise _WrongAnswerError(f"NVM holds {newest} at {at}, not {expected} waiting for its report")
 
     def _atomic(self, writes: Sequence[NvmWrite]) -> Iterator[tuple[int, bytes]]:
@@ -223,7 +224,7 @@ class _Path:
         now = self.search.control.committed(self.image)
         if now is not None and now != before:
             self.is_first, self.tears = True, self.search.tears
-            if self.item.losses == "cold" and now.step >= 2:
+            if self.item.losses == "cold" and now.step > self.search.control.steps.rows[1].first:
                 self.follows = False
 
     def _change(self, at: int, data: bytes) -> None:

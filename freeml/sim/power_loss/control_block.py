@@ -10,7 +10,8 @@ import struct
 from dataclasses import dataclass
 
 from freeml.plan import protocol
-from freeml.plan.protocol import RECORD_CHECKED_BYTES, RESULTS, report_step
+from freeml.plan.protocol import RECORD_CHECKED_BYTES, RESULTS
+from freeml.plan.step_table import Kind, StepTable
 from freeml.sim.engine import Result
 
 IDENTITY = slice(protocol.IDENTITY, protocol.IDENTITY + protocol.IDENTITY_BYTES)
@@ -35,14 +36,18 @@ class ControlBlock:
     identity  its 12 bytes at the start of an image
     """
 
-    n_tiles: int
+    steps: StepTable
     commit_slots: int
     identity: bytes
 
     def position(self, image: bytes | bytearray) -> Position | None:
         """As the commit record has it; None where it is damaged or no step of this model."""
         at = self._one_slot(image) if self.commit_slots == 1 else self._two_slots(image)
-        return at if at is not None and at.step <= report_step(self.n_tiles) else None
+        return at if at is not None and at.step < self.steps.n_steps else None
+
+    def kind_of(self, at: Position) -> Kind:
+        """What is done next."""
+        return self.steps.kind_of(at.step)
 
     def newest(self, image: bytes | bytearray) -> Result | None:
         """The newest result, of sequence 0 before the first; None where the image is not this model's, or not whole."""
@@ -65,18 +70,19 @@ class ControlBlock:
         at, newest = self.position(image), self.newest(image)
         if at is None or newest is None:
             return 1
-        is_published = at.step == report_step(self.n_tiles)
+        is_published = self.kind_of(at) is Kind.REPORT
         return newest.sequence if is_published else newest.sequence % 0xFFFF_FFFF + 1
 
     def is_done(self, image: bytes | bytearray, sequence: int) -> bool:
         """Whether this result is reported and the next input is waited for."""
         at, newest = self.position(image), self.newest(image)
-        return at is not None and at.step == 0 and newest is not None and newest.sequence == sequence
+        waits = at is not None and self.kind_of(at) is Kind.CAPTURE
+        return waits and newest is not None and newest.sequence == sequence
 
     @property
     def has_check(self) -> bool:
         """Whether any one flipped bit of the commit record shows."""
-        return self.commit_slots == 2 or report_step(self.n_tiles) < 1 << _CHECKED_BITS - 1
+        return self.commit_slots == 2 or self.steps.n_steps <= 1 << _CHECKED_BITS - 1
 
     def _one_slot(self, image: bytes | bytearray) -> Position | None:
         """A word; where thirteen bits are enough for it, the others are a check of three interleaved parities."""

@@ -22,8 +22,10 @@ from freeml.board.figures import Behaviour
 from freeml.errors import BadOutput
 from freeml.firmware.host import build_host_library
 from freeml.firmware.toolchain import find_host_compiler
+from freeml.plan.step_table import Kind
 from freeml.resources import resource
 from freeml.sim.power_loss import foreign
+from freeml.sim.power_loss.crash_types import MOST_FAULTS, CFault, CLayer, CLoss, CModel, COptions, CReport
 
 Start = Literal["zeros", "ones", "garbage", "other-digest", "other-version", "older-layout", "other-magic", "damaged"]
 
@@ -42,7 +44,6 @@ _BLANK = ("zeros", "ones", "garbage")  # the others: an image
 _MODES = ("none", "linear", "log", "commit", "random", "schedule")
 _NO_LOSS = 2**32 - 1
 _NO_LIMIT = 2**64 - 1
-_MOST_FAULTS = 65  # CRASH_MOST_FAULTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,96 +88,12 @@ class CrashReport:
         return f"{self.behaviour} NVM: {self.reason}; losses after writes {self.schedule}"
 
 
-class _COptions(ctypes.Structure):
-    """crash_options_t."""
-
-    _fields_ = (
-        ("behaviour", ctypes.c_uint8),
-        ("unit_bytes", ctypes.c_uint8),
-        ("start", ctypes.c_uint8),
-        ("memoise", ctypes.c_uint8),
-        ("any_write", ctypes.c_uint8),
-        ("adversary", ctypes.c_uint8),
-        ("max_torn", ctypes.c_uint8),
-        ("n_inferences", ctypes.c_uint32),
-        ("branches", ctypes.c_uint32),
-        ("seed", ctypes.c_uint32),
-        ("limit_s", ctypes.c_double),
-        ("stop_progress", ctypes.c_uint64),
-        ("image", ctypes.c_char_p),
-    )
-
-
-class _CReport(ctypes.Structure):
-    """crash_report_t."""
-
-    _fields_ = (
-        *((name, ctypes.c_uint64) for name in ("images", "writes", "boots", "commits", "segments")),
-        ("divergences", ctypes.c_uint32),
-        ("closed", ctypes.c_uint32),
-        ("seconds", ctypes.c_double),
-        ("reason", ctypes.c_char * 160),
-        ("schedule", ctypes.c_char * 2048),
-    )
-
-
-class _CLayer(ctypes.Structure):
-    """crash_layer_t."""
-
-    _fields_ = (
-        ("images", ctypes.c_uint64),
-        ("writes", ctypes.c_uint64),
-        ("segments", ctypes.c_uint32),
-        ("closed", ctypes.c_uint32),
-    )
-
-
-class _CFault(ctypes.Structure):
-    """crash_fault_t."""
-
-    _fields_ = (("ago", ctypes.c_uint8), ("is_garbage", ctypes.c_uint8), ("value", ctypes.c_uint8))
-
-
-class _CLoss(ctypes.Structure):
-    """crash_loss_t."""
-
-    _fields_ = (
-        ("writes", ctypes.c_uint32),
-        ("choices", ctypes.c_uint32),
-        ("n_faults", ctypes.c_uint8),
-        ("faults", _CFault * _MOST_FAULTS),
-    )
-
-
-class _CPort(ctypes.Structure):
-    """fml_port_t."""
-
-    _fields_ = (("offset_bytes", ctypes.c_uint32), ("n_bytes", ctypes.c_uint32))
-
-
-class _CModel(ctypes.Structure):
-    """The head of fml_model_t, as far as Python reads it."""
-
-    _fields_ = (
-        ("inputs", ctypes.POINTER(_CPort)),
-        ("outputs", ctypes.c_void_p),
-        ("layers", ctypes.c_void_p),
-        ("n_inputs", ctypes.c_uint16),
-        ("n_outputs", ctypes.c_uint16),
-        ("n_layers", ctypes.c_uint16),
-        ("layout_version", ctypes.c_uint16),
-        *((name, ctypes.c_uint32) for name in ("digest_0", "digest_1", "n_tiles", "arena_bytes", "tile_bytes")),
-        *((name, ctypes.c_uint32) for name in ("scratch_bytes", "sram_bytes", "nvm_bytes")),
-        ("commit_slots", ctypes.c_uint8),
-    )
-
-
 class CrashRig:
     """A model and the explorer in one library. One exploration at a time in a process."""
 
     def __init__(self, library: Path, model: str) -> None:
         self._library = ctypes.CDLL(str(library))
-        self._model = _CModel.in_dll(self._library, f"{model}_model")
+        self._model = CModel.in_dll(self._library, f"{model}_model")
 
     def explore(
         self,
@@ -223,7 +140,7 @@ class CrashRig:
         else:
             image = start if isinstance(start, bytes) else b""
         assert len(image) in (0, self.nvm_bytes), "an image of this model's size"
-        options = _COptions(
+        options = COptions(
             behaviour=BEHAVIOURS.index(behaviour),
             unit_bytes=1 if "torn" in behaviour else unit_bytes or (2 if self._model.commit_slots == 1 else 1),
             start=STARTS.index(start) if start in _BLANK else len(_BLANK),
@@ -239,17 +156,28 @@ class CrashRig:
             image=image,
         )
         pointers = (ctypes.c_void_p * 2)(*(sample.ctypes.data for sample in flat))
-        report = _CReport()
-        layers = (_CLayer * (self._model.n_layers + 2))()
+        report = CReport()
+        layers = (CLayer * self._model.n_layers)()
         model, settings, result = ctypes.byref(self._model), ctypes.byref(options), ctypes.byref(report)
         if kind == "all":
             self._library.crash_closure(model, settings, pointers, result, layers)
         else:
             losses = [] if kind in _MODES else parse_schedule(mode)
             c_mode = _MODES.index(kind if kind in _MODES else "schedule")
-            array = (_CLoss * max(len(losses), 1))(*losses)
+            array = (CLoss * max(len(losses), 1))(*losses)
             self._library.crash_walk(model, settings, pointers, c_mode, array, len(losses), result)
-        return _report(mode, behaviour, report, layers if kind == "all" else (), layer_names)
+        found = self._by_layer(layers, layer_names) if kind == "all" else ()
+        return _report(mode, behaviour, report, found)
+
+    def _by_layer(self, found: Sequence[CLayer], names: Sequence[str]) -> tuple[LayerClosure, ...]:
+        """Layers, the capture, and publication with report, from what was found of each row of the table."""
+        kinds = [Kind(self._model.layers[i].kind) for i in range(self._model.n_layers)]
+        of = {kind: [row for row, its in zip(found, kinds, strict=True) if its is kind] for kind in Kind}
+        tiles = of[Kind.TILES]
+        known = [*names, *(f"layer {i}" for i in range(len(names), len(tiles)))]
+        rows = [(name, [row]) for name, row in zip(known, tiles, strict=True)]
+        rows += [("capture", of[Kind.CAPTURE]), ("publish", of[Kind.PUBLISH] + of[Kind.REPORT])]
+        return tuple(_layer_closure(name, row) for name, row in rows)
 
     @property
     def nvm_bytes(self) -> int:
@@ -261,10 +189,10 @@ class CrashRig:
     ) -> list[bytes]:
         """The image at each commit of a run without losses, beginning with that of the cold start."""
         flat = self._two_samples(samples, seed)
-        options = _COptions(unit_bytes=4, n_inferences=n_inferences, seed=seed, stop_progress=_NO_LIMIT)
+        options = COptions(unit_bytes=4, n_inferences=n_inferences, seed=seed, stop_progress=_NO_LIMIT)
         pointers = (ctypes.c_void_p * 2)(*(sample.ctypes.data for sample in flat))
-        room = n_inferences * (self._model.n_tiles + 8) + 1
-        images, report = ctypes.create_string_buffer(room * self.nvm_bytes), _CReport()
+        room = n_inferences * self._model.n_steps + 1
+        images, report = ctypes.create_string_buffer(room * self.nvm_bytes), CReport()
         model, settings, result = ctypes.byref(self._model), ctypes.byref(options), ctypes.byref(report)
         self._library.crash_images(model, settings, pointers, images, ctypes.c_uint32(room), result)
         assert report.closed, report.reason.decode("ascii", "replace")
@@ -287,11 +215,18 @@ class CrashRig:
         return flat
 
 
-def _report(
-    mode: str, behaviour: Behaviour, report: _CReport, layers: Sequence[_CLayer], names: Sequence[str]
-) -> CrashReport:
-    known = [*names, *(f"layer {i}" for i in range(len(names), max(len(layers) - 2, 0)))]
-    titles = [*known[: max(len(layers) - 2, 0)], "capture", "publish"]
+def _layer_closure(name: str, rows: Sequence[CLayer]) -> LayerClosure:
+    segments = sum(row.segments for row in rows)
+    return LayerClosure(
+        name=name,
+        images=sum(row.images for row in rows),
+        writes=sum(row.writes for row in rows),
+        segments=segments,
+        closed=0 < segments == sum(row.closed for row in rows),
+    )
+
+
+def _report(mode: str, behaviour: Behaviour, report: CReport, per_layer: tuple[LayerClosure, ...]) -> CrashReport:
     return CrashReport(
         mode=mode,
         behaviour=behaviour,
@@ -305,10 +240,7 @@ def _report(
         reason=report.reason.decode("ascii", "replace"),
         schedule=report.schedule.decode("ascii"),
         seconds=report.seconds,
-        per_layer=tuple(
-            LayerClosure(name, layer.images, layer.writes, layer.segments, 0 < layer.segments == layer.closed)
-            for name, layer in zip(titles, layers, strict=False)
-        ),
+        per_layer=per_layer,
     )
 
 
@@ -316,7 +248,7 @@ _LOSS = re.compile(r"(\d+|end)(?::([01]+))?((?:~[0-9a-f]{2})?(?:-\d+(?:=[0-9a-f]
 _FAULT = re.compile(r"-(\d+)(?:=([0-9a-f]{2}))?|~([0-9a-f]{2})")
 
 
-def parse_schedule(text: str) -> list[_CLoss]:
+def parse_schedule(text: str) -> list[CLoss]:
     """Losses from text: "12,8" is after 12 writes, then after 8 more.
 
     "12:01" adds what sensor and energy meter show when asked for the first and the second time, "12~5a" a next
@@ -330,23 +262,23 @@ def parse_schedule(text: str) -> list[_CLoss]:
     for part in text.split(","):
         match = _LOSS.fullmatch(part.strip())
         faults = [_fault(*found.groups()) for found in _FAULT.finditer(match[3])] if match else []
-        if match is None or len(faults) > _MOST_FAULTS or any(fault is None for fault in faults):
+        if match is None or len(faults) > MOST_FAULTS or any(fault is None for fault in faults):
             raise BadOutput(
                 f"{part!r} is no power loss", where="schedule", hint="write numbers of writes, such as 12,8"
             )
         bits = int((match[2] or "0")[::-1], 2)
-        array = (_CFault * _MOST_FAULTS)(*(fault for fault in faults if fault is not None))
-        losses.append(_CLoss(_NO_LOSS if match[1] == "end" else int(match[1]), bits, len(faults), array))
+        array = (CFault * MOST_FAULTS)(*(fault for fault in faults if fault is not None))
+        losses.append(CLoss(_NO_LOSS if match[1] == "end" else int(match[1]), bits, len(faults), array))
     return losses
 
 
-def _fault(ago: str | None, garbage: str | None, next_byte: str | None) -> _CFault | None:
+def _fault(ago: str | None, garbage: str | None, next_byte: str | None) -> CFault | None:
     """None where no unit is so long ago: none that waits for a barrier."""
     if ago is None:
-        return _CFault(0, 1, int(next_byte or "0", 16))
-    if not 0 < int(ago) <= _MOST_FAULTS:
+        return CFault(0, 1, int(next_byte or "0", 16))
+    if not 0 < int(ago) <= MOST_FAULTS:
         return None
-    return _CFault(int(ago), garbage is not None, int(garbage or "0", 16))
+    return CFault(int(ago), garbage is not None, int(garbage or "0", 16))
 
 
 def build_rig(

@@ -16,6 +16,7 @@ import numpy as np
 
 from freeml.errors import ToolFailed
 from freeml.plan.protocol import RECORD_BYTES, RESULTS, SUMS
+from freeml.plan.step_table import Kind, StepTable
 from freeml.sim.engine import Engine
 from freeml.sim.power_loss.control_block import (
     COMMIT,
@@ -82,7 +83,9 @@ def first_images(
             yield FirstImage(content, losses, tears=k < len(foreign))
 
 
-def commit_images(engine: Engine, codes: bytes, n_tiles: int, commit_slots: int) -> tuple[ControlBlock, list[bytes]]:
+def commit_images(
+    engine: Engine, codes: bytes, steps: StepTable, commit_slots: int
+) -> tuple[ControlBlock, list[bytes]]:
     """How a firmware's images are read, and those behind the commits of its first inference, the report's included.
 
     Raises as Engine.run does, and ToolFailed where the report is never committed.
@@ -92,7 +95,7 @@ def commit_images(engine: Engine, codes: bytes, n_tiles: int, commit_slots: int)
     engine.power_on()
     image = bytearray(engine.nvm)
     _, writes = engine.logged_writes()
-    control = ControlBlock(n_tiles, commit_slots, engine.nvm[IDENTITY])
+    control = ControlBlock(steps, commit_slots, engine.nvm[IDENTITY])
     found: list[bytes] = []
     last: Position | None = None
     for _ in range(_MOST_CHUNKS):
@@ -101,7 +104,7 @@ def commit_images(engine: Engine, codes: bytes, n_tiles: int, commit_slots: int)
             at = control.committed(image)
             if at is not None and at != last:
                 found.append(bytes(image))
-                if len(found) > 1 and at.step == 0:
+                if len(found) > 1 and steps.kind_of(at.step) is Kind.CAPTURE:
                     return control, found
             last = at or last
         _, writes = engine.logged_writes(_CHUNK_INSTRUCTIONS)

@@ -40,21 +40,27 @@ FML_STATIC_ASSERT(sizeof(tiny_dense_v0_weight) + sizeof(tiny_dense_v0_bias) + si
 FML_STATIC_ASSERT(FML_NVM_ARENA + TINY_DENSE_ARENA_BYTES == TINY_DENSE_NVM_BYTES, tiny_dense_nvm_bytes);
 FML_STATIC_ASSERT(TINY_DENSE_TILE_BYTES + TINY_DENSE_SCRATCH_BYTES == TINY_DENSE_SRAM_BYTES, tiny_dense_sram_bytes);
 
-static const fml_layer_t tiny_dense_layers[2] = {
+static const fml_layer_t tiny_dense_layers[5] = {
+    /* capture */
+    {.first_step = 0u, .n_units = 1u, .tile_units = 1u, .parts = 1u, .kind = FML_CAPTURE},
     /* v0: /DenseI8 */
-    {.first_tile = 0u, .out_offset_bytes = 6u, .n_units = 4u, .tile_units = 4u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u},
+    {.first_step = 1u, .out_offset_bytes = 6u, .n_units = 4u, .tile_units = 4u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u, .kind = FML_TILES},
     /* v1: /DenseI8 */
-    {.first_tile = 1u, .out_offset_bytes = 0u, .n_units = 3u, .tile_units = 3u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u},
+    {.first_step = 2u, .out_offset_bytes = 0u, .n_units = 3u, .tile_units = 3u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u, .kind = FML_TILES},
+    /* publish */
+    {.first_step = 3u, .n_units = 1u, .tile_units = 1u, .parts = 1u, .kind = FML_PUBLISH},
+    /* report */
+    {.first_step = 4u, .n_units = 1u, .tile_units = 1u, .parts = 1u, .kind = FML_REPORT},
 };
 
 static void tiny_dense_compute(uint16_t layer, const int8_t *arena, int8_t *y, int8_t *scratch, uint32_t first, uint32_t n)
 {
     (void)scratch;
     switch (layer) {
-    case 0:
+    case 1:
         fml_dense_i8(&tiny_dense_v0, arena, y, first, n);
         break;
-    case 1:
+    case 2:
         fml_dense_i8(&tiny_dense_v1, arena + 6, y, first, n);
         break;
     default:
@@ -76,10 +82,10 @@ const fml_model_t tiny_dense_model = {
     .layers = tiny_dense_layers,
     .n_inputs = 1u,
     .n_outputs = 1u,
-    .n_layers = 2u,
+    .n_layers = 5u,
     .layout_version = FML_LAYOUT_VERSION,
     .digest = {0x858547aeu, 0xaa9e8826u},
-    .n_tiles = 2u,
+    .n_steps = 5u,
     .arena_bytes = TINY_DENSE_ARENA_BYTES,
     .tile_bytes = TINY_DENSE_TILE_BYTES,
     .scratch_bytes = TINY_DENSE_SCRATCH_BYTES,

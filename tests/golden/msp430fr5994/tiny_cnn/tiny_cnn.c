@@ -70,26 +70,32 @@ FML_STATIC_ASSERT(sizeof(tiny_cnn_v0_bias) + sizeof(tiny_cnn_v0_mult) + sizeof(t
 FML_STATIC_ASSERT(FML_NVM_ARENA + TINY_CNN_ARENA_BYTES == TINY_CNN_NVM_BYTES, tiny_cnn_nvm_bytes);
 FML_STATIC_ASSERT(TINY_CNN_TILE_BYTES + TINY_CNN_SCRATCH_BYTES == TINY_CNN_SRAM_BYTES, tiny_cnn_sram_bytes);
 
-static const fml_layer_t tiny_cnn_layers[3] = {
+static const fml_layer_t tiny_cnn_layers[6] = {
+    /* capture */
+    {.first_step = 0u, .n_units = 1u, .tile_units = 1u, .parts = 1u, .kind = FML_CAPTURE},
     /* v0: /ConvI8 */
-    {.first_tile = 0u, .out_offset_bytes = 0u, .n_units = 108u, .tile_units = 108u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u},
+    {.first_step = 1u, .out_offset_bytes = 0u, .n_units = 108u, .tile_units = 108u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u, .kind = FML_TILES},
     /* v1: /MaxPoolI8 */
-    {.first_tile = 1u, .out_offset_bytes = 108u, .n_units = 27u, .tile_units = 27u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u},
+    {.first_step = 2u, .out_offset_bytes = 108u, .n_units = 27u, .tile_units = 27u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u, .kind = FML_TILES},
     /* v3: /DenseI8 */
-    {.first_tile = 2u, .out_offset_bytes = 0u, .n_units = 4u, .tile_units = 4u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u},
+    {.first_step = 3u, .out_offset_bytes = 0u, .n_units = 4u, .tile_units = 4u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u, .kind = FML_TILES},
+    /* publish */
+    {.first_step = 4u, .n_units = 1u, .tile_units = 1u, .parts = 1u, .kind = FML_PUBLISH},
+    /* report */
+    {.first_step = 5u, .n_units = 1u, .tile_units = 1u, .parts = 1u, .kind = FML_REPORT},
 };
 
 static void tiny_cnn_compute(uint16_t layer, const int8_t *arena, int8_t *y, int8_t *scratch, uint32_t first, uint32_t n)
 {
     (void)scratch;
     switch (layer) {
-    case 0:
+    case 1:
         fml_conv_i8(&tiny_cnn_v0, arena + 108, y, scratch, first, n);
         break;
-    case 1:
+    case 2:
         fml_maxpool_i8(&tiny_cnn_v1, arena, y, first, n);
         break;
-    case 2:
+    case 3:
         fml_dense_i8(&tiny_cnn_v3, arena + 108, y, first, n);
         break;
     default:
@@ -111,10 +117,10 @@ const fml_model_t tiny_cnn_model = {
     .layers = tiny_cnn_layers,
     .n_inputs = 1u,
     .n_outputs = 1u,
-    .n_layers = 3u,
+    .n_layers = 6u,
     .layout_version = FML_LAYOUT_VERSION,
     .digest = {0xbe26f41au, 0x460a9e6du},
-    .n_tiles = 3u,
+    .n_steps = 6u,
     .arena_bytes = TINY_CNN_ARENA_BYTES,
     .tile_bytes = TINY_CNN_TILE_BYTES,
     .scratch_bytes = TINY_CNN_SCRATCH_BYTES,

@@ -173,71 +173,77 @@ FML_STATIC_ASSERT(sizeof(tiny_residual_v0_bias) + sizeof(tiny_residual_v0_mult) 
 FML_STATIC_ASSERT(FML_NVM_ARENA + TINY_RESIDUAL_ARENA_BYTES == TINY_RESIDUAL_NVM_BYTES, tiny_residual_nvm_bytes);
 FML_STATIC_ASSERT(TINY_RESIDUAL_TILE_BYTES + TINY_RESIDUAL_SCRATCH_BYTES == TINY_RESIDUAL_SRAM_BYTES, tiny_residual_sram_bytes);
 
-static const fml_layer_t tiny_residual_layers[12] = {
+static const fml_layer_t tiny_residual_layers[15] = {
+    /* capture */
+    {.first_step = 0u, .n_units = 1u, .tile_units = 1u, .parts = 1u, .kind = FML_CAPTURE},
     /* v0: /ConvI8 */
-    {.first_tile = 0u, .out_offset_bytes = 32u, .n_units = 32u, .tile_units = 32u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u},
+    {.first_step = 1u, .out_offset_bytes = 32u, .n_units = 32u, .tile_units = 32u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u, .kind = FML_TILES},
     /* v1: /LutI8 */
-    {.first_tile = 1u, .out_offset_bytes = 0u, .n_units = 32u, .tile_units = 32u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u},
+    {.first_step = 2u, .out_offset_bytes = 0u, .n_units = 32u, .tile_units = 32u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u, .kind = FML_TILES},
     /* v2: /ConvI8 */
-    {.first_tile = 2u, .out_offset_bytes = 64u, .n_units = 32u, .tile_units = 32u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u},
+    {.first_step = 3u, .out_offset_bytes = 64u, .n_units = 32u, .tile_units = 32u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u, .kind = FML_TILES},
     /* v3: /AddI8 */
-    {.first_tile = 3u, .out_offset_bytes = 32u, .n_units = 32u, .tile_units = 32u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u},
+    {.first_step = 4u, .out_offset_bytes = 32u, .n_units = 32u, .tile_units = 32u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u, .kind = FML_TILES},
     /* v4: /PadI8 */
-    {.first_tile = 4u, .out_offset_bytes = 100u, .n_units = 50u, .tile_units = 50u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u},
+    {.first_step = 5u, .out_offset_bytes = 100u, .n_units = 50u, .tile_units = 50u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u, .kind = FML_TILES},
     /* v5: /MaxPoolI8 */
-    {.first_tile = 5u, .out_offset_bytes = 0u, .n_units = 8u, .tile_units = 8u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u},
+    {.first_step = 6u, .out_offset_bytes = 0u, .n_units = 8u, .tile_units = 8u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u, .kind = FML_TILES},
     /* v6: /PadI8 */
-    {.first_tile = 6u, .out_offset_bytes = 150u, .n_units = 50u, .tile_units = 50u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u},
+    {.first_step = 7u, .out_offset_bytes = 150u, .n_units = 50u, .tile_units = 50u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u, .kind = FML_TILES},
     /* v7: /Concat */
-    {.first_tile = 7u, .out_offset_bytes = 0u, .n_units = 25u, .tile_units = 25u, .unit_bytes = 2u, .unit_stride_bytes = 4u, .products = 0u, .part_products = 0u, .parts = 1u},
+    {.first_step = 8u, .out_offset_bytes = 0u, .n_units = 25u, .tile_units = 25u, .unit_bytes = 2u, .unit_stride_bytes = 4u, .products = 0u, .part_products = 0u, .parts = 1u, .kind = FML_TILES},
     /* v7: /Concat */
-    {.first_tile = 8u, .out_offset_bytes = 2u, .n_units = 25u, .tile_units = 25u, .unit_bytes = 2u, .unit_stride_bytes = 4u, .products = 0u, .part_products = 0u, .parts = 1u},
+    {.first_step = 9u, .out_offset_bytes = 2u, .n_units = 25u, .tile_units = 25u, .unit_bytes = 2u, .unit_stride_bytes = 4u, .products = 0u, .part_products = 0u, .parts = 1u, .kind = FML_TILES},
     /* v8: /AvgPoolI8 */
-    {.first_tile = 9u, .out_offset_bytes = 100u, .n_units = 4u, .tile_units = 4u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u},
+    {.first_step = 10u, .out_offset_bytes = 100u, .n_units = 4u, .tile_units = 4u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u, .kind = FML_TILES},
     /* v10: /DenseI8 */
-    {.first_tile = 10u, .out_offset_bytes = 0u, .n_units = 3u, .tile_units = 3u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u},
+    {.first_step = 11u, .out_offset_bytes = 0u, .n_units = 3u, .tile_units = 3u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u, .kind = FML_TILES},
     /* v11: /SoftmaxI8 */
-    {.first_tile = 11u, .out_offset_bytes = 3u, .n_units = 1u, .tile_units = 1u, .unit_bytes = 3u, .unit_stride_bytes = 3u, .products = 0u, .part_products = 0u, .parts = 1u},
+    {.first_step = 12u, .out_offset_bytes = 3u, .n_units = 1u, .tile_units = 1u, .unit_bytes = 3u, .unit_stride_bytes = 3u, .products = 0u, .part_products = 0u, .parts = 1u, .kind = FML_TILES},
+    /* publish */
+    {.first_step = 13u, .n_units = 1u, .tile_units = 1u, .parts = 1u, .kind = FML_PUBLISH},
+    /* report */
+    {.first_step = 14u, .n_units = 1u, .tile_units = 1u, .parts = 1u, .kind = FML_REPORT},
 };
 
 static void tiny_residual_compute(uint16_t layer, const int8_t *arena, int8_t *y, int8_t *scratch, uint32_t first, uint32_t n)
 {
     (void)scratch;
     switch (layer) {
-    case 0:
+    case 1:
         fml_conv_i8(&tiny_residual_v0, arena, y, scratch, first, n);
         break;
-    case 1:
+    case 2:
         fml_lut_i8(tiny_residual_v1_table, arena + 32, y, first, n);
         break;
-    case 2:
+    case 3:
         fml_depthwise_i8(&tiny_residual_v2, arena + 32, y, first, n);
         break;
-    case 3:
+    case 4:
         fml_add_i8(&tiny_residual_v3, arena, arena + 64, y, first, n);
         break;
-    case 4:
+    case 5:
         fml_pad_i8(&tiny_residual_v4, arena + 32, y, first, n);
         break;
-    case 5:
+    case 6:
         fml_maxpool_i8(&tiny_residual_v5, arena + 32, y, first, n);
         break;
-    case 6:
+    case 7:
         fml_pad_i8(&tiny_residual_v6, arena, y, first, n);
         break;
-    case 7:
+    case 8:
         fml_copy_i8(&tiny_residual_v7, arena + 100 + (size_t)first * 2u, y, 0, n);
         break;
-    case 8:
+    case 9:
         fml_copy_i8(&tiny_residual_v7_1, arena + 150 + (size_t)first * 2u, y, 0, n);
         break;
-    case 9:
+    case 10:
         fml_avgpool_i8(&tiny_residual_v8, arena, y, first, n);
         break;
-    case 10:
+    case 11:
         fml_dense_i8(&tiny_residual_v10, arena + 100, y, first, n);
         break;
-    case 11:
+    case 12:
         fml_softmax_i8(&tiny_residual_v11, arena, y, first, n);
         break;
     default:
@@ -259,10 +265,10 @@ const fml_model_t tiny_residual_model = {
     .layers = tiny_residual_layers,
     .n_inputs = 1u,
     .n_outputs = 1u,
-    .n_layers = 12u,
+    .n_layers = 15u,
     .layout_version = FML_LAYOUT_VERSION,
     .digest = {0xf99628d1u, 0x7890a9a4u},
-    .n_tiles = 12u,
+    .n_steps = 15u,
     .arena_bytes = TINY_RESIDUAL_ARENA_BYTES,
     .tile_bytes = TINY_RESIDUAL_TILE_BYTES,
     .scratch_bytes = TINY_RESIDUAL_SCRATCH_BYTES,

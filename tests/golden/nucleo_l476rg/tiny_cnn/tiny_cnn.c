@@ -75,16 +75,22 @@ FML_STATIC_ASSERT(sizeof(tiny_cnn_v0_weight) + sizeof(tiny_cnn_v0_bias) + sizeof
 FML_STATIC_ASSERT(FML_NVM_ARENA + TINY_CNN_ARENA_BYTES == TINY_CNN_NVM_BYTES, tiny_cnn_nvm_bytes);
 FML_STATIC_ASSERT(TINY_CNN_TILE_BYTES + TINY_CNN_SCRATCH_BYTES == TINY_CNN_SRAM_BYTES, tiny_cnn_sram_bytes);
 
-static const fml_layer_t tiny_cnn_layers[3] = {
+static const fml_layer_t tiny_cnn_layers[6] = {
+    /* capture */
+    {.first_step = 0u, .n_units = 1u, .tile_units = 1u, .parts = 1u, .kind = FML_CAPTURE},
     /* v0: /ConvI8 */
-    {.first_tile = 0u, .out_offset_bytes = 0u, .n_units = 108u, .tile_units = 108u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u},
+    {.first_step = 1u, .out_offset_bytes = 0u, .n_units = 108u, .tile_units = 108u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u, .kind = FML_TILES},
     /* v1: /MaxPoolI8 */
-    {.first_tile = 1u, .out_offset_bytes = 108u, .n_units = 27u, .tile_units = 27u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u},
+    {.first_step = 2u, .out_offset_bytes = 108u, .n_units = 27u, .tile_units = 27u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u, .kind = FML_TILES},
     /* v3: /DenseI8 */
-    {.first_tile = 2u, .out_offset_bytes = 0u, .n_units = 4u, .tile_units = 4u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u},
+    {.first_step = 3u, .out_offset_bytes = 0u, .n_units = 4u, .tile_units = 4u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u, .kind = FML_TILES},
+    /* publish */
+    {.first_step = 4u, .n_units = 1u, .tile_units = 1u, .parts = 1u, .kind = FML_PUBLISH},
+    /* report */
+    {.first_step = 5u, .n_units = 1u, .tile_units = 1u, .parts = 1u, .kind = FML_REPORT},
 };
 
-/* What tiles read, from NVM to SRAM before the kernel: both operands of each layer. */
+/* What tiles read, from NVM to SRAM before the kernel: both operands of each layer, from row 1 on. */
 static const fml_read_t tiny_cnn_reads[3][2] = {
     {{108u, 36u, 18u, 6u, 6u, 18u}, {0u, 0u, 1u, 0u, 0u, 0u}},
     {{0u, 108u, 9u, 36u, 0u, 36u}, {0u, 0u, 1u, 0u, 0u, 0u}},
@@ -95,15 +101,15 @@ static void tiny_cnn_compute(uint16_t layer, const int8_t *arena, int8_t *y, int
 {
     (void)scratch;
     const int8_t *x[2];
-    fml_stage(&tiny_cnn_layers[layer], tiny_cnn_reads[layer], arena, y, first, n, x);
+    fml_stage(&tiny_cnn_layers[layer], tiny_cnn_reads[layer - 1], arena, y, first, n, x);
     switch (layer) {
-    case 0:
+    case 1:
         fml_conv_i8(&tiny_cnn_v0, x[0], y, scratch, first, n);
         break;
-    case 1:
+    case 2:
         fml_maxpool_i8(&tiny_cnn_v1, x[0], y, first, n);
         break;
-    case 2:
+    case 3:
         fml_dense_i8(&tiny_cnn_v3, x[0], y, first, n);
         break;
     default:
@@ -125,10 +131,10 @@ const fml_model_t tiny_cnn_model = {
     .layers = tiny_cnn_layers,
     .n_inputs = 1u,
     .n_outputs = 1u,
-    .n_layers = 3u,
+    .n_layers = 6u,
     .layout_version = FML_LAYOUT_VERSION,
     .digest = {0x3a0cf10bu, 0x05bccbaeu},
-    .n_tiles = 3u,
+    .n_steps = 6u,
     .arena_bytes = TINY_CNN_ARENA_BYTES,
     .tile_bytes = TINY_CNN_TILE_BYTES,
     .scratch_bytes = TINY_CNN_SCRATCH_BYTES,

@@ -145,20 +145,26 @@ FML_STATIC_ASSERT(sizeof(tiny_packings_v0_weight) + sizeof(tiny_packings_v0_bias
 FML_STATIC_ASSERT(FML_NVM_ARENA + TINY_PACKINGS_ARENA_BYTES == TINY_PACKINGS_NVM_BYTES, tiny_packings_nvm_bytes);
 FML_STATIC_ASSERT(TINY_PACKINGS_TILE_BYTES + TINY_PACKINGS_SCRATCH_BYTES == TINY_PACKINGS_SRAM_BYTES, tiny_packings_sram_bytes);
 
-static const fml_layer_t tiny_packings_layers[5] = {
+static const fml_layer_t tiny_packings_layers[8] = {
+    /* capture */
+    {.first_step = 0u, .n_units = 1u, .tile_units = 1u, .parts = 1u, .kind = FML_CAPTURE},
     /* v0: /ConvI8 */
-    {.first_tile = 0u, .out_offset_bytes = 0u, .n_units = 80u, .tile_units = 80u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u},
+    {.first_step = 1u, .out_offset_bytes = 0u, .n_units = 80u, .tile_units = 80u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u, .kind = FML_TILES},
     /* v1: /ConvI8 */
-    {.first_tile = 1u, .out_offset_bytes = 80u, .n_units = 20u, .tile_units = 20u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u},
+    {.first_step = 2u, .out_offset_bytes = 80u, .n_units = 20u, .tile_units = 20u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u, .kind = FML_TILES},
     /* v2: /ConvI8 */
-    {.first_tile = 2u, .out_offset_bytes = 0u, .n_units = 24u, .tile_units = 24u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u},
+    {.first_step = 3u, .out_offset_bytes = 0u, .n_units = 24u, .tile_units = 24u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u, .kind = FML_TILES},
     /* v3: /ConvI8 */
-    {.first_tile = 3u, .out_offset_bytes = 24u, .n_units = 16u, .tile_units = 16u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u},
+    {.first_step = 4u, .out_offset_bytes = 24u, .n_units = 16u, .tile_units = 16u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u, .kind = FML_TILES},
     /* v5: /DenseI8 */
-    {.first_tile = 4u, .out_offset_bytes = 0u, .n_units = 3u, .tile_units = 1u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 16u, .part_products = 6u, .parts = 3u},
+    {.first_step = 5u, .out_offset_bytes = 0u, .n_units = 3u, .tile_units = 1u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 16u, .part_products = 6u, .parts = 3u, .kind = FML_TILES},
+    /* publish */
+    {.first_step = 14u, .n_units = 1u, .tile_units = 1u, .parts = 1u, .kind = FML_PUBLISH},
+    /* report */
+    {.first_step = 15u, .n_units = 1u, .tile_units = 1u, .parts = 1u, .kind = FML_REPORT},
 };
 
-/* What tiles read, from NVM to SRAM before the kernel: both operands of each layer. */
+/* What tiles read, from NVM to SRAM before the kernel: both operands of each layer, from row 1 on. */
 static const fml_read_t tiny_packings_reads[5][2] = {
     {{80u, 48u, 20u, 12u, 12u, 36u}, {0u, 0u, 1u, 0u, 0u, 0u}},
     {{0u, 80u, 10u, 40u, 20u, 60u}, {0u, 0u, 1u, 0u, 0u, 0u}},
@@ -171,18 +177,18 @@ static void tiny_packings_compute(uint16_t layer, const int8_t *arena, int8_t *y
 {
     (void)scratch;
     const int8_t *x[2];
-    fml_stage(&tiny_packings_layers[layer], tiny_packings_reads[layer], arena, y, first, n, x);
+    fml_stage(&tiny_packings_layers[layer], tiny_packings_reads[layer - 1], arena, y, first, n, x);
     switch (layer) {
-    case 0:
+    case 1:
         fml_conv_i8(&tiny_packings_v0, x[0], y, scratch, first, n);
         break;
-    case 1:
+    case 2:
         fml_depthwise_i8(&tiny_packings_v1, x[0], y, first, n);
         break;
-    case 2:
+    case 3:
         fml_conv_i8(&tiny_packings_v2, x[0], y, scratch, first, n);
         break;
-    case 3:
+    case 4:
         fml_conv_i8(&tiny_packings_v3, x[0], y, scratch, first, n);
         break;
     default:
@@ -192,9 +198,9 @@ static void tiny_packings_compute(uint16_t layer, const int8_t *arena, int8_t *y
 
 static int32_t tiny_packings_partial(uint16_t layer, const int8_t *arena, int8_t *tile, uint32_t element, uint32_t k0, uint32_t n)
 {
-    const int8_t *const x = fml_stage_part(tiny_packings_reads[layer], arena, tile, element, k0, n);
+    const int8_t *const x = fml_stage_part(tiny_packings_reads[layer - 1], arena, tile, element, k0, n);
     switch (layer) {
-    case 4:
+    case 5:
         return fml_dense_part_i8(&tiny_packings_v5, x, element, k0, n);
     default:
         return 0;
@@ -204,7 +210,7 @@ static int32_t tiny_packings_partial(uint16_t layer, const int8_t *arena, int8_t
 static int8_t tiny_packings_finish(uint16_t layer, uint32_t element, int32_t acc)
 {
     switch (layer) {
-    case 4:
+    case 5:
         return fml_dense_finish_i8(&tiny_packings_v5, element, acc);
     default:
         return 0;
@@ -225,10 +231,10 @@ const fml_model_t tiny_packings_model = {
     .layers = tiny_packings_layers,
     .n_inputs = 1u,
     .n_outputs = 1u,
-    .n_layers = 5u,
+    .n_layers = 8u,
     .layout_version = FML_LAYOUT_VERSION,
     .digest = {0x21f197deu, 0xd4c107efu},
-    .n_tiles = 13u,
+    .n_steps = 16u,
     .arena_bytes = TINY_PACKINGS_ARENA_BYTES,
     .tile_bytes = TINY_PACKINGS_TILE_BYTES,
     .scratch_bytes = TINY_PACKINGS_SCRATCH_BYTES,
