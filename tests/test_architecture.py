@@ -223,6 +223,10 @@ REACHED_ELSEWHERE = {
     "freeml.sim.board": "scripts that were written against the name of before",
     "freeml.sim.interrupts": "benchmarks/interrupts.py",
     "freeml.sim.selftest": "the local platform of PlatformIO",
+    "freeml.train.float_ops": "compression, until it is a command",
+    "freeml.train.functions": "compression, until it is a command",
+    "freeml.train.network": "compression, until it is a command",
+    "freeml.train.windows": "compression, until it is a command",
 }
 
 
