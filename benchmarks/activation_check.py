@@ -27,9 +27,9 @@ from freeml.kernels.table import kernel_of
 from freeml.output.folder import Output, read_output
 from freeml.plan.calls import kernel_calls
 from freeml.plan.protocol import PARTIAL_BYTES
-from freeml.profile import measure_steps, random_codes
-from freeml.sim.engine import Engine
-from freeml.sim.on_board import start_engine
+from freeml.sim.board_device import board_device, start_emulator
+from freeml.sim.instruction import Emulator
+from freeml.sim.profile import counted, measure_steps, random_codes
 
 NETWORKS = ("digits", "mnist8", "har", "kws", "resnet8")
 BOARDS = ("msp430fr5994", "nucleo_l476rg")
@@ -100,19 +100,19 @@ def loop_cycles(made: CompileResult, output: Output, toolchain: Toolchain) -> di
     probed = text.replace("int main(void)", _PROBE.format(few=_FEW, many=_MANY, in_nvm=in_nvm) + "int main(void)", 1)
     assert _BOOT in probed
     main.write_text(probed.replace(_BOOT, calls + _BOOT, 1))
-    engine, _ = start_engine(output, toolchain)
+    emulator, _ = start_emulator(output, toolchain)
     main.write_text(text)
-    engine.power_on()
-    return {name: (_between_marks(engine, first=True) - _between_marks(engine)) / (_FEW - _MANY) for name in _LOOPS}
+    emulator.power_on()
+    return {name: (_between_marks(emulator, first=True) - _between_marks(emulator)) / (_FEW - _MANY) for name in _LOOPS}
 
 
-def _between_marks(engine: Engine, *, first: bool = False) -> int:
-    mark = engine.symbols["probe_mark"][0]
+def _between_marks(emulator: Emulator, *, first: bool = False) -> int:
+    mark = emulator.symbols["probe_mark"][0]
     if first:
-        engine.run_to(mark)
-    before = engine.taken.cycles
-    engine.run_to(mark)
-    return engine.taken.cycles - before
+        emulator.run_to(mark)
+    before = emulator.taken.cycles
+    emulator.run_to(mark)
+    return emulator.taken.cycles - before
 
 
 def spans(made: CompileResult) -> Iterator[tuple[str, int, int]]:
@@ -160,9 +160,9 @@ def row(network: str, board: str, toolchain: Toolchain, work: Path) -> tuple[Row
     options = CompileOptions(board=board, samples=1, toolchain=toolchain)
     made = compile_model(model, work / "out", data=data, options=options)
     output = read_output(work / "out")
-    engine, _ = start_engine(output, toolchain)
-    steps, _ = measure_steps(engine, random_codes(made.graph), made.tiles.steps)
-    cycles = sum(step.taken.cycles for step in steps)
+    device, _ = board_device(output, made.tiles, toolchain)
+    steps = measure_steps(device, random_codes(made.graph))
+    cycles = sum(counted(step).cycles for step in steps)
     found = [(to - at, *in_whole_tiles(made, value, at, to)) for value, at, to in spans(made) if to > at]
     n_read, n_summed, n_sums = (sum(column) for column in zip(*found, strict=True))
     n_written, n_sums = written_bytes(made), n_sums + made.tiles.n_tiles + 1

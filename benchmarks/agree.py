@@ -19,6 +19,7 @@ import numpy as np
 
 from freeml.analysis import Analysis, analyze
 from freeml.board.board import Board, board_names, load_board
+from freeml.c_files import c_files
 from freeml.data.folders import data_root
 from freeml.errors import DoesNotFit, FreemlError
 from freeml.firmware.build import Toolchain
@@ -26,7 +27,7 @@ from freeml.frontend.load import LoadedModel, load_model
 from freeml.ir.graph import Graph
 from freeml.needs import Region, regions
 from freeml.passes.pipeline import run_passes
-from freeml.pipeline import c_files, for_toolchain, measure_memory, planned_graph
+from freeml.pipeline import for_toolchain, measure_memory, planned_graph
 from freeml.plan.progress import inference_cost, smallest_capacitor_uf
 from freeml.plan.whole import plan_as_it_is, plan_whole
 from freeml.quantize.lower import lower

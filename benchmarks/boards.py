@@ -20,8 +20,8 @@ from freeml.board.core import MSP430
 from freeml.data import load
 from freeml.errors import DoesNotFit, ToolMissing
 from freeml.firmware.build import Toolchain, find_cross_compiler
-from freeml.firmware.check import random_dataset, verify_output
 from freeml.output.folder import read_output
+from freeml.sim.check import random_dataset, verify_output
 from freeml.sim.on_board import OnBoard
 
 NETWORKS = ("digits", "tiny_cnn", "mnist8", "har", "kws")

@@ -21,6 +21,7 @@ from pathlib import Path
 from benchmarks.power_loss.models import source
 from freeml.analysis import Analysis, analyze
 from freeml.board.board import Board, board_names, load_board
+from freeml.c_files import c_files
 from freeml.codegen.names import identifier
 from freeml.errors import DoesNotFit
 from freeml.firmware.build import Toolchain
@@ -28,12 +29,12 @@ from freeml.frontend.load import LoadedModel, load_model
 from freeml.ir.graph import Graph
 from freeml.needs import bounds
 from freeml.output.folder import Sources, write_folder
-from freeml.pipeline import c_files, for_toolchain, measure_memory, optimise, planned_graph, quantize_with
+from freeml.pipeline import for_toolchain, measure_memory, optimise, planned_graph, quantize_with
 from freeml.plan.energy import TileCost, budget_of
 from freeml.plan.tiles import TilePlan
-from freeml.profile import measure_boots, measure_steps, random_codes
-from freeml.sim.engine import Taken
-from freeml.sim.on_board import start_engine
+from freeml.sim.board_device import board_device
+from freeml.sim.device import Taken
+from freeml.sim.profile import counted, measure_boots, measure_steps, random_codes
 
 NETWORKS = ("digits", "tiny_cnn", "mnist8", "har", "kws", "resnet8")
 BOARDS = tuple(name for name in board_names() if load_board(name).memory_map)
@@ -154,14 +155,14 @@ def compiled(one: Network, board: Board, toolchain: Toolchain, out: Path) -> tup
 
 def compared(name: str, board: Board, toolchain: Toolchain, made: Sources, tiles: TilePlan, analysis: Analysis) -> Row:
     """Run a folder's firmware for one inference behind another, and compare each step."""
-    engine, _ = start_engine(made, toolchain)
+    device, _ = board_device(made, tiles, toolchain)
     codes = random_codes(made.graph)
-    steps, _ = measure_steps(engine, codes, tiles.steps)
+    steps = [counted(step) for step in measure_steps(device, codes)]
     planned = planned_steps(tiles)
-    cycles = sum(step.taken.cycles for step in steps)
-    charge_pc = sum(step.taken.charge_pc or 0.0 for step in steps)
-    ratios = [(_ratio(cost, step.taken), loc) for (loc, cost), step in zip(planned, steps, strict=True)]
-    ratios += [(_ratio(boot_cost(board, tiles), boot), "boot") for boot in measure_boots(engine, codes)]
+    cycles = sum(step.cycles for step in steps)
+    charge_pc = sum(step.charge_pc or 0.0 for step in steps)
+    ratios = [(_ratio(cost, step), loc) for (loc, cost), step in zip(planned, steps, strict=True)]
+    ratios += [(_ratio(boot_cost(board, tiles), boot), "boot") for boot in measure_boots(device, codes)]
     budget, said = budget_of(board), analysis.inference
     assert budget is not None
     assert said is not None

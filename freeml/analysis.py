@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from freeml.board.board import Board
+from freeml.c_files import c_files
 from freeml.errors import BadModel, DoesNotFit, UnsupportedOp
 from freeml.firmware.build import Toolchain
 from freeml.frontend.load import LoadedModel
 from freeml.ir.graph import Graph
 from freeml.needs import Region, bounds, regions
 from freeml.passes.pipeline import run_passes
-from freeml.pipeline import c_files, for_toolchain, measure_memory
+from freeml.pipeline import for_toolchain, measure_memory
 from freeml.plan.cost import Counts, costs
 from freeml.plan.progress import InferenceCost, inference_cost, smallest_capacitor_uf
 from freeml.plan.tiles import TilePlan

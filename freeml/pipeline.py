@@ -6,7 +6,7 @@ lower layer; nothing here computes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,7 @@ import numpy as np
 
 from freeml.board.board import Board, load_board
 from freeml.board.cost_table import read_cost_table
-from freeml.codegen.emit import firmware_files, project_files, render, runtime_files
-from freeml.codegen.generate import generate
+from freeml.c_files import c_files
 from freeml.codegen.names import identifier
 from freeml.codegen.program import Program
 from freeml.data import Dataset, fit_inputs, load
@@ -25,7 +24,6 @@ from freeml.data.findings import calibration_findings, joined, model_findings, r
 from freeml.errors import BadData, ToolMissing
 from freeml.firmware.build import Toolchain, find_cross_compiler
 from freeml.firmware.measure import measure_firmware
-from freeml.firmware.options import gcc_flags
 from freeml.firmware.size import Size, measure_files
 from freeml.frontend.load import LoadedModel, load_model
 from freeml.ir.graph import Graph
@@ -35,10 +33,9 @@ from freeml.output.manifest import Manifest, Model, Options
 from freeml.passes.pipeline import run_passes
 from freeml.plan.cost import Counts, costs
 from freeml.plan.memory import MemoryPlan
-from freeml.plan.result_line import line_fits, line_warning
+from freeml.plan.result_line import line_warning
 from freeml.plan.tiles import TilePlan
 from freeml.plan.whole import Planned, plan_whole
-from freeml.plan.windows import Windows
 from freeml.quantize.errors import LayerError, layer_errors
 from freeml.quantize.scales import missing
 from freeml.quantize.search import MAX_SAMPLES, Quantized, quantize
@@ -151,36 +148,6 @@ def compile_model(
         write_folder(Path(out), files | output_files(manifest, graph, float_graph))
     out_dir = None if out is None else Path(out)
     return CompileResult(graph, float_graph, quantized, plan, tiles, cost, program, board, manifest, out_dir)
-
-
-def c_files(
-    graph: Graph,
-    plan: MemoryPlan,
-    tiles: TilePlan,
-    board: Board,
-    *,
-    header: Sequence[str],
-    windows: Windows | None = None,
-) -> tuple[Program, dict[str, str | bytes]]:
-    """The C of a planned graph, and all files of its folder but manifest and graphs: relative path -> content.
-
-    windows: of a firmware's inputs and outputs; room for all of them where None
-    """
-    program = generate(graph, plan, tiles, header=header, kernels=board.kernels, memory=board.memory_map)
-    files: dict[str, str | bytes] = {
-        **render(program),
-        **runtime_files(program, board.kernels),
-        **firmware_files(
-            program,
-            board,
-            tiles.budget.capacitor_uf if tiles.budget else None,
-            windows=windows,
-            sends_line=line_fits(tiles, board),
-        ),
-    }
-    if board.memory_map is not None:
-        files |= project_files(program, board, graph, gcc_flags(board.memory_map))
-    return program, files
 
 
 def planned_graph(graph: Graph, board: Board, capacitor_uf: float | None) -> Planned:

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 
 from freeml.output.folder import Output
 from freeml.plan.step_table import Kind
-from freeml.sim.engine import Engine
+from freeml.sim.instruction import Emulator
 from freeml.sim.power_loss.control_block import ControlBlock
 
 
-def images_passed(engine: Engine, codes: bytes) -> set[bytes]:
+def images_passed(engine: Emulator, codes: bytes) -> set[bytes]:
     """NVM before and behind each write of an inference that loses no power: all that one loss can leave.
 
     NVM is then as it was.

@@ -220,6 +220,7 @@ def test_every_module_says_what_it_is_for(path: Path) -> None:
 REACHED_ELSEWHERE = {
     "freeml.codegen.samples": "samples that a board's firmware replays, for tests and whoever has the board",
     "freeml.firmware.output": "scripts that were written against the name of before",
+    "freeml.profile": "scripts that were written against the name of before",
     "freeml.sim.board": "scripts that were written against the name of before",
     "freeml.sim.interrupts": "benchmarks/interrupts.py",
     "freeml.sim.selftest": "the local platform of PlatformIO",

@@ -29,8 +29,10 @@ from freeml.plan.energy_work import Work, capture_work, fixed_work, report_work
 from freeml.plan.protocol import RECORD_BYTES
 from freeml.plan.step_table import Kind
 from freeml.plan.tiles import TilePlan
-from freeml.profile import measure_boots, measure_steps, random_codes
-from freeml.sim.engine import Engine, Taken
+from freeml.sim.board_device import BoardDevice
+from freeml.sim.device import Taken
+from freeml.sim.instruction import Emulator
+from freeml.sim.profile import counted, measure_boots, measure_steps, random_codes
 
 TOOLCHAINS: tuple[Toolchain, ...] = ("zig", "gcc")
 _LITTLE_SRAM_BYTES, _MOST_SCORES = 4096, 64
@@ -52,21 +54,21 @@ def entries(board: Board, toolchain: Toolchain) -> tuple[dict[str, float], float
     prices = for_toolchain(board, toolchain).kernel_cycles.prices
     for design in map(scored, designs(256 if few else 1500, few=few, repeats=1)):
         try:
-            engine, tiles, _ = start(design, board, toolchain)
+            emulator, tiles, _ = start(design, board, toolchain)
         except DoesNotFit:
             continue  # two of three have too many weights for an FR5969
-        for sample in samples(design, board, readings(design, board, engine, tiles)):
+        for sample in samples(design, board, readings(design, board, emulator, tiles)):
             counts.append(sample.around)
             cycles.append(sample.reading.step)
             whole.append(sample.reading.step)
             shares.append(sample.reading.charge_share)
-        for work, taken in _fixed(design, engine, tiles):
+        for work, taken in _fixed(design, emulator, tiles):
             counts.append(around(work, board))
             copied = priced({name: float(count[0]) for name, count in work.counts.items()}, prices)
             cycles.append(max(0.0, taken.cycles - copied))
             whole.append(taken.cycles)
             shares.append((taken.charge_pc or 0.0) / taken.cycles)
-        boots += measure_boots(engine, np.random.default_rng(0).bytes(INPUT_BYTES))
+        boots += measure_boots(BoardDevice(emulator, tiles), np.random.default_rng(0).bytes(INPUT_BYTES))
     found = envelope(counts, cycles, whole)
     # A boot is priced by its cycles alone: their charge covers transfers, too.
     most = max(max(taken.cycles, (taken.charge_pc or 0.0) / board.energy.cycle_pc.value) for taken in boots)
@@ -94,8 +96,8 @@ def sampling(board: Board, toolchain: Toolchain, n_bytes: int) -> dict[str, floa
 def capture_of(n_bytes: int, buffer_bytes: int, board: Board, toolchain: Toolchain) -> tuple[Work, Taken]:
     """What capturing a sample of so many bytes is, by the planner's count, and what it takes."""
     design = _wide(n_bytes, buffer_bytes)
-    engine, tiles, _ = start(design, board, toolchain)
-    return next(_fixed(design, engine, tiles))
+    emulator, tiles, _ = start(design, board, toolchain)
+    return next(_fixed(design, emulator, tiles))
 
 
 def _wide(n_bytes: int, buffer_bytes: int) -> Design:
@@ -121,12 +123,12 @@ def scored(design: Design) -> Design:
     return replace(design, graph=verify_graph(replace(design.graph, outputs=(port,))))
 
 
-def _fixed(design: Design, engine: Engine, tiles: TilePlan) -> Iterator[tuple[Work, Taken]]:
+def _fixed(design: Design, emulator: Emulator, tiles: TilePlan) -> Iterator[tuple[Work, Taken]]:
     """Capture, publication and report."""
     types, graph = design.graph.types, design.graph
-    steps, _ = measure_steps(engine, random_codes(graph), tiles.steps)
+    found = measure_steps(BoardDevice(emulator, tiles), random_codes(graph))
+    taken = {step.kind: counted(step) for step in found}
     outputs = [types[port.value].size_bytes for port in graph.outputs]
-    taken = {kind: steps[step].taken for kind in Kind for step in tiles.steps.of_kind(kind)}
     yield capture_work([types[port.value].size_bytes for port in graph.inputs], tiles.sram_bytes), taken[Kind.CAPTURE]
     yield fixed_work(write_bytes=RECORD_BYTES, compared=sum(outputs)), taken[Kind.PUBLISH]
     yield report_work(outputs), taken[Kind.REPORT]

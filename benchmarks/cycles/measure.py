@@ -11,6 +11,7 @@ import numpy as np
 
 from benchmarks.cycles.design import INPUT_BYTES, Design
 from freeml.board.board import Board
+from freeml.c_files import c_files
 from freeml.firmware.build import Toolchain
 from freeml.ir.int_ops import DenseI8
 from freeml.kernels.kernel import KernelCall
@@ -18,15 +19,15 @@ from freeml.kernels.reads import Ints
 from freeml.kernels.table import kernel_of
 from freeml.kernels.variants import VARIANTS
 from freeml.output.folder import Sources, write_folder
-from freeml.pipeline import c_files
 from freeml.plan.calls import kernel_calls
 from freeml.plan.energy import ONE_WORD, TWO_SLOTS
 from freeml.plan.energy_work import Work, part_work, work
 from freeml.plan.memory import MemoryPlan, plan_memory
 from freeml.plan.tiles import Cut, LayerTiles, TilePlan, recut_tiles
 from freeml.plan.verify_tiles import verify_tiles
-from freeml.sim.engine import Engine, Taken
-from freeml.sim.on_board import start_engine
+from freeml.sim.board_device import start_emulator
+from freeml.sim.device import Taken
+from freeml.sim.instruction import Emulator
 
 _STEP_END = "fml_nvm_commit"
 N_SAMPLES = 2
@@ -56,7 +57,7 @@ class Sample:
     reading: Reading
 
 
-def start(design: Design, board: Board, toolchain: Toolchain) -> tuple[Engine, TilePlan, str]:
+def start(design: Design, board: Board, toolchain: Toolchain) -> tuple[Emulator, TilePlan, str]:
     """A design's firmware on its emulated board, its tiles, and the compiler."""
     graph = design.graph
     memory = plan_memory(graph, in_place=False)
@@ -65,18 +66,18 @@ def start(design: Design, board: Board, toolchain: Toolchain) -> tuple[Engine, T
     with tempfile.TemporaryDirectory(prefix="freeml-cycles-") as work_folder:
         folder = Path(work_folder) / "out"
         write_folder(folder, files)
-        engine, compiler = start_engine(Sources(folder, graph, board), toolchain)
-    return engine, tiles, compiler
+        emulator, built = start_emulator(Sources(folder, graph, board), toolchain)
+    return emulator, tiles, built.compiler.version
 
 
-def readings(design: Design, board: Board, engine: Engine, tiles: TilePlan) -> list[Reading]:
+def readings(design: Design, board: Board, emulator: Emulator, tiles: TilePlan) -> list[Reading]:
     """Of a design's layers in order."""
     calls = kernel_calls(design.graph, plan_memory(design.graph, in_place=False))
     kernels = [_symbol(design, call, layer, board) for call, layer in zip(calls, tiles.layers, strict=True)]
     worst: dict[int, list[tuple[Taken, Taken]]] = {}
     for seed in range(N_SAMPLES):
         codes = np.random.default_rng(seed).bytes(INPUT_BYTES)
-        for index, kernel, whole in _steps(engine, codes, tiles, kernels):
+        for index, kernel, whole in _steps(emulator, codes, tiles, kernels):
             worst.setdefault(index, []).append((kernel, whole))
     return [
         Reading(
@@ -141,26 +142,26 @@ def _symbol(design: Design, call: KernelCall, layer: LayerTiles, board: Board) -
     return kernel_of(call.op).layer(design.graph, call.op, call.operand, VARIANTS[board.kernels]).kernel
 
 
-def _steps(engine: Engine, codes: bytes, tiles: TilePlan, kernels: list[str]) -> Iterator[tuple[int, Taken, Taken]]:
+def _steps(emulator: Emulator, codes: bytes, tiles: TilePlan, kernels: list[str]) -> Iterator[tuple[int, Taken, Taken]]:
     """(layer, what its kernel takes, the step with one commit) of every tile of one inference."""
     address = {
-        name: engine.symbols[name][0] for name in {*kernels, _STEP_END, "fml_nvm_write_rows", "fml_hal_nvm_write"}
+        name: emulator.symbols[name][0] for name in {*kernels, _STEP_END, "fml_nvm_write_rows", "fml_hal_nvm_write"}
     }
-    engine.sense(codes)
-    engine.power_on()
-    engine.run()  # the first boot, on garbage, to its report
-    assert engine.run_to(address[_STEP_END])  # reported
-    assert engine.run_to(address[_STEP_END])  # captured
-    before = engine.taken
+    emulator.sense(codes)
+    emulator.power_on()
+    emulator.run()  # the first boot, on garbage, to its report
+    assert emulator.run_to(address[_STEP_END])  # reported
+    assert emulator.run_to(address[_STEP_END])  # captured
+    before = emulator.taken
     for index, layer in enumerate(tiles.layers):
         behind = "fml_hal_nvm_write" if layer.parts > 1 else "fml_nvm_write_rows"
         for tile in layer.tiles():
-            assert engine.run_to(address[kernels[index]]), (index, tile)
-            entered = engine.taken
-            assert engine.run_to(address[behind]), (index, tile)
-            left = engine.taken
-            assert engine.run_to(address[_STEP_END]), (index, tile)
-            after = engine.taken
+            assert emulator.run_to(address[kernels[index]]), (index, tile)
+            entered = emulator.taken
+            assert emulator.run_to(address[behind]), (index, tile)
+            left = emulator.taken
+            assert emulator.run_to(address[_STEP_END]), (index, tile)
+            after = emulator.taken
             yield index, left - entered, after - before
             before = after
-    engine.run()
+    emulator.run()

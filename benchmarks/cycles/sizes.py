@@ -18,12 +18,13 @@ from benchmarks.costs import TOOLCHAINS, network
 from benchmarks.cycles.design import designs
 from benchmarks.cycles.measure import tile_plan
 from freeml.board.board import Board, board_names, load_board
+from freeml.c_files import c_files
 from freeml.errors import DoesNotFit
 from freeml.firmware.build import Toolchain
 from freeml.firmware.measure import measure_firmware
 from freeml.ir.graph import Graph
 from freeml.needs import bounds
-from freeml.pipeline import c_files, for_toolchain
+from freeml.pipeline import for_toolchain
 from freeml.plan.memory import plan_memory
 from freeml.plan.whole import Planned, plan_whole
 

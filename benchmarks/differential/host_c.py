@@ -14,7 +14,6 @@ from freeml.codegen.emit import render, runtime_files
 from freeml.codegen.generate import generate
 from freeml.errors import DoesNotFit
 from freeml.firmware.host import build_host_library
-from freeml.firmware.run import HostModel
 from freeml.ir.graph import Graph
 from freeml.ir.interpret import encode_inputs, interpret
 from freeml.ir.ops import Reshape
@@ -24,6 +23,9 @@ from freeml.plan.schedule import schedule
 from freeml.plan.tiles import plan_tiles
 from freeml.plan.verify import verify_plan
 from freeml.plan.verify_tiles import verify_tiles
+from freeml.sim.host import HostDevice
+from freeml.sim.sampled import SampledDevice
+from freeml.sim.steps import ModelSteps
 
 
 def computes(graph: Graph) -> bool:
@@ -49,14 +51,9 @@ def differs(graph: Graph, samples: Sequence[Array], *, tile_bytes: int) -> str:
             (root / name).write_text(text)
         sources = [root / "net.c", *sorted(root.glob("runtime/*.c")), *sorted(root.glob("hal/*.c"))]
         library = build_host_library(sources, [root, root / "runtime", root / "hal"], root / "net.so", optimise="-O0")
-        model = HostModel(
-            library,
-            graph,
-            nvm_bytes=program.nvm_bytes,
-            sram_bytes=program.sram_bytes,
-            arena_offset_bytes=program.nvm_bytes - program.arena_bytes,
-        )
-        found = model.run(inputs)
+        sizes = {"nvm_bytes": program.nvm_bytes, "sram_bytes": program.sram_bytes}
+        device = HostDevice(library, graph, ModelSteps.of(tiles), **sizes)
+        found = SampledDevice(device, graph).run(inputs)
     for name, expected in interpret(graph, inputs).items():
         if not np.array_equal(found[name], expected):
             return f"the C differs from the interpreter in {name}"

@@ -20,8 +20,8 @@ from freeml import CompileOptions, compile_model
 from freeml.data import Dataset, load
 from freeml.errors import ToolMissing
 from freeml.firmware.build import Toolchain, build_firmware
-from freeml.firmware.check import verify_output
 from freeml.output.folder import Output, read_output
+from freeml.sim.check import verify_output
 from freeml.sim.on_board import OnBoard
 
 TINY_CNN = "benchmarks.tiny_cnn.model:samples"

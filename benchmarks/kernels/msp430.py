@@ -22,8 +22,8 @@ from freeml import CompileOptions, compile_model
 from freeml.data import Dataset
 from freeml.errors import ToolMissing
 from freeml.firmware.build import Toolchain, build_firmware
-from freeml.firmware.check import verify_output
 from freeml.output.folder import Output, read_output
+from freeml.sim.check import verify_output
 from freeml.sim.msp430.chip import Msp430
 from freeml.sim.msp430.types import Limits
 from freeml.sim.on_board import OnBoard

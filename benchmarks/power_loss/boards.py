@@ -18,10 +18,10 @@ from benchmarks.power_loss.models import source, twin
 from freeml import CompileOptions, compile_model
 from freeml.errors import ToolMissing
 from freeml.firmware.build import Toolchain
-from freeml.firmware.check import random_dataset
 from freeml.ir.interpret import encode_inputs
 from freeml.output.folder import Output, read_output
 from freeml.sim.answers import answers_of
+from freeml.sim.check import random_dataset
 from freeml.sim.on_board import OnBoard, closure_of, images_of
 
 BOARDS = ("msp430fr5994", "msp430fr5969", "qemu_m4", "qemu_m0", "nucleo_l476rg")
@@ -41,8 +41,8 @@ def closed(output: Output, other: Output, toolchain: Toolchain, limit_s: float) 
         samples = random_dataset(compiled.graph, 1, 0).real_inputs()
         return answers_of(compiled.graph, encode_inputs(compiled.graph, samples))[0]
 
-    strangers = images_of(OnBoard.start(other, toolchain).model.engine, other, first_sample(other)[0])
-    engine = OnBoard.start(output, toolchain).model.engine
+    strangers = images_of(OnBoard.start(other, toolchain).emulator, other, first_sample(other)[0])
+    engine = OnBoard.start(output, toolchain).emulator
     return closure_of(output, engine, *first_sample(output), limit_s=limit_s, strangers=strangers)
 
 

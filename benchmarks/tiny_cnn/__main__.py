@@ -16,10 +16,10 @@ from benchmarks.callgrind import count
 from benchmarks.tiny_cnn.model import network
 from freeml import compile_model
 from freeml.data import load
-from freeml.firmware.check import verify_output
 from freeml.firmware.host import build_host_program
 from freeml.ir.interpret import encode_inputs
 from freeml.output.folder import Output, read_output
+from freeml.sim.check import verify_output
 
 DATA = "benchmarks.tiny_cnn.model:samples"
 

@@ -46,10 +46,10 @@ def demo(ctx: click.Context, out: Path | None) -> None:
       freeml demo -o digits_c
     """
     from freeml.data import load
-    from freeml.firmware.check import verify_output
     from freeml.output.folder import read_output
     from freeml.pipeline import compile_model
     from freeml.resources import resource
+    from freeml.sim.check import verify_output
     from freeml.sim.power_loss.host import lose_power_on_host
 
     terminal = ctx.ensure_object(Terminal)
@@ -81,12 +81,14 @@ def demo(ctx: click.Context, out: Path | None) -> None:
 def _predicted(output: Output, dataset: Dataset) -> list[int]:
     """The class that the C gives for every sample."""
     from freeml.data.accuracy import Said
-    from freeml.firmware.run import host_model
     from freeml.ir.interpret import encode_inputs, interpret
+    from freeml.sim.host import host_device
+    from freeml.sim.sampled import SampledDevice
 
     inputs = encode_inputs(output.graph, dataset.real_inputs())
     said = Said(output.graph)
-    said.add({**interpret(output.graph, inputs, said.wanted), **host_model(output).run(inputs)})
+    of_c = SampledDevice(host_device(output), output.graph).run(inputs)
+    said.add({**interpret(output.graph, inputs, said.wanted), **of_c})
     assert said.answers.classes is not None
     return [int(c) for c in said.answers.classes]
 

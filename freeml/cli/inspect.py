@@ -75,11 +75,11 @@ def inspect(terminal: Terminal, model: str, data_spec: str | None, errors: bool,
     """
     from freeml.codegen.names import identifier
     from freeml.data.findings import joined, model_findings
-    from freeml.firmware.check import random_dataset
     from freeml.frontend.load import load_model
     from freeml.ir.text import to_text
     from freeml.pipeline import inspect_errors, optimise, quantize_with
     from freeml.quantize.scales import missing
+    from freeml.sim.check import random_dataset
 
     if errors and text:
         raise click.UsageError("--errors and --text are two different outputs")

@@ -45,7 +45,7 @@ def profile(
       freeml compile model.onnx --board msp430fr5994 --data mnist -o out2 --profile out/profile.json
     """
     from freeml.output.folder import read_output
-    from freeml.profile import check_measured, profile_output
+    from freeml.sim.profile import check_measured, profile_output
     from freeml.units import parse_capacitor
 
     terminal = ctx.ensure_object(Terminal)

@@ -12,25 +12,22 @@ import click
 
 from freeml.cli.options import data_option, json_option, samples_option, split_option, toolchain_option
 from freeml.cli.terminal import Terminal, printable
+from freeml.sim.engines import ENGINES
 
 if TYPE_CHECKING:
     from freeml.firmware.build import Toolchain
     from freeml.output.manifest import Manifest
-    from freeml.sim.on_board import OnBoard
+    from freeml.sim.opened import Opened
 
 _RANDOM_SAMPLES = 100
-_BOARD_MODE = re.compile(r"all|none|linear|random(:\d+)?|every")
-_MODE = re.compile(r"all|commit|linear|log|none|random(:\d+)?|[0-9a-z:,~-]*\d[0-9a-z:,~-]*")
+_DEFAULT = "host"
 
 
-def _check_mode(engine: str, mode: str | None) -> None:
+def _check_mode(engine: str, kind: type[Opened], mode: str | None) -> None:
     """Raise BadParameter for a mode that the engine does not have."""
-    legal, named = {
-        "host": (_MODE, "all, commit, linear, log, none, random:SEED, or a schedule"),
-        "board": (_BOARD_MODE, "all, none, linear, random:SEED, every: what --engine board has"),
-    }[engine]
-    if mode is not None and not legal.fullmatch(mode):
-        raise click.BadParameter(f"{mode!r} is none of {named}", param_hint="'--power-loss'")
+    if mode is not None and not re.fullmatch(kind.modes, mode):
+        whose = "" if engine == _DEFAULT else f": what --engine {engine} has"
+        raise click.BadParameter(f"{mode!r} is none of {kind.modes_said}{whose}", param_hint="'--power-loss'")
 
 
 @click.command("verify", short_help="Run the C against the interpreter and the float model.")
@@ -47,14 +44,14 @@ def _check_mode(engine: str, mode: str | None) -> None:
     "power_loss",
     metavar="MODE",
     help="Also cut the power: all (every reachable state), commit, linear, log, none, random:SEED, or a schedule as a "
-    "divergence is reported, such as --schedule 12,8. With --engine board: all, every (after each single instruction), "
-    "linear, none, random:SEED.",
+    "divergence is reported, such as --schedule 12,8. With --engine board: all, commit, every (after each single "
+    "instruction), linear, none, random:SEED.",
 )
 @click.option("--limit-s", default=300.0, show_default=True, metavar="S", help="Time for --power-loss all or every.")
 @click.option(
     "--engine",
-    type=click.Choice(["host", "board"]),
-    default="host",
+    type=click.Choice(list(ENGINES)),
+    default=_DEFAULT,
     show_default=True,
     help="Run the C built for this machine, or the board's firmware instruction by instruction.",
 )
@@ -86,11 +83,11 @@ def verify(
       freeml verify out --engine board --power-loss every
     """
     from freeml.data import load
-    from freeml.firmware.check import random_dataset, verify_output
     from freeml.output.folder import read_output
-    from freeml.sim.power_loss.host import lose_power_on_host
+    from freeml.sim.check import random_dataset, verify_output
 
-    _check_mode(engine, power_loss)
+    kind = ENGINES[engine]()
+    _check_mode(engine, kind, power_loss)
     terminal = ctx.ensure_object(Terminal)
     output = read_output(out)
     if data_spec is None:
@@ -99,31 +96,23 @@ def verify(
     else:
         dataset = load(data_spec, split, limit=samples)
         source = f"{len(dataset):,} samples of {data_spec}, split {split}{f': {dataset.rule}' if dataset.rule else ''}"
-    board: OnBoard | None = None
-    if engine == "board":
-        from freeml.sim.on_board import OnBoard
-
-        with terminal.steps() as progress:
-            progress("build the firmware")
-            board = OnBoard.start(output, toolchain)
+    with terminal.steps() as progress:
+        progress(kind.starting)
+        opened = kind.start(output, toolchain)
     with terminal.counting(f"run {output.graph.name}", len(dataset)) as advance:
-        checked = asdict(verify_output(output, dataset, advance, model=board.model if board else None))
+        checked = asdict(verify_output(output, dataset, advance, model=opened.model))
     found = {**checked, "warnings": list(checked["warnings"]), "data": data_spec, "out": str(out)}
     found |= {"split": split if data_spec else None, "rule": dataset.rule or None}
-    if board is not None:
-        found |= asdict(board.taken())
-    if board is not None and power_loss is not None:
+    taken = opened.taken()
+    found |= asdict(taken) if taken else {}
+    if power_loss is not None:
         with terminal.steps() as progress:
             progress(f"cut the power: {power_loss}")
-            found["closure"] = asdict(board.lose_power(dataset, power_loss, limit_s=limit_s))
-    elif power_loss is not None:
-        with terminal.steps() as progress:
-            progress(f"cut the power: {power_loss}")
-            found["closure"] = asdict(lose_power_on_host(output, power_loss, dataset, limit_s=limit_s))
+            found["closure"] = asdict(opened.lose_power(dataset, power_loss, limit_s=limit_s))
     terminal.result(found)
     if not terminal.as_json:
         show_verification(terminal, checked, source, output.manifest)
-        if board is not None:
+        if taken:
             show_taken(terminal, found)
         if power_loss is not None:
             show_closure(terminal, found["closure"])

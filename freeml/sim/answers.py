@@ -10,7 +10,7 @@ from freeml.ir.decision import lasting, published
 from freeml.ir.graph import Graph
 from freeml.ir.interpret import interpret
 from freeml.ir.types import Array
-from freeml.sim.engine import Answer
+from freeml.sim.device import Answer
 
 
 def codes_of(graph: Graph, inputs: Mapping[str, Array]) -> list[bytes]:

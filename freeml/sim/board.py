@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from freeml.sim.on_board import OnBoard, engine_for, start_engine
+from freeml.sim.on_board import OnBoard
 
-__all__ = ["OnBoard", "engine_for", "start_engine"]
+__all__ = ["OnBoard"]

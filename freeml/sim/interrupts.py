@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from freeml.errors import ToolFailed
-from freeml.sim.engine import Engine
+from freeml.sim.instruction import Emulator
 
 
-class Interruptible(Engine, Protocol):
+class Interruptible(Emulator, Protocol):
     """A board that something outside can interrupt."""
 
     def interrupt(self, source: int) -> bool:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from freeml.board.memory import MemoryMap
 from freeml.errors import ToolFailed
-from freeml.firmware.check import random_dataset
 from freeml.firmware.elf import read_firmware
 from freeml.ir.interpret import encode_inputs, interpret
 from freeml.output.folder import Output
-from freeml.sim.on_board import engine_for
+from freeml.sim.board_device import emulator_for
+from freeml.sim.check import random_dataset
 from freeml.sim.window import Window
 
 _SHOWN_SAMPLES = 3
@@ -31,10 +31,10 @@ def run_samples(output: Output, elf: Path, memory: MemoryMap) -> Iterator[Verdic
     graph = output.graph
     inputs = encode_inputs(graph, random_dataset(graph, _SHOWN_SAMPLES).real_inputs())
     expected = interpret(graph, inputs)
-    engine = engine_for(output, elf, memory)
-    engine.power_on()
+    emulator = emulator_for(output, elf, memory)
+    emulator.power_on()
     for k in range(_SHOWN_SAMPLES):
-        found = engine.infer(b"".join(inputs[port.value][k].tobytes() for port in graph.inputs))
+        found = emulator.infer(b"".join(inputs[port.value][k].tobytes() for port in graph.inputs))
         right = found.outputs == b"".join(expected[port.value][k].tobytes() for port in graph.outputs)
         said = "right" if right else "not what the interpreter says"
         taken = f"{found.taken.instructions:,} instructions, {found.taken.nvm_bytes_written:,} NVM bytes written"
@@ -51,20 +51,20 @@ def run_selftest(output: Output, elf: Path, memory: MemoryMap) -> Iterator[Verdi
         samples = firmware.symbols["fml_selftest_inputs"][1] // Window.of(firmware).inputs_bytes
     except KeyError as error:
         raise ToolFailed(f"the firmware has no self-test: there is no {error}", where=elf.name) from error
-    engine = engine_for(output, elf, memory)
-    engine.power_on()
+    emulator = emulator_for(output, elf, memory)
+    emulator.power_on()
     failed = False
     for k in range(samples):
         if failed:
             yield Verdict(False, f"sample {k}: SKIP after a failure")
             continue
         try:
-            engine.run()
+            emulator.run()
         except ToolFailed as error:
             failed = True
             yield Verdict(False, f"sample {k}: FAIL {error.what}")
         else:
-            yield Verdict(True, f"sample {k}: PASS {_shown(engine.outputs())}")
+            yield Verdict(True, f"sample {k}: PASS {_shown(emulator.outputs())}")
 
 
 def _shown(outputs: bytes, most: int = 5) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from freeml.plan.step_table import Kind, step_table
-from freeml.sim.engine import Inference, NvmWrite, Result, Taken
+from freeml.sim.device import Inference, Result, Taken
+from freeml.sim.instruction import NvmWrite
 from freeml.sim.power_loss.control_block import ControlBlock, Position
 
 NVM_BYTES = 64
@@ -41,7 +42,7 @@ NO_COMMIT = AnyControl(steps=step_table([3]), commit_slots=1, identity=b"")
 
 
 class FakeBoard:
-    """An Engine whose firmware changes NVM only by what it yields; it ends by setting `answer`."""
+    """An Emulator whose firmware changes NVM only by what it yields; it ends by setting `answer`."""
 
     core = "fake"
     basis = "nothing"

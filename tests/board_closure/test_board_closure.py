@@ -11,7 +11,8 @@ import pytest
 from benchmarks.mutants.mutant import table
 from freeml.firmware.build import Toolchain
 from freeml.output.folder import Output
-from freeml.sim.engine import Answer, NvmWrite, Result
+from freeml.sim.device import Answer, Result
+from freeml.sim.instruction import NvmWrite
 from freeml.sim.on_board import OnBoard, closure_of
 from freeml.sim.power_loss.closure import BoardClosure, close
 from freeml.sim.power_loss.first_images import blank_images
@@ -229,7 +230,7 @@ SMALL_BOARDS = [
 
 
 def closed(output: Output, toolchain: Toolchain = "zig") -> dict[str, Any]:
-    engine = OnBoard.start(output, toolchain).model.engine
+    engine = OnBoard.start(output, toolchain).emulator
     (codes, expected), *_ = answers(output, 1)
     return closure_of(output, engine, codes, expected, limit_s=PATIENCE_S)
 

@@ -24,7 +24,7 @@ def chain(n_layers: int) -> tuple[int, ...]:
 
 def second_inference(output: Output, toolchain: Toolchain) -> BoardClosure:
     """Closure of an inference that follows another: a loss in it may cost neither its answer nor its number."""
-    engine = OnBoard.start(output, toolchain).model.engine
+    engine = OnBoard.start(output, toolchain).emulator
     (codes, expected), *_ = answers(output, 1)
     tiles = output.manifest.tiles
     control, own = commit_images(engine, codes, tiles.steps, tiles.commit_slots)

@@ -30,12 +30,12 @@ def twin(board: str, work: Path) -> Output:
 
 def left_by(other: Output) -> list[bytes]:
     """NVM at each commit of its first inference."""
-    return images_of(OnBoard.start(other, "zig").model.engine, other, answers(other, 1)[0][0])
+    return images_of(OnBoard.start(other, "zig").emulator, other, answers(other, 1)[0][0])
 
 
 def wrong_first_answers(output: Output, strangers: list[bytes]) -> int:
     """From how many of these images the first report is not that of a cold start."""
-    engine = OnBoard.start(output, "zig").model.engine
+    engine = OnBoard.start(output, "zig").emulator
     (codes, expected), *_ = answers(output, 1)
     engine.sense(codes)
     wrong = 0
@@ -61,7 +61,7 @@ def test_what_another_network_left_is_not_believed(board: str, compiled: Compile
 def test_closure_begins_with_what_another_network_left(compiled: Compiled, tmp_path: Path) -> None:
     output = compiled(WIDTHS, "msp430fr5969")
     strangers = left_by(twin("msp430fr5969", tmp_path))
-    engine = OnBoard.start(output, "zig").model.engine
+    engine = OnBoard.start(output, "zig").emulator
     (codes, expected), *_ = answers(output, 1)
     without = closure_of(output, engine, codes, expected, limit_s=PATIENCE_S)
     report = closure_of(output, engine, codes, expected, limit_s=PATIENCE_S, strangers=strangers)

@@ -12,16 +12,19 @@ from freeml.codegen.emit import render, runtime_files
 from freeml.codegen.generate import generate
 from freeml.codegen.program import Program
 from freeml.firmware.host import build_host_library
-from freeml.firmware.run import HostModel
 from freeml.ir.decision import lasting, published
 from freeml.ir.graph import Graph
 from freeml.ir.interpret import interpret
 from freeml.ir.ops import Reshape
 from freeml.plan.memory import plan_memory
 from freeml.plan.schedule import schedule
+from freeml.plan.step_table import Kind, StepRow, StepTable
 from freeml.plan.tiles import plan_tiles
 from freeml.plan.verify import verify_plan
 from freeml.plan.verify_tiles import verify_tiles
+from freeml.sim.host import HostDevice
+from freeml.sim.sampled import SampledDevice
+from freeml.sim.steps import ModelSteps
 
 HEADER = ["/* made by a test */"]
 
@@ -59,20 +62,29 @@ def includes(folder: Path) -> list[Path]:
 
 def load(
     graph: Graph, folder: Path, *, optimise: str = "-O0", tile_bytes: int = 4096, is_staged: bool = False
-) -> HostModel:
+) -> SampledDevice:
     """Build the model for this machine with all warnings as errors."""
     program = program_of(graph, tile_bytes=tile_bytes, is_staged=is_staged)
     write(files_of(program), folder)
     everything = [folder / f"{graph.name}.c", *sources(folder)]
     library = build_host_library(everything, includes(folder), folder / "model.so", optimise=optimise)
-    return HostModel(
-        library,
-        graph,
-        nvm_bytes=program.nvm_bytes,
-        sram_bytes=program.sram_bytes,
-        arena_offset_bytes=program.nvm_bytes - program.arena_bytes,
-        is_staged=is_staged,
-    )
+    return on_host(library, graph, program, is_staged=is_staged)
+
+
+def on_host(library: Path, graph: Graph, program: Program, *, is_staged: bool = False) -> SampledDevice:
+    """A library of this machine, to be run."""
+    table = step_table_of(program)
+    steps = ModelSteps(table, program.commit_slots)
+    sizes = {"nvm_bytes": program.nvm_bytes, "sram_bytes": program.sram_bytes}
+    return SampledDevice(HostDevice(library, graph, steps, **sizes, is_staged=is_staged), graph)
+
+
+def step_table_of(program: Program) -> StepTable:
+    """The rows that the C has."""
+    rows = [dict(row.fields) for row in program.rows]
+    first = [*(int(row[".first_step"].removesuffix("u")) for row in rows), program.n_steps]
+    kinds = [Kind[row[".kind"].removeprefix("FML_")] for row in rows]
+    return StepTable(tuple(StepRow(kind, a, b - a) for kind, a, b in zip(kinds, first, first[1:], strict=False)))
 
 
 def computes(graph: Graph) -> bool:

@@ -30,6 +30,8 @@ from freeml.kernels.table import kernel_of
 from freeml.kernels.variants import VARIANTS
 from freeml.output.folder import MANIFEST, check_target, write_folder
 from freeml.passes.pipeline import run_passes
+from freeml.plan.protocol import ARENA
+from freeml.plan.step_table import Kind
 from freeml.plan.whole import plan_whole
 from freeml.quantize.lower import lower
 from freeml.quantize.observe import observe
@@ -395,12 +397,18 @@ def test_each_step_can_run_alone_as_the_simulator_runs_it(tmp_path: Path) -> Non
     model = load(graph, tmp_path)
     codes = {p.value: np.full((1, *graph.types[p.value].shape), 9, np.int8) for p in graph.inputs}
     program = program_of(graph)
-    assert list(model.run_steps(codes, 0)) == list(range(program.n_tiles + 2))
+    device = model.device
+    device.power_on()
+    device.sense(b"".join(array.tobytes() for array in codes.values()))
+    steps = [device.step() for _ in range(program.n_steps - 1)]
+    assert [step.index for step in steps] == list(range(program.n_steps - 1))
+    assert (steps[0].kind, steps[1].kind, steps[-1].kind) == (Kind.CAPTURE, Kind.TILES, Kind.PUBLISH)
     port, expected = program.outputs[0], interpret(graph, codes, lasting(graph))
     output = expected[graph.outputs[0].value]
-    assert np.array_equal(model.arena_bytes(port.offset_bytes, port.n_bytes), output.ravel())
-    published = model.result()
-    assert published is not None
+    start = ARENA + port.offset_bytes
+    assert device.nvm[start : start + port.n_bytes] == output.tobytes()
+    assert device.step().kind is Kind.REPORT
+    published = device.result()
     assert (published.sequence, published.depth) == (1, 1)
     classes, confidences = decision.published(graph, expected)
     assert (published.class_index, published.confidence) == (int(classes[0]), int(confidences[0]))

@@ -8,9 +8,9 @@ import fixed_graphs
 import pytest
 
 from freeml.board.board import Board, load_board
+from freeml.c_files import c_files
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import DenseI8
-from freeml.pipeline import c_files
 from freeml.plan.memory import MemoryPlan, plan_memory
 from freeml.plan.schedule import schedule
 from freeml.plan.tiles import Cut, TilePlan, plan_tiles, recut_tiles

@@ -15,12 +15,12 @@ from fixed_graphs import every_kernel
 
 from freeml.board.board import load_board
 from freeml.board.memory import MemoryMap
+from freeml.c_files import c_files
 from freeml.codegen.emit import kernel_file
 from freeml.errors import ToolMissing
 from freeml.firmware.build import find_cross_compiler, object_flags
 from freeml.firmware.size import measure
 from freeml.firmware.toolchain import Compiler
-from freeml.pipeline import c_files
 from freeml.plan.memory import plan_memory
 from freeml.plan.schedule import schedule
 from freeml.plan.tiles import plan_tiles

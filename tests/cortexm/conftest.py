@@ -12,8 +12,8 @@ from benchmarks.power_loss.models import source
 from freeml import CompileOptions, compile_model
 from freeml.firmware.build import Build, build_firmware
 from freeml.output.folder import Output, read_output
-from freeml.sim.emulated import EmulatedModel
-from freeml.sim.on_board import OnBoard, engine_for
+from freeml.sim.board_device import emulator_for
+from freeml.sim.on_board import OnBoard
 
 CORES = {"qemu_m0": "cortex-m0plus", "qemu_m4": "cortex-m4", "qemu_m33": "cortex-m33"}
 TOOLCHAINS = [
@@ -40,8 +40,7 @@ def firmware_of(output: Output, toolchain: str = "zig") -> Build:
 def on_board(output: Output, toolchain: str = "zig") -> OnBoard:
     """OnBoard.start with such a firmware."""
     built = firmware_of(output, toolchain)
-    engine = engine_for(output, built.firmware.path, built.memory)
-    return OnBoard(output, EmulatedModel(engine, output.graph), built.memory.core, built.compiler.version)
+    return OnBoard.of(output, emulator_for(output, built.firmware.path, built.memory), built)
 
 
 @pytest.fixture(scope="session")

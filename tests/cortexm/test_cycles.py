@@ -8,8 +8,8 @@ import pytest
 
 from freeml import CompileOptions, compile_model
 from freeml.firmware.build import build_firmware
-from freeml.firmware.check import random_dataset, verify_output
 from freeml.output.folder import Output, read_output
+from freeml.sim.check import random_dataset, verify_output
 from freeml.sim.cortexm.cycles import REFILL_CYCLES, instruction_cycles
 from freeml.sim.cortexm.engine import CortexMEngine
 from freeml.sim.on_board import OnBoard

@@ -17,11 +17,11 @@ from freeml.board.board import load_board
 from freeml.data import load
 from freeml.errors import BadBoard, ToolFailed
 from freeml.firmware.build import find_cross_compiler, memory_map
-from freeml.firmware.check import random_dataset, verify_output
 from freeml.firmware.elf import read_firmware
 from freeml.firmware.link import link
 from freeml.ir.interpret import interpret
 from freeml.output.folder import Output, read_output
+from freeml.sim.check import random_dataset, verify_output
 from freeml.sim.cortexm.engine import CortexMEngine
 from freeml.sim.window import valid_word
 from tests.cortexm.conftest import CORES, TOOLCHAINS, Compiled, firmware_of, on_board

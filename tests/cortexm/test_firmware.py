@@ -17,10 +17,10 @@ from freeml.board.board import load_board
 from freeml.board.core import CORTEXM
 from freeml.errors import BadBoard, BadOutput, DoesNotFit, ToolFailed, ToolMissing
 from freeml.firmware.build import build_firmware, find_cross_compiler, memory_map
-from freeml.firmware.check import random_dataset, verify_output
 from freeml.firmware.elf import read_firmware
 from freeml.firmware.link import tools_of
 from freeml.output.folder import read_output
+from freeml.sim.check import random_dataset, verify_output
 from tests.cortexm.conftest import CORES, TOOLCHAINS, Compiled
 
 ROOT = Path(__file__).resolve().parents[2]

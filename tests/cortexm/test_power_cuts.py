@@ -11,7 +11,7 @@ from benchmarks.mutants.mutant import table
 from freeml.output.folder import Output
 from freeml.sim.answers import answers_of
 from freeml.sim.cortexm.engine import CortexMEngine
-from freeml.sim.engine import Answer
+from freeml.sim.device import Answer
 from freeml.sim.power_loss.cuts import lose_power_on_board
 from tests.cortexm.conftest import CORES, Compiled, firmware_of
 from tests.effort import PATIENCE_S

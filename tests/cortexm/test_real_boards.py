@@ -12,10 +12,10 @@ from benchmarks.mutants.mutant import table
 from freeml.board.board import load_board
 from freeml.codegen.samples import samples_header
 from freeml.errors import ToolFailed
-from freeml.firmware.check import random_dataset, verify_output
 from freeml.ir.interpret import interpret
 from freeml.output.folder import Output
 from freeml.sim.answers import answers_of
+from freeml.sim.check import random_dataset, verify_output
 from freeml.sim.cortexm.engine import CortexMEngine
 from freeml.sim.power_loss.cuts import lose_power_on_board
 from tests.cortexm.conftest import TOOLCHAINS, Compiled, firmware_of, on_board

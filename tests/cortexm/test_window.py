@@ -9,7 +9,7 @@ from benchmarks.mutants.mutant import table
 from freeml.firmware.elf import read_firmware
 from freeml.output.folder import Output
 from freeml.sim.cortexm.engine import CortexMEngine
-from freeml.sim.engine import N_FILLS
+from freeml.sim.device import N_FILLS
 from freeml.sim.msp430.engine import Msp430Board
 from freeml.sim.window import Window, valid_word
 from tests.cortexm.conftest import Compiled, on_board
@@ -19,7 +19,7 @@ BOARDS = ("qemu_m0", "qemu_m4", "nucleo_l476rg", "msp430fr5994")
 
 
 def started(output: Output) -> Msp430Board | CortexMEngine:
-    engine = on_board(output).model.engine
+    engine = on_board(output).emulator
     engine.nvm = bytes(len(engine.nvm))
     return engine
 

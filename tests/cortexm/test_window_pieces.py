@@ -83,7 +83,7 @@ def test_a_sample_larger_than_ram_is_inferred_on_and_all_outputs_are_shown(
     assert windows.inputs_bytes > load_board(board).memory.sram_bytes.value or board == "nucleo_l073rz"
     assert windows.inputs_bytes % windows.input_bytes > 0
     assert windows.outputs_bytes % windows.output_bytes > 0
-    engine = on_board(output, toolchain).model.engine
+    engine = on_board(output, toolchain).emulator
     engine.power_on()
     for codes, expected in samples(output, 3):
         assert engine.infer(codes).outputs == expected
@@ -92,7 +92,7 @@ def test_a_sample_larger_than_ram_is_inferred_on_and_all_outputs_are_shown(
 @pytest.mark.parametrize("board", BOARDS[:2])
 def test_a_loss_between_two_pieces_begins_with_the_first_one_again(board: str, work: Path) -> None:
     output = made(work, board)
-    engine = on_board(output).model.engine
+    engine = on_board(output).emulator
     report = lose_power_on_board(engine, answers(output, 4), "every", limit_s=PATIENCE_S, most_cuts=150)
     assert (report.divergences, report.reason) == (0, "")
 
@@ -118,7 +118,7 @@ def test_a_firmware_that_takes_or_shows_pieces_wrongly_is_found(
     old, new = WRONG[wrong]
     assert source.read_text().count(old) == 1
     source.write_text(source.read_text().replace(old, new))
-    engine = on_board(output).model.engine
+    engine = on_board(output).emulator
     try:
         wrong_answers = lose_power_on_board(engine, answers(output, 2), "random:1", limit_s=PATIENCE_S).divergences
     except ToolFailed:

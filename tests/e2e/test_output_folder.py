@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from freeml.firmware.check import random_dataset
 from freeml.firmware.host import build_host_program
 from freeml.firmware.toolchain import find_host_compiler
 from freeml.ir.interpret import encode_inputs, interpret
 from freeml.output.folder import Output, read_output
+from freeml.sim.check import random_dataset
 from tests.cli.models import write_model
 from tests.cli.runner import content, freeml
 from tests.effort import PATIENCE_S

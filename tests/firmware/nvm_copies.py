@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 
 from freeml.output.folder import Output
-from freeml.sim.engine import Engine
+from freeml.sim.instruction import Emulator
 
 COMMIT = 16  # FML_NVM_COMMIT of fml_runtime.h
 BEFORE = "    fml_boot(&ram,"
@@ -47,7 +47,7 @@ def with_check(main: str, failed: str) -> str:
     return main.replace(BEFORE, check + BEFORE)
 
 
-def assert_commits_are_words(engine: Engine, output: Output) -> None:
+def assert_commits_are_words(engine: Emulator, output: Output) -> None:
     """A word written byte by byte is another commit between its stores, wherever step numbers have two bytes."""
     assert output.board.nvm.atomic_bytes == 2
     published, writes = engine.logged_writes()

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from freeml.board.board import load_board
 from freeml.firmware.build import Build, build_firmware
-from freeml.firmware.check import random_dataset
 from freeml.ir.interpret import encode_inputs
 from freeml.output.folder import Output
 from freeml.sim.answers import answers_of
-from freeml.sim.engine import Answer
+from freeml.sim.check import random_dataset
+from freeml.sim.device import Answer
 from freeml.sim.msp430.engine import Msp430Board
 
 Samples = list[tuple[bytes, bytes]]

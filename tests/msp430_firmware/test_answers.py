@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from freeml.sim.engine import Engine, Taken
+from freeml.sim.device import Taken
+from freeml.sim.instruction import Emulator
 from tests.msp430_firmware.conftest import MIDDLE, TOOLCHAINS, WIDE, Compiled
 from tests.msp430_firmware.machine import rig, samples
 
@@ -64,7 +65,7 @@ def test_what_an_inference_takes_is_counted(compiled: Compiled, tmp_path: Path) 
 
 
 def test_the_board_is_an_engine(compiled: Compiled, tmp_path: Path) -> None:
-    engine: Engine = rig(compiled("digits"), tmp_path)[0]
+    engine: Emulator = rig(compiled("digits"), tmp_path)[0]
     assert (engine.core, engine.taken) == ("msp430x", Taken(charge_pc=0.0))
     codes, expected = samples(compiled("digits"), 1)[0]
     engine.sense(codes)
@@ -90,7 +91,7 @@ def test_the_board_is_an_engine(compiled: Compiled, tmp_path: Path) -> None:
     assert bytes(replayed) == image
 
 
-def at_first_step_nvm(engine: Engine, snapshot: object) -> bytes:
+def at_first_step_nvm(engine: Emulator, snapshot: object) -> bytes:
     now = engine.snapshot()
     engine.restore(snapshot)
     image = engine.nvm

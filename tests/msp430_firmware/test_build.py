@@ -17,10 +17,10 @@ from freeml import CompileOptions, compile_model
 from freeml.board.board import load_board
 from freeml.errors import DoesNotFit, ToolFailed, ToolMissing
 from freeml.firmware.build import build_firmware, find_cross_compiler, memory_map
-from freeml.firmware.check import random_dataset, verify_output
 from freeml.firmware.elf import read_segments
 from freeml.output.folder import read_output
 from freeml.plan.protocol import ARENA
+from freeml.sim.check import random_dataset, verify_output
 from tests.cli.runner import freeml
 from tests.linker_map import MapSection, read_map, region_bytes
 from tests.msp430_firmware.conftest import MIDDLE, TOOLCHAINS, WIDE, Compiled

@@ -13,9 +13,9 @@ import pytest
 
 from freeml import compile_model
 from freeml.data import load
-from freeml.firmware.check import verify_output
 from freeml.ir.interpret import interpret, predict
 from freeml.output.folder import read_output
+from freeml.sim.check import verify_output
 from tests.oracles.litert import Oracle, codes, layer_differences
 
 pytestmark = [pytest.mark.needs_data, pytest.mark.filterwarnings("ignore:Warning. Enabling:UserWarning")]

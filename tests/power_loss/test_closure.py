@@ -13,11 +13,12 @@ from benchmarks.mutants.mutant import table
 from benchmarks.power_loss.models import compiled, source
 from freeml import CompileOptions, compile_model
 from freeml.data import load
-from freeml.firmware.check import verify_output
-from freeml.firmware.run import host_model
 from freeml.ir.interpret import encode_inputs
 from freeml.output.folder import read_output
+from freeml.sim.check import verify_output
+from freeml.sim.host import host_device
 from freeml.sim.power_loss.host import lose_power_on_host
+from freeml.sim.sampled import SampledDevice
 from tests.cli.runner import freeml
 from tests.effort import PATIENCE_S
 
@@ -107,12 +108,14 @@ def test_the_published_result_is_the_interpreters_class_after_every_inference(tm
     output = compiled("digits", tmp_path)
     samples = load("digits", "test", limit=20).real_inputs()
     inputs = encode_inputs(output.graph, samples)
-    model = host_model(output)
-    model.boot()
-    assert model.result() is None
+    device = host_device(output)
+    device.power_on()
+    assert device.newest() is None
+    model = SampledDevice(device, output.graph)
     scores = model.run(inputs)[output.graph.outputs[0].value]
-    published = model.result()
+    published = device.newest()
     assert published is not None
+    assert published == device.result()
     top = np.sort(scores[-1].astype(int))[::-1]
     assert published.sequence == 20
     assert published.class_index == int(scores[-1].argmax())

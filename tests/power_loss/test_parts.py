@@ -11,8 +11,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from freeml import CompileOptions, compile_model
 from freeml.data import Dataset
-from freeml.firmware.check import random_dataset, verify_output
 from freeml.output.folder import read_output
+from freeml.sim.check import random_dataset, verify_output
 from freeml.sim.power_loss.host import lose_power_on_host
 from tests.effort import PATIENCE_S
 

@@ -8,8 +8,8 @@ import pytest
 
 from benchmarks.power_loss.models import compiled
 from freeml import CompileOptions, compile_model
-from freeml.firmware.check import random_dataset, verify_output
 from freeml.output.folder import Output, read_output
+from freeml.sim.check import random_dataset, verify_output
 from freeml.sim.power_loss.host import lose_power_on_host
 from tests.effort import PATIENCE_S
 

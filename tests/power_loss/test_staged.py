@@ -14,10 +14,11 @@ import pytest
 from benchmarks.power_loss.models import source
 from freeml import CompileOptions, compile_model
 from freeml.data import Dataset
-from freeml.firmware.check import random_dataset, verify_output
-from freeml.firmware.run import host_model
 from freeml.ir.interpret import interpret
 from freeml.output.folder import Output, read_output
+from freeml.plan.step_table import Kind
+from freeml.sim.check import random_dataset, verify_output
+from freeml.sim.host import host_device
 from freeml.sim.power_loss.host import lose_power_on_host
 from tests.cli.runner import freeml
 from tests.effort import PATIENCE_S
@@ -84,14 +85,17 @@ def test_the_command_line_checks_the_staged_code_on_this_machine(tmp_path: Path)
 
 
 def test_outputs_of_a_staged_model_are_read_by_copy_alone(tmp_path: Path) -> None:
-    model = host_model(staged("digits", tmp_path))
-    inputs = {model.graph.inputs[0].value: np.ones((1, 8, 8, 1), np.int8)}
-    scores = interpret(model.graph, inputs)[model.graph.outputs[0].value].reshape(-1)
-    library, codes = model._library, (ctypes.c_int8 * 4)()
+    output = staged("digits", tmp_path)
+    device, graph = host_device(output), output.graph
+    inputs = {graph.inputs[0].value: np.ones((1, 8, 8, 1), np.int8)}
+    scores = interpret(graph, inputs)[graph.outputs[0].value].reshape(-1)
+    library, codes = device.library, (ctypes.c_int8 * 4)()
     library.fml_output.restype = ctypes.c_void_p
     some = (ctypes.c_uint16(0), ctypes.c_uint32(3), ctypes.c_uint32(4), codes)
-    for step in model.run_steps(inputs, 0):
-        assert step > 0 or library.fml_read_output(model._ram, *some) == -1
-    assert library.fml_output(model._ram, ctypes.c_uint16(0)) is None
-    assert library.fml_read_output(model._ram, *some) == 0
+    device.power_on()
+    device.sense(b"\1" * 64)
+    while device.step().kind is not Kind.PUBLISH:
+        assert library.fml_read_output(device.ram, *some) == -1
+    assert library.fml_output(device.ram, ctypes.c_uint16(0)) is None
+    assert library.fml_read_output(device.ram, *some) == 0
     assert list(codes) == scores[3:7].tolist()

@@ -18,9 +18,9 @@ from onnx import TensorProto, helper, numpy_helper
 from freeml import CompileOptions, compile_model
 from freeml.data import Dataset
 from freeml.firmware.build import Toolchain
-from freeml.firmware.check import random_dataset, verify_output
 from freeml.ir.interpret import encode_inputs, interpret
 from freeml.output.folder import Output, read_output
+from freeml.sim.check import random_dataset, verify_output
 from freeml.sim.on_board import OnBoard
 from freeml.sim.power_loss.host import lose_power_on_host
 from tests.effort import PATIENCE_S

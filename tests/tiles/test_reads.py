@@ -15,7 +15,6 @@ from freeml.board.board import load_board
 from freeml.codegen.generate import generate
 from freeml.errors import DoesNotFit
 from freeml.firmware.host import build_host_library
-from freeml.firmware.run import HostModel
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import ConvPoolI8
 from freeml.ir.interpret import interpret
@@ -30,7 +29,7 @@ from freeml.plan.fuse import fused, fusible
 from freeml.plan.memory import plan_memory
 from freeml.plan.tiles import plan_tiles
 from freeml.plan.verify_tiles import InvalidTilesError, verify_tiles
-from tests.codegen.host import HEADER, check, computes, files_of, includes, sources, write
+from tests.codegen.host import HEADER, check, computes, files_of, includes, on_host, sources, write
 from tests.plan.plan_graphs import Builder, int8_graphs
 
 QUICK = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -203,7 +202,6 @@ def test_parts_of_dot_products_run_staged(tmp_path: Path) -> None:
     write(files_of(program), tmp_path)
     library = build_host_library([tmp_path / "test.c", *sources(tmp_path)], includes(tmp_path), tmp_path / "model.so")
     inputs = {"in0": np.random.default_rng(3).integers(-128, 128, (3, 2, 3, 500), dtype=np.int8)}
-    sizes = {"nvm_bytes": program.nvm_bytes, "sram_bytes": program.sram_bytes, "arena_offset_bytes": 64}
-    found = HostModel(library, graph, **sizes, is_staged=True).run(inputs)
+    found = on_host(library, graph, program, is_staged=True).run(inputs)
     for name, expected in interpret(graph, inputs).items():
         np.testing.assert_array_equal(found[name], expected, err_msg=name)

@@ -30,15 +30,8 @@ from freeml.sim.cortexm.bus import BoardDevices
 from freeml.sim.cortexm.cycles import REFILL_CYCLES, instruction_cycles
 from freeml.sim.cortexm.native import FAULTS, Watch, library
 from freeml.sim.cortexm.parts import part_of
-from freeml.sim.engine import (
-    MOST_INSTRUCTIONS,
-    N_FILLS,
-    Inference,
-    NvmWrite,
-    Reports,
-    Result,
-    Taken,
-)
+from freeml.sim.device import N_FILLS, Result, Taken
+from freeml.sim.instruction import MOST_INSTRUCTIONS, Counted, NvmWrite, Reports
 from freeml.sim.visible import visible_ram
 from freeml.sim.window import Window
 
@@ -50,6 +43,7 @@ _MODELS = {
     "cortex-m7": arm_const.UC_CPU_ARM_CORTEX_M7,
     "cortex-m33": arm_const.UC_CPU_ARM_CORTEX_M33,
 }
+_FULL_UJ = 0xFFFF_FFFF  # what a board without a capacitor says
 _ALIGNED_ONLY = ("cortex-m0plus",)
 _NOWHERE = 0xFFFF_FFFE
 _LONGEST_HANDLER = 1_000_000  # instructions
@@ -76,7 +70,7 @@ class Snapshot:
 
 
 class CortexMEngine:
-    """A board with one firmware: an Engine (freeml/sim/engine.py). Starts without power, with garbage in NVM.
+    """A board with one firmware: an Emulator (freeml/sim/instruction.py). Starts without power, with garbage in NVM.
 
     elf    a firmware of freeml
     board  the board it was linked for, or its memory map, which leaves charge unknown
@@ -105,6 +99,7 @@ class CortexMEngine:
         self._reports, self._repeated = Reports(), False
         self._fault = ""
         self._limited = False
+        self._energy_uj = _FULL_UJ
         self._base = Taken(charge_pc=self._charge_pc(0, 0, 0, 0))
         self._run_to: set[int] = set()
         self._make(rng)
@@ -282,6 +277,7 @@ class CortexMEngine:
         self._uc.context_restore(self._off)
         self._uc.mem_write(self.memory.ram_base, self._fills[(self._boots if fill is None else fill) % N_FILLS])
         self._boots += 1
+        self._show_energy()
         self._watch.asked = self._watch.piece = 0
         self._uc.reg_write(arm_const.UC_ARM_REG_SP, self._stack)
         self._pc = self._reset & ~1
@@ -335,7 +331,23 @@ class CortexMEngine:
             for offset, n_bytes, value in log[: self._watch.logged].tolist()
         ]
 
-    def infer(self, codes: bytes) -> Inference:
+    def return_address(self) -> int:
+        """At the first instruction of a function: where it will return to."""
+        return int(self._uc.reg_read(arm_const.UC_ARM_REG_LR)) & ~1
+
+    def meter(self, energy_uj: int, capacitor_mv: int) -> None:
+        """The voltage at the ADC, or the word that a board without one asks (hal/emulated)."""
+        if self.devices:
+            self.devices.set_capacitor_mv(capacitor_mv)
+        self._energy_uj = energy_uj
+        self._show_energy()
+
+    def _show_energy(self) -> None:
+        word = self.symbols.get("fml_emulated_energy_uj")
+        if word is not None:
+            self._uc.mem_write(word[0], min(self._energy_uj, _FULL_UJ).to_bytes(4, "little"))
+
+    def infer(self, codes: bytes) -> Counted:
         """One inference on these codes, from where the firmware is: after a power-on or a report.
 
         A report that the power-on repeats is passed over.
@@ -344,7 +356,7 @@ class CortexMEngine:
         self.run()
         if self._repeated:
             self.run()
-        return Inference(self.outputs(), self.result(), self.taken)
+        return Counted(self.outputs(), self.result(), self.taken)
 
     def interrupt(self, source: int) -> bool:
         """Something outside asks for the exception with this number; whether it was served, to its return.

@@ -1,4 +1,4 @@
-"""An MSP430 board with a firmware of freeml: the Engine of freeml/sim/engine.py over the instruction-level emulator.
+"""An MSP430 board with a firmware of freeml: an Emulator (freeml/sim/instruction.py) over the chip's.
 
 The firmware reports by calling fml_board_report; the engine stops at its first instruction, with the status in R12.
 What the function itself does, a line on the UART, belongs to no inference: the next run does it, then counts.
@@ -18,15 +18,8 @@ from freeml.board.memory import MemoryMap
 from freeml.errors import BadBoard, ToolFailed
 from freeml.firmware.elf import read_firmware
 from freeml.plan.protocol import BOARD_PIECE, PUBLISHED
-from freeml.sim.engine import (
-    MOST_INSTRUCTIONS,
-    N_FILLS,
-    Inference,
-    NvmWrite,
-    Reports,
-    Result,
-    Taken,
-)
+from freeml.sim.device import N_FILLS, Result, Taken
+from freeml.sim.instruction import MOST_INSTRUCTIONS, Counted, NvmWrite, Reports
 from freeml.sim.msp430.charge import PricedEvents, charge_of
 from freeml.sim.msp430.chip import Msp430, charge_pc
 from freeml.sim.msp430.types import Counters, Limits, Stop, StopReason
@@ -53,7 +46,7 @@ class Snapshot:
 
 
 class Msp430Board:
-    """A board with one firmware: an Engine. Starts without power, with garbage in NVM.
+    """A board with one firmware: an Emulator. Starts without power, with garbage in NVM.
 
     elf     a firmware of freeml
     board   the board it was linked for, or its memory map
@@ -168,7 +161,17 @@ class Msp430Board:
         self._check(stop)
         return True
 
-    def infer(self, codes: bytes) -> Inference:
+    def return_address(self) -> int:
+        """At the first instruction of a function: where it will return to."""
+        n_bytes = 4 if "fml_large_model" in self.symbols else 2
+        return int.from_bytes(self.chip.read_memory(self.chip.register(_SP), n_bytes), "little") & 0xFFFFF
+
+    def meter(self, energy_uj: int, capacitor_mv: int) -> None:
+        """The supply is the capacitor's voltage: fml_hal_energy_uj() makes its energy of it."""
+        del energy_uj
+        self.chip.set_supply_mv(capacitor_mv)
+
+    def infer(self, codes: bytes) -> Counted:
         """One inference on these codes, from where the firmware is: after a power-on or a report.
 
         A report that the power-on repeats is passed over.
@@ -177,7 +180,7 @@ class Msp430Board:
         self.run()
         if self._repeated:
             self.run()
-        return Inference(self.outputs(), self.result(), self.taken)
+        return Counted(self.outputs(), self.result(), self.taken)
 
     def logged_writes(self, instructions: int = 0) -> tuple[bool, Sequence[NvmWrite]]:
         """`run`, and every write to NVM in it, in order; offsets count from the first byte of `nvm`."""
@@ -283,9 +286,7 @@ class Msp430Board:
         if not self._reported:
             return
         self._reported = False
-        n_bytes = 4 if "fml_large_model" in self.symbols else 2
-        back = int.from_bytes(self.chip.read_memory(self.chip.register(_SP), n_bytes), "little") & 0xFFFFF
-        stop = self.chip.run(Limits(instructions=MOST_INSTRUCTIONS, breakpoint=back))
+        stop = self.chip.run(Limits(instructions=MOST_INSTRUCTIONS, breakpoint=self.return_address()))
         self._check(stop)
         self._uart = (self._uart + self.chip.uart_output())[-0x10000:]
         self._base = self.chip.counters()

@@ -23,7 +23,8 @@ from dataclasses import dataclass, field
 from freeml.errors import ToolFailed
 from freeml.plan.protocol import SUMS
 from freeml.plan.step_table import Kind
-from freeml.sim.engine import Answer, Engine, NvmWrite
+from freeml.sim.device import Answer
+from freeml.sim.instruction import Emulator, NvmWrite
 from freeml.sim.power_loss.control_block import COMMIT, ControlBlock
 from freeml.sim.power_loss.first_images import FirstImage, Losses
 
@@ -81,7 +82,7 @@ class _Item:
 class _Search:
     """The images seen, those to boot, and where each one leads if power stays."""
 
-    engine: Engine
+    engine: Emulator
     expected: Answer
     control: ControlBlock
     atomic_bytes: int
@@ -246,7 +247,7 @@ def _key(image: bytes | bytearray) -> bytes:
 
 
 def close(
-    engine: Engine,
+    engine: Emulator,
     codes: bytes,
     expected: Answer,
     control: ControlBlock,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from freeml.plan import protocol
 from freeml.plan.protocol import RECORD_CHECKED_BYTES, RESULTS
 from freeml.plan.step_table import Kind, StepTable
-from freeml.sim.engine import Result
+from freeml.sim.device import Result
 
 IDENTITY = slice(protocol.IDENTITY, protocol.IDENTITY + protocol.IDENTITY_BYTES)
 COMMIT = range(protocol.COMMIT, protocol.COMMIT + 2 * protocol.COMMIT_SLOT_BYTES)

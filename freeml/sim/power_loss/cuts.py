@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from freeml.errors import ToolFailed
-from freeml.sim.engine import N_FILLS, Answer, Engine, Result
+from freeml.sim.device import N_FILLS, Answer, Result
+from freeml.sim.instruction import Emulator
 
 MODES = ("none", "linear", "random", "every")
 """What --power-loss of `freeml verify --engine board` takes; random with a seed."""
@@ -81,7 +82,7 @@ class _Found:
         self.reason = "the time limit was reached"
         return True
 
-    def note(self, engine: Engine) -> bytes:
+    def note(self, engine: Emulator) -> bytes:
         """Count a loss; returns what stands for the NVM it left."""
         left = engine.nvm
         self.on_loss(left)
@@ -92,7 +93,7 @@ class _Found:
 
 
 def lose_power_on_board(
-    engine: Engine,
+    engine: Emulator,
     samples: Sequence[tuple[bytes, Answer]],
     mode: str,
     *,
@@ -141,7 +142,7 @@ def lose_power_on_board(
     )
 
 
-def _undisturbed(engine: Engine, cold: bytes, codes: bytes, expected: Answer, found: _Found) -> int:
+def _undisturbed(engine: Emulator, cold: bytes, codes: bytes, expected: Answer, found: _Found) -> int:
     """Two inferences without a loss, whose results are numbered one after the other; instructions of the first one."""
     engine.nvm = cold
     engine.power_on()
@@ -156,7 +157,7 @@ def _undisturbed(engine: Engine, cold: bytes, codes: bytes, expected: Answer, fo
 
 
 def _in_one_inference(
-    engine: Engine,
+    engine: Emulator,
     cold: bytes,
     codes: bytes,
     expected: Answer,
@@ -193,7 +194,7 @@ def _cycles(kind: str, length: int, rng: np.random.Generator) -> Sequence[int]:
 
 
 def _everywhere(
-    engine: Engine, cold: bytes, codes: bytes, expected: Answer, most_cuts: int | None, found: _Found
+    engine: Emulator, cold: bytes, codes: bytes, expected: Answer, most_cuts: int | None, found: _Found
 ) -> None:
     """One loss after n instructions, n = 1, 2, ... of one inference, each followed by power that stays."""
     length = _undisturbed(engine, cold, codes, expected, found)
@@ -229,7 +230,7 @@ def _everywhere(
         _behind_the_report(engine, expected, length, found)
 
 
-def _behind_the_report(engine: Engine, expected: Answer, length: int, found: _Found) -> None:
+def _behind_the_report(engine: Emulator, expected: Answer, length: int, found: _Found) -> None:
     """Losses from a report to the commit of it and a little on: the same report comes again, or the next; no other."""
     reported, before = engine.snapshot(), engine.nvm
     tail = 0
@@ -256,7 +257,7 @@ def _behind_the_report(engine: Engine, expected: Answer, length: int, found: _Fo
             return
 
 
-def _comes(engine: Engine, lived: Sequence[int], found: _Found) -> bool:
+def _comes(engine: Emulator, lived: Sequence[int], found: _Found) -> bool:
     """Run to the next report; whether it came. What is wrong goes to `found`."""
     try:
         if engine.run(found.longest):
@@ -274,7 +275,7 @@ def spread(length: int, most: int | None) -> Iterator[int]:
         yield k * stride % length + 1
 
 
-def _reports(engine: Engine, expected: Answer, lived: Sequence[int], found: _Found, instructions: int = 0) -> bool:
+def _reports(engine: Emulator, expected: Answer, lived: Sequence[int], found: _Found, instructions: int = 0) -> bool:
     """Run so far, or to the end where 0; whether a report came. What is wrong goes to `found`."""
     try:
         if not engine.run(instructions or found.longest):

@@ -17,7 +17,7 @@ import numpy as np
 from freeml.errors import ToolFailed
 from freeml.plan.protocol import RECORD_BYTES, RESULTS, SUMS
 from freeml.plan.step_table import Kind, StepTable
-from freeml.sim.engine import Engine
+from freeml.sim.instruction import Emulator
 from freeml.sim.power_loss.control_block import (
     COMMIT,
     IDENTITY,
@@ -84,11 +84,11 @@ def first_images(
 
 
 def commit_images(
-    engine: Engine, codes: bytes, steps: StepTable, commit_slots: int
+    engine: Emulator, codes: bytes, steps: StepTable, commit_slots: int
 ) -> tuple[ControlBlock, list[bytes]]:
     """How a firmware's images are read, and those behind the commits of its first inference, the report's included.
 
-    Raises as Engine.run does, and ToolFailed where the report is never committed.
+    Raises as Emulator.run does, and ToolFailed where the report is never committed.
     """
     engine.nvm = bytes(len(engine.nvm))
     engine.sense(codes)

@@ -1,4 +1,5 @@
-"""What an emulated board with a firmware of freeml can do: the one interface that checks, power cuts and profiles use.
+"""What the emulator of a board with a firmware of freeml can do, between any two instructions: for cuts, closure on the
+ELF and interrupts. Whole steps: device.py.
 
 NVM keeps its bytes through a power loss; RAM and registers come back as garbage. The firmware reads samples from its
 window of inputs, writes answers to that of outputs and to fml_window_result (window.py), and calls
@@ -9,85 +10,19 @@ reported again, with the same sequence number.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-N_FILLS = 8
+from freeml.sim.device import Inference, Result, Taken
+
 MOST_INSTRUCTIONS = 20_000_000_000  # of one inference: a network of a billion products
-WHOLE_NETWORK = 1  # depth of a result
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """What a stretch of execution took; `a - b` is what lies between two readings, `a + b` both.
+class Counted(Inference):
+    """An inference of a board: every emulator counts."""
 
-    cycles             of the core, by its cycle model: waits for memories included where the board's file has them
-    nvm_bytes_written, nvm_bytes_read  activations and the commit record; not weights
-    charge_pc          drawn from the supply; None where the board's file has no figures for it
-    """
-
-    instructions: int = 0
-    cycles: int = 0
-    nvm_bytes_written: int = 0
-    nvm_bytes_read: int = 0
-    charge_pc: float | None = None
-
-    def __add__(self, other: Taken) -> Taken:
-        return self._plus(other, 1)
-
-    def __sub__(self, other: Taken) -> Taken:
-        return self._plus(other, -1)
-
-    def _plus(self, other: Taken, sign: int) -> Taken:
-        charge_pc = None
-        if self.charge_pc is not None and other.charge_pc is not None:
-            charge_pc = self.charge_pc + sign * other.charge_pc
-        return Taken(
-            instructions=self.instructions + sign * other.instructions,
-            cycles=self.cycles + sign * other.cycles,
-            nvm_bytes_written=self.nvm_bytes_written + sign * other.nvm_bytes_written,
-            nvm_bytes_read=self.nvm_bytes_read + sign * other.nvm_bytes_read,
-            charge_pc=charge_pc,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """A result as reported: fml_result_t."""
-
-    sequence: int
-    class_index: int
-    confidence: int
-    depth: int
-
-    @staticmethod
-    def of(content: bytes) -> Result:
-        """From the bytes of fml_window_result."""
-        return Result(*struct.unpack("<IHBB", content))
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What an inference must say: the bytes of all outputs, and the class and confidence that are published."""
-
-    outputs: bytes
-    class_index: int
-    confidence: int
-
-    def result(self, sequence: int) -> Result:
-        """As reported under this number."""
-        return Result(sequence, self.class_index, self.confidence, WHOLE_NETWORK)
-
-
-@dataclass(frozen=True, slots=True)
-class Inference:
-    """One answer: the bytes of all outputs, the result as reported, and what it took from the power-on or the report
-    before."""
-
-    outputs: bytes
-    result: Result
     taken: Taken
 
 
@@ -99,7 +34,7 @@ class NvmWrite:
     data: bytes
 
 
-class Engine(Protocol):
+class Emulator(Protocol):
     """A board with one firmware. Starts without power, with garbage in NVM."""
 
     core: str
@@ -137,7 +72,13 @@ class Engine(Protocol):
     def run_to(self, address: int) -> bool:
         """Execute at least one instruction, until `address` is next or a result is published. Whether `address` is."""
 
-    def infer(self, codes: bytes) -> Inference:
+    def return_address(self) -> int:
+        """At the first instruction of a function: where it will return to."""
+
+    def meter(self, energy_uj: int, capacitor_mv: int) -> None:
+        """What fml_hal_energy_uj() finds from now on: the energy, or the voltage that it is made of."""
+
+    def infer(self, codes: bytes) -> Counted:
         """One inference on these codes, from where the firmware is: after a power-on or a report.
 
         A report that the power-on repeats is passed over.

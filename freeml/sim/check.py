@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from freeml.data import Dataset, fit_inputs
 from freeml.data.accuracy import Said, agreement, score
 from freeml.data.findings import joined, model_findings, range_findings
-from freeml.firmware.run import HostModel, host_model
 from freeml.ir.decision import lasting, published
 from freeml.ir.graph import Graph
 from freeml.ir.interpret import chunks, encode_inputs, interpret
 from freeml.ir.types import Array
 from freeml.output.folder import Output
+from freeml.plan.protocol import ARENA
+from freeml.plan.step_table import Kind
+from freeml.sim.answers import codes_of
+from freeml.sim.device import Device, steps_to_report
+from freeml.sim.host import HostDevice, host_device
+from freeml.sim.sampled import SampledDevice
 
 _MOST_NUMBER = 2**32 - 1  # of a result; 1 comes after it
 
@@ -49,57 +53,21 @@ class Verification:
     warnings: tuple[str, ...] = ()
 
 
-class Record(Protocol):
-    """A result as published: fml_result_t."""
-
-    @property
-    def sequence(self) -> int:
-        """Its number."""
-
-    @property
-    def class_index(self) -> int:
-        """The class."""
-
-    @property
-    def confidence(self) -> int:
-        """0 to 255."""
-
-    @property
-    def depth(self) -> int:
-        """1 for a whole network."""
-
-
-class Runs(Protocol):
-    """What gives outputs (B, *shape) for int8 codes (B, *shape), by value name, in memory order."""
-
-    @property
-    def starts_cold(self) -> bool:
-        """Whether each `run` begins with a cold start, so that its first result has number 1."""
-
-    @property
-    def published(self) -> Sequence[Record]:
-        """The result of each sample of the last `run`."""
-
-    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """One inference for each sample."""
-
-
 def verify_output(
     output: Output,
     dataset: Dataset,
     on_progress: Callable[[int], None] = lambda _: None,
     *,
-    model: Runs | None = None,
+    model: SampledDevice | None = None,
 ) -> Verification:
     """Run every sample through the C, the interpreter and the float network.
 
-    model: what runs the C; by default the build for this machine.
+    model: what runs the C; by default the build for this machine. Raises as devices do.
     """
-    model = model or host_model(output)
+    model = model or SampledDevice(host_device(output), output.graph)
     dataset = fit_inputs(dataset, [port.shape for port in output.graph.inputs])
     samples = dataset.real_inputs()
     mismatches, first = 0, ""
-    number: int | None = None
     coded, exact = Said(output.graph), Said(output.float_graph)
     worst = total = 0.0
     n_values = 0
@@ -107,16 +75,14 @@ def verify_output(
         part = [array[start:stop] for array in samples]
         inputs = encode_inputs(output.graph, part)
         got, expected = model.run(inputs), interpret(output.graph, inputs, lasting(output.graph))
-        if model.starts_cold:
-            number = 0
-        misreported, number = _misreported(model, output.graph, expected, stop - start, number)
+        misreported = _misreported(model, output.graph, expected, stop - start)
         differing = _differing(got, expected)
         wrong = differing | (misreported != "")
         mismatches += int(wrong.sum())
         if wrong.any() and not first:
             sample = int(np.argmax(wrong))
             where = f"sample {start + sample}, {dataset.place(start + sample)}"
-            said = _first_wrong(model, output, inputs, sample) if differing[sample] else misreported[sample]
+            said = _first_wrong(model.device, output, inputs, sample) if differing[sample] else misreported[sample]
             first = f"{where}: {said}"
         real = coded.add({**expected, **got})
         float_inputs = encode_inputs(output.float_graph, part)
@@ -156,23 +122,19 @@ def random_dataset(graph: Graph, n_samples: int, seed: int = 0) -> Dataset:
     return Dataset(tuple(arrays), None, (), "random", "test", tuple(None for _ in arrays))
 
 
-def _misreported(
-    model: Runs, graph: Graph, expected: Mapping[str, Array], n_samples: int, number: int | None
-) -> tuple[Array, int | None]:
-    """For each sample what is wrong with the result that was published of it, in words; empty where it is right.
-
-    number: of the result before the first one, None where there was none; returns that of the last one, too.
-    """
+def _misreported(model: SampledDevice, graph: Graph, expected: Mapping[str, Array], n_samples: int) -> Array:
+    """For each sample what is wrong with the result that was published of it, in words; empty where it is right."""
     said = np.full(n_samples, "", dtype=object)
     classes, confidences = published(graph, expected)
+    number = model.number
     for k, (record, class_index, confidence) in enumerate(zip(model.published, classes, confidences, strict=True)):
         got, wanted = (record.class_index, record.confidence, record.depth), (int(class_index), int(confidence), 1)
         if got != wanted:
             said[k] = f"class, confidence and depth published are {got}, the interpreter's {wanted}"
-        elif record.sequence == 0 or (number is not None and record.sequence != number % _MOST_NUMBER + 1):
+        elif record.sequence != number % _MOST_NUMBER + 1:
             said[k] = f"the result published after number {number} has number {record.sequence}"
         number = record.sequence
-    return said, number
+    return said
 
 
 def _differing(got: dict[str, Array], expected: dict[str, Array]) -> Array:
@@ -180,18 +142,18 @@ def _differing(got: dict[str, Array], expected: dict[str, Array]) -> Array:
     return np.asarray(np.any(wrong, axis=0))
 
 
-def _first_wrong(model: Runs, output: Output, inputs: dict[str, Array], sample: int) -> str:
-    """Where the difference begins. A firmware cannot be asked for its layers: the build for this machine is."""
-    if isinstance(model, HostModel):
-        return first_wrong_layer(model, output, inputs, sample)
-    host = host_model(output)
+def _first_wrong(device: Device, output: Output, inputs: dict[str, Array], sample: int) -> str:
+    """Where the difference begins: in the C, or in what a board's compiler made of it."""
+    if isinstance(device, HostDevice):
+        return first_wrong_layer(device, output, inputs, sample)
+    host = host_device(output)
     one = {name: array[sample : sample + 1] for name, array in inputs.items()}
-    if _differing(host.run(one), interpret(output.graph, one)).any():
+    if _differing(SampledDevice(host, output.graph).run(one), interpret(output.graph, one)).any():
         return f"{first_wrong_layer(host, output, inputs, sample)}, as on this machine"
     return "the build for this machine is right: it is the board's code or its compiler"
 
 
-def first_wrong_layer(model: HostModel, output: Output, inputs: dict[str, Array], sample: int) -> str:
+def first_wrong_layer(device: Device, output: Output, inputs: dict[str, Array], sample: int) -> str:
     """The node of the first layer whose bytes differ, for one sample."""
     graph = output.graph
     one = {name: array[sample : sample + 1] for name, array in inputs.items()}
@@ -200,12 +162,16 @@ def first_wrong_layer(model: HostModel, output: Output, inputs: dict[str, Array]
     layers, offset_bytes = output.manifest.tiles.layers, output.manifest.arena.offset_bytes
     done = {layer.first_tile + layer.n_tiles - 1: layer for layer in layers}
     last = {layer.value: layer.first_tile for layer in layers}
-    for step in model.run_steps(inputs, sample):
-        layer = done.get(step)
-        if layer is None or last[layer.value] != layer.first_tile:
+    device.power_on()
+    (codes,) = codes_of(graph, one)
+    device.sense(codes)
+    for step in steps_to_report(device):
+        layer = done.get(step.index)
+        if step.kind is not Kind.TILES or layer is None or last[layer.value] != layer.first_tile:
             continue
         type_ = graph.types[layer.value]
-        raw = model.arena_bytes(offset_bytes[layer.value], type_.size_bytes).view(type_.dtype.numpy)
+        start = ARENA + offset_bytes[layer.value]
+        raw = np.frombuffer(device.nvm[start : start + type_.size_bytes], dtype=type_.dtype.numpy)
         if (raw != expected[layer.value].ravel()).any():
             op = graph.producers[layer.value]
             return f"first wrong in {op.loc} ({type(op).__name__}, {op.output})"
