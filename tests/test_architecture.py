@@ -224,9 +224,12 @@ REACHED_ELSEWHERE = {
     "freeml.sim.board": "scripts that were written against the name of before",
     "freeml.sim.interrupts": "benchmarks/interrupts.py",
     "freeml.sim.selftest": "the local platform of PlatformIO",
+    "freeml.train.checkpoint": "compression, until it is a command",
     "freeml.train.float_ops": "compression, until it is a command",
     "freeml.train.functions": "compression, until it is a command",
+    "freeml.train.loop": "compression, until it is a command",
     "freeml.train.network": "compression, until it is a command",
+    "freeml.train.objective": "compression, until it is a command",
     "freeml.train.windows": "compression, until it is a command",
 }
 

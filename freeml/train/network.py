@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
@@ -12,6 +13,7 @@ from freeml.errors import BadModel
 from freeml.ir.graph import Graph, Stage
 from freeml.ir.interpret import encode_inputs
 from freeml.ir.ops import Conv, Dense
+from freeml.ir.text import digest
 from freeml.ir.types import Array, Const
 from freeml.train.float_ops import run_op
 
@@ -57,6 +59,10 @@ class Network(nn.Module):
     def arrays(self) -> dict[str, Array]:
         """The parameters as numpy arrays over the same memory: who writes one writes the parameter."""
         return {name: weight.detach().numpy() for name, weight in self.params().items()}
+
+    def digest(self) -> str:
+        """What it computes before any training, as a short text: the graph and which of its weights are trained."""
+        return hashlib.sha256(f"{digest(self.source)} {self.names} {self.dtype}".encode()).hexdigest()[:12]
 
     def encode(self, samples: Sequence[Array]) -> dict[str, Tensor]:
         """Samples as the model's author gives them -> input values in memory order."""

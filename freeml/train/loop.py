@@ -1,0 +1,329 @@
+"""The training loop: Adam, the same bytes for the same seed, also where a run was killed and goes on.
+
+Whatever is drawn is a function of seed, epoch and step, so that a checkpoint holds weights and moments and nothing of a
+generator. The number of threads is fixed: sums in another order are other sums.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from freeml.data.dataset import Dataset
+from freeml.errors import BadData
+from freeml.ir.types import Array
+from freeml.train import checkpoint as files
+from freeml.train.network import Network
+from freeml.train.objective import Loss, loss_of
+
+# (samples of a batch, one array per input; a generator) -> the samples to train on
+Augment = Callable[[tuple[Array, ...], np.random.Generator], tuple[Array, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to train.
+
+    schedule     of the learning rate: "constant", or "cosine" down to 0
+    distill      share of the teacher in the loss where there are labels or targets, too
+    temperature  of the classes that teacher and student are compared by
+    threads      of torch; part of the result, as sums depend on it
+    """
+
+    epochs: int = 10
+    batch: int = 128
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    schedule: str = "constant"
+    distill: float = 0.5
+    temperature: float = 4.0
+    seed: int = 0
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        assert self.schedule in ("constant", "cosine"), self.schedule
+        if self.epochs < 0 or self.batch < 1 or not self.learning_rate > 0 or not 0 <= self.distill <= 1:
+            raise BadData(
+                f"training with {self.epochs} epochs, batches of {self.batch}, learning rate {self.learning_rate} and "
+                f"{self.distill} as the teacher's share",
+                hint="epochs from 0, batches from 1, a learning rate above 0, a share of the teacher from 0 to 1",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """After each step.
+
+    loss, accuracy            of this epoch so far; agreement with the teacher without labels, None of a regression
+    held_loss, held_accuracy  of the validation samples after the last whole epoch
+    """
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    loss: float
+    accuracy: float | None
+    held_loss: float | None
+    held_accuracy: float | None
+    seconds_left: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """The end of a run, whose weights are in the network. epoch: whole epochs before the weights that were kept."""
+
+    epoch: int
+    loss: float
+    accuracy: float | None
+
+
+def fit(
+    network: Network,
+    data: Dataset,
+    options: Options,
+    *,
+    teacher: Network | None = None,
+    validation: Dataset | None = None,
+    after_step: Callable[[Mapping[str, Array]], None] = lambda _: None,
+    augment: Augment | None = None,
+    checkpoint: Path | None = None,
+    identity: Mapping[str, Any] | None = None,
+    every_s: float = 30.0,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> Fitted:
+    """Train a network in place. With validation samples the weights of the epoch with the least loss on them are kept.
+
+    after_step  changes the weights in place, by name, at the start and after each step, such as a projection
+    checkpoint  a file that is written every `every_s` seconds and after each epoch, and gone on with where it exists
+    identity    what the caller adds to what a run that goes on must have in common with the one before
+    Raises BadData or BadModel: nothing to train towards, labels out of range, a loss that is no number, a checkpoint of
+    another run.
+    """
+    with _fixed_arithmetic(options.threads):
+        run = _Run(network, teacher, data, validation, options, after_step, augment)
+        known = {**run.identity(), **(identity or {})} if checkpoint else {}
+        if checkpoint is not None and checkpoint.exists():
+            run.restore(*files.load(checkpoint, known))
+        else:
+            after_step(network.arrays())
+        saved = time.monotonic()
+        for progress, epoch_done in run.steps():
+            if checkpoint is not None and (epoch_done or time.monotonic() - saved >= every_s):
+                files.save(checkpoint, known, *run.state())
+                saved = time.monotonic()
+            on_progress(progress)
+        return run.finish()
+
+
+def evaluate(network: Network, teacher: Network | None, data: Dataset, options: Options) -> tuple[float, float | None]:
+    """Loss and accuracy of a network on a data set, as `fit` means them."""
+    with _fixed_arithmetic(options.threads):
+        return _Course(network, teacher, data, options).evaluate(options.batch)
+
+
+@contextmanager
+def _fixed_arithmetic(threads: int) -> Iterator[None]:
+    """Torch with so many threads, and with algorithms that give the same sums each time."""
+    before, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+        torch.use_deterministic_algorithms(deterministic)
+
+
+class _Course:
+    """Samples, what is expected of them, and the loss of any of them."""
+
+    def __init__(self, network: Network, teacher: Network | None, data: Dataset, options: Options) -> None:
+        self.network, self.teacher, self.data = network, teacher, data
+        self.samples = data.real_inputs()
+        self.loss: Loss
+        self.loss, self.expected = loss_of(
+            network.source,
+            None if teacher is None else teacher.source,
+            data,
+            distill=options.distill,
+            temperature=options.temperature,
+        )
+
+    def batch(
+        self, rows: Array, augment: Callable[[tuple[Array, ...]], tuple[Array, ...]]
+    ) -> tuple[Tensor, Tensor | None]:
+        """Loss, and which samples are right."""
+        samples = augment(tuple(array[rows] for array in self.samples))
+        expected = None if self.expected is None else self.expected[torch.from_numpy(rows)]
+        found = self.network(self.network.encode(samples), self.loss.wanted)
+        wanted = None
+        if self.teacher is not None and self.loss.teacher is not None:
+            with torch.no_grad():
+                names = {*self.loss.teacher.names, *filter(None, [self.loss.teacher.deciding])}
+                wanted = self.teacher(self.teacher.encode(samples), names)
+        return self.loss(found, wanted, expected), self.loss.right(found, wanted, expected)
+
+    def evaluate(self, batch: int) -> tuple[float, float | None]:
+        total, n_right, counted = 0.0, 0, True
+        with torch.no_grad():
+            for start in range(0, len(self.data), batch):
+                rows = np.arange(start, min(start + batch, len(self.data)))
+                loss, right = self.batch(rows, lambda samples: samples)
+                total += float(loss) * len(rows)
+                counted = right is not None
+                n_right += 0 if right is None else int(right.sum())
+        return total / len(self.data), n_right / len(self.data) if counted else None
+
+
+class _Run:
+    """One run of `fit`: what changes from step to step, and how it is written down."""
+
+    def __init__(
+        self,
+        network: Network,
+        teacher: Network | None,
+        data: Dataset,
+        validation: Dataset | None,
+        options: Options,
+        after_step: Callable[[Mapping[str, Array]], None],
+        augment: Augment | None,
+    ) -> None:
+        self.network, self.options, self.after_step, self.augment = network, options, after_step, augment
+        self.course = _Course(network, teacher, data, options)
+        self.held = None if validation is None else _Course(network, teacher, validation, options)
+        self.adam = torch.optim.Adam(
+            network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, foreach=False
+        )
+        self.epoch, self.step, self.n_steps = 0, 0, -(-len(data) // options.batch)
+        self.sums = [0.0, 0.0, 0.0]  # loss, right, samples of this epoch
+        self.last: tuple[float | None, float | None] = (None, None)
+        self.best = (0, math.inf, None)  # type: tuple[int, float, float | None]
+        self.best_arrays: dict[str, Array] = {}
+
+    def identity(self) -> dict[str, Any]:
+        held, teacher = self.held, self.course.teacher
+        return {
+            **asdict(self.options),
+            "network": self.network.digest(),
+            "teacher": None if teacher is None else teacher.digest(),
+            "training samples": _digest(self.course),
+            "validation samples": None if held is None else _digest(held),
+            "augmentation": None if self.augment is None else getattr(self.augment, "__qualname__", "one"),
+            "torch": torch.__version__,
+        }
+
+    def steps(self) -> Iterator[tuple[Progress, bool]]:
+        """Train on; after each step what is known, and whether an epoch ended with it."""
+        begun, first = time.monotonic(), self.epoch * self.n_steps + self.step
+        total = self.options.epochs * self.n_steps
+        while self.epoch < self.options.epochs:
+            order = np.random.default_rng([self.options.seed, self.epoch]).permutation(len(self.course.data))
+            while self.step < self.n_steps:
+                self._one(order[self.step * self.options.batch :][: self.options.batch])
+                done = self.epoch * self.n_steps + self.step
+                seconds_left = (time.monotonic() - begun) / (done - first) * (total - done)
+                if self.step < self.n_steps:
+                    yield self._progress(seconds_left), False
+            if self.held is not None:
+                self._judge(self.held)
+            progress = self._progress(seconds_left)
+            self.epoch, self.step, self.sums = self.epoch + 1, 0, [0.0, 0.0, 0.0]
+            yield progress, True
+
+    def _one(self, rows: Array) -> None:
+        rng = np.random.default_rng([self.options.seed, self.epoch, self.step, 1])
+        augment = self.augment
+        loss, right = self.course.batch(rows, lambda s: s if augment is None else augment(s, rng))
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise BadData(
+                f"the loss became {value} in epoch {self.epoch + 1}, step {self.step + 1} of {self.n_steps}",
+                hint=f"a lower learning rate than {self.options.learning_rate:g} may help",
+            )
+        for group in self.adam.param_groups:
+            group["lr"] = self._learning_rate()
+        self.adam.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.adam.step()
+        self.after_step(self.network.arrays())
+        self.sums[0] += value * len(rows)
+        self.sums[1] += math.nan if right is None else int(right.sum())
+        self.sums[2] += len(rows)
+        self.step += 1
+
+    def _learning_rate(self) -> float:
+        share = (self.epoch * self.n_steps + self.step) / (self.options.epochs * self.n_steps)
+        falling = 0.5 * (1 + math.cos(math.pi * share)) if self.options.schedule == "cosine" else 1.0
+        return self.options.learning_rate * falling
+
+    def _judge(self, held: _Course) -> None:
+        loss, accuracy = held.evaluate(self.options.batch)
+        self.last = loss, accuracy
+        if loss < self.best[1]:
+            self.best = self.epoch + 1, loss, accuracy
+            self.best_arrays = {name: array.copy() for name, array in self.network.arrays().items()}
+
+    def _progress(self, seconds_left: float) -> Progress:
+        loss, right, n = self.sums
+        accuracy = None if math.isnan(right) else right / n
+        shown = (self.epoch + 1, self.options.epochs, self.step, self.n_steps)
+        return Progress(*shown, loss / n, accuracy, *self.last, seconds_left)
+
+    def finish(self) -> Fitted:
+        """With the best weights in the network, or the last ones where nothing was held back."""
+        if self.held is None:
+            return Fitted(self.epoch, *self.course.evaluate(self.options.batch))
+        for name, array in self.network.arrays().items():
+            if self.best_arrays:
+                array[...] = self.best_arrays[name]
+        if not self.best_arrays:
+            return Fitted(0, *self.held.evaluate(self.options.batch))
+        return Fitted(*self.best)
+
+    # ---- on disk ----------------------------------------------------------------------------------------------------
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """All that `restore` needs to go on to the same bytes."""
+        state = {"epoch": self.epoch, "step": self.step, "sums": self.sums, "last": self.last, "best": self.best}
+        arrays = {f"weight/{name}": array for name, array in self.network.arrays().items()}
+        arrays |= {f"best/{name}": array for name, array in self.best_arrays.items()}
+        for name, parameter in self.network.params().items():
+            for key, value in self.adam.state.get(parameter, {}).items():
+                arrays[f"adam.{key}/{name}"] = value.numpy()
+        return state, arrays
+
+    def restore(self, state: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+        """Go on from where `state` was taken."""
+        self.epoch, self.step, self.sums = state["epoch"], state["step"], list(state["sums"])
+        self.last, self.best = tuple(state["last"]), tuple(state["best"])
+        weights = self.network.arrays()
+        for key, array in arrays.items():
+            kind, name = key.split("/", 1)
+            if kind == "weight":
+                weights[name][...] = array
+            elif kind == "best":
+                self.best_arrays[name] = array
+            else:
+                parameter = self.network.params()[name]
+                self.adam.state[parameter][kind.removeprefix("adam.")] = torch.from_numpy(array.copy())
+
+
+def _digest(course: _Course) -> str:
+    """Of samples and of what is expected of them."""
+    found = hashlib.sha256()
+    arrays: Sequence[Array] = [*course.samples, *([] if course.expected is None else [course.expected.numpy()])]
+    for array in arrays:
+        found.update(f"{array.dtype}{array.shape}".encode())
+        found.update(np.ascontiguousarray(array).data)
+    return found.hexdigest()[:12]
