@@ -227,6 +227,8 @@ REACHED_ELSEWHERE = {
     "freeml.train.checkpoint": "compression, until it is a command",
     "freeml.train.float_ops": "compression, until it is a command",
     "freeml.train.functions": "compression, until it is a command",
+    "freeml.train.int8": "compression, until it is a command",
+    "freeml.train.int_ops": "compression, until it is a command",
     "freeml.train.loop": "compression, until it is a command",
     "freeml.train.network": "compression, until it is a command",
     "freeml.train.objective": "compression, until it is a command",
