@@ -28,8 +28,8 @@ from freeml.ir.graph import Graph
 from freeml.needs import Region, regions
 from freeml.passes.pipeline import run_passes
 from freeml.pipeline import for_toolchain, measure_memory, planned_graph
-from freeml.plan.progress import inference_cost, smallest_capacitor_uf
-from freeml.plan.whole import plan_as_it_is, plan_whole
+from freeml.plan.inference import inference_cost
+from freeml.plan.planner import plan_graph, smallest_unjoined_uf
 from freeml.quantize.lower import lower
 from freeml.quantize.observe import observe
 from freeml.quantize.ranges import RULES
@@ -66,14 +66,6 @@ def compile_for(graph: Graph, board: Board) -> tuple[Mapping[str, Region], float
     return regions(board, needed), made.charge_pc if made else None
 
 
-def smallest_uf(graph: Graph, board: Board) -> float | None:
-    """What the error of `freeml compile` names; None where no capacitor does."""
-    alone = plan_as_it_is(graph, board, windows=plan_whole(graph, board).windows)
-    if alone.sram_tile_bytes is None or alone.tiles is None or alone.tiles.budget is None:
-        return None
-    return smallest_capacitor_uf(alone.graph, alone.memory, board, sram_tile_bytes=alone.sram_tile_bytes)
-
-
 def differences(analysis: Analysis, graph: Graph, board: Board) -> Iterator[str]:
     """What analyze says otherwise than compile; and first, in brackets, what both say."""
     refusal: DoesNotFit | None = None
@@ -103,7 +95,8 @@ def differences(analysis: Analysis, graph: Graph, board: Board) -> Iterator[str]
 
 
 def _capacitors(analysis: Analysis, graph: Graph, board: Board) -> Iterator[str]:
-    named, own = analysis.smallest_capacitor_uf, smallest_uf(graph, board)
+    named = analysis.smallest_capacitor_uf
+    own = smallest_unjoined_uf(graph, board, windows=plan_graph(graph, board).windows)
     if named != own:
         yield f"smallest capacitor: analyze {named}, compile {own} uF"
     if own is None:

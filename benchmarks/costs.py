@@ -23,6 +23,7 @@ from freeml.analysis import Analysis, analyze
 from freeml.board.board import Board, board_names, load_board
 from freeml.c_files import c_files
 from freeml.codegen.names import identifier
+from freeml.energy.capacitor import StepCost, budget_of
 from freeml.errors import DoesNotFit
 from freeml.firmware.build import Toolchain
 from freeml.frontend.load import LoadedModel, load_model
@@ -30,8 +31,7 @@ from freeml.ir.graph import Graph
 from freeml.needs import bounds
 from freeml.output.folder import Sources, write_folder
 from freeml.pipeline import for_toolchain, measure_memory, optimise, planned_graph, quantize_with
-from freeml.plan.energy import TileCost, budget_of
-from freeml.plan.tiles import TilePlan
+from freeml.plan.steps import TilePlan
 from freeml.sim.board_device import board_device
 from freeml.sim.device import Taken
 from freeml.sim.profile import counted, measure_boots, measure_steps, random_codes
@@ -182,19 +182,19 @@ def compared(name: str, board: Board, toolchain: Toolchain, made: Sources, tiles
     )
 
 
-def _ratio(cost: TileCost, taken: Taken) -> float:
+def _ratio(cost: StepCost, taken: Taken) -> float:
     return min(cost.cycles / taken.cycles, cost.charge_pc / (taken.charge_pc or 1.0))
 
 
-def boot_cost(board: Board, tiles: TilePlan) -> TileCost:
+def boot_cost(board: Board, tiles: TilePlan) -> StepCost:
     """What is planned for a boot, but for what the hardware takes before the first instruction."""
     assert board.energy is not None
     assert tiles.restore is not None
     start_pc = board.energy.boot_nc.value * 1000 * board.energy.calibration.value
-    return tiles.restore - TileCost(0.0, start_pc, board.energy.boot_us.value)
+    return tiles.restore - StepCost(0.0, start_pc, board.energy.boot_us.value)
 
 
-def planned_steps(tiles: TilePlan) -> list[tuple[str, TileCost]]:
+def planned_steps(tiles: TilePlan) -> list[tuple[str, StepCost]]:
     """Name and planned cost of every step of an inference in order, without boot."""
     restore = tiles.restore
     assert restore is not None

@@ -20,10 +20,9 @@ from freeml.needs import Region, bounds, regions
 from freeml.passes.pipeline import run_passes
 from freeml.pipeline import for_toolchain, measure_memory
 from freeml.plan.cost import Counts, costs
-from freeml.plan.progress import InferenceCost, inference_cost, smallest_capacitor_uf
-from freeml.plan.tiles import TilePlan
-from freeml.plan.whole import Planned, plan_as_it_is, plan_whole
-from freeml.plan.windows import Windows
+from freeml.plan.inference import InferenceCost, inference_cost
+from freeml.plan.planner import Planned, plan_graph, smallest_unjoined_uf
+from freeml.plan.steps import TilePlan
 from freeml.quantize.lower import lower
 from freeml.quantize.observe import Observed
 from freeml.quantize.ranges import RULES
@@ -75,7 +74,7 @@ def analyze(
     """Plan a model for a board and say what it takes. Raises FreemlError for a model that cannot be compiled at all."""
     board = for_toolchain(board, toolchain)
     graph = placeholder_int8(run_passes(replace(loaded.graph, name="model")))
-    planned = plan_whole(graph, board, capacitor_uf)
+    planned = plan_graph(graph, board, capacitor_uf)
     tiles, refusal = planned.tiles, planned.refusal
     found: Mapping[str, Region] = {}
     if tiles is not None:
@@ -88,17 +87,9 @@ def analyze(
         regions=found,
         tiles=tiles,
         inference=None if tiles is None else inference_cost(tiles),
-        smallest_capacitor_uf=_smallest_uf(graph, board, planned.windows),
+        smallest_capacitor_uf=smallest_unjoined_uf(graph, board, windows=planned.windows),
         refusal=refusal,
     )
-
-
-def _smallest_uf(graph: Graph, board: Board, windows: Windows) -> float | None:
-    """Without convolutions joined with pools: with a small capacitor none are."""
-    alone = plan_as_it_is(graph, board, windows=windows)
-    if alone.sram_tile_bytes is None or alone.tiles is None or alone.tiles.budget is None:
-        return None
-    return smallest_capacitor_uf(alone.graph, alone.memory, board, sram_tile_bytes=alone.sram_tile_bytes)
 
 
 def _memory(planned: Planned, board: Board, toolchain: Toolchain) -> tuple[Mapping[str, Region], DoesNotFit | None]:

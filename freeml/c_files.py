@@ -12,7 +12,7 @@ from freeml.firmware.options import gcc_flags
 from freeml.ir.graph import Graph
 from freeml.plan.memory import MemoryPlan
 from freeml.plan.result_line import line_fits
-from freeml.plan.tiles import TilePlan
+from freeml.plan.steps import TilePlan
 from freeml.plan.windows import Windows
 
 
@@ -23,11 +23,11 @@ def c_files(
     board: Board,
     *,
     header: Sequence[str],
-    windows: Windows | None = None,
+    windows: Windows,
 ) -> tuple[Program, dict[str, str | bytes]]:
     """The C of a planned graph, and all files of its folder but manifest and graphs: relative path -> content.
 
-    windows: of a firmware's inputs and outputs; room for all of them where None
+    windows: of a firmware's inputs and outputs
     """
     program = generate(graph, plan, tiles, header=header, kernels=board.kernels, memory=board.memory_map)
     files: dict[str, str | bytes] = {

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from freeml.board.board import Board
 from freeml.codegen.generate import generate
 from freeml.codegen.program import Program
-from freeml.plan.whole import Planned
+from freeml.plan.planner import Planned
 
 _LAYER_BYTES = 200  # of a layer's descriptor, its entries in tables, and its call
 _HOST_STACK_BYTES = 512

@@ -1,6 +1,6 @@
 """THE list of stages: from a model to a folder of C, in the order it happens.
 
-load -> float passes -> quantize -> fuse -> schedule -> plan -> generate -> measure -> write. Each stage is a call to a
+load -> float passes -> quantize -> plan -> generate -> measure -> write. Each stage is a call to a
 lower layer; nothing here computes.
 """
 
@@ -33,9 +33,9 @@ from freeml.output.manifest import Manifest, Model, Options
 from freeml.passes.pipeline import run_passes
 from freeml.plan.cost import Counts, costs
 from freeml.plan.memory import MemoryPlan
+from freeml.plan.planner import Planned, plan_graph
 from freeml.plan.result_line import line_warning
-from freeml.plan.tiles import TilePlan
-from freeml.plan.whole import Planned, plan_whole
+from freeml.plan.steps import TilePlan
 from freeml.quantize.errors import LayerError, layer_errors
 from freeml.quantize.scales import missing
 from freeml.quantize.search import MAX_SAMPLES, Quantized, quantize
@@ -152,7 +152,7 @@ def compile_model(
 
 def planned_graph(graph: Graph, board: Board, capacitor_uf: float | None) -> Planned:
     """What is decided before C. Raises DoesNotFit where it does not do."""
-    planned = plan_whole(graph, board, capacitor_uf)
+    planned = plan_graph(graph, board, capacitor_uf)
     if planned.refusal is not None:
         raise planned.refusal
     return planned

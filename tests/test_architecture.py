@@ -34,7 +34,6 @@ MOST_LINES = 400
 # Longer than that, and why for now.
 LONG = {
     "benchmarks/cycles/design.py": "one table of networks that reach every loop of every kernel",
-    "freeml/plan/tiles.py": "tiles, commit words and fixed steps, until the types of steps are a module",
     "freeml/sim/cortexm/engine.py": "the emulated Cortex-M behind the whole interface of an engine",
     "runtime_c/test/crash_world.c": "the explorer's machine, until steps are data",
     "tests/codegen/test_codegen.py": "one claim per kind of generated text",
@@ -198,6 +197,16 @@ def test_a_library_is_imported_only_where_its_job_is(library: str) -> None:
         if item.name.split(".")[0] == library
     ]
     assert strays == []
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if package_of(p) == "energy"], ids=place)
+def test_energy_is_physics_and_knows_no_network(path: Path) -> None:
+    assert {item.name.split(".")[1] for item in imports(path) if item.name.startswith("freeml.")} <= {
+        "board",
+        "energy",
+        "errors",
+        "units",
+    }
 
 
 IO_NAMES = {"open", "Path", "os", "shutil", "tempfile", "pathlib", "subprocess", "print"}

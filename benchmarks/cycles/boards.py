@@ -28,7 +28,7 @@ from freeml.pipeline import for_toolchain
 from freeml.plan.energy_work import Work, capture_work, fixed_work, report_work
 from freeml.plan.protocol import RECORD_BYTES
 from freeml.plan.step_table import Kind
-from freeml.plan.tiles import TilePlan
+from freeml.plan.steps import TilePlan
 from freeml.sim.board_device import BoardDevice
 from freeml.sim.device import Taken
 from freeml.sim.instruction import Emulator

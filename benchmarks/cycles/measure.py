@@ -20,11 +20,13 @@ from freeml.kernels.table import kernel_of
 from freeml.kernels.variants import VARIANTS
 from freeml.output.folder import Sources, write_folder
 from freeml.plan.calls import kernel_calls
-from freeml.plan.energy import ONE_WORD, TWO_SLOTS
 from freeml.plan.energy_work import Work, part_work, work
 from freeml.plan.memory import MemoryPlan, plan_memory
-from freeml.plan.tiles import Cut, LayerTiles, TilePlan, recut_tiles
+from freeml.plan.price import ONE_WORD, TWO_SLOTS
+from freeml.plan.steps import Cut, LayerTiles, TilePlan
+from freeml.plan.tiles import recut_tiles
 from freeml.plan.verify_tiles import verify_tiles
+from freeml.plan.windows import whole_windows
 from freeml.sim.board_device import start_emulator
 from freeml.sim.device import Taken
 from freeml.sim.instruction import Emulator
@@ -62,7 +64,7 @@ def start(design: Design, board: Board, toolchain: Toolchain) -> tuple[Emulator,
     graph = design.graph
     memory = plan_memory(graph, in_place=False)
     tiles = tile_plan(design, memory, board)
-    _, files = c_files(graph, memory, tiles, board, header=())
+    _, files = c_files(graph, memory, tiles, board, header=(), windows=whole_windows(graph))
     with tempfile.TemporaryDirectory(prefix="freeml-cycles-") as work_folder:
         folder = Path(work_folder) / "out"
         write_folder(folder, files)
@@ -112,7 +114,7 @@ def samples(design: Design, board: Board, found: Sequence[Reading]) -> list[Samp
 
 def around(done: Work, board: Board) -> dict[str, float]:
     """What a step does beside its kernel, by the entries of a board's [cycles] that price it."""
-    staged = board.nvm.kind == "spi_fram"
+    staged = board.nvm.is_staged
     commit = TWO_SLOTS if board.nvm.tears else ONE_WORD
     compared = float(done.compared[0])
     return {

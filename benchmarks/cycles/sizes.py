@@ -26,7 +26,8 @@ from freeml.ir.graph import Graph
 from freeml.needs import bounds
 from freeml.pipeline import for_toolchain
 from freeml.plan.memory import plan_memory
-from freeml.plan.whole import Planned, plan_whole
+from freeml.plan.planner import Planned, plan_graph
+from freeml.plan.windows import whole_windows
 
 NETWORKS = ("digits", "tiny_cnn")
 ENTRIES = ("code_bytes", "ram_bytes", "stack_bytes")
@@ -46,8 +47,8 @@ def planned(board: Board) -> Iterator[Planned]:
     few = board.memory.sram_bytes.value <= _LITTLE_SRAM_BYTES
     for design in designs(256 if few else 1500, few=few, repeats=1):
         memory = plan_memory(design.graph, in_place=False)
-        yield Planned(design.graph, memory, tile_plan(design, memory, board), None, None)
-    yield from (made for graph in graphs() if (made := plan_whole(graph, board)).refusal is None)
+        yield Planned(design.graph, memory, tile_plan(design, memory, board), None, whole_windows(design.graph), None)
+    yield from (made for graph in graphs() if (made := plan_graph(graph, board)).refusal is None)
 
 
 def entries(board: Board, toolchain: Toolchain) -> Iterator[dict[str, int]]:
@@ -58,7 +59,7 @@ def entries(board: Board, toolchain: Toolchain) -> Iterator[dict[str, int]]:
     for one in planned(board):
         assert one.tiles is not None
         try:
-            program, files = c_files(one.graph, one.memory, one.tiles, board, header=())
+            program, files = c_files(one.graph, one.memory, one.tiles, board, header=(), windows=one.windows)
             found = measure_firmware(files, program.name, board.memory_map, toolchain)
         except DoesNotFit:
             continue

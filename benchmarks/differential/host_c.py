@@ -18,10 +18,8 @@ from freeml.ir.graph import Graph
 from freeml.ir.interpret import encode_inputs, interpret
 from freeml.ir.ops import Reshape
 from freeml.ir.types import Array
-from freeml.plan.memory import plan_memory
-from freeml.plan.schedule import schedule
+from freeml.plan.planner import lay_out
 from freeml.plan.tiles import plan_tiles
-from freeml.plan.verify import verify_plan
 from freeml.plan.verify_tiles import verify_tiles
 from freeml.sim.host import HostDevice
 from freeml.sim.sampled import SampledDevice
@@ -35,8 +33,7 @@ def computes(graph: Graph) -> bool:
 
 def differs(graph: Graph, samples: Sequence[Array], *, tile_bytes: int) -> str:
     """Empty where the C gives the interpreter's bytes in tiles of at most tile_bytes; else the output that differs."""
-    graph = schedule(replace(graph, name="net"), in_place=False)
-    plan = verify_plan(graph, plan_memory(graph, in_place=False))
+    graph, plan = lay_out(replace(graph, name="net"))
     board = load_board("host")
     try:
         tiles = plan_tiles(graph, plan, board, sram_tile_bytes=tile_bytes)

@@ -19,14 +19,14 @@ from freeml.errors import BadData
 _HINT = "freeml profile OUT writes OUT/profile.json"
 
 
-class StepCost(Strict):
+class MeasuredStep(Strict):
     """A step that comes in one size: its worst case, without the boot before it, commit included."""
 
     cycles: float = Field(ge=0)
     charge_pc: float = Field(ge=0)
 
 
-class LayerCost(Strict):
+class MeasuredLayer(Strict):
     """A tile of n units, 1 <= n: at most fixed + unit * n, commit included, without the boot before it.
 
     signature  what the layer computes, in words (plan/measured.py); `in parts` where units are products
@@ -56,12 +56,12 @@ class CostTable(Strict):
     compiler: str
     clock_hz: int = Field(gt=0)
     basis: str
-    boot: StepCost
-    fixed: Mapping[str, StepCost]
-    layers: tuple[LayerCost, ...] = Field(strict=False)
+    boot: MeasuredStep
+    fixed: Mapping[str, MeasuredStep]
+    layers: tuple[MeasuredLayer, ...] = Field(strict=False)
 
     @cached_property
-    def by_signature(self) -> Mapping[str, LayerCost]:
+    def by_signature(self) -> Mapping[str, MeasuredLayer]:
         """Layers by what they compute."""
         return {layer.signature: layer for layer in self.layers}
 

@@ -95,6 +95,11 @@ class Nvm(Strict):
         return self
 
     @property
+    def is_staged(self) -> bool:
+        """Whether no pointer can read it, so that what a kernel reads is copied to SRAM first."""
+        return self.kind == "spi_fram"
+
+    @property
     def behaviours(self) -> tuple[Behaviour, ...]:
         """What a power loss may do to writes: what `freeml verify --power-loss` tries."""
         if self.tears:

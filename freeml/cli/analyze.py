@@ -13,7 +13,7 @@ from freeml.cli.terminal import Terminal
 if TYPE_CHECKING:
     from freeml.analysis import Analysis
     from freeml.firmware.build import Toolchain
-    from freeml.plan.tiles import LayerTiles, TilePlan
+    from freeml.plan.steps import LayerTiles, TilePlan
 
 _MOST_LAYERS = 20
 _REGIONS = {"shared": "flash + nvm", "near": "of it near"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import jinja2
@@ -10,7 +9,7 @@ import jinja2
 from freeml.board.board import Board
 from freeml.board.support import support_files
 from freeml.codegen.platformio import Flags, board_json, local_board, project_of, selftest
-from freeml.codegen.program import PortTable, Program
+from freeml.codegen.program import Program
 from freeml.ir.graph import Graph
 from freeml.plan.windows import Windows
 from freeml.resources import resource
@@ -55,7 +54,7 @@ def firmware_files(
     board: Board,
     capacitor_uf: float | None = None,
     *,
-    windows: Windows | None = None,
+    windows: Windows,
     sends_line: bool = True,
 ) -> dict[str, str]:
     """What a board's firmware has beside model and runtime: start-up, board interface, linker script, main.
@@ -64,7 +63,7 @@ def firmware_files(
     without a memory map.
 
     capacitor_uf  the board's own where None
-    windows         of inputs and outputs; room for all of them where None
+    windows         of inputs and outputs
     sends_line      whether each result is a line on the UART
     """
     memory = board.memory_map
@@ -76,7 +75,7 @@ def firmware_files(
         "program": program,
         "board": board,
         "map": memory,
-        "windows": windows or Windows.whole(_bytes(program.inputs), _bytes(program.outputs)),
+        "windows": windows,
         "sends_line": sends_line,
         "capacitor_nf": round(1000 * (capacitor_uf or (capacitor.capacitor_uf.value if capacitor else 0))),
         "v_off_mv": round(capacitor.v_off_mv.value) if capacitor else 0,
@@ -87,10 +86,6 @@ def firmware_files(
     }
     made["firmware/main.c"] = environment.get_template("board_main.c.jinja").render(known)
     return made | {f"firmware/{path.name}": path.read_text() for path in support_files(memory.support)}
-
-
-def _bytes(ports: Sequence[PortTable]) -> int:
-    return sum(port.n_bytes for port in ports)
 
 
 def project_files(program: Program, board: Board, graph: Graph, flags: Flags) -> dict[str, str]:

@@ -25,7 +25,7 @@ from freeml.kernels.variants import VARIANTS, Variant
 from freeml.plan.memory import MemoryPlan
 from freeml.plan.protocol import ARENA
 from freeml.plan.step_table import Kind, StepRow
-from freeml.plan.tiles import LayerTiles, TilePlan
+from freeml.plan.steps import LayerTiles, TilePlan
 
 _ROW_ELEMS = 24
 _C_TYPES = {DType.I8: "int8_t", DType.I16: "int16_t", DType.U16: "uint16_t", DType.I32: "int32_t", DType.U8: "uint8_t"}

@@ -25,7 +25,7 @@ from freeml.output.manifest import (
 )
 from freeml.plan.cost import Counts
 from freeml.plan.memory import MemoryPlan
-from freeml.plan.whole import Planned
+from freeml.plan.planner import Planned
 from freeml.version import __version__
 
 

@@ -18,7 +18,7 @@ from freeml.board.board import Board
 from freeml.board.cost_table import CostTable
 from freeml.board.figures import Strict
 from freeml.plan.memory import MemoryPlan
-from freeml.plan.tiles import TilePlan
+from freeml.plan.steps import TilePlan
 from freeml.plan.windows import Windows
 
 FORMAT_VERSION = 2

@@ -7,13 +7,13 @@ from dataclasses import fields
 import numpy as np
 
 from freeml.board.board import Board
-from freeml.board.cost_table import CostTable, LayerCost, StepCost
+from freeml.board.cost_table import CostTable, MeasuredLayer, MeasuredStep
+from freeml.energy.capacitor import Floats, StepCost, StepCosts
 from freeml.ir.graph import Graph
 from freeml.ir.ops import Op
 from freeml.ir.types import DType
 from freeml.kernels.kernel import KernelCall
 from freeml.kernels.reads import Ints
-from freeml.plan.energy import Floats, StepCosts, TileCost
 
 PARTS = " in parts"
 COLD_START = "cold start"
@@ -65,7 +65,7 @@ class MeasuredPrices:
         self._boot_us = board.energy.boot_us.value
         self._start_pc = board.energy.boot_nc.value * 1000 * board.energy.calibration.value
 
-    def restore(self) -> TileCost:
+    def restore(self) -> StepCost:
         """A boot that finds where it was, and does nothing more."""
         return self._with_boot(np.zeros(1), np.zeros(1)).at(0)
 
@@ -79,11 +79,11 @@ class MeasuredPrices:
 
     def fixed(self, name: str) -> StepCosts | None:
         """Of the capture, the publication or a cold start, by the table's name for it."""
-        step: StepCost | None = self._table.fixed.get(name)
+        step: MeasuredStep | None = self._table.fixed.get(name)
         return None if step is None else self._with_boot(np.array([step.cycles]), np.array([step.charge_pc]))
 
     def _line(self, key: str, n: Ints) -> StepCosts | None:
-        layer: LayerCost | None = self._table.by_signature.get(key)
+        layer: MeasuredLayer | None = self._table.by_signature.get(key)
         if layer is None:
             return None
         units = n.astype(np.float64)

@@ -2,42 +2,27 @@
 
 A device that boots with a full capacitor and gets nothing more completes at least one step before it dies, whichever
 step it is at, a first boot with garbage in NVM included: the worst case of each, with boot, restore and commit, is at
-most the usable charge (energy.py). So every inference ends. Where that cannot be had, the error names the layer, both
-energies and what would do.
+most the usable charge (energy/capacitor.py). So every inference ends. Where that cannot be had, the error names the
+layer, both energies and what would do.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from freeml.board.board import Board
+from freeml.energy.capacitor import MOST_UF, Budget, budget_of, find_smallest_uf
 from freeml.errors import DoesNotFit
 from freeml.ir.graph import Graph
-from freeml.plan.energy import Budget, TileCost, budget_of
 from freeml.plan.memory import MemoryPlan
-from freeml.plan.tiles import FixedStep, LayerTiles, TilePlan, plan_tiles
-from freeml.units import round_up, show_capacitor
+from freeml.plan.steps import FixedStep, LayerTiles, TilePlan
+from freeml.plan.tiles import plan_tiles
+from freeml.units import show_capacitor
 
-MOST_UF = 1e7
-
-
-@dataclass(frozen=True, slots=True)
-class InferenceCost:
-    """One inference at worst-case costs.
-
-    charge_pc, energy_uj, active_us  of all steps on a board that is on, without losses of power
-    boot_uj, boot_us                 of one boot: start of the hardware, and finding where it was
-    boots                            on the plan's capacitor, if nothing is harvested while the board is on
-    boots_energy_uj                  drawn in all these boots, tiles lost at their ends included
-    """
-
-    charge_pc: float
-    energy_uj: float
-    active_us: float
-    boot_uj: float
-    boot_us: float
-    boots: int
-    boots_energy_uj: float
+_FIXED = {
+    "cold start": "a cold start",
+    "capture": "capturing the input",
+    "publish": "publishing the result",
+    "report": "reporting the result",
+}
 
 
 def check_progress(
@@ -45,23 +30,24 @@ def check_progress(
     memory_plan: MemoryPlan,
     plan: TilePlan,
     board: Board,
-    capacitor: float | None = None,
+    capacitor_uf: float | None = None,
     *,
     sram_tile_bytes: int,
 ) -> TilePlan:
-    """Return the plan if every step fits one charge of the capacitor (in uF; the board's where None).
+    """Return the plan if every step fits one charge of the capacitor; of the board's where none is given.
 
     Raises DoesNotFit, figures in nJ, with the worst layer's node, the smallest capacitor for which planning succeeds
     and, where the plan was made for another capacitor, the tile that would fit this one.
     """
-    budget = budget_of(board, capacitor)
+    budget = budget_of(board, capacitor_uf)
     if budget is None:
         return plan
-    failing = [(step, cost) for step, cost in _steps(plan) if not budget.covers_one(cost)]
+    priced = [(step, step.cost) for step in plan.priced_steps if step.cost is not None]
+    failing = [(step, cost) for step, cost in priced if not budget.covers_one(cost)]
     if not failing:
         return plan
     step, cost = max(failing, key=lambda item: budget.needed_uf(item[1]))
-    needed, there = budget.energy_uj(cost.charge_pc), _available_uj(budget, cost)
+    needed, there = budget.energy_uj(cost.charge_pc), budget.available_uj(cost)
     raise DoesNotFit(
         f"{_describe(step)} needs {needed:.3g} uJ with boot and commit, a capacitor of "
         f"{show_capacitor(budget.capacitor_uf)} gives {there:.3g} uJ",
@@ -73,94 +59,31 @@ def check_progress(
     )
 
 
+def makes_progress(plan: TilePlan) -> bool:
+    """Whether every step fits one charge of the plan's own capacitor; True on a board without energy model."""
+    budget = plan.budget
+    return budget is None or all(budget.covers_one(step.cost) for step in plan.priced_steps if step.cost is not None)
+
+
 def smallest_capacitor_uf(graph: Graph, memory_plan: MemoryPlan, board: Board, *, sram_tile_bytes: int) -> float | None:
     """The smallest capacitance of two significant digits for which planning succeeds; None where none does.
 
     Exact: with 0.9 times it planning fails. Where planning succeeds it does so with every larger capacitor, so the
-    search goes up from what the smallest tiles with the shortest commit record ask for, and ends there or soon after.
+    search goes up from what the smallest tiles with the shortest commit record ask for, and ends there or soon after:
+    there may be so many tiles that commits take eight bytes, or the last digit of a double is in the way.
     """
     budget = budget_of(board)
     assert budget is not None
 
-    def does(capacitor_uf: float) -> bool:
-        made = plan_tiles(graph, memory_plan, board, capacitor_uf, sram_tile_bytes=sram_tile_bytes)
-        at = budget.with_capacitor(capacitor_uf)
-        return all(at.covers_one(cost) for _, cost in _steps(made))
+    def plan(capacitor_uf: float) -> TilePlan:
+        return plan_tiles(graph, memory_plan, board, capacitor_uf, sram_tile_bytes=sram_tile_bytes)
 
-    largest = plan_tiles(graph, memory_plan, board, MOST_UF, sram_tile_bytes=sram_tile_bytes)
-    lowest = max(budget.needed_uf(cost) for cost in _least_costs(largest))
-    if lowest > MOST_UF:
-        return None
-    candidate = round_up(lowest)
-    while not does(candidate):  # so many tiles that commits take eight bytes; or the last digit of a double
-        candidate = round_up(candidate * 1.0001)
-        if candidate > MOST_UF:
-            return None
-    return candidate
-
-
-def inference_cost(plan: TilePlan) -> InferenceCost | None:
-    """What one inference takes; None on a board without energy model, or where a step does not fit one boot."""
-    budget, restore = plan.budget, plan.restore
-    if budget is None or restore is None or not all(budget.covers_one(cost) for _, cost in _steps(plan)):
-        return None
-    tiles = [(layer.n_tiles, layer.cost) for layer in plan.layers]
-    runs = [(1, plan.capture.cost), *tiles, (1, plan.publish.cost), (1, plan.report.cost)]
-
-    def drain(cost: TileCost) -> float:
-        return cost.charge_pc + float(budget.leakage_pc(cost.time_us))
-
-    start = drain(restore)
-    boots, left, charge, active = 1, budget.usable_pc - start, 0.0, 0.0
-    for n_steps, cost in runs:
-        assert cost is not None
-        own = cost - restore
-        charge, active = charge + n_steps * own.charge_pc, active + n_steps * own.time_us
-        here = min(n_steps, int(left / drain(own)))
-        rest, each = n_steps - here, max(1, int((budget.usable_pc - start) / drain(own)))
-        left -= here * drain(own)
-        if rest:
-            more = -(-rest // each)
-            boots += more
-            left = budget.usable_pc - start - (rest - (more - 1) * each) * drain(own)
-    drawn = (boots * budget.usable_pc) - left
-    return InferenceCost(
-        charge_pc=charge,
-        energy_uj=budget.energy_uj(charge),
-        active_us=active,
-        boot_uj=budget.energy_uj(restore.charge_pc),
-        boot_us=restore.time_us,
-        boots=boots,
-        boots_energy_uj=budget.energy_uj(drawn),
-    )
-
-
-def _steps(plan: TilePlan) -> list[tuple[LayerTiles | FixedStep, TileCost]]:
-    """Every kind of step with its worst-case cost."""
-    steps: list[LayerTiles | FixedStep] = [plan.cold_start, plan.capture, *plan.layers, plan.publish, plan.report]
-    return [(step, step.cost) for step in steps if step.cost is not None]
-
-
-def _least_costs(plan: TilePlan) -> list[TileCost]:
-    """The cost of the smallest tile of each layer, and of the steps that cannot be cut."""
-    fixed = (plan.cold_start.cost, plan.capture.cost, plan.publish.cost, plan.report.cost)
-    costs = [*fixed, *(layer.least_cost for layer in plan.layers)]
-    return [cost for cost in costs if cost is not None]
-
-
-def _available_uj(budget: Budget, cost: TileCost) -> float:
-    return budget.energy_uj(budget.usable_pc - float(budget.leakage_pc(cost.time_us)))
+    return find_smallest_uf(budget, plan(MOST_UF).least_costs, lambda capacitor_uf: makes_progress(plan(capacitor_uf)))
 
 
 def _describe(step: LayerTiles | FixedStep) -> str:
     if isinstance(step, FixedStep):
-        names = {
-            "cold start": "a cold start",
-            "capture": "capturing the input",
-            "publish": "publishing the result",
-            "report": "reporting the result",
-        }
-        return names[step.name]
+        return _FIXED[step.name]
     if step.parts > 1:
         return f"a tile of {step.part_macs:,} of {step.macs:,} products"
     return f"a tile of {step.tile_units:,} of {step.n_units:,} units"

@@ -8,9 +8,8 @@ nucleo_l476rg and nucleo_l073rz, zig and GCC); numbers with all their digits tak
 from __future__ import annotations
 
 from freeml.board.board import Board
-from freeml.plan.energy import TileCost
-from freeml.plan.progress import MOST_UF
-from freeml.plan.tiles import TilePlan
+from freeml.energy.capacitor import MOST_UF, StepCost
+from freeml.plan.steps import TilePlan
 from freeml.units import round_up, show_capacitor
 
 LONGEST_LINE = "freeml seq=4294967295 class=65535 confidence=255 depth=255\n"
@@ -19,13 +18,13 @@ _FRAME_BITS = 10  # start, eight, stop
 _TEXT_CYCLES = 6_000
 
 
-def report_with_line(tiles: TilePlan, board: Board) -> TileCost | None:
+def report_with_line(tiles: TilePlan, board: Board) -> StepCost | None:
     """Worst case of the report step with its line; None for a board that has no energy model or no UART."""
     memory, energy, cost = board.memory_map, board.energy, tiles.report.cost
     if memory is None or memory.support == "emulated" or energy is None or cost is None:
         return None
     cycles = len(LONGEST_LINE) * _FRAME_BITS * memory.clock_hz / _BAUD + _TEXT_CYCLES
-    return TileCost(
+    return StepCost(
         cycles=cost.cycles + cycles,
         charge_pc=cost.charge_pc + cycles * energy.cycle_pc.value * energy.calibration.value,
         time_us=cost.time_us + cycles * 1e6 / memory.clock_hz,

@@ -12,7 +12,7 @@ from math import prod
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import AddI8, AvgPoolI8, ConvI8, ConvPoolI8, DenseI8, LutI8, MaxPoolI8, MulI8, PadI8, SoftmaxI8
 from freeml.ir.ops import ArgMax, Concat, Op, Window
-from freeml.plan.tiles import LayerTiles, Tile
+from freeml.plan.steps import LayerTiles, Tile
 
 
 def copied_bytes(graph: Graph, op: Op, layer: LayerTiles, tile: Tile) -> list[int]:

@@ -31,7 +31,7 @@ from freeml.ir.graph import Graph
 from freeml.ir.int_ops import ConvI8, ConvPoolI8, DenseI8, SoftmaxI8
 from freeml.ir.ops import Concat, Op, Reshape
 from freeml.plan.memory import MemoryPlan
-from freeml.plan.tiles import LayerTiles, TilePlan
+from freeml.plan.steps import LayerTiles, TilePlan
 from freeml.plan.verify_reads import copied_bytes
 
 _Labels = npt.NDArray[np.int64]

@@ -16,7 +16,7 @@ from freeml.firmware.build import Build, Toolchain, build_firmware
 from freeml.output.folder import Sources
 from freeml.plan.protocol import ARENA
 from freeml.plan.step_table import Kind
-from freeml.plan.tiles import TilePlan
+from freeml.plan.steps import TilePlan
 from freeml.sim.cortexm.engine import CortexMEngine
 from freeml.sim.device import Inference, Result, Step, Taken
 from freeml.sim.instruction import Emulator

@@ -15,21 +15,20 @@ from pathlib import Path
 import numpy as np
 
 from freeml.board.board import Board
-from freeml.board.cost_table import CostTable, LayerCost, StepCost
+from freeml.board.cost_table import CostTable, MeasuredLayer, MeasuredStep
 from freeml.c_files import c_files
+from freeml.energy.capacitor import StepCosts, budget_of
 from freeml.errors import BadBoard, BadData, ToolFailed
 from freeml.firmware.build import Toolchain
 from freeml.ir.graph import Graph
 from freeml.kernels.kernel import KernelCall
 from freeml.output.folder import Output, Sources, write_folder
 from freeml.plan.calls import kernel_calls
-from freeml.plan.energy import StepCosts, budget_of
 from freeml.plan.measured import COLD_START, PARTS, MeasuredPrices, capture_key, publish_key, report_key, signature
 from freeml.plan.memory import MemoryPlan
-from freeml.plan.protocol import MAX_WORD_STEPS
+from freeml.plan.planner import recut
 from freeml.plan.step_table import Kind
-from freeml.plan.tiles import Cut, TilePlan, recut_tiles
-from freeml.plan.verify_tiles import verify_tiles
+from freeml.plan.steps import Cut, TilePlan
 from freeml.sim.board_device import board_device
 from freeml.sim.device import Device, Step, Taken, steps_to_report
 from freeml.version import __version__
@@ -102,11 +101,7 @@ def resized(graph: Graph, memory_plan: MemoryPlan, board: Board, plan: TilePlan,
         Cut(1, -(-layer.part_macs // divisor)) if layer.parts > 1 else Cut(-(-layer.tile_units // divisor))
         for layer in plan.layers
     ]
-    capacitor_uf = None if plan.budget is None else plan.budget.capacitor_uf
-    made = recut_tiles(graph, memory_plan, board, cuts, capacitor_uf, commit_slots=plan.commit_slots)
-    if plan.commit_slots == 1 and made.commits > MAX_WORD_STEPS:
-        return None
-    return verify_tiles(graph, memory_plan, made)
+    return recut(graph, memory_plan, board, plan, cuts)
 
 
 def fit(sizes: Sequence[int], worst: Sequence[float]) -> tuple[float, float]:
@@ -205,22 +200,22 @@ class _Found:
                 self.layers.setdefault(key, []).append((size, steps[layer.first_tile + index]))
 
 
-def _most(taken: Iterable[Taken]) -> StepCost:
+def _most(taken: Iterable[Taken]) -> MeasuredStep:
     both = list(taken)
-    return StepCost(
+    return MeasuredStep(
         cycles=max(0, *(one.cycles for one in both)),
         charge_pc=max(0.0, *(one.charge_pc or 0.0 for one in both)),
     )
 
 
-def _line(name: str, measured: Sequence[tuple[int, Taken]]) -> LayerCost:
+def _line(name: str, measured: Sequence[tuple[int, Taken]]) -> MeasuredLayer:
     """The line above everything measured of a layer."""
     sizes = sorted({size for size, _ in measured})
     cycles = [max(taken.cycles for size, taken in measured if size == one) for one in sizes]
     charge = [max(taken.charge_pc or 0.0 for size, taken in measured if size == one) for one in sizes]
     fixed_cycles, unit_cycles = fit(sizes, cycles)
     fixed_pc, unit_pc = fit(sizes, charge)
-    return LayerCost(
+    return MeasuredLayer(
         signature=name,
         fixed_cycles=fixed_cycles,
         unit_cycles=unit_cycles,
@@ -273,7 +268,7 @@ def check_measured(output: Output, table: CostTable, capacitor_uf: float | None 
         if costs is None:
             raise BadData(f"{loc} was not measured", hint="profile this very folder")
         cost = costs.at(0)
-        drain_pc = cost.charge_pc + float(budget.leakage_pc(cost.time_us))
+        drain_pc = budget.drain_pc(cost)
         steps.append(
             JudgedStep(
                 loc=loc,

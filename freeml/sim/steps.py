@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from freeml.plan.step_table import Kind, StepTable
-from freeml.plan.tiles import TilePlan
+from freeml.plan.steps import TilePlan
 from freeml.sim.power_loss.control_block import ControlBlock
 
 

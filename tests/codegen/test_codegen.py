@@ -30,9 +30,9 @@ from freeml.kernels.table import kernel_of
 from freeml.kernels.variants import VARIANTS
 from freeml.output.folder import MANIFEST, check_target, write_folder
 from freeml.passes.pipeline import run_passes
+from freeml.plan.planner import plan_graph
 from freeml.plan.protocol import ARENA
 from freeml.plan.step_table import Kind
-from freeml.plan.whole import plan_whole
 from freeml.quantize.lower import lower
 from freeml.quantize.observe import observe
 from freeml.quantize.ranges import RULES
@@ -447,4 +447,4 @@ def test_a_model_that_computes_nothing_is_refused() -> None:
     b = fixed_graphs.Fixed()
     graph = b.graph(b.reshape(b.input(2, 3, 1), 6))
     with pytest.raises(UnsupportedOp, match="computes nothing"):
-        plan_whole(graph, load_board("host"))
+        plan_graph(graph, load_board("host"))

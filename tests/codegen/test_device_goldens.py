@@ -11,11 +11,12 @@ from freeml.board.board import Board, load_board
 from freeml.c_files import c_files
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import DenseI8
-from freeml.plan.memory import MemoryPlan, plan_memory
-from freeml.plan.schedule import schedule
-from freeml.plan.tiles import Cut, TilePlan, plan_tiles, recut_tiles
-from freeml.plan.verify import verify_plan
+from freeml.plan.memory import MemoryPlan
+from freeml.plan.planner import lay_out
+from freeml.plan.steps import Cut, TilePlan
+from freeml.plan.tiles import plan_tiles, recut_tiles
 from freeml.plan.verify_tiles import verify_tiles
+from freeml.plan.windows import whole_windows
 from freeml.resources import resource
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
@@ -38,12 +39,12 @@ def in_parts(tiles: TilePlan, graph: Graph, memory: MemoryPlan, board: Board) ->
 
 def generated(graph: Graph, board: Board) -> dict[str, str]:
     """All files of a board's folder but those that are copied as they are, and those that the host's goldens show."""
-    graph = schedule(graph, in_place=False)
-    plan = verify_plan(graph, plan_memory(graph, in_place=False))
+    graph, plan = lay_out(graph)
     tiles = plan_tiles(graph, plan, board, sram_tile_bytes=1024)
     if graph.name == "tiny_packings":
         tiles = in_parts(tiles, graph, plan, board)
-    _, files = c_files(graph, plan, verify_tiles(graph, plan, tiles), board, header=HEADER)
+    verify_tiles(graph, plan, tiles)
+    _, files = c_files(graph, plan, tiles, board, header=HEADER, windows=whole_windows(graph))
     plain = (*resource("runtime_c").rglob("*.[ch]"), *resource("templates").rglob("*.py"))
     known = {path.read_text() for path in plain}
     return {

@@ -21,9 +21,9 @@ from freeml.errors import ToolMissing
 from freeml.firmware.build import find_cross_compiler, object_flags
 from freeml.firmware.size import measure
 from freeml.firmware.toolchain import Compiler
-from freeml.plan.memory import plan_memory
-from freeml.plan.schedule import schedule
+from freeml.plan.planner import lay_out
 from freeml.plan.tiles import plan_tiles
+from freeml.plan.windows import whole_windows
 from freeml.resources import resource
 from tests.msp430.oracle import find_toolchain
 
@@ -39,9 +39,9 @@ find_toolchain()  # unpacks the archive with MSP430's GCC into the cache folder,
 def folder_of(board_name: str, folder: Path) -> MemoryMap:
     """A board's folder with a model that calls every kernel, written below `folder`."""
     board = load_board(board_name)
-    graph = schedule(every_kernel(), in_place=False)
-    plan = plan_memory(graph, in_place=False)
-    _, files = c_files(graph, plan, plan_tiles(graph, plan, board, sram_tile_bytes=2048), board, header=())
+    graph, plan = lay_out(every_kernel())
+    tiles = plan_tiles(graph, plan, board, sram_tile_bytes=2048)
+    _, files = c_files(graph, plan, tiles, board, header=(), windows=whole_windows(graph))
     for name, content in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

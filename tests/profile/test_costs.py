@@ -11,7 +11,7 @@ from benchmarks.cycles.boards import capture_of
 from freeml.board.board import board_names, load_board
 from freeml.firmware.build import Toolchain, find_cross_compiler
 from freeml.pipeline import for_toolchain
-from freeml.plan.energy import ONE_WORD, CostModel
+from freeml.plan.price import ONE_WORD, CountedPrices
 from tests.msp430.oracle import find_toolchain
 
 BOARDS = [name for name in board_names() if load_board(name).memory_map]
@@ -54,5 +54,5 @@ def test_what_a_long_sample_adds_to_its_capture_is_not_dearer_than_planned(
     for n_bytes in (192, 960):
         work, capture = capture_of(n_bytes, buffer_bytes, board, toolchain)
         taken.append(capture.cycles)
-        planned.append(CostModel(board).costs(work, ONE_WORD).at(0).cycles)
+        planned.append(CountedPrices(board).costs(work, ONE_WORD).at(0).cycles)
     assert taken[1] - taken[0] <= planned[1] - planned[0] <= 1.5 * (taken[1] - taken[0])

@@ -14,7 +14,7 @@ from freeml.board.board import Board
 from freeml.ir import int_ops as q
 from freeml.ir import ops as f
 from freeml.ir.graph import Graph
-from freeml.plan.tiles import LayerTiles, Tile, TilePlan
+from freeml.plan.steps import LayerTiles, Tile, TilePlan
 
 
 def usable_pc(board: Board, capacitor_uf: float, time_us: float) -> float:

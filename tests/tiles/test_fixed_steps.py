@@ -10,10 +10,11 @@ import pytest
 from freeml.board.board import load_board
 from freeml.errors import DoesNotFit
 from freeml.plan.calls import kernel_calls
-from freeml.plan.energy import TWO_SLOTS, CostModel
 from freeml.plan.energy_work import work
+from freeml.plan.price import TWO_SLOTS, CountedPrices
 from freeml.plan.progress import check_progress
-from freeml.plan.tiles import TilePlan, plan_tiles
+from freeml.plan.steps import TilePlan
+from freeml.plan.tiles import plan_tiles
 from tests.tiles.test_tiles import MSP430, SRAM, Builder, planned, tiny_cnn
 
 
@@ -61,6 +62,6 @@ def test_every_price_of_energy_is_paid_by_a_tile(price: str) -> None:
     graph, memory = planned(tiny_cnn())
     (call, *_) = kernel_calls(graph, memory)
     done = work(graph, call, np.array([1, 5]))
-    before = CostModel(board).costs(done, TWO_SLOTS).charge_pc
-    after = CostModel(board.model_copy(update={"energy": dear})).costs(done, TWO_SLOTS).charge_pc
+    before = CountedPrices(board).costs(done, TWO_SLOTS).charge_pc
+    after = CountedPrices(board.model_copy(update={"energy": dear})).costs(done, TWO_SLOTS).charge_pc
     assert (after >= before + 1000).all()

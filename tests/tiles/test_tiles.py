@@ -17,11 +17,14 @@ from freeml.ir.graph import Graph
 from freeml.ir.ops import Window
 from freeml.plan.calls import kernel_calls
 from freeml.plan.energy_work import work
+from freeml.plan.inference import inference_cost
 from freeml.plan.memory import MemoryPlan, plan_memory
-from freeml.plan.progress import check_progress, inference_cost, smallest_capacitor_uf
+from freeml.plan.progress import check_progress, smallest_capacitor_uf
 from freeml.plan.protocol import MAX_WORD_STEPS
 from freeml.plan.schedule import schedule
-from freeml.plan.tiles import LayerTiles, TilePlan, plan_tiles, sram_for_tiles
+from freeml.plan.sram import sram_for_tiles
+from freeml.plan.steps import LayerTiles, TilePlan
+from freeml.plan.tiles import plan_tiles
 from freeml.plan.verify_tiles import InvalidTilesError, verify_tiles
 from tests.plan.plan_graphs import Builder, int8_graphs, tiny_cnn
 from tests.tiles.scalar_cost import tile_cost, tile_counts, usable_pc

@@ -1,0 +1,149 @@
+"""Graph@QUANTIZED + Board -> everything that is decided before C. Who wants a plan asks here, or reads a stored one.
+
+Order of ops, bytes of values, tiles and the proof of progress depend on each other; nobody else puts them together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from freeml.board.board import Board
+from freeml.errors import DoesNotFit, UnsupportedOp
+from freeml.ir.graph import Graph
+from freeml.ir.ops import Reshape
+from freeml.ir.verify import verify_graph
+from freeml.plan.fuse import fuse
+from freeml.plan.inference import layers_charge_pc
+from freeml.plan.memory import MemoryPlan, plan_memory
+from freeml.plan.progress import check_progress, makes_progress, smallest_capacitor_uf
+from freeml.plan.protocol import MAX_WORD_STEPS
+from freeml.plan.schedule import schedule
+from freeml.plan.sram import sram_of_tiles
+from freeml.plan.steps import Cut, TilePlan
+from freeml.plan.tiles import plan_tiles, recut_tiles
+from freeml.plan.verify import verify_plan
+from freeml.plan.verify_tiles import verify_tiles
+from freeml.plan.windows import Windows, pieced_windows, whole_windows
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What was decided, and why it does not do, if so.
+
+    graph            ops as they are executed
+    memory           where values lie
+    tiles            the atomic steps; None where SRAM cannot hold the smallest
+    sram_tile_bytes  SRAM for them; None where stack, windows and scratch leave none
+    windows          of inputs and outputs
+    refusal          None where every step fits memory and capacitor
+    """
+
+    graph: Graph
+    memory: MemoryPlan
+    tiles: TilePlan | None
+    sram_tile_bytes: int | None
+    windows: Windows
+    refusal: DoesNotFit | None
+
+    @property
+    def feasible(self) -> TilePlan:
+        """The tiles of a plan without refusal."""
+        assert self.tiles is not None
+        assert self.refusal is None
+        return self.tiles
+
+
+def plan_graph(graph: Graph, board: Board, capacitor_uf: float | None = None) -> Planned:
+    """Plan a quantized graph; convolutions and pools are joined where the board gains by it.
+
+    capacitor_uf  in place of the board's
+    Where SRAM does not do beside windows for all inputs and outputs, these come and go piece by piece.
+    Raises UnsupportedOp for a graph that computes nothing.
+    """
+    if _computes_nothing(graph):
+        raise UnsupportedOp("the model computes nothing: its outputs are its inputs", where=graph.name)
+    planned = _plan_joined(graph, board, capacitor_uf, whole_windows(graph))
+    pieces = pieced_windows(graph, board)
+    if pieces is None or planned.refusal is None or planned.refusal.region != "sram":
+        return planned
+    again = _plan_joined(graph, board, capacitor_uf, pieces)
+    return planned if again.refusal is not None and again.refusal.region == "sram" else again
+
+
+def plan_as_it_is(graph: Graph, board: Board, capacitor_uf: float | None = None, *, windows: Windows) -> Planned:
+    """The same with the ops that there are, and these windows."""
+    graph, memory = lay_out(graph)
+    tiles: TilePlan | None = None
+    sram: int | None = None
+    try:
+        sram = sram_of_tiles(graph, board, windows)
+        tiles = plan_tiles(graph, memory, board, capacitor_uf, sram_tile_bytes=sram)
+        check_progress(graph, memory, tiles, board, capacitor_uf, sram_tile_bytes=sram)
+        verify_tiles(graph, memory, tiles)
+    except DoesNotFit as refusal:
+        return Planned(graph, memory, tiles, sram, windows, refusal)
+    return Planned(graph, memory, tiles, sram, windows, None)
+
+
+def lay_out(graph: Graph) -> tuple[Graph, MemoryPlan]:
+    """The graph with its ops in the order that needs least memory, and where its values lie then; both verified.
+
+    Nothing runs in place: a tile that is computed again after a power loss must find what it read the first time.
+    """
+    graph = schedule(verify_graph(graph), in_place=False)
+    return graph, verify_plan(graph, plan_memory(graph, in_place=False))
+
+
+def smallest_unjoined_uf(graph: Graph, board: Board, *, windows: Windows) -> float | None:
+    """The smallest capacitor of a graph on a board. None where none does, SRAM does not, or there is no energy model.
+
+    Without convolutions joined with pools: with a small capacitor none are.
+    """
+    alone = plan_as_it_is(graph, board, windows=windows)
+    if alone.sram_tile_bytes is None or alone.tiles is None or alone.tiles.budget is None:
+        return None
+    return smallest_capacitor_uf(alone.graph, alone.memory, board, sram_tile_bytes=alone.sram_tile_bytes)
+
+
+def recut(graph: Graph, memory: MemoryPlan, board: Board, plan: TilePlan, cuts: Sequence[Cut]) -> TilePlan | None:
+    """The plan of a compiled folder with other tiles, one cut for each kernel call: same capacitor and commit record.
+
+    None where there would be too many tiles for this commit record.
+    """
+    capacitor_uf = None if plan.budget is None else plan.budget.capacitor_uf
+    made = recut_tiles(graph, memory, board, cuts, capacitor_uf, commit_slots=plan.commit_slots)
+    if plan.commit_slots == 1 and made.commits > MAX_WORD_STEPS:
+        return None
+    return verify_tiles(graph, memory, made)
+
+
+def _plan_joined(graph: Graph, board: Board, capacitor_uf: float | None, windows: Windows) -> Planned:
+    joined = fuse(graph, lambda other: _price(other, board, capacitor_uf, windows))
+    planned = plan_as_it_is(joined, board, capacitor_uf, windows=windows)
+    if planned.refusal is None or joined is graph:
+        return planned
+    # another order of ops changed what fits
+    return plan_as_it_is(graph, board, capacitor_uf, windows=windows)
+
+
+def _price(graph: Graph, board: Board, capacitor_uf: float | None, windows: Windows) -> float | None:
+    """Charge of all layers in pC, without an energy model the bytes written; None where it does not fit.
+
+    Of the ops in the order that they have: another order costs more time to find than it changes what a pair gains.
+    """
+    if _computes_nothing(graph):
+        return None
+    memory = plan_memory(graph, in_place=False)
+    try:
+        sram = sram_of_tiles(graph, board, windows)
+        tiles = plan_tiles(graph, memory, board, capacitor_uf, sram_tile_bytes=sram)
+    except DoesNotFit:
+        return None
+    if tiles.budget is None:
+        return float(tiles.written_bytes)
+    return layers_charge_pc(tiles) if makes_progress(tiles) else None
+
+
+def _computes_nothing(graph: Graph) -> bool:
+    return all(isinstance(op, Reshape) for op in graph.ops)

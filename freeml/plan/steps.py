@@ -1,0 +1,213 @@
+"""The steps of an inference as types: tiles of each kernel call, the steps that cannot be cut, and the plan of all.
+
+A tile computes output units [first, first + n) of one layer into SRAM, the runtime writes them to NVM and commits its
+number. step_table.py says what the step of each number does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from freeml.energy.capacitor import Budget, StepCost
+from freeml.plan.protocol import MAX_CHECKED_WORD_STEPS, PARTIAL_BYTES
+from freeml.plan.step_table import StepTable, step_table
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """Units [first, first + n) of a layer; with parts, products [mac_first, mac_first + mac_n) of unit `first`.
+
+    is_last_part  the part that requantizes and writes the output; True where there are no parts
+    """
+
+    first: int
+    n: int
+    part: int
+    mac_first: int
+    mac_n: int
+    is_last_part: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LayerTiles:
+    """The tiles of one kernel call: of an op, or of one copied input of a Concat.
+
+    value              output of the op
+    operand            which input of a Concat is copied; 0 elsewhere
+    loc                the model's node
+    first_tile         step number of the first tile; they are consecutive
+    n_units            output units of the kernel
+    unit_bytes         bytes of one unit
+    unit_stride_bytes  from one unit to the next in the arena; above unit_bytes only in copies
+    offset_bytes       where unit 0 lies in the arena
+    tile_units         units of each tile but perhaps the last
+    parts              tiles for each unit; above 1 only with tile_units = 1
+    part_macs          products of each part but perhaps the last; the whole dot product where parts = 1, 0 without one
+    macs               products of one unit; 0 where it is no dot product
+    n_tiles            tiles of this layer
+    stage_bytes        SRAM for inputs, behind tile_bytes rounded up to 4; 0 where NVM is memory-mapped
+    cost               worst tile with restore and commit; None on a board without energy model
+    least_cost         the same of the smallest tile that there could be
+    """
+
+    value: str
+    operand: int
+    loc: str
+    first_tile: int
+    n_units: int
+    unit_bytes: int
+    unit_stride_bytes: int
+    offset_bytes: int
+    tile_units: int
+    parts: int
+    part_macs: int
+    macs: int
+    n_tiles: int
+    stage_bytes: int
+    cost: StepCost | None
+    least_cost: StepCost | None
+
+    @property
+    def tile_bytes(self) -> int:
+        """SRAM for the outputs of one tile; a part writes a partial sum."""
+        return max(self.tile_units * self.unit_bytes, PARTIAL_BYTES if self.parts > 1 else 0)
+
+    @property
+    def sram_bytes(self) -> int:
+        """SRAM of one tile: outputs, and staged inputs at a multiple of 4 behind them."""
+        return -(-self.tile_bytes // 4) * 4 + self.stage_bytes if self.stage_bytes else self.tile_bytes
+
+    def tile(self, index: int) -> Tile:
+        """Tile 0 <= index < n_tiles of this layer."""
+        unit, part = divmod(index, self.parts)
+        first = unit * self.tile_units
+        mac_first = part * self.part_macs
+        return Tile(
+            first=first,
+            n=min(self.tile_units, self.n_units - first),
+            part=part,
+            mac_first=mac_first,
+            mac_n=min(self.part_macs, self.macs - mac_first),
+            is_last_part=part == self.parts - 1,
+        )
+
+    @property
+    def cut(self) -> Cut:
+        """What `recut_tiles` makes the same tiles of."""
+        return Cut(self.tile_units, self.part_macs if self.parts > 1 else 0)
+
+    def tiles(self) -> Iterator[Tile]:
+        """All tiles, in order."""
+        return map(self.tile, range(self.n_tiles))
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """How one kernel call is cut: tiles of so many units, or, where that is not 0, parts of so many products of one."""
+
+    tile_units: int
+    part_macs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FixedStep:
+    """The capture of the input (step 0), the publishing of the result or its report (the last two steps), or a cold
+    start before them.
+
+    loc   names of the ports concerned; of the model for a cold start
+    cost  with restore and commit; None on a board without energy model
+    """
+
+    name: str
+    loc: str
+    written_bytes: int
+    cost: StepCost | None
+
+
+@dataclass(frozen=True, slots=True)
+class TilePlan:
+    """All steps of an inference.
+
+    board              its name
+    budget             what the capacitor gives one boot; None on a board without energy model
+    restore            cost of a boot, part of the cost of every step; None as budget
+    cold_start         what a boot does first where NVM is not this model's; no step of an inference
+    capture            first step
+    publish, report    the last two steps
+    layers             the others, in execution order; step numbers run on from 1
+    commit_slots       1: one word; 2: alternating slots that check themselves
+    commit_bytes       of one record
+    tile_buffer_bytes  SRAM for the outputs of the largest tile
+    is_staged          whether NVM is not memory-mapped, so that inputs of a tile are copied to SRAM first
+    stage_bytes        SRAM for the largest inputs of a tile where is_staged, else 0
+    partial_bytes      NVM for partial sums: two slots, or 0 where no layer has parts
+    written_bytes      NVM bytes written in one inference without a power loss, commits included
+    activation_bytes   of these, bytes of values: the input and what ops compute
+    """
+
+    board: str
+    budget: Budget | None
+    restore: StepCost | None
+    cold_start: FixedStep
+    capture: FixedStep
+    publish: FixedStep
+    report: FixedStep
+    layers: tuple[LayerTiles, ...]
+    commit_slots: int
+    commit_bytes: int
+    tile_buffer_bytes: int
+    is_staged: bool
+    stage_bytes: int
+    partial_bytes: int
+    written_bytes: int
+    activation_bytes: int
+
+    @property
+    def n_tiles(self) -> int:
+        """Tiles of all layers, without capture, publish and report."""
+        return sum(layer.n_tiles for layer in self.layers)
+
+    @property
+    def steps(self) -> StepTable:
+        """What the step of each number does."""
+        return step_table(layer.n_tiles for layer in self.layers)
+
+    @property
+    def priced_steps(self) -> tuple[LayerTiles | FixedStep, ...]:
+        """All that must fit a boot, a cold start first; the tiles of a layer are one entry, with the worst's cost."""
+        return self.cold_start, self.capture, *self.layers, self.publish, self.report
+
+    @property
+    def least_costs(self) -> tuple[StepCost, ...]:
+        """What no plan can be below: the smallest tile of each layer, and steps that cannot be cut. Empty without
+        prices."""
+        costs = (step.least_cost if isinstance(step, LayerTiles) else step.cost for step in self.priced_steps)
+        return tuple(cost for cost in costs if cost is not None)
+
+    @property
+    def commits(self) -> int:
+        """Commit records written in one inference: one for each step."""
+        return self.steps.n_steps
+
+    @property
+    def commit_check(self) -> bool:
+        """Whether a flipped bit of the commit record shows: in two slots, and in a word with bits left for a check."""
+        return self.commit_slots == 2 or self.commits <= MAX_CHECKED_WORD_STEPS
+
+    @property
+    def sram_bytes(self) -> int:
+        """SRAM of the fullest tile: its outputs and staged inputs. No more than the planner was given."""
+        return max((layer.sram_bytes for layer in self.layers), default=0)
+
+    @property
+    def written_ratio(self) -> float:
+        """Bytes written to NVM for each byte of a value."""
+        return self.written_bytes / self.activation_bytes
+
+    def layer_of(self, step: int) -> tuple[LayerTiles, int]:
+        """The layer of step 1 .. n_tiles, and which of its tiles that is."""
+        for layer in self.layers:
+            if layer.first_tile <= step < layer.first_tile + layer.n_tiles:
+                return layer, step - layer.first_tile
+        raise IndexError(f"no tile {step} in 1 .. {self.n_tiles}")
