@@ -137,6 +137,7 @@ class _Emitter:
         filled = {key: self._table(f"{base}_{key}", key, layer, op) for key in layer.tables}
         filled |= self._operands(op, tiles)
         filled["d"] = self._describe(layer, base, filled)
+        filled["tile_scratch"] = f"(y + {tiles.sram_bytes - tiles.scratch_bytes}u)"
         partial = finish = ""
         if tiles.parts > 1:
             partial = f"fml_{layer.part}_part_i8({filled['d']}, {filled['x0']}, element, k0, n)"

@@ -32,7 +32,7 @@ class _Ways:
     """Ways to cut one call: entry i of each array (n,) makes n_tiles[i] tiles of tile_units[i] units, or parts of
     part_macs[i] products.
 
-    sram_bytes  for outputs and, where NVM is not memory-mapped, staged inputs
+    sram_bytes  for outputs, staged inputs where NVM is not memory-mapped, and scratch that depends on the tile
     effort      what to compare tiles of equal number by where there are no costs
     """
 
@@ -40,6 +40,7 @@ class _Ways:
     part_macs: Ints
     n_tiles: Ints
     stage_bytes: Ints
+    scratch_bytes: Ints
     sram_bytes: Ints
     effort: Ints
     costs: StepCosts | None
@@ -146,8 +147,9 @@ class Cutter:
 
     def _ways(self, done: Work, units: Ints, macs: Ints, n_tiles: Ints, costs: StepCosts | None) -> _Ways:
         stage = done.stage_room_bytes if self._is_staged else 0 * units
-        sram = aligned(done.write_bytes) + stage if self._is_staged else done.write_bytes
-        return _Ways(units, macs, n_tiles, stage, sram, _effort(done), costs)
+        behind = stage + done.scratch_bytes
+        sram = np.where(behind > 0, aligned(done.write_bytes) + behind, done.write_bytes)
+        return _Ways(units, macs, n_tiles, stage, done.scratch_bytes, sram, _effort(done), costs)
 
     def _refuse(self, call: KernelCall, ways: Sequence[_Ways]) -> NoReturn:
         needed = min(int(some.sram_bytes.min()) for some in ways)
@@ -181,6 +183,7 @@ def _made(call: KernelCall, first_tile: int, choice: _Choice, least: _Choice | N
         macs=call.macs,
         n_tiles=int(ways.n_tiles[index]),
         stage_bytes=int(ways.stage_bytes[index]),
+        scratch_bytes=int(ways.scratch_bytes[index]),
         cost=choice.cost,
         least_cost=least.cost if least else None,
     )

@@ -31,6 +31,7 @@ class Work:
     stage_bytes       bytes of values copied to SRAM first, where NVM is not memory-mapped
     stage_transfers   in so many transfers
     stage_room_bytes  SRAM that these copies take: each operand begins at a multiple of 4
+    scratch_bytes     SRAM that the kernel takes for a tile of this size, beyond what it takes for any
     write_bytes       bytes written to NVM, the commit left out
     write_transfers   in so many transfers
     compared          scores that are looked at
@@ -42,6 +43,7 @@ class Work:
     stage_bytes: Ints
     stage_transfers: Ints
     stage_room_bytes: Ints
+    scratch_bytes: Ints
     write_bytes: Ints
     write_transfers: Ints
     compared: Ints
@@ -61,6 +63,7 @@ def work(graph: Graph, call: KernelCall, n: Ints, kernels: str = "portable") -> 
         stage_bytes=sum(staged, 0 * n),
         stage_transfers=len(staged) * one,
         stage_room_bytes=sum(map(aligned, staged), 0 * n),
+        scratch_bytes=kernel.tile_scratch_bytes(graph, call.op, call, n, VARIANTS[kernels]),
         write_bytes=n * call.unit_bytes,
         write_transfers=_transfers(n * call.unit_bytes) + (n if call.unit_stride_bytes != call.unit_bytes else 0),
         compared=0 * n,
@@ -84,6 +87,7 @@ def part_work(graph: Graph, call: KernelCall, macs: Ints) -> Work:
         stage_bytes=stage + PARTIAL_BYTES,
         stage_transfers=2 * one,
         stage_room_bytes=aligned(stage),
+        scratch_bytes=0 * one,
         write_bytes=PARTIAL_BYTES * one,
         write_transfers=one,
         compared=0 * one,
@@ -103,6 +107,7 @@ def fixed_work(*, write_bytes: int, compared: int, writes: int = 0) -> Work:
         stage_bytes=compared * one,
         stage_transfers=compared * one,
         stage_room_bytes=none,
+        scratch_bytes=none,
         write_bytes=write_bytes * one,
         write_transfers=np.maximum(_transfers(write_bytes * one), writes),
         compared=compared * one,

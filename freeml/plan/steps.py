@@ -47,6 +47,7 @@ class LayerTiles:
     macs               products of one unit; 0 where it is no dot product
     n_tiles            tiles of this layer
     stage_bytes        SRAM for inputs, behind tile_bytes rounded up to 4; 0 where NVM is memory-mapped
+    scratch_bytes      SRAM behind these for a kernel that takes more for larger tiles; 0 for others
     cost               worst tile with restore and commit; None on a board without energy model
     least_cost         the same of the smallest tile that there could be
     """
@@ -65,6 +66,7 @@ class LayerTiles:
     macs: int
     n_tiles: int
     stage_bytes: int
+    scratch_bytes: int
     cost: StepCost | None
     least_cost: StepCost | None
 
@@ -75,8 +77,9 @@ class LayerTiles:
 
     @property
     def sram_bytes(self) -> int:
-        """SRAM of one tile: outputs, and staged inputs at a multiple of 4 behind them."""
-        return -(-self.tile_bytes // 4) * 4 + self.stage_bytes if self.stage_bytes else self.tile_bytes
+        """SRAM of one tile: outputs, then, from a multiple of 4 on, staged inputs and its own scratch."""
+        behind = self.stage_bytes + self.scratch_bytes
+        return -(-self.tile_bytes // 4) * 4 + behind if behind else self.tile_bytes
 
     def tile(self, index: int) -> Tile:
         """Tile 0 <= index < n_tiles of this layer."""
@@ -197,7 +200,7 @@ class TilePlan:
 
     @property
     def sram_bytes(self) -> int:
-        """SRAM of the fullest tile: its outputs and staged inputs. No more than the planner was given."""
+        """SRAM of the fullest tile, all that it needs for its size. No more than the planner was given."""
         return max((layer.sram_bytes for layer in self.layers), default=0)
 
     @property

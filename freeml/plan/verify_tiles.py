@@ -30,6 +30,7 @@ from freeml.ir.decision import decide
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import ConvI8, ConvPoolI8, DenseI8, SoftmaxI8
 from freeml.ir.ops import Concat, Op, Reshape
+from freeml.ir.types import TensorType
 from freeml.plan.memory import MemoryPlan
 from freeml.plan.steps import LayerTiles, TilePlan
 from freeml.plan.verify_reads import copied_bytes
@@ -141,6 +142,8 @@ def _check_shape(graph: Graph, memory_plan: MemoryPlan, op: Op, layer: LayerTile
         rows = [prod(graph.types[name].shape[op.axis :]) for name in op.inputs]
         operand, unit, stride = layer.operand, rows[layer.operand], prod(out.shape[op.axis :])
         at += sum(rows[: layer.operand])
+    if isinstance(op, ConvI8 | ConvPoolI8) and layer.unit_stride_bytes > unit:
+        operand, unit, stride, at = layer.operand, layer.unit_bytes, out.shape[-1], _slice_at(out, at, layer, where)
     _rule(layer.operand == operand, where, f"it has no operand {layer.operand} to copy")
     found = (layer.unit_bytes, layer.unit_stride_bytes, layer.offset_bytes)
     _rule(found == (unit, stride, at), where, f"units (bytes, stride, offset) {found}, not {(unit, stride, at)}")
@@ -155,6 +158,14 @@ def _check_shape(graph: Graph, memory_plan: MemoryPlan, op: Op, layer: LayerTile
     _rule(layer.parts == 1 or not depthwise, where, "parts, for which a depthwise convolution has no kernel")
     fits = layer.part_macs >= 1 and layer.parts <= 65_535
     _rule(layer.parts == 1 or fits, where, f"{layer.parts} parts of {layer.part_macs} products")
+
+
+def _slice_at(out: TensorType, at: int, layer: LayerTiles, where: str) -> int:
+    """Where the units of a call for some channels begin: each is a run of channels within its pixel."""
+    low = layer.offset_bytes - at
+    inside = low >= 0 and layer.unit_bytes >= 1 and low + layer.unit_bytes <= out.shape[-1]
+    _rule(inside, where, f"channels {low} to {low + layer.unit_bytes} of {out.shape[-1]}")
+    return layer.offset_bytes
 
 
 def _check_stage(graph: Graph, op: Op, layer: LayerTiles, is_staged: bool, where: str) -> None:
