@@ -229,7 +229,13 @@ def test_every_module_says_what_it_is_for(path: Path) -> None:
 # Reached by another way than the command line or `import freeml`, and which.
 REACHED_ELSEWHERE = {
     **dict.fromkeys(
-        [f"freeml.compress.{name}" for name in ("controller", "evbmf", "faithful", "gaps", "l0", "separate", "stored")],
+        [
+            f"freeml.compress.{name}"
+            for name in (
+                *("channels", "controller", "evbmf", "faithful", "gaps"),
+                *("l0", "sensitivity", "separate", "stored"),
+            )
+        ],
         "compression, until it is a command",
     ),
     "freeml.codegen.samples": "samples that a board's firmware replays, for tests and whoever has the board",
@@ -243,7 +249,7 @@ REACHED_ELSEWHERE = {
             f"freeml.train.{name}"
             for name in (
                 *("checkpoint", "float_ops", "functions", "int8", "int_ops"),
-                *("loop", "network", "objective", "windows"),
+                *("loop", "measure", "network", "objective", "windows"),
             )
         ],
         "compression, until it is a command",

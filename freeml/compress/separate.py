@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from freeml.compress.evbmf import rank
-from freeml.errors import BadModel
+from freeml.errors import BadModel, ToolMissing
 from freeml.ir.graph import Graph
 from freeml.ir.ops import Conv, Dense, Op, Window
 from freeml.ir.types import Const, TensorType
@@ -110,7 +110,10 @@ def _separate_one(graph: Graph, op: Conv | Dense, cost_bytes: int) -> tuple[Grap
 
 def _tucker(weight: Floats) -> list[Floats] | None:
     """(O, kh, kw, I) -> (R_in, 1, 1, I), (R_out, kh, kw, R_in), (O, 1, 1, R_out); two of them where kh = kw = 1."""
-    from tensorly.decomposition import partial_tucker
+    try:
+        from tensorly.decomposition import partial_tucker
+    except ImportError as error:
+        raise ToolMissing("separating convolutions needs tensorly", hint="pip install 'freeml[compress]'") from error
 
     n_out, n_in = weight.shape[0], weight.shape[3]
     r_out = rank(weight.reshape(n_out, -1))
