@@ -32,7 +32,7 @@ BOTH: tuple[Toolchain, ...] = ("zig", "gcc")
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class ArmFigures:
     """One firmware: instructions of an inference (mean), code without weights, the compiler."""
 
     instructions: int
@@ -40,7 +40,7 @@ class Measured:
     compiler: str
 
 
-def conv16(board: str, toolchains: Sequence[Toolchain] = BOTH) -> dict[str, Measured]:
+def conv16(board: str, toolchains: Sequence[Toolchain] = BOTH) -> dict[str, ArmFigures]:
     """The convolution alone, by toolchain."""
     with tempfile.TemporaryDirectory() as work:
         model = Path(work, "conv16.onnx")
@@ -51,7 +51,7 @@ def conv16(board: str, toolchains: Sequence[Toolchain] = BOTH) -> dict[str, Meas
         return _measured(read_output(Path(work, "out")), data.take(N_SAMPLES), toolchains)
 
 
-def tiny_cnn(board: str, toolchains: Sequence[Toolchain] = BOTH) -> dict[str, Measured]:
+def tiny_cnn(board: str, toolchains: Sequence[Toolchain] = BOTH) -> dict[str, ArmFigures]:
     """The network of benchmarks.tiny_cnn on the board as it is, by toolchain."""
     with tempfile.TemporaryDirectory() as work:
         model = Path(work, "tiny_cnn.onnx")
@@ -60,13 +60,13 @@ def tiny_cnn(board: str, toolchains: Sequence[Toolchain] = BOTH) -> dict[str, Me
         return _measured(read_output(Path(work, "out")), load(TINY_CNN, "test", limit=N_SAMPLES), toolchains)
 
 
-def best(found: dict[str, Measured]) -> Measured:
+def best(found: dict[str, ArmFigures]) -> ArmFigures:
     """The toolchain with the fewest instructions."""
     return min(found.values(), key=lambda one: one.instructions)
 
 
-def _measured(output: Output, data: Dataset, toolchains: Sequence[Toolchain]) -> dict[str, Measured]:
-    found: dict[str, Measured] = {}
+def _measured(output: Output, data: Dataset, toolchains: Sequence[Toolchain]) -> dict[str, ArmFigures]:
+    found: dict[str, ArmFigures] = {}
     for toolchain in toolchains:
         try:
             found[toolchain] = measure(output, data, toolchain)
@@ -77,7 +77,7 @@ def _measured(output: Output, data: Dataset, toolchains: Sequence[Toolchain]) ->
     return found
 
 
-def measure(output: Output, data: Dataset, toolchain: Toolchain) -> Measured:
+def measure(output: Output, data: Dataset, toolchain: Toolchain) -> ArmFigures:
     """Build the firmware, run the samples, and compare every answer with the interpreter's."""
     with tempfile.TemporaryDirectory() as work:
         size = build_firmware(output, Path(work, "firmware.elf"), toolchain).firmware.size
@@ -86,7 +86,7 @@ def measure(output: Output, data: Dataset, toolchain: Toolchain) -> Measured:
     assert report.mismatches == 0, report.first_mismatch
     taken = on_board.taken()
     weights_bytes = output.manifest.memory.weights_bytes
-    return Measured(taken.instructions, size.text_bytes - weights_bytes, taken.compiler)
+    return ArmFigures(taken.instructions, size.text_bytes - weights_bytes, taken.compiler)
 
 
 def _images(n: int) -> np.ndarray:
@@ -108,7 +108,7 @@ def _conv16() -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
 
 
-FIGURES: dict[str, Callable[[], dict[str, Measured]]] = {
+FIGURES: dict[str, Callable[[], dict[str, ArmFigures]]] = {
     "conv16_m4": lambda: conv16("qemu_m4"),
     "conv16_m0": lambda: conv16("qemu_m0"),
     "tiny_cnn_m4": lambda: tiny_cnn("qemu_m4"),

@@ -54,7 +54,7 @@ LAYERS = {
 
 
 @dataclass(frozen=True)
-class Measured:
+class Msp430Figures:
     """One firmware: cycles of an inference (mean), code with constants within reach of pointers, the compiler."""
 
     cycles: int
@@ -63,7 +63,7 @@ class Measured:
     compiler: str
 
 
-def measure(name: str) -> dict[str, Measured]:
+def measure(name: str) -> dict[str, Msp430Figures]:
     """A layer of LAYERS, by toolchain. Raises ToolMissing where there is none."""
     layer = LAYERS[name]
     with tempfile.TemporaryDirectory() as work:
@@ -74,7 +74,7 @@ def measure(name: str) -> dict[str, Measured]:
         options = CompileOptions(board=BOARD, capacitor_uf=CAPACITOR_UF)
         compile_model(model, Path(work, "out"), data=data, options=options)
         output = read_output(Path(work, "out"))
-        found: dict[str, Measured] = {}
+        found: dict[str, Msp430Figures] = {}
         for toolchain in TOOLCHAINS:
             try:
                 found[toolchain] = _measured(output, data.take(N_SAMPLES), toolchain, layer.n_products)
@@ -129,7 +129,7 @@ def _best(name: str) -> float:
     return round(min(one.cycles_per_product for one in measure(name).values()), 2)
 
 
-def _measured(output: Output, data: Dataset, toolchain: Toolchain, n_products: int) -> Measured:
+def _measured(output: Output, data: Dataset, toolchain: Toolchain, n_products: int) -> Msp430Figures:
     """Build, run the samples, compare every answer with the interpreter's."""
     with tempfile.TemporaryDirectory() as work:
         size = build_firmware(output, Path(work, "firmware.elf"), toolchain).firmware.size
@@ -137,7 +137,7 @@ def _measured(output: Output, data: Dataset, toolchain: Toolchain, n_products: i
     report = verify_output(output, data, model=on_board.model)
     assert report.mismatches == 0, report.first_mismatch
     taken = on_board.taken()
-    return Measured(taken.cycles, taken.cycles / n_products, size.text_bytes, taken.compiler)
+    return Msp430Figures(taken.cycles, taken.cycles / n_products, size.text_bytes, taken.compiler)
 
 
 def _model(layer: Layer) -> onnx.ModelProto:

@@ -19,7 +19,7 @@ from freeml.ir.graph import Graph
 from freeml.ir.store import from_bytes, to_bytes
 from freeml.ir.verify import InvalidGraphError, verify_graph
 from freeml.output.manifest import FORMAT_VERSION, Manifest
-from freeml.plan.verify import InvalidPlanError, verify_plan
+from freeml.plan.verify_memory import InvalidMemoryError, verify_memory
 from freeml.plan.verify_tiles import InvalidTilesError, verify_tiles
 
 MANIFEST = "freeml.json"
@@ -115,8 +115,8 @@ def _check_plan(manifest: Manifest, graph: Graph, folder: str | Path) -> None:
                 raise ValueError(f"{layer.parts:,} parts of {layer.macs:,} products: {layer.loc}")
             if layer.n_tiles != -(-layer.n_units // layer.tile_units) * layer.parts:
                 raise ValueError(f"{layer.n_tiles:,} tiles of {layer.n_units:,} units: {layer.loc}")
-        verify_tiles(graph, verify_plan(graph, manifest.arena), manifest.tiles)
-    except (InvalidPlanError, InvalidTilesError, LookupError, ValueError, ArithmeticError) as error:
+        verify_tiles(graph, verify_memory(graph, manifest.arena), manifest.tiles)
+    except (InvalidMemoryError, InvalidTilesError, LookupError, ValueError, ArithmeticError) as error:
         raise BadOutput(
             f"its plan is damaged, or of another version of freeml: {error}", where=str(folder), hint=_AGAIN
         ) from error

@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from freeml.ir.graph import Graph
 from freeml.ir.ops import Op, Reshape
-from freeml.plan.pack import Block, Packing, Rect, pack
+from freeml.plan.pack import Block, Packed, Rect, pack
 from freeml.plan.storage import Groups, Share, Storages, find_storages, group
 
 SHARING_INTERVALS = 100_000  # excluded intervals looked at in all trials of other sharing; limits the time
@@ -76,7 +76,7 @@ def plan_memory(graph: Graph, *, in_place: bool = True, alignment: int = 1) -> M
     )
 
 
-def _pack_groups(storages: Storages, groups: Groups, bound: int, *, search: bool) -> tuple[Packing, list[int]]:
+def _pack_groups(storages: Storages, groups: Groups, bound: int, *, search: bool) -> tuple[Packed, list[int]]:
     """A packing of the groups and the offset of every storage."""
     blocks, lowest = [], []
     for members in groups.members.values():
@@ -115,7 +115,7 @@ def _improve_sharing(storages: Storages, bound: int) -> _Choices:
     return best
 
 
-def _try_sharing(storages: Storages, choices: _Choices, bound: int) -> Packing:
+def _try_sharing(storages: Storages, choices: _Choices, bound: int) -> Packed:
     return _pack_groups(storages, group(storages, choices)[0], bound, search=False)[0]
 
 

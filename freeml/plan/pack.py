@@ -51,7 +51,7 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Packing:
+class Packed:
     """Base of each block, the end of the highest, and how many excluded intervals the search looked at."""
 
     base_bytes: tuple[int, ...]
@@ -59,7 +59,7 @@ class Packing:
     looked_at: int
 
 
-def pack(blocks: Sequence[Block], *, bound_bytes: int, search: bool = True) -> Packing:
+def pack(blocks: Sequence[Block], *, bound_bytes: int, search: bool = True) -> Packed:
     """A packing of the blocks, as low as the search gets; `bound_bytes` is a known lower bound at which it stops."""
     packer = _Packer(blocks)
     for order in _orders(blocks):
@@ -71,7 +71,7 @@ def pack(blocks: Sequence[Block], *, bound_bytes: int, search: bool = True) -> P
             packer.search_exactly(bound_bytes)
         else:
             packer.search_orders(bound_bytes)
-    return Packing(tuple(packer.best), packer.arena_bytes, packer.looked_at)
+    return Packed(tuple(packer.best), packer.arena_bytes, packer.looked_at)
 
 
 def _orders(blocks: Sequence[Block]) -> Iterator[list[int]]:

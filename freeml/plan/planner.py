@@ -22,7 +22,7 @@ from freeml.plan.schedule import schedule
 from freeml.plan.sram import sram_of_tiles
 from freeml.plan.steps import Cut, TilePlan
 from freeml.plan.tiles import plan_tiles, recut_tiles
-from freeml.plan.verify import verify_plan
+from freeml.plan.verify_memory import verify_memory
 from freeml.plan.verify_tiles import verify_tiles
 from freeml.plan.windows import Windows, pieced_windows, whole_windows
 
@@ -92,7 +92,7 @@ def lay_out(graph: Graph) -> tuple[Graph, MemoryPlan]:
     Nothing runs in place: a tile that is computed again after a power loss must find what it read the first time.
     """
     graph = schedule(verify_graph(graph), in_place=False)
-    return graph, verify_plan(graph, plan_memory(graph, in_place=False))
+    return graph, verify_memory(graph, plan_memory(graph, in_place=False))
 
 
 def smallest_unjoined_uf(graph: Graph, board: Board, *, windows: Windows) -> float | None:

@@ -7,7 +7,7 @@ takeover   an op writes its output over an operand that it reads for the last ti
 placement  a value is produced where a concatenation along the outermost axis of memory would copy it to.
 
 Both fix the offset of one storage against another, so storages form rigid groups; packing moves groups as wholes.
-Why an op may run in place is said by its kernel (freeml/kernels), and derived again by verify.py.
+Why an op may run in place is said by its kernel (freeml/kernels), and derived again by verify_memory.py.
 """
 
 from __future__ import annotations

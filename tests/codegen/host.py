@@ -20,7 +20,7 @@ from freeml.plan.memory import plan_memory
 from freeml.plan.schedule import schedule
 from freeml.plan.step_table import Kind, StepRow, StepTable
 from freeml.plan.tiles import plan_tiles
-from freeml.plan.verify import verify_plan
+from freeml.plan.verify_memory import verify_memory
 from freeml.plan.verify_tiles import verify_tiles
 from freeml.sim.host import HostDevice
 from freeml.sim.sampled import SampledDevice
@@ -34,7 +34,7 @@ def program_of(graph: Graph, *, tile_bytes: int = 4096, is_staged: bool = False)
     board = load_board("host")
     if is_staged:
         board = board.model_copy(update={"nvm": board.nvm.model_copy(update={"kind": "spi_fram"})})
-    plan = verify_plan(graph, plan_memory(graph, in_place=False))
+    plan = verify_memory(graph, plan_memory(graph, in_place=False))
     tiles = plan_tiles(graph, plan, board, sram_tile_bytes=tile_bytes)
     return generate(graph, plan, verify_tiles(graph, plan, tiles), header=HEADER)
 

@@ -16,14 +16,14 @@ from freeml.ir.ops import Window
 from freeml.plan.lifetime import lifetimes
 from freeml.plan.memory import MemoryPlan, plan_memory
 from freeml.plan.pack import Block, Rect, pack
-from freeml.plan.verify import InvalidPlanError, verify_plan
+from freeml.plan.verify_memory import InvalidMemoryError, verify_memory
 
 QUICK = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def check(graph: Graph, *, in_place: bool = True, alignment: int = 1) -> MemoryPlan:
     """Plan, verify, and run in the planned arena: the outputs must be those of the interpreter."""
-    plan = verify_plan(graph, plan_memory(graph, in_place=in_place, alignment=alignment))
+    plan = verify_memory(graph, plan_memory(graph, in_place=in_place, alignment=alignment))
     inputs = random_inputs(graph)
     expected, found = interpret(graph, inputs), ArenaMachine(graph, plan).run(inputs)
     for name, array in expected.items():
@@ -50,7 +50,7 @@ def test_the_same_graph_gets_the_same_plan(graph: Graph) -> None:
 def test_without_in_place_no_op_overwrites_what_it_reads(graph: Graph) -> None:
     plan = plan_memory(graph, in_place=False)
     assert not any(plan.runs_in_place(op) for op in graph.ops)
-    verify_plan(graph, plan)
+    verify_memory(graph, plan)
 
 
 def test_the_tiny_cnn_needs_its_first_two_tensors() -> None:
@@ -258,8 +258,8 @@ def test_the_verifier_finds_a_shifted_offset() -> None:
     for in_place, shift in product((True, False), (-1, 1)):
         plan = plan_memory(graph, in_place=in_place)
         for value, at in plan.offset_bytes.items():
-            with pytest.raises(InvalidPlanError):
-                verify_plan(graph, replace(plan, offset_bytes={**plan.offset_bytes, value: at + shift}))
+            with pytest.raises(InvalidMemoryError):
+                verify_memory(graph, replace(plan, offset_bytes={**plan.offset_bytes, value: at + shift}))
 
 
 @settings(QUICK, max_examples=200)
@@ -282,8 +282,8 @@ def test_what_the_verifier_accepts_runs_correctly(graph: Graph, in_place: bool, 
         live_bound_bytes=0,
     )
     try:
-        verify_plan(graph, mutant)
-    except InvalidPlanError:
+        verify_memory(graph, mutant)
+    except InvalidMemoryError:
         return
     inputs = random_inputs(graph)
     expected, found = interpret(graph, inputs), ArenaMachine(graph, mutant).run(inputs)
@@ -299,8 +299,8 @@ def test_the_verifier_finds_a_value_that_is_read_later_than_planned() -> None:
     b.add(z, y)
     longer = b.graph(plan_output(b))
     stretched = replace(plan, offset_bytes={**plan.offset_bytes, plan_output(b): plan.offset_bytes[z]})
-    with pytest.raises(InvalidPlanError, match="overwritten before it is read"):
-        verify_plan(longer, replace(stretched, shared={plan_output(b): z}))
+    with pytest.raises(InvalidMemoryError, match="overwritten before it is read"):
+        verify_memory(longer, replace(stretched, shared={plan_output(b): z}))
 
 
 def test_the_verifier_finds_an_op_that_cannot_run_in_place() -> None:
@@ -309,8 +309,8 @@ def test_the_verifier_finds_an_op_that_cannot_run_in_place() -> None:
     y = b.conv(x, 2)
     plan = plan_memory(b.graph(y))
     bad = replace(plan, offset_bytes={x: 0, y: 0}, shared={y: x}, live_bound_bytes=0)
-    with pytest.raises(InvalidPlanError, match="cannot write over"):
-        verify_plan(b.graph(y), bad)
+    with pytest.raises(InvalidMemoryError, match="cannot write over"):
+        verify_memory(b.graph(y), bad)
 
 
 def test_the_verifier_finds_pooling_in_place_with_padding() -> None:
@@ -318,8 +318,8 @@ def test_the_verifier_finds_pooling_in_place_with_padding() -> None:
     x = b.input(3, 3, 2)
     y = b.maxpool(x, Window(kernel=(3, 3), pad=(1, 1, 1, 1)))
     bad = replace(plan_memory(b.graph(y)), offset_bytes={x: 0, y: 0}, shared={y: x}, live_bound_bytes=0)
-    with pytest.raises(InvalidPlanError, match="cannot write over"):
-        verify_plan(b.graph(y), bad)
+    with pytest.raises(InvalidMemoryError, match="cannot write over"):
+        verify_memory(b.graph(y), bad)
 
 
 def test_the_verifier_finds_a_broadcast_operand_that_is_overwritten() -> None:
@@ -333,14 +333,14 @@ def test_the_verifier_finds_a_broadcast_operand_that_is_overwritten() -> None:
         arena_bytes=16,
         live_bound_bytes=0,
     )
-    with pytest.raises(InvalidPlanError, match="cannot write over"):
-        verify_plan(b.graph(y), bad)
+    with pytest.raises(InvalidMemoryError, match="cannot write over"):
+        verify_memory(b.graph(y), bad)
 
 
 def test_the_verifier_finds_in_place_ops_in_a_plan_that_forbids_them() -> None:
     graph = _residual()
-    with pytest.raises(InvalidPlanError, match="forbids"):
-        verify_plan(graph, replace(plan_memory(graph), in_place=False))
+    with pytest.raises(InvalidMemoryError, match="forbids"):
+        verify_memory(graph, replace(plan_memory(graph), in_place=False))
 
 
 def test_the_verifier_finds_a_part_that_is_not_where_it_is_said_to_be() -> None:
@@ -350,10 +350,10 @@ def test_the_verifier_finds_a_part_that_is_not_where_it_is_said_to_be() -> None:
     graph = b.graph(b.concat(1, p, r))
     plan = plan_memory(graph)
     swapped = {**plan.offset_bytes, p: plan.offset_bytes[r], r: plan.offset_bytes[p]}
-    with pytest.raises(InvalidPlanError):
-        verify_plan(graph, replace(plan, offset_bytes=swapped))
-    with pytest.raises(InvalidPlanError, match="it copies parts over"):
-        verify_plan(graph, replace(plan, placed={}))
+    with pytest.raises(InvalidMemoryError):
+        verify_memory(graph, replace(plan, offset_bytes=swapped))
+    with pytest.raises(InvalidMemoryError, match="it copies parts over"):
+        verify_memory(graph, replace(plan, placed={}))
 
 
 def test_the_verifier_finds_unaligned_indices_and_values_outside_the_arena() -> None:
@@ -361,7 +361,7 @@ def test_the_verifier_finds_unaligned_indices_and_values_outside_the_arena() -> 
     x = b.input(1, 1, 5)
     y = b.argmax(x)
     plan = plan_memory(b.graph(y))
-    with pytest.raises(InvalidPlanError, match="not aligned"):
-        verify_plan(b.graph(y), replace(plan, offset_bytes={x: 0, y: 5}, arena_bytes=9))
-    with pytest.raises(InvalidPlanError, match="not in the arena"):
-        verify_plan(b.graph(y), replace(plan, offset_bytes={x: 0, y: plan.arena_bytes}))
+    with pytest.raises(InvalidMemoryError, match="not aligned"):
+        verify_memory(b.graph(y), replace(plan, offset_bytes={x: 0, y: 5}, arena_bytes=9))
+    with pytest.raises(InvalidMemoryError, match="not in the arena"):
+        verify_memory(b.graph(y), replace(plan, offset_bytes={x: 0, y: plan.arena_bytes}))

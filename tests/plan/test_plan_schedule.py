@@ -11,11 +11,11 @@ from freeml.ir.graph import Graph
 from freeml.ir.verify import verify_graph
 from freeml.plan.memory import plan_memory
 from freeml.plan.schedule import schedule
-from freeml.plan.verify import verify_plan
+from freeml.plan.verify_memory import verify_memory
 
 
 def arena(graph: Graph) -> int:
-    return verify_plan(graph, plan_memory(graph)).arena_bytes
+    return verify_memory(graph, plan_memory(graph)).arena_bytes
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])

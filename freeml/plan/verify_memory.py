@@ -3,7 +3,7 @@
 Every byte that an op computes gets a label of its own; a reshape's output has its input's labels, a concatenation's
 those of its parts. Each read must find the labels of the value read, so a byte that was overwritten too early, by
 anything, is found where it is missed. Aliasing is derived again here, from the ops alone, without the planner's code.
-A violation is a bug of freeml, so it raises `InvalidPlanError` (an AssertionError), not an error for users.
+A violation is a bug of freeml, so it raises `InvalidMemoryError` (an AssertionError), not an error for users.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from freeml.plan.memory import MemoryPlan
 _Labels = npt.NDArray[np.int64]
 
 
-class InvalidPlanError(AssertionError):
+class InvalidMemoryError(AssertionError):
     """The memory plan breaks a rule: a bug in the planner, or a plan of another graph."""
 
 
-def verify_plan(graph: Graph, plan: MemoryPlan) -> MemoryPlan:
-    """Check a plan against its graph and return it. Raises InvalidPlanError naming the op and the rule."""
+def verify_memory(graph: Graph, plan: MemoryPlan) -> MemoryPlan:
+    """Check a plan against its graph and return it. Raises InvalidMemoryError naming the op and the rule."""
     _check_places(graph, plan)
     arena = _Arena(graph, plan)
     for port in graph.inputs:
@@ -112,7 +112,7 @@ class _Arena:
 
 def _rule(holds: bool, where: str, message: str) -> None:
     if not holds:
-        raise InvalidPlanError(f"{where}: {message}")
+        raise InvalidMemoryError(f"{where}: {message}")
 
 
 def _check_places(graph: Graph, plan: MemoryPlan) -> None:
