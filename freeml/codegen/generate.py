@@ -188,7 +188,9 @@ class _Emitter:
         return tuple(f"{number}u" for number in (self.plan.offset_bytes[read.value], *numbers))
 
     def _pointer(self, value: str) -> str:
+        """Where a value lies in the arena, which begins at a multiple of 4 (of 2 on an MSP430, as its int32_t do)."""
         offset = self.plan.offset_bytes[value]
+        assert offset % self.graph.types[value].dtype.size_bytes == 0, f"%{value} at {offset}"
         return f"arena + {offset}" if offset else "arena"
 
     def _describe(self, layer: Layer, base: str, filled: dict[str, str]) -> str:

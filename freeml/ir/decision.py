@@ -136,8 +136,10 @@ def _of_output(graph: Graph, k: int) -> list[tuple[int, Decision]]:
     """The decision of output k with its rank, 0 for one that ends as classifiers do; empty where it is none."""
     value = graph.outputs[k].value
     type_, last = graph.types[value], _behind_reshapes(graph, value)
-    if type_.dtype is DType.I32 or isinstance(last, ArgMax):
+    if isinstance(last, ArgMax):
         return [(0, Decision("index", value, k))] if type_.n_elems == 1 else []
+    if type_.dtype is DType.I32:
+        return []  # numbers of no scale
     if sum(n > 1 for n in type_.shape) > 1 or type_.n_elems > MOST_CLASSES:
         return []
     ends = isinstance(last, Softmax) or (isinstance(last, Unary) and last.fn in ("sigmoid", "hard_sigmoid"))

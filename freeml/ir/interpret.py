@@ -13,7 +13,7 @@ from freeml.errors import BadData
 from freeml.ir.graph import Graph, Stage
 from freeml.ir.interpret_float import run_op
 from freeml.ir.interpret_int import run_int_op
-from freeml.ir.types import Array, Port
+from freeml.ir.types import Array, DType, Port
 
 # One chunk of samples should not need more than this many elements in its largest window view.
 _CHUNK_ELEMS = 24_000_000
@@ -34,6 +34,9 @@ def interpret(graph: Graph, inputs: Mapping[str, Array], wanted: Collection[str]
     for op in graph.ops:
         args = [values[name] if name in values else graph.consts[name].array for name in op.inputs]
         y = run(op, args, graph.types[op.output])
+        if graph.stage is Stage.QUANTIZED:
+            dtype = graph.types[op.output].dtype
+            assert y.dtype == dtype.numpy, f"%{op.output}: elements of {y.dtype}, its type has {dtype.value}"
         values[op.output] = y
         if op.output in keep:
             result[op.output] = y
@@ -81,7 +84,7 @@ def decode_outputs(graph: Graph, values: Mapping[str, Array]) -> tuple[Array, ..
     for port in graph.outputs:
         type_ = graph.types[port.value]
         y = values[port.value]
-        if type_.quant is not None and y.dtype == np.int8:
+        if type_.quant is not None and type_.dtype is DType.I8:
             y = type_.quant.dequantize(y)
         decoded.append(port.from_memory(y).astype(port.dtype))
     return tuple(decoded)

@@ -39,7 +39,8 @@ def requantize(acc: Array, mult: Array | int, shift: Array | int) -> Ints:
 
 
 def run_int_op(op: Op, args: list[Array], out: TensorType) -> Array:
-    """Evaluate one op of a quantized graph. args: values (B, ...) of int8, constants without a batch axis."""
+    """Evaluate one op of a quantized graph. args: values (B, ...) of int8 or int32, as Op.elements says, constants
+    without a batch axis. Returns (B, *out.shape) of out.dtype."""
     match op:
         case ConvI8():
             x, weight, bias, mult, shift = args

@@ -7,11 +7,19 @@ model's own node and is quoted in every error. Stage.FLOAT allows exactly the cl
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
+
+from freeml.ir.types import DType, Elements
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Op:
-    """Base of all ops. `output` is defined here and nowhere else (SSA)."""
+    """Base of all ops. `output` is defined here and nowhere else (SSA).
+
+    elements  element types of values in the integer stage
+    """
+
+    elements: ClassVar[Elements] = Elements()
 
     output: str
     inputs: tuple[str, ...]
@@ -103,12 +111,16 @@ class Softmax(Op):
 class ArgMax(Op):
     """(..., N) -> (..., 1) of I32: first (or last) index of the maximum over the last axis."""
 
+    elements: ClassVar[Elements] = Elements(output=DType.I32)
+
     last: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Concat(Op):
     """Join values of equal rank along `axis`."""
+
+    elements: ClassVar[Elements] = Elements(values=(), output=None)
 
     axis: int
 
@@ -125,6 +137,8 @@ class Pad(Op):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reshape(Op):
     """Another shape over the same memory; costs nothing on the device."""
+
+    elements: ClassVar[Elements] = Elements(values=(), output=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,8 +77,22 @@ class Quant:
 
 
 @dataclass(frozen=True, slots=True)
+class Elements:
+    """Element types of an op's values in the integer stage: int8 codes, or int32, which are numbers as they are.
+
+    values  of each value that it reads, in order; the last one is that of all behind it. Empty for an op that moves
+            elements of any type, the same for all that it reads
+    output  of its output; None: that of what it reads
+    """
+
+    values: tuple[DType, ...] = (DType.I8,)
+    output: DType | None = DType.I8
+
+
+@dataclass(frozen=True, slots=True)
 class TensorType:
-    """Shape and element type of a value; `quant` is known for every int8 value and for float values a model fixes."""
+    """Shape and element type of a value; `quant` is known for every int8 value and for float values a model fixes, an
+    int32 value has none."""
 
     shape: tuple[int, ...]
     dtype: DType = DType.F32

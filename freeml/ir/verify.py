@@ -111,7 +111,7 @@ def _check_input(graph: Graph, port: Port) -> None:
 
 
 def _check_inputs(graph: Graph, op: Op) -> None:
-    """The number and the kind of an op's inputs: values first, of the element type of the stage, then constants."""
+    """The number and the kind of an op's inputs: values first, of the element types that it reads, then constants."""
     is_const = [name in graph.consts for name in op.inputs]
     if isinstance(op, f.Binary | q.AddI8 | q.MulI8):
         _rule(len(is_const) == 2 and not is_const[0], op, f"{len(is_const)} inputs, or a constant first")
@@ -120,23 +120,40 @@ def _check_inputs(graph: Graph, op: Op) -> None:
         counted = len(is_const) - n_consts if n_values is None else n_values
         _rule(counted > 0 and len(is_const) == counted + n_consts, op, f"{len(is_const)} inputs")
         _rule(is_const == [False] * counted + [True] * n_consts, op, "a constant where a value belongs, or the reverse")
-    wanted = DType.I8 if graph.stage is Stage.QUANTIZED else DType.F32
     values = [name for name in op.inputs if name in graph.types]
-    _rule(all(graph.types[name].dtype is wanted for name in values), op, f"an input that is not {wanted.value}")
+    for k, name in enumerate(values):
+        wanted = _value_type(graph, op, k, graph.types[values[0]].dtype)
+        _rule(graph.types[name].dtype is wanted, op, f"an input that is not {wanted.value}")
     if graph.stage is Stage.QUANTIZED and isinstance(op, _KEEP_SCALE) and op.output in graph.types:
         kept = all(graph.types[name].quant == graph.types[op.output].quant for name in values)
         _rule(kept, op, "it only moves codes, but its output has another scale than its input")
+
+
+def _value_type(graph: Graph, op: Op, k: int, first: DType) -> DType:
+    """Element type of the k-th value that an op reads, of which the first has type `first`."""
+    if graph.stage is Stage.FLOAT:
+        return DType.F32
+    if not op.elements.values:
+        return DType.I32 if first is DType.I32 else DType.I8
+    return op.elements.values[min(k, len(op.elements.values) - 1)]
+
+
+def _output_type(graph: Graph, op: Op, first: DType) -> DType:
+    """Element type of what an op computes."""
+    if graph.stage is Stage.FLOAT:
+        return DType.I32 if isinstance(op, f.ArgMax) else DType.F32
+    return op.elements.output or first
 
 
 def _check_types(graph: Graph, op: Op) -> None:
     _rule(op.output in graph.types, op, "its output has no type")
     out, args = graph.types[op.output], graph.op_types(op)
     _rule(all(n > 0 for n in out.shape), op, f"empty output {out}")
-    integer = graph.stage is Stage.QUANTIZED
-    expected_dtype = DType.I32 if isinstance(op, f.ArgMax) else DType.I8 if integer else DType.F32
-    _rule(out.dtype is expected_dtype, op, f"output of type {out.dtype.value}, not {expected_dtype.value}")
-    if integer and not isinstance(op, f.ArgMax):
-        _rule(out.quant is not None, op, "an int8 value without scale and zero point")
+    wanted = _output_type(graph, op, args[0].dtype)
+    _rule(out.dtype is wanted, op, f"output of type {out.dtype.value}, not {wanted.value}")
+    if graph.stage is Stage.QUANTIZED:
+        _rule(out.dtype is not DType.I8 or out.quant is not None, op, "an int8 value without scale and zero point")
+        _rule(out.dtype is DType.I8 or out.quant is None, op, f"a scale of int8 codes for {out.dtype.value}")
     _check_fields(op, args)
     shape = _output_shape(op, args)
     _rule(shape is None or shape == out.shape, op, f"output shape {out.shape}, but its inputs give {shape}")

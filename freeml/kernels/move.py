@@ -26,15 +26,14 @@ class ConcatKernel(Kernel[Concat]):
         found: list[Units] = []
         at = 0
         for operand, name in enumerate(op.inputs):
-            type_ = graph.type_of(name)
-            row = prod(type_.shape[op.axis :]) * type_.dtype.size_bytes
+            row = _row_bytes(graph, op, name)
             found.append(Units(operand, n_rows, row, stride, at))
             at += row
         return tuple(found)
 
     def reads(self, graph: Graph, op: Concat, operand: int) -> tuple[Read, ...]:
         name = op.inputs[operand]
-        row = prod(graph.types[name].shape[op.axis :])
+        row = _row_bytes(graph, op, name)
         return (grouped(graph, op, name, 1, row, 0, row),)
 
     def counts(self, graph: Graph, op: Concat, call: KernelCall, n: Ints, variant: Variant) -> LoopCounts:
@@ -43,7 +42,7 @@ class ConcatKernel(Kernel[Concat]):
     def layer(self, graph: Graph, op: Concat, operand: int, variant: Variant) -> Layer:
         """In the tile buffer rows follow each other, in the arena they are a stride apart."""
         shape = graph.types[op.inputs[operand]].shape
-        row = prod(shape[op.axis :])
+        row = _row_bytes(graph, op, op.inputs[operand])
         fields = (
             (".n_rows", str(prod(shape[: op.axis]))),
             (".row_bytes", str(row)),
@@ -53,6 +52,12 @@ class ConcatKernel(Kernel[Concat]):
         # The kernel's y is where row 0 goes, whatever `first` is; the tile buffer begins with row `first`.
         call = f"fml_copy_i8({{d}}, {{x{operand}}} + (size_t)first * {row}u, y, 0, n)"
         return Layer("fml_copy_i8", "fml_copy_t", fields, {}, call)
+
+
+def _row_bytes(graph: Graph, op: Concat, name: str) -> int:
+    """Bytes of one row of an input."""
+    type_ = graph.type_of(name)
+    return prod(type_.shape[op.axis :]) * type_.dtype.size_bytes
 
 
 def _element_counts(name: str, graph: Graph, op: PadI8 | Transpose, call: KernelCall, n: Ints) -> LoopCounts:

@@ -85,15 +85,16 @@ def grouped(graph: Graph, op: Op, name: str, group: int, step: int, lead: int, e
 
 def element_by_element(graph: Graph, op: Op, name: str) -> Read:
     """An operand of which each unit reads its own element; all of it where it is broadcast."""
-    if graph.types[name].n_elems != graph.types[op.output].n_elems:
+    type_ = graph.types[name]
+    if type_.n_elems != graph.types[op.output].n_elems:
         return whole(graph, op, name)
-    return grouped(graph, op, name, 1, 1, 0, 1)
+    return grouped(graph, op, name, 1, type_.dtype.size_bytes, 0, type_.dtype.size_bytes)
 
 
 def row_by_row(graph: Graph, op: Op, name: str) -> Read:
     """An operand of which each unit reads its own row of the last axis."""
-    n = graph.types[name].shape[-1]
-    return grouped(graph, op, name, 1, n, 0, n)
+    row_bytes = graph.types[name].shape[-1] * graph.types[name].dtype.size_bytes
+    return grouped(graph, op, name, 1, row_bytes, 0, row_bytes)
 
 
 def windowed(graph: Graph, op: Op, window: Window, pool: Window | None = None) -> Read:

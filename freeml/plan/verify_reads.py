@@ -49,7 +49,7 @@ def _bytes_of(graph: Graph, op: Op, name: str, layer: LayerTiles, tile: Tile) ->
         case SoftmaxI8() | ArgMax():
             return tile.n * x.shape[-1]
         case Concat():
-            return tile.n * prod(x.shape[op.axis :])
+            return tile.n * prod(x.shape[op.axis :]) * x.dtype.size_bytes
     return x.size_bytes
 
 

@@ -139,8 +139,9 @@ def _check_shape(graph: Graph, memory_plan: MemoryPlan, op: Op, layer: LayerTile
         unit = stride = out.shape[-1]
     if isinstance(op, Concat):
         _rule(0 <= layer.operand < len(op.inputs), where, f"it has no operand {layer.operand} to copy")
-        rows = [prod(graph.types[name].shape[op.axis :]) for name in op.inputs]
-        operand, unit, stride = layer.operand, rows[layer.operand], prod(out.shape[op.axis :])
+        rows = _row_bytes(graph, op)
+        operand, unit = layer.operand, rows[layer.operand]
+        stride = prod(out.shape[op.axis :]) * out.dtype.size_bytes
         at += sum(rows[: layer.operand])
     if isinstance(op, ConvI8 | ConvPoolI8) and layer.unit_stride_bytes > unit:
         operand, unit, stride, at = layer.operand, layer.unit_bytes, out.shape[-1], _slice_at(out, at, layer, where)
@@ -211,6 +212,12 @@ def _unit_ranges(layer: LayerTiles, where: str) -> Iterator[tuple[int, int]]:
             summed, unit = 0, unit + 1
 
 
+def _row_bytes(graph: Graph, op: Concat) -> list[int]:
+    """Of each operand, the bytes that lie together in the output."""
+    types = [graph.types[name] for name in op.inputs]
+    return [prod(type_.shape[op.axis :]) * type_.dtype.size_bytes for type_ in types]
+
+
 def _placed(graph: Graph, memory_plan: MemoryPlan, op: Op, layers: list[LayerTiles], where: str) -> list[int]:
     """Operands of a Concat that its tiles do not copy: these must lie where the copy would put them."""
     if not isinstance(op, Concat):
@@ -218,7 +225,7 @@ def _placed(graph: Graph, memory_plan: MemoryPlan, op: Op, layers: list[LayerTil
     copied = [layer.operand for layer in layers]
     _rule(len(set(copied)) == len(copied), where, "an operand is copied twice")
     placed = [k for k in range(len(op.inputs)) if k not in copied]
-    rows = [prod(graph.types[name].shape[op.axis :]) for name in op.inputs]
+    rows = _row_bytes(graph, op)
     outermost = prod(graph.types[op.output].shape[: op.axis]) == 1
     for k in placed:
         there = memory_plan.offset_bytes[op.output] + sum(rows[:k])
