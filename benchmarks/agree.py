@@ -29,11 +29,12 @@ from freeml.needs import Region, regions
 from freeml.passes.pipeline import run_passes
 from freeml.pipeline import for_toolchain, measure_memory, planned_graph
 from freeml.plan.inference import inference_cost
-from freeml.plan.planner import plan_graph, smallest_unjoined_uf
+from freeml.plan.planner import plan_graph, smallest_uf
 from freeml.quantize.lower import lower
 from freeml.quantize.observe import observe
 from freeml.quantize.ranges import RULES
 from freeml.quantize.scales import assign_scales
+from freeml.units import show_capacitor
 
 TOOLCHAIN: Toolchain = "zig"
 ROOT = Path(__file__).resolve().parents[1]
@@ -96,7 +97,7 @@ def differences(analysis: Analysis, graph: Graph, board: Board) -> Iterator[str]
 
 def _capacitors(analysis: Analysis, graph: Graph, board: Board) -> Iterator[str]:
     named = analysis.smallest_capacitor_uf
-    own = smallest_unjoined_uf(graph, board, windows=plan_graph(graph, board).windows)
+    own = smallest_uf(graph, board, windows=plan_graph(graph, board).windows)
     if named != own:
         yield f"smallest capacitor: analyze {named}, compile {own} uF"
     if own is None:
@@ -107,8 +108,22 @@ def _capacitors(analysis: Analysis, graph: Graph, board: Board) -> Iterator[str]
             found = True
         except DoesNotFit as error:
             found = error.region != "energy"
+            if not found and show_capacitor(own) not in error.hint:
+                yield f"the smallest capacitor is {show_capacitor(own)}, compile's hint says: {error.hint}"
         if found != does:
             yield f"with {factor} times the smallest capacitor the plan {'does' if found else 'does not do'}"
+
+
+def said(path: Path, board_name: str) -> list[str]:
+    """What both commands say of a model file on a board, in brackets, and in what they differ."""
+    try:
+        loaded = load_model(str(path))
+        board = for_toolchain(load_board(board_name), TOOLCHAIN)
+        return list(differences(analyze(loaded, load_board(board_name), None, TOOLCHAIN), coded(loaded), board))
+    except DoesNotFit:
+        raise
+    except FreemlError as error:
+        return [f"[refused: {error.what}]"]
 
 
 def main() -> None:
@@ -120,15 +135,7 @@ def main() -> None:
     for path in args.models or model_files():
         for name in args.boards:
             pairs += 1
-            try:
-                loaded = load_model(str(path))
-                board = for_toolchain(load_board(name), TOOLCHAIN)
-                graph = coded(loaded)
-                found = list(differences(analyze(loaded, load_board(name), None, TOOLCHAIN), graph, board))
-            except DoesNotFit:
-                raise
-            except FreemlError as error:
-                found = [f"[refused: {error.what}]"]
+            found = said(path, name)
             wrong += len(found) > 1
             print(f"{path.name:32} {name:16} {'; '.join(found)}", flush=True)
     print(f"{pairs} pairs, {wrong} of them differ")

@@ -21,7 +21,7 @@ from freeml.passes.pipeline import run_passes
 from freeml.pipeline import for_toolchain, measure_memory
 from freeml.plan.cost import Counts, costs
 from freeml.plan.inference import InferenceCost, inference_cost
-from freeml.plan.planner import Planned, plan_graph, smallest_unjoined_uf
+from freeml.plan.planner import Planned, plan_graph, smallest_uf
 from freeml.plan.steps import TilePlan
 from freeml.quantize.lower import lower
 from freeml.quantize.observe import Observed
@@ -87,7 +87,7 @@ def analyze(
         regions=found,
         tiles=tiles,
         inference=None if tiles is None else inference_cost(tiles),
-        smallest_capacitor_uf=smallest_unjoined_uf(graph, board, windows=planned.windows),
+        smallest_capacitor_uf=smallest_uf(graph, board, windows=planned.windows),
         refusal=refusal,
     )
 

@@ -58,5 +58,16 @@ def round_up(value: float) -> float:
     return rounded if rounded >= value else float(f"{digits + 1}e{exponent}")
 
 
+def next_below(value: float) -> float:
+    """The next smaller number of two significant digits.
+
+    >>> next_below(3.3), next_below(100.0), next_below(47.5)
+    (3.2, 99.0, 47.0)
+    """
+    exponent = math.floor(math.log10(value)) - 1
+    digits = math.ceil(value / 10.0**exponent - 1e-9) - 1
+    return float(f"{digits}e{exponent}") if digits >= 10 else float(f"99e{exponent - 1}")
+
+
 def _short(value: float) -> str:
     return f"{value:.6g}"

@@ -5,7 +5,7 @@ Order of ops, bytes of values, tiles and the proof of progress depend on each ot
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from freeml.board.board import Board
@@ -25,6 +25,7 @@ from freeml.plan.tiles import plan_tiles, recut_tiles
 from freeml.plan.verify_memory import verify_memory
 from freeml.plan.verify_tiles import verify_tiles
 from freeml.plan.windows import Windows, pieced_windows, whole_windows
+from freeml.units import next_below
 
 
 @dataclass(frozen=True)
@@ -71,15 +72,25 @@ def plan_graph(graph: Graph, board: Board, capacitor_uf: float | None = None) ->
     return planned if again.refusal is not None and again.refusal.region == "sram" else again
 
 
-def plan_as_it_is(graph: Graph, board: Board, capacitor_uf: float | None = None, *, windows: Windows) -> Planned:
-    """The same with the ops that there are, and these windows."""
+def plan_as_it_is(
+    graph: Graph,
+    board: Board,
+    capacitor_uf: float | None = None,
+    *,
+    windows: Windows,
+    smaller: Callable[[float], float] = lambda smallest_uf: smallest_uf,
+) -> Planned:
+    """The same with the ops that there are, and these windows.
+
+    smaller  of the smallest capacitor for these ops: that for the ops that they may become; a refusal names it
+    """
     graph, memory = lay_out(graph)
     tiles: TilePlan | None = None
     sram: int | None = None
     try:
         sram = sram_of_tiles(graph, board, windows)
         tiles = plan_tiles(graph, memory, board, capacitor_uf, sram_tile_bytes=sram)
-        check_progress(graph, memory, tiles, board, capacitor_uf, sram_tile_bytes=sram)
+        check_progress(graph, memory, tiles, board, capacitor_uf, sram_tile_bytes=sram, smaller=smaller)
         verify_tiles(graph, memory, tiles)
     except DoesNotFit as refusal:
         return Planned(graph, memory, tiles, sram, windows, refusal)
@@ -95,15 +106,16 @@ def lay_out(graph: Graph) -> tuple[Graph, MemoryPlan]:
     return graph, verify_memory(graph, plan_memory(graph, in_place=False))
 
 
-def smallest_unjoined_uf(graph: Graph, board: Board, *, windows: Windows) -> float | None:
-    """The smallest capacitor of a graph on a board. None where none does, SRAM does not, or there is no energy model.
+def smallest_uf(graph: Graph, board: Board, *, windows: Windows) -> float | None:
+    """The smallest capacitor of a graph on a board, to two digits: with the next smaller one planning fails.
 
-    Without convolutions joined with pools: with a small capacitor none are.
+    None where none does, SRAM does not, or there is no energy model.
     """
     alone = plan_as_it_is(graph, board, windows=windows)
     if alone.sram_tile_bytes is None or alone.tiles is None or alone.tiles.budget is None:
         return None
-    return smallest_capacitor_uf(alone.graph, alone.memory, board, sram_tile_bytes=alone.sram_tile_bytes)
+    found = smallest_capacitor_uf(alone.graph, alone.memory, board, sram_tile_bytes=alone.sram_tile_bytes)
+    return None if found is None else _joined_uf(graph, board, windows, found)
 
 
 def recut(graph: Graph, memory: MemoryPlan, board: Board, plan: TilePlan, cuts: Sequence[Cut]) -> TilePlan | None:
@@ -119,12 +131,30 @@ def recut(graph: Graph, memory: MemoryPlan, board: Board, plan: TilePlan, cuts: 
 
 
 def _plan_joined(graph: Graph, board: Board, capacitor_uf: float | None, windows: Windows) -> Planned:
-    joined = fuse(graph, lambda other: _price(other, board, capacitor_uf, windows))
-    planned = plan_as_it_is(joined, board, capacitor_uf, windows=windows)
+    def smaller(smallest_uf: float) -> float:
+        return _joined_uf(graph, board, windows, smallest_uf)
+
+    joined = _joined(graph, board, capacitor_uf, windows)
+    planned = plan_as_it_is(joined, board, capacitor_uf, windows=windows, smaller=smaller)
     if planned.refusal is None or joined is graph:
         return planned
     # another order of ops changed what fits
-    return plan_as_it_is(graph, board, capacitor_uf, windows=windows)
+    return plan_as_it_is(graph, board, capacitor_uf, windows=windows, smaller=smaller)
+
+
+def _joined(graph: Graph, board: Board, capacitor_uf: float | None, windows: Windows) -> Graph:
+    return fuse(graph, lambda other: _price(other, board, capacitor_uf, windows))
+
+
+def _joined_uf(graph: Graph, board: Board, windows: Windows, smallest_uf: float) -> float:
+    """The smallest capacitor, given that for the ops as they are: what a joined pair needs at once may be less,
+    as the value between them is never written."""
+    while True:
+        lower_uf = next_below(smallest_uf)
+        joined = _joined(graph, board, lower_uf, windows)
+        if joined is graph or _price(lay_out(joined)[0], board, lower_uf, windows) is None:
+            return smallest_uf
+        smallest_uf = lower_uf
 
 
 def _price(graph: Graph, board: Board, capacitor_uf: float | None, windows: Windows) -> float | None:

@@ -8,6 +8,8 @@ layer, both energies and what would do.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from freeml.board.board import Board
 from freeml.energy.capacitor import MOST_UF, Budget, budget_of, find_smallest_uf
 from freeml.errors import DoesNotFit
@@ -33,11 +35,14 @@ def check_progress(
     capacitor_uf: float | None = None,
     *,
     sram_tile_bytes: int,
+    smaller: Callable[[float], float] = lambda smallest_uf: smallest_uf,
 ) -> TilePlan:
     """Return the plan if every step fits one charge of the capacitor; of the board's where none is given.
 
     Raises DoesNotFit, figures in nJ, with the worst layer's node, the smallest capacitor for which planning succeeds
     and, where the plan was made for another capacitor, the tile that would fit this one.
+
+    smaller  of the smallest capacitor for these ops: that for the ops that they may become
     """
     budget = budget_of(board, capacitor_uf)
     if budget is None:
@@ -55,7 +60,7 @@ def check_progress(
         needed=round(needed * 1000),
         available=round(there * 1000),
         where=step.loc,
-        hint=_remedy(graph, memory_plan, step, board, budget, sram_tile_bytes),
+        hint=_remedy(graph, memory_plan, step, board, budget, sram_tile_bytes, smaller),
     )
 
 
@@ -96,6 +101,7 @@ def _remedy(
     board: Board,
     budget: Budget,
     sram_tile_bytes: int,
+    smaller: Callable[[float], float],
 ) -> str:
     """The tile that would fit, if there is one, and the smallest capacitor that would do."""
     remedies = []
@@ -110,5 +116,5 @@ def _remedy(
     if smallest is None:
         remedies.append("no capacitor would do: it leaks more in this time than it stores")
     else:
-        remedies.append(f"the smallest capacitor that would do is {show_capacitor(smallest)}")
+        remedies.append(f"the smallest capacitor that would do is {show_capacitor(smaller(smallest))}")
     return "; ".join(remedies)
