@@ -173,7 +173,7 @@ def _charge_pc(layer: LayerTiles) -> float:
 
 def test_a_capacitor_too_small_for_one_output_gets_parts_of_its_dot_product() -> None:
     b = Builder()
-    wide = b.add(b.input(1, 1, 39), b.random(1, 51, 1))  # of a small input, which is captured in one step
+    wide = b.add(b.input(1, 1, 13), b.random(1, 153, 1))  # of a small input, which is captured in one step
     graph, memory = planned(b.graph(b.dense(b.flatten(wide), 3)))
     layers = [accepted(graph, memory, MSP430, uf, sram=4_096).layers[-1] for uf in (3.2, 4, 100)]
     assert [layer.tile_units for layer in layers] == [1, 1, 3]
