@@ -87,9 +87,51 @@ def test_an_aligned_address_is_taken(instruction: str, copied: Compiled) -> None
     assert run(copied, "qemu_m4", instruction, 4) == ""
 
 
-@pytest.mark.parametrize("instruction", ["ldr r4, [%0]", "ldrh r4, [%0]", "str r4, [%0]", "ldmia %0!, {r4, r5}"])
+REFUSED_BY_M0 = {
+    "ldr r4, [%0]": 1,
+    "ldr r4, [%0, #8]": 2,
+    "movs r5, #1; ldr r4, [%0, r5]": 0,
+    "ldrh r4, [%0, #2]": 3,
+    "movs r5, #1; ldrsh r4, [%0, r5]": 2,
+    "str r4, [%0]": 3,
+    "strh r4, [%0]": 1,
+    "movs r5, #2; str r4, [%0, r5]": 3,
+    "ldmia %0!, {r4, r5}": 1,
+}
+TAKEN_BY_M0 = {
+    "ldrb r4, [%0]": 1,
+    "strb r4, [%0]": 3,
+    "movs r5, #0; ldrsb r4, [%0, r5]": 1,
+    "ldrh r4, [%0]": 2,
+    "movs r5, #3; ldr r4, [%0, r5]": 1,
+    "movs r5, #1; strh r4, [%0, r5]": 1,
+}
+
+
+@pytest.mark.parametrize("instruction", REFUSED_BY_M0)
 def test_an_m0_refuses_every_unaligned_address(instruction: str, copied: Compiled) -> None:
-    assert "unaligned access to 0x2000" in run(copied, "qemu_m0", instruction, 1)
+    assert "unaligned access to 0x2000" in run(copied, "qemu_m0", instruction, REFUSED_BY_M0[instruction])
+
+
+@pytest.mark.parametrize("instruction", TAKEN_BY_M0)
+def test_an_m0_takes_every_aligned_address(instruction: str, copied: Compiled) -> None:
+    assert run(copied, "qemu_m0", instruction, TAKEN_BY_M0[instruction]) == ""
+
+
+def test_the_instructions_that_an_m0_checks_are_those_that_another_disassembler_knows() -> None:
+    """Every Thumb instruction of one halfword: words and halfwords in memory, but for those relative to SP and PC."""
+    seen = set()
+    for first in range(0xE800):
+        found = next(decoder().disasm(first.to_bytes(2, "little"), 0, count=1), None)
+        if found is None:
+            continue
+        name = found.insn_name()
+        memory = [operand.mem.base for operand in found.operands if operand.type == arm.ARM_OP_MEM]
+        checked = name in ("ldr", "str", "ldrh", "strh", "ldrsh") and arm_number(memory[0]) not in (13, 15)
+        checked |= name in ("ldm", "stm")
+        assert library().fml_needs_alignment(first, 0, 1) == checked, f"{first:04x} {name} {found.op_str}"
+        seen |= {name} if checked else set()
+    assert seen == {"ldr", "str", "ldrh", "strh", "ldrsh", "ldm", "stm"}
 
 
 def test_the_instructions_that_are_checked_are_those_that_another_disassembler_knows() -> None:

@@ -39,6 +39,28 @@ int fml_aligned_base(uint32_t first, uint32_t second) {
     return base == SP || base == PC ? -1 : base;
 }
 
+/* ARMv6-M: bytes that a load or store moves which may find an unaligned address, 0 for all others. Those relative to SP and
+ * PC never do, as their offsets are of whole words; those of many registers are above. */
+static uint32_t moved_by_v6m(uint32_t first) {
+    const uint32_t with_register[8] = {4, 2, 0, 0, 4, 2, 0, 2}; /* STR STRH STRB LDRSB LDR LDRH LDRB LDRSH */
+    switch (first >> 12) {
+    case 5:
+        return with_register[first >> 9 & 7u];
+    case 6:
+        return 4;
+    case 8:
+        return 2;
+    default:
+        return 0;
+    }
+}
+
+/* Whether fml_check_alignment must be called before an instruction. is_v6m: of a core that faults on all unaligned accesses. */
+int fml_needs_alignment(uint32_t first, uint32_t second, uint32_t is_v6m);
+int fml_needs_alignment(uint32_t first, uint32_t second, uint32_t is_v6m) {
+    return fml_aligned_base(first, second) >= 0 || (is_v6m && moved_by_v6m(first) != 0);
+}
+
 static uint32_t moves_halfword(uint32_t first, uint32_t second) {
     return ((first & 0xfff0u) == 0xe8c0u || (first & 0xfff0u) == 0xe8d0u) && (second >> 4 & 3u) == 1u;
 }
@@ -54,39 +76,42 @@ static uint32_t halfword(const fml_watch_t *watch, uint64_t address) {
     return at + 1u < watch->flash_bytes ? (uint32_t)(watch->flash[at] | watch->flash[at + 1u] << 8) : 0;
 }
 
-/* Before an instruction that fml_aligned_base knows. */
-void fml_watch_base(void *emulator, uint64_t address, uint32_t size, void *user);
-void fml_watch_base(void *emulator, uint64_t address, uint32_t size, void *user) {
-    fml_watch_t *watch = user;
-    const uint32_t first = halfword(watch, address), second = halfword(watch, address + 2u);
-    const int base = fml_aligned_base(first, second);
+static uint32_t register_of(const fml_watch_t *watch, void *emulator, uint32_t number) {
     uint32_t value = 0;
-    (void)size;
-    if (base < 0) {
-        return;
+    watch->register_read(emulator, number == 14u ? watch->lr : watch->r0 + (int32_t)number, &value);
+    return value;
+}
+
+/* Offsets that an instruction holds itself are multiples of what it moves: they need no look. */
+static void check_v6m(fml_watch_t *watch, void *emulator, uint32_t first) {
+    uint32_t address = register_of(watch, emulator, first >> 3 & 7u);
+    if (first >> 12 == 5u) {
+        address += register_of(watch, emulator, first >> 6 & 7u);
     }
-    watch->register_read(emulator, base == 14 ? watch->lr : watch->r0 + base, &value);
-    if ((value & (moves_halfword(first, second) ? 1u : 3u)) != 0) {
-        refuse(watch, emulator, value);
+    if ((address & (moved_by_v6m(first) - 1u)) != 0) {
+        refuse(watch, emulator, address);
     }
 }
 
-/* Before any load or store of a core that faults on all unaligned ones. */
-void fml_watch_alignment(void *emulator, int type, uint64_t address, int size, int64_t value, void *user);
-void fml_watch_alignment(void *emulator, int type, uint64_t address, int size, int64_t value, void *user) {
-    (void)type;
-    (void)value;
-    if ((address & (uint64_t)(size - 1)) != 0) {
-        refuse(user, emulator, address);
+void fml_check_alignment(fml_watch_t *watch, void *emulator, uint64_t address) {
+    const uint32_t first = halfword(watch, address), second = halfword(watch, address + 2u);
+    const int base = fml_aligned_base(first, second);
+    if (base >= 0) {
+        const uint32_t value = register_of(watch, emulator, (uint32_t)base);
+        if ((value & (moves_halfword(first, second) ? 1u : 3u)) != 0) {
+            refuse(watch, emulator, value);
+        }
+    } else if (moved_by_v6m(first) != 0) {
+        check_v6m(watch, emulator, first);
     }
 }
 
 void fml_watch_needs_check(fml_watch_t *watch, uint64_t address) {
     const uint64_t at = (address - watch->flash_base) / 2u;
-    if (watch->checked == NULL || watch->checked[at]) {
+    if (watch->checked[at]) {
         return;
     }
-    if (fml_aligned_base(halfword(watch, address), halfword(watch, address + 2u)) >= 0) {
+    if (fml_needs_alignment(halfword(watch, address), halfword(watch, address + 2u), watch->is_v6m)) {
         watch->unchecked = address;
     }
 }

@@ -153,20 +153,23 @@ void fml_watch_settle(fml_watch_t *watch, uint64_t pc) {
     watch->block_bytes = 0;
 }
 
-/* Before the instruction at an address that somebody runs to. */
-void fml_watch_address(void *emulator, uint64_t address, uint32_t size, void *user);
-void fml_watch_address(void *emulator, uint64_t address, uint32_t size, void *user) {
+/* Before every instruction. One hook of this kind is called by the code that Unicorn makes; were there two, for addresses of
+ * their own, it would look through all of them each time that it meets one. */
+void fml_watch_instruction(void *emulator, uint64_t address, uint32_t size, void *user);
+void fml_watch_instruction(void *emulator, uint64_t address, uint32_t size, void *user) {
     fml_watch_t *watch = user;
     (void)size;
-    if (address != watch->stop_at) {
-        return;
-    }
-    if (watch->skip_once) {
+    if (address == watch->stop_at && watch->stop_at != 0) {
+        if (!watch->skip_once) {
+            watch->stopped = 1;
+            watch->stop(emulator);
+            return;
+        }
         watch->skip_once = 0;
-        return;
     }
-    watch->stopped = 1;
-    watch->stop(emulator);
+    if (watch->checked[(address - watch->flash_base) / 2u]) {
+        fml_check_alignment(watch, emulator, address);
+    }
 }
 
 /* Unicorn restores the state of an IT block before it calls a hook for a load or store in it, and keeps it beyond the block,

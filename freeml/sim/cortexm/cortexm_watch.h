@@ -140,9 +140,10 @@ typedef struct {
     uint64_t flash_base, flash_bytes;
     const uint8_t *flash;
     fml_block_t *known; /* [flash_bytes / 2], zeroed: the block that begins there */
-    const uint8_t *checked; /* [flash_bytes / 2], 1 where fml_watch_base is called first; NULL: no core needs it */
+    const uint8_t *checked; /* [flash_bytes / 2], 1 where fml_check_alignment is called first */
     uint8_t *costs;     /* [flash_bytes / 2], zeroed: cycles of the instruction there, 0 where not asked yet */
     uint64_t refill_cycles; /* of a taken branch */
+    uint32_t is_v6m;        /* every unaligned access is a fault */
     uint64_t nvm_base;
     fml_logged_t *log; /* NULL: no log is kept */
     uint64_t logged, log_capacity;
@@ -160,7 +161,10 @@ typedef struct {
 /* One write to NVM: counted, and noted where a log is kept. */
 void fml_watch_note(fml_watch_t *watch, uint64_t offset_bytes, uint32_t n_bytes, uint64_t value);
 
-/* Notes an instruction that fml_watch_base should be called before and is not. */
+/* Before an instruction of which fml_needs_alignment() says so: ends the run where it would find an unaligned address. */
+void fml_check_alignment(fml_watch_t *watch, void *emulator, uint64_t address);
+
+/* Notes an instruction that fml_check_alignment() should be called before and is not. */
 void fml_watch_needs_check(fml_watch_t *watch, uint64_t address);
 
 /* What the chip answers to a byte; /CS. */

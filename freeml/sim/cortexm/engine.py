@@ -101,7 +101,6 @@ class CortexMEngine:
         self._limited = False
         self._energy_uj = _FULL_UJ
         self._base = Taken(charge_pc=self._charge_pc(0, 0, 0, 0))
-        self._run_to: set[int] = set()
         self._make(rng)
 
     def _make(self, rng: np.random.Generator) -> None:
@@ -123,12 +122,9 @@ class CortexMEngine:
             span = (memory.nvm_base, memory.nvm_base + memory.nvm_bytes - 1)
             self._hook(unicorn.UC_HOOK_MEM_WRITE, self._library.fml_watch_nvm, span)
             self._hook(unicorn.UC_HOOK_MEM_READ, self._library.fml_watch_nvm_read, span)
-        if memory.core in _ALIGNED_ONLY:
-            kinds = unicorn.UC_HOOK_MEM_READ | unicorn.UC_HOOK_MEM_WRITE
-            self._hook(kinds, self._library.fml_watch_alignment, (1, 0))
-        else:
-            for address in self._check_bases():
-                self._hook(unicorn.UC_HOOK_CODE, self._library.fml_watch_base, (address, address))
+        self._mark_checked()
+        flash = (memory.flash_base, memory.flash_base + memory.flash_bytes - 1)
+        self._hook(unicorn.UC_HOOK_CODE, self._library.fml_watch_instruction, flash)
         self.devices = (
             None if self._nvm_on_bus else BoardDevices(part_of(memory, self.symbols), memory, rng, self._watch)
         )
@@ -169,6 +165,7 @@ class CortexMEngine:
             known=self._known.ctypes.data,
             costs=self._costs.ctypes.data,
             refill_cycles=REFILL_CYCLES[memory.core],
+            is_v6m=memory.core in _ALIGNED_ONLY,
             nvm_base=memory.nvm_base,
             stop=ctypes.cast(_uclib().uc_emu_stop, ctypes.c_void_p).value,
             memory_read=ctypes.cast(_uclib().uc_mem_read, ctypes.c_void_p).value,
@@ -182,7 +179,7 @@ class CortexMEngine:
             xpsr=arm_const.UC_ARM_REG_XPSR,
         )
 
-    def _check_bases(self) -> list[int]:
+    def _mark_checked(self) -> None:
         """Where instructions are that fault on some unaligned addresses; constants that look so do no harm."""
         memory = self.memory
         words = self._flash[: len(self._flash) & ~1].view("<u2")
@@ -191,9 +188,8 @@ class CortexMEngine:
         for start, n_bytes in self.firmware.functions:
             first = ((start & ~1) - memory.flash_base) // 2
             for at in range(max(first, 0), min(first + n_bytes // 2, len(words) - 1)):
-                if self._library.fml_aligned_base(int(words[at]), int(words[at + 1])) >= 0:
+                if self._library.fml_needs_alignment(int(words[at]), int(words[at + 1]), self._watch.is_v6m):
                     self._checked[at] = 1
-        return [memory.flash_base + 2 * int(at) for at in np.flatnonzero(self._checked)]
 
     def _hook(self, kind: int, function: Any, span: tuple[int, int]) -> None:
         """Have Unicorn call a C function; a span (1, 0) means everywhere."""
@@ -302,10 +298,6 @@ class CortexMEngine:
     def run_to(self, address: int) -> bool:
         """Execute at least one instruction, until `address` is next or a result is published. Whether `address` is."""
         address &= ~1
-        if address not in self._run_to:
-            self._run_to.add(address)
-            self._hook(unicorn.UC_HOOK_CODE, self._library.fml_watch_address, (address, address))
-            self._uc.ctl_flush_tb()
         watch = self._watch
         watch.stop_at, watch.skip_once, watch.stopped = address, int(self._pc == address), 0
         try:

@@ -77,7 +77,9 @@ Watch: Any = _structure(
         *_of(ctypes.c_uint64, "outputs_bytes"),
         *_of(ctypes.c_uint64, "unaligned unaligned_address unchecked in_handler exception flash_base flash_bytes"),
         *_of(ctypes.c_void_p, "flash known checked costs"),
-        *_of(ctypes.c_uint64, "refill_cycles nvm_base"),
+        *_of(ctypes.c_uint64, "refill_cycles"),
+        *_of(ctypes.c_uint32, "is_v6m"),
+        *_of(ctypes.c_uint64, "nvm_base"),
         *_of(ctypes.c_void_p, "log"),
         *_of(ctypes.c_uint64, "logged log_capacity devices_base system_base"),
         *_of(ctypes.c_void_p, "stop memory_read memory_write register_read register_write ask"),
@@ -112,6 +114,8 @@ def library() -> ctypes.CDLL:
     found.fml_devices_reset.restype = None
     found.fml_aligned_base.argtypes = [ctypes.c_uint32, ctypes.c_uint32]
     found.fml_aligned_base.restype = ctypes.c_int
+    found.fml_needs_alignment.argtypes = [ctypes.c_uint32, ctypes.c_uint32, ctypes.c_uint32]
+    found.fml_needs_alignment.restype = ctypes.c_int
     found.fml_watch_bytes.restype = ctypes.c_size_t
     if found.fml_watch_bytes() != ctypes.sizeof(Watch):
         raise AssertionError("native.py and cortexm_watch.h differ")
