@@ -233,7 +233,7 @@ REACHED_ELSEWHERE = {
         [
             f"freeml.compress.{name}"
             for name in (
-                *("channels", "controller", "evbmf", "faithful", "gaps"),
+                *("channels", "codebook", "controller", "evbmf", "faithful", "gaps"),
                 *("l0", "sensitivity", "separate", "stored"),
             )
         ],

@@ -8,7 +8,7 @@ changes of scale have no second implementation here.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,7 +22,8 @@ from freeml.ir.ops import Op
 from freeml.ir.types import Array, Const, DType, Quant
 from freeml.quantize.lower import lower
 from freeml.quantize.weights import WeightCodes, quantize_weights
-from freeml.train.int_ops import coded, run_op, run_weighted
+from freeml.train.int_ops import coded as codes_with_gradient
+from freeml.train.int_ops import run_op, run_weighted
 from freeml.train.network import Network
 
 
@@ -41,26 +42,42 @@ class Lowered:
         return quantize_weights(weight, bias, x)
 
 
+# Real weights (O, ...) -> the weights that fewer codes stand for, with the scales of these codes. A function of the
+# weights alone, whose repr says which.
+Coding = Callable[[Array], Const]
+
+
 class Int8Network(Network):
     """A float graph (passes done) that computes in int8 with given activation scales, and is trained so.
 
-    scales: of every value that has codes, as `quantize.scales.assign_scales` gives them; they stay while it is trained.
+    scales  of every value that has codes, as `quantize.scales.assign_scales` gives them; they stay while it is trained
+    coding  of weights, by constant, that get other codes than a scale for each channel gives them
     Raises UnsupportedOp or BadModel where no integers exist for an op, here or once its weights have changed.
     """
 
-    def __init__(self, graph: Graph, scales: Mapping[str, Quant], trained: Collection[str] | None = None) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        scales: Mapping[str, Quant],
+        trained: Collection[str] | None = None,
+        *,
+        coding: Mapping[str, Coding] | None = None,
+    ) -> None:
         super().__init__(graph, trained)
-        self.scales = dict(scales)
+        self.scales, self.coding = dict(scales), dict(coding or {})
         self.lowered()
 
     def digest(self) -> str:
-        """As for a float network, of the scales, too."""
+        """As for a float network, of scales and coding, too."""
         scales = sorted((name, quant.scale, quant.zero_point) for name, quant in self.scales.items())
-        return hashlib.sha256(f"{super().digest()} {scales}".encode()).hexdigest()[:12]
+        coding = sorted((name, repr(coding)) for name, coding in self.coding.items())
+        return hashlib.sha256(f"{super().digest()} {scales} {coding}".encode()).hexdigest()[:12]
 
     def lowered(self) -> Lowered:
-        """Both graphs of the weights as they are."""
+        """Both graphs of the weights as they are, coded."""
         real = self.to_graph()
+        coded = {name: coding(real.consts[name].array) for name, coding in self.coding.items()}
+        real = real.with_ops(real.ops, consts=coded) if coded else real
         return Lowered(real, lower(real, self.scales))
 
     def encode(self, samples: Sequence[Array]) -> dict[str, Tensor]:
@@ -110,9 +127,11 @@ class Int8Network(Network):
         floats = self.params()
         real_weight, real_bias = now.real.producers[op.output].inputs[1:]
         if real_weight in floats:
-            codes = coded(floats[real_weight], codes, _tensor(scales.reshape(-1, *(1,) * (weight.ndim - 1))))
+            codes = codes_with_gradient(
+                floats[real_weight], codes, _tensor(scales.reshape(-1, *(1,) * (weight.ndim - 1)))
+            )
         if real_bias in floats:
-            offset = coded(floats[real_bias], offset, _tensor(scales * x.scale))
+            offset = codes_with_gradient(floats[real_bias], offset, _tensor(scales * x.scale))
         return [codes, offset, _tensor(mult), _tensor(shift)]
 
     def fixed(self) -> Graph:
