@@ -271,3 +271,27 @@ class IvCurves:
         """The points of most power, voltage_v and current_a; curves themselves are written to Shepherd files."""
         voltage_v, current_a = self.best()
         return {"voltage_v": voltage_v, "current_a": current_a}
+
+
+def nodes(source: Source, sample: int, points: int = 64, most_v: float = 10.0) -> tuple[list[float], list[float]]:
+    """I-V lines of one sample, for `Supply.offer`: voltages from 0 and currents that end at none.
+
+    One line says all of a Thevenin source; a point at which a recorder harvested is its current up to its voltage.
+    Curves are taken at `points` voltages up to `most_v` or their end: a line is as far away as the curve bends between.
+    """
+    one = source.take(np.array([sample]))
+    if isinstance(one, Thevenin):
+        open_v = float(one.open_v[0])
+        return ([0.0, open_v], [open_v / float(one.resistance_ohm[0]), 0.0]) if open_v > 0 else ([0.0, 1.0], [0.0, 0.0])
+    if isinstance(one, Operating):
+        volts, amperes = float(one.voltage_v[0]), float(one.current[0])
+        return ([0.0, volts, volts * 1.001], [amperes, amperes, 0.0]) if volts > 0 else ([0.0, 1.0], [0.0, 0.0])
+    last = np.array([one.current_a(float(v))[0] for v in np.linspace(0.0, most_v, points)])
+    flowing = np.flatnonzero(last > 0)
+    if not len(flowing):
+        return [0.0, 1.0], [0.0, 0.0]
+    end_v = min(most_v, most_v * (flowing[-1] + 1) / (points - 1))
+    grid = np.linspace(0.0, end_v, points)
+    amperes_at = [float(one.current_a(float(v))[0]) for v in grid]
+    amperes_at[-1] = 0.0
+    return grid.tolist(), amperes_at

@@ -1,0 +1,293 @@
+"""A harvester, a capacitor and what lies between it and a load, in closed form from event to event.
+
+Source - [diode] - capacitor with ESR and leakage - comparator with hysteresis - [LDO] - load. Sources are I-V lines
+between nodes, so that the capacitor's voltage is an exponential (`linear.py`) between two events: nodes of the source,
+the comparator's thresholds, the clamp, the LDO's knee, the end of the time. Every joule has one place in `Energy`;
+`Supply.check` asserts that they add up.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from freeml.energy import linear
+from freeml.errors import BadData
+
+Event = Literal["time", "on", "off"]
+
+BALANCE = 1e-9  # of all energy that moved
+_NEVER = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Capacitor:
+    """A capacitor: insulation_ohm is leakage and self-discharge; a shunt takes what comes beyond clamp_v."""
+
+    capacitance_f: float
+    esr_ohm: float = 0.0
+    insulation_ohm: float = _NEVER
+    clamp_v: float = _NEVER
+
+
+@dataclass(frozen=True, slots=True)
+class Comparator:
+    """Switches the load on at v_on and off at v_off; what it draws itself, in both states."""
+
+    v_on_v: float
+    v_off_v: float
+    on_a: float = 0.0
+    off_a: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.v_off_v < self.v_on_v:
+            raise BadData(f"a comparator that switches on at {self.v_on_v:g} V and off at {self.v_off_v:g} V")
+
+
+@dataclass(frozen=True, slots=True)
+class Ldo:
+    """A linear regulator: current in is current out; below output + dropout its output follows its input."""
+
+    output_v: float
+    dropout_v: float = 0.0
+
+
+@dataclass(slots=True)
+class Energy:
+    """Where energy went, in J.
+
+    harvested  out of the source at its own voltage; used by the load at its own
+    stored     in the capacitor, more than at the start
+    leaked     through the capacitor's insulation; clipped by the clamp
+    converted  in diode, LDO, comparator and series resistance
+    """
+
+    harvested_j: float = 0.0
+    used_j: float = 0.0
+    stored_j: float = 0.0
+    leaked_j: float = 0.0
+    clipped_j: float = 0.0
+    converted_j: float = 0.0
+
+    @property
+    def missing_j(self) -> float:
+        """What does not add up."""
+        gone = math.fsum((self.used_j, self.stored_j, self.leaked_j, self.clipped_j, self.converted_j))
+        return self.harvested_j - gone
+
+    @property
+    def moved_j(self) -> float:
+        """All of it, whichever way: the measure of what may be missing."""
+        return max(self.harvested_j, abs(self.stored_j), self.used_j + self.leaked_j + self.converted_j)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """What holds until the next event: current into the capacitor is cap_a - cap_s v, terminal voltage p + q v."""
+
+    source_a: float
+    source_s: float
+    load_a: float
+    idle_a: float
+    cap_a: float
+    cap_s: float
+    p: float
+    q: float
+
+
+@dataclass(slots=True)
+class Supply:
+    """State of it all. Voltages that others see are those of the terminal, V + ESR I."""
+
+    capacitor: Capacitor
+    comparator: Comparator
+    diode_v: float = 0.0
+    ldo: Ldo | None = None
+    voltage_v: float = 0.0  # inside, behind the ESR
+    is_on: bool = False
+    energy: Energy = field(default_factory=Energy)
+    nodes_v: Sequence[float] = (0.0, 1.0)
+    nodes_a: Sequence[float] = (0.0, 0.0)
+
+    def offer(self, nodes_v: Sequence[float], nodes_a: Sequence[float]) -> None:
+        """What the source is from now on: currents at rising voltages from 0, lines between, none beyond."""
+        rising = all(low < high for low, high in zip(nodes_v, nodes_v[1:], strict=False))  # noqa: RUF007 - hot
+        if len(nodes_v) < 2 or nodes_v[0] != 0 or not rising or nodes_a[-1] != 0 or min(nodes_a) < 0:
+            raise BadData("the lines of a source start at 0 V, rise in voltage, and end at no current")
+        self.nodes_v, self.nodes_a = nodes_v, nodes_a
+
+    def advance(self, load_a: float, most_s: float) -> tuple[float, Event]:
+        """Let time pass with a load on the output while it is on, until it switches or the time is over.
+
+        Returns how long that was, in s, and what ended it.
+        """
+        passed = 0.0
+        while passed < most_s:
+            step_s, event = self._step(load_a if self.is_on else 0.0, most_s - passed)
+            passed += step_s
+            if event != "time":
+                return passed, event
+        return most_s, "time"
+
+    def why_never_on(self) -> str:
+        """Why the present source never switches the load on, with figures; empty where it does."""
+        leak_s = 1.0 / self.capacitor.insulation_ohm
+        v_on, drawn_a = self.comparator.v_on_v, self.comparator.off_a
+        if self.capacitor.clamp_v < v_on:
+            return f"the clamp at {self.capacitor.clamp_v:g} V keeps it below {v_on:g} V"
+        for number, node_v in enumerate(self.nodes_v):
+            volts = node_v - self.diode_v
+            if volts >= v_on:
+                return ""
+            given_a, fall = self._line(number)
+            left_a = given_a - fall * node_v - drawn_a - leak_s * volts
+            if left_a <= 0 and volts >= 0:
+                return f"it gives no more than what is drawn at {volts:.3g} V, short of {v_on:g} V"
+            at_on = given_a - fall * (v_on + self.diode_v) - drawn_a - leak_s * v_on
+            next_v = self.nodes_v[number + 1] - self.diode_v if number + 1 < len(self.nodes_v) else _NEVER
+            if next_v >= v_on:
+                settled = volts + left_a / (fall + leak_s) if fall + leak_s > 0 else _NEVER
+                return "" if at_on > 0 else f"it settles at {settled:.3g} V, short of {v_on:g} V"
+            end_a = self.nodes_a[number + 1] - drawn_a - leak_s * next_v
+            if end_a <= 0 and next_v >= 0:
+                settled = volts + left_a / (fall + leak_s)
+                return f"it settles at {settled:.3g} V, short of {v_on:g} V"
+        return f"it gives nothing above {self.nodes_v[-1] - self.diode_v:.3g} V, short of {v_on:g} V"
+
+    def check(self) -> None:
+        """Asserts that no energy came from nowhere or went there."""
+        missing, moved = self.energy.missing_j, self.energy.moved_j
+        assert abs(missing) <= BALANCE * moved, f"{missing:g} J of {moved:g} J do not add up"
+
+    def _step(self, load_a: float, most_s: float) -> tuple[float, Event]:
+        """One stretch between events."""
+        up = self._slope_of(self._lines(load_a, True)) > 0
+        lines = self._lines(load_a, up)
+        slope = self._slope_of(lines)
+        terminal_v = lines.p + lines.q * self.voltage_v
+        if self._switch(terminal_v):
+            return 0.0, "on" if self.is_on else "off"
+        full = slope >= 0 and self.voltage_v >= self.capacitor.clamp_v
+        if full or (slope <= 0 and self.voltage_v <= 0):
+            self._hold(lines, most_s)
+            return most_s, "time"
+        k = lines.cap_s / self.capacitor.capacitance_f
+        target_v = self._next_v(lines, terminal_v, slope)
+        target = math.nan if target_v is None else (target_v - lines.p) / lines.q
+        need_s = _NEVER if target_v is None else linear.time_to_s(slope, k, target - self.voltage_v)
+        step_s = min(need_s, most_s)
+        after_v = target if need_s <= most_s else self.voltage_v + linear.change_v(slope, k, step_s)
+        self._book(lines, slope, k, step_s, after_v)
+        self.voltage_v = after_v
+        return step_s, "time"
+
+    def _slope_of(self, lines: _Lines) -> float:
+        """V/s of the voltage inside."""
+        return (lines.cap_a - lines.cap_s * self.voltage_v) / self.capacitor.capacitance_f
+
+    def _lines(self, load_a: float, up: bool) -> _Lines:
+        """The lines that hold here; on a node, those above it or those below."""
+        idle_a = self.comparator.on_a if self.is_on else self.comparator.off_a
+        leak_s = 1.0 / self.capacitor.insulation_ohm
+        esr = self.capacitor.esr_ohm
+        # The terminal's voltage depends on the source's line, which depends on it: take the line at the present one.
+        at = self._segment(self._terminal_guess(load_a + idle_a) + self.diode_v, up)
+        for _ in range(len(self.nodes_v)):
+            source_a, source_s = self._line(at)
+            a = source_a - source_s * self.diode_v - load_a - idle_a
+            s = source_s + leak_s
+            cap_a, cap_s = a / (1 + esr * s), s / (1 + esr * s)
+            terminal_v = self.voltage_v + esr * (cap_a - cap_s * self.voltage_v)
+            found = self._segment(terminal_v + self.diode_v, up)
+            if found == at or not esr:
+                break
+            at += 1 if found > at else -1
+        return _Lines(source_a, source_s, load_a, idle_a, cap_a, cap_s, esr * cap_a, 1 - esr * cap_s)
+
+    def _terminal_guess(self, out_a: float) -> float:
+        return self.voltage_v if not self.capacitor.esr_ohm else self.voltage_v - self.capacitor.esr_ohm * out_a
+
+    def _segment(self, source_v: float, up: bool) -> int:
+        """Number of the line at a voltage of the source; len(nodes) - 1 is what lies beyond the last node."""
+        at = 0
+        for node in self.nodes_v[1:]:
+            edge = source_v - node
+            if edge > 1e-12 or (abs(edge) <= 1e-12 and up):
+                at += 1
+            else:
+                break
+        return at
+
+    def _line(self, at: int) -> tuple[float, float]:
+        """Current at 0 V and its fall, in A and A/V, of a line."""
+        if at >= len(self.nodes_v) - 1:
+            return 0.0, 0.0
+        (v0, v1), (i0, i1) = self.nodes_v[at : at + 2], self.nodes_a[at : at + 2]
+        fall = (i0 - i1) / (v1 - v0)
+        return i0 + fall * v0, fall
+
+    def _switch(self, terminal_v: float) -> bool:
+        """Let the comparator see the terminal."""
+        if self.is_on and terminal_v <= self.comparator.v_off_v * (1 + 1e-14):
+            self.is_on = False
+            return True
+        if not self.is_on and terminal_v >= self.comparator.v_on_v * (1 - 1e-14):
+            self.is_on = True
+            return True
+        return False
+
+    def _next_v(self, lines: _Lines, terminal_v: float, slope: float) -> float | None:
+        """The next terminal voltage at which something changes, on the way that the voltage goes."""
+        marks = [node - self.diode_v for node in self.nodes_v]
+        marks.append(self.comparator.v_off_v if self.is_on else self.comparator.v_on_v)
+        marks += [lines.p, lines.p + lines.q * self.capacitor.clamp_v]  # empty and full, inside
+        if self.ldo:
+            marks.append(self.ldo.output_v + self.ldo.dropout_v)
+        if slope > 0:
+            return min((mark for mark in marks if mark > terminal_v + 1e-12), default=None)
+        return max((mark for mark in marks if mark < terminal_v - 1e-12), default=None) if slope < 0 else None
+
+    def _book(self, lines: _Lines, slope: float, k: float, t_s: float, after_v: float) -> None:
+        """Energies of a stretch, from integrals of the voltage."""
+        inner_v, inner_v2 = linear.integrals(self.voltage_v, slope, k, t_s)
+        of_v = lines.p * t_s + lines.q * inner_v
+        of_v2 = lines.p**2 * t_s + 2 * lines.p * lines.q * inner_v + lines.q**2 * inner_v2
+        cap = self.capacitor
+        books = self.energy
+        # At the source: (a - s (v + d)) (v + d)
+        d = self.diode_v
+        line_a, fall = lines.source_a, lines.source_s
+        charge = (line_a - fall * d) * t_s - fall * of_v
+        books.harvested_j += (line_a - fall * d) * (of_v + d * t_s) - fall * (of_v2 + d * of_v)
+        books.leaked_j += of_v2 / cap.insulation_ohm
+        esr_j = cap.esr_ohm * (
+            lines.cap_a**2 * t_s - 2 * lines.cap_a * lines.cap_s * inner_v + lines.cap_s**2 * inner_v2
+        )
+        used_j = self._used(lines.load_a, of_v, t_s, lines.p + lines.q * (self.voltage_v + after_v) / 2)
+        books.used_j += used_j
+        books.converted_j += charge * d + lines.idle_a * of_v + esr_j + lines.load_a * of_v - used_j
+        books.stored_j += 0.5 * cap.capacitance_f * (after_v - self.voltage_v) * (after_v + self.voltage_v)
+
+    def _used(self, load_a: float, of_v: float, t_s: float, about_v: float) -> float:
+        """Energy at the load; `about_v` tells on which side of the LDO's knee the stretch lies."""
+        if self.ldo is None:
+            return load_a * of_v
+        if about_v >= self.ldo.output_v + self.ldo.dropout_v:
+            return load_a * self.ldo.output_v * t_s
+        return load_a * (of_v - self.ldo.dropout_v * t_s)
+
+    def _hold(self, lines: _Lines, t_s: float) -> None:
+        """Full: what would charge the capacitor further is shunted. Empty: nothing draws more than comes."""
+        steady = self.voltage_v
+        source_v = steady + self.diode_v
+        source_a = lines.source_a - lines.source_s * source_v
+        leaked_a = steady / self.capacitor.insulation_ohm
+        books = self.energy
+        books.harvested_j += source_a * source_v * t_s
+        books.leaked_j += leaked_a * steady * t_s
+        used_j = self._used(lines.load_a, steady * t_s, t_s, steady) if steady > 0 else 0.0
+        books.used_j += used_j
+        books.converted_j += source_a * self.diode_v * t_s + (lines.idle_a + lines.load_a) * steady * t_s - used_j
+        books.clipped_j += (source_a - leaked_a - lines.idle_a - lines.load_a) * steady * t_s
