@@ -35,7 +35,6 @@ MOST_LINES = 400
 LONG = {
     "benchmarks/cycles/design.py": "one table of networks that reach every loop of every kernel",
     "freeml/sim/cortexm/engine.py": "the emulated Cortex-M behind the whole interface of an engine",
-    "runtime_c/test/crash_world.c": "the explorer's machine, until steps are data",
     "tests/codegen/test_codegen.py": "one claim per kind of generated text",
     "tests/cortexm/test_engine.py": "one claim per device of the emulated boards",
     "tests/kernels/cases.py": "one generator of cases per kernel",

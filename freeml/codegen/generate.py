@@ -154,8 +154,13 @@ class _Emitter:
             self.scratch_bytes = max(self.scratch_bytes, layer.scratch_bytes)
 
     def _fields(self, row: StepRow, tiles: LayerTiles | None = None) -> tuple[tuple[str, str], ...]:
-        """fml_layer_t, with tiles or of a single step; what is 0 in C is left out of one."""
-        values = {"first_step": row.first, "n_units": 1, "tile_units": 1, "parts": 1}
+        """fml_layer_t, with tiles or of a single step; what is 0 in C is left out of one.
+
+        Of publication and report, `products` says that it is of depth 1, and that all outputs are there.
+        """
+        values = {"first_step": row.first, "n_units": 1, "tile_units": 1}
+        values |= {"products": 1} if row.kind in (Kind.PUBLISH, Kind.REPORT) else {}
+        values |= {"parts": 1}
         if tiles is not None:
             values = {
                 "first_step": row.first,

@@ -6,7 +6,7 @@ The one place in Python. `tests/plan/test_protocol.py` has a C compiler compare 
 from __future__ import annotations
 
 # The image in NVM: identity, commit record, two results, two partial sums, arena.
-LAYOUT_VERSION = 2
+LAYOUT_VERSION = 3
 MAGIC = 0x6D66
 IDENTITY = 0
 IDENTITY_BYTES = 12  # digest, digest, layout version, magic
@@ -16,17 +16,20 @@ COMMIT = 16
 COMMIT_WORD_BYTES = 2  # of the record where there is one slot
 COMMIT_SLOT_BYTES = 8  # of one of two slots: a word with the step, and its complement
 RESULTS = 32
-RECORD_BYTES = 12
-RECORD_CHECKED_BYTES = 8  # by its CRC
-SUMS = 56
+RESULT_SLOT_BYTES = 32  # of each result: a record, and room for the state of a policy
+RECORD_BYTES = 12  # without state
+RECORD_CHECKED = 4  # where the bytes begin that its CRC is of: the rest of the record, and the state
+STATE_BYTES = 20  # at most
+SUMS = 96
 PARTIAL_BYTES = 4  # one int32 sum
-ARENA = 64
+ARENA = 104
 
 CHUNK_BYTES = 64  # at most so many are written between two barriers
 
 # What the steps of a row of a model's table do (step_table.py has the table).
 CAPTURE = 0
 TILES = 1
+DECIDE = 2
 PUBLISH = 3
 REPORT = 4
 ROW_BYTES = 36  # of the table, at most

@@ -18,6 +18,7 @@ class Kind(IntEnum):
 
     CAPTURE = protocol.CAPTURE
     TILES = protocol.TILES
+    DECIDE = protocol.DECIDE
     PUBLISH = protocol.PUBLISH
     REPORT = protocol.REPORT
 

@@ -4,10 +4,11 @@
  * live in the arena. SRAM holds one fml_ram_t and one tile, both worthless after a power loss.
  *
  * Protocol. The commit record holds the number of the step that is next; what that step does says the model's table of
- * steps (fml_layer_t): the input is to be captured, a tile to be computed, the result to be published, the published result
- * to be reported. Each step reads committed bytes, writes bytes that no step committed so far still needs, waits for them
+ * steps (fml_layer_t): the input is to be captured, a tile to be computed, it is to be decided whether what is known
+ * suffices, the result to be published, the published result to be reported. Each step reads committed bytes, writes bytes that no step committed so far still needs, waits for them
  * (barrier), and commits the next step by one write. A loss before the commit repeats the step, a loss after it does not: no
- * step reads what it writes, so that doing it again does no harm. A report may so be made twice, but never not at all: the result's sequence number
+ * step reads what it writes, so that doing it again does no harm. A decision is committed before it is acted on: whatever
+ * the energy meter shows when it is made again after a loss, nothing followed from what it was before. A report may so be made twice, but never not at all: the result's sequence number
  * tells a repetition.
  *
  *   while (1) {                       fml_boot() after every reset, then fml_step() for ever; the answer may be read
@@ -32,15 +33,16 @@ typedef int fml_status_t;
 #define FML_NO_SAMPLE (-2) /* for fml_hal_sample: try again later */
 #define FML_NOT_REPORTED (-3) /* for fml_hal_report: try again later */
 
-#define FML_LAYOUT_VERSION 2
+#define FML_LAYOUT_VERSION 3
 #define FML_NVM_CHUNK_BYTES 64 /* at most so many bytes are written between two barriers */
 
 /* Offsets in the NVM image; its address is a multiple of 4. */
 #define FML_NVM_IDENTITY 0  /* fml_identity_t */
 #define FML_NVM_COMMIT 16   /* one slot: uint16_t; two slots: fml_commit_t[2] */
 #define FML_NVM_RESULTS 32  /* fml_record_t[2] */
-#define FML_NVM_SUMS 56     /* int32_t[2] */
-#define FML_NVM_ARENA 64
+#define FML_NVM_SUMS 96     /* int32_t[2] */
+#define FML_NVM_ARENA 104
+#define FML_STATE_BYTES 20  /* of a policy, at most */
 
 /* Most steps by commit record: their numbers, from 0, have so many bits there. */
 #define FML_MAX_STEPS_ONE_SLOT 0x8000u       /* 15 */
@@ -52,6 +54,7 @@ typedef int fml_status_t;
 /* What the steps of a row of the table do. */
 #define FML_CAPTURE 0 /* the input goes into the arena */
 #define FML_TILES 1   /* a layer: each step computes a tile of it */
+#define FML_DECIDE 2  /* what was computed so far is published, and a report is next; or nothing is, and the next row */
 #define FML_PUBLISH 3 /* the result becomes the newest one */
 #define FML_REPORT 4  /* fml_hal_report() gets it; step 0 is next */
 
@@ -63,7 +66,10 @@ typedef int fml_status_t;
  * products [k * part_products, (k + 1) * part_products), k = i % parts, to unit i / parts.
  *
  * A single step has n_units = tile_units = parts = 1, so that steps are counted by one rule, and 0 in fields that it does
- * not use. */
+ * not use. Used are, of
+ *   a decision      products: the depth that it publishes; part_products: the step that is next if it does, of a report
+ *   a publication   products: the depth that it publishes
+ *   a report        products: 1 where all outputs were computed, so that they can be read; 0 where a decision stopped before */
 typedef struct {
     uint32_t first_step;        /* number of its first step */
     uint32_t out_offset_bytes;  /* of unit 0, in the arena */
@@ -87,6 +93,35 @@ FML_STATIC_ASSERT(sizeof(fml_layer_t) <= 36, a_row_is_small);
 #define FML_RESULT_THRESHOLD 3 /* one int8 score: class 1 above result_threshold, else 0, also on it; confidence =
                                 * distance from it in codes, at most 255 */
 
+struct fml_ram;
+struct fml_position; /* fml_nvm.h */
+
+/* One slot of the two for results. A model's policy has state_bytes of `state`, which only its decisions change: record and
+ * state are under one CRC, and the one bit of a commit that says which slot is the newest switches both. */
+typedef struct {
+    uint16_t crc;      /* fml_crc16 of the bytes from `sequence` on, as far as the model's state goes */
+    uint16_t unused;
+    uint32_t sequence; /* as in fml_result_t; 0: nothing was published yet */
+    uint16_t class_index;
+    uint8_t confidence, depth;
+    uint8_t state[FML_STATE_BYTES]; /* begins at a multiple of 4 */
+} fml_record_t;
+
+/* What decides, in a model that has decisions. Others point to none, and no linker brings them the code of it. */
+typedef struct {
+    /* fml_decide(): the step. */
+    fml_status_t (*step)(struct fml_ram *ram, const fml_layer_t *row, struct fml_position *next);
+    /* Whether the decision of this row is to stop: 1, or 0 to go on. record: `state` is that of the last decision that was
+     * committed, all zeros after a cold start, and is changed to what it is to be, whatever is decided; class_index and
+     * confidence, here 0, and depth, here that of the row, are changed to what is published if it stops. Reads the arena by
+     * fml_hal_nvm_read(), the meter by fml_hal_energy_uj(), nothing else that changes, and keeps nothing: of two calls
+     * that a loss parts, only the last one counts. */
+    uint8_t (*stops)(uint16_t row, const int8_t *arena, fml_record_t *record);
+    /* Ascending. Two readings of the meter are alike to all decisions where both are below the same levels. */
+    const uint32_t *levels_uj;
+    uint8_t n_levels;
+} fml_policy_t;
+
 /* A model. All of it is constant; `digest` stands for all that gives bytes in NVM a meaning: weights, layers, tiles,
  * offsets, commit slots. */
 typedef struct {
@@ -108,6 +143,8 @@ typedef struct {
     fml_port_t result;      /* where it is read from; lasts as outputs do */
     int16_t result_threshold; /* code of FML_RESULT_THRESHOLD, -129 to 127 */
     uint8_t is_staged;      /* NVM is no memory that a pointer can read: fml_stage.h */
+    uint8_t state_bytes;    /* of the policy, at most FML_STATE_BYTES; 0 without one */
+    const fml_policy_t *policy; /* of its decisions; may be 0 where the table has none */
     /* Units [first, first + n) of a layer, named by its row, into y. Reads arena, writes scratch and the tile's SRAM at y, calls kernels.
      * Crash behaviour: pure. 0 only where every layer has parts. */
     void (*compute)(uint16_t layer, const int8_t *arena, int8_t *y, int8_t *scratch, uint32_t first, uint32_t n);
@@ -124,11 +161,11 @@ typedef struct {
     uint32_t sequence;    /* 1, 2, ...: counts results; after 2^32 - 1 comes 1 */
     uint16_t class_index;
     uint8_t confidence;   /* as FML_RESULT_... says */
-    uint8_t depth;        /* 1: the whole network */
+    uint8_t depth;        /* 1 at the first decision, one more at each; where there are none, the whole network */
 } fml_result_t;
 
 /* The volatile state: built by fml_boot(), worthless after a power loss. Firmware only gives it room. */
-typedef struct {
+typedef struct fml_ram {
     const fml_model_t *model;
     uint8_t *nvm;
     int8_t *tile;     /* tile_bytes */
@@ -148,7 +185,8 @@ typedef struct {
  * Crash behaviour: idempotent. */
 fml_status_t fml_boot(fml_ram_t *ram, const fml_model_t *model, void *nvm, void *sram);
 
-/* One step: captures an input, computes a tile, publishes (FML_PUBLISHED), or reports by fml_hal_report(). Negative: what
+/* One step: captures an input, computes a tile, decides, publishes, or reports by fml_hal_report(). FML_PUBLISHED from one
+ * that published, also where a decision did. Negative: what
  * fml_hal_sample() or fml_hal_report() returned; nothing changed.
  * Crash behaviour: commits, as its last act. */
 fml_status_t fml_step(fml_ram_t *ram);
@@ -166,7 +204,8 @@ fml_status_t fml_result(const fml_model_t *model, const void *nvm, fml_result_t 
 
 /* Bytes [first, first + n) of an output, no more than n_bytes of its port, while a published result waits for its report:
  * between a step that returned FML_PUBLISHED and the next step, in fml_hal_report(), and after a boot that finds it so.
- * FML_NO_RESULT at any other time, since capturing the next input may write over them.
+ * FML_NO_RESULT at any other time, since capturing the next input may write over them, and where a decision published before
+ * they were computed.
  * Crash behaviour: pure. */
 fml_status_t fml_read_output(const fml_ram_t *ram, uint16_t output, uint32_t first, uint32_t n, void *dst);
 
@@ -192,17 +231,9 @@ typedef struct {
     uint32_t word, check;
 } fml_commit_t;
 
-typedef struct {
-    uint32_t sequence;
-    uint16_t class_index;
-    uint8_t confidence, depth;
-    uint16_t crc; /* fml_crc16 of the eight bytes before */
-    uint16_t unused;
-} fml_record_t;
-
 FML_STATIC_ASSERT(sizeof(fml_identity_t) == 12, identity_has_no_holes);
 FML_STATIC_ASSERT(sizeof(fml_commit_t) == 8, commit_has_no_holes);
-FML_STATIC_ASSERT(sizeof(fml_record_t) == 12, record_has_no_holes);
+FML_STATIC_ASSERT(sizeof(fml_record_t) == 12 + FML_STATE_BYTES, record_has_no_holes);
 
 /* CRC-16/CCITT-FALSE: polynomial 0x1021, start 0xffff. */
 uint16_t fml_crc16(const void *data, size_t n);

@@ -29,7 +29,7 @@ static fml_identity_t identity_of(const fml_model_t *model) {
 }
 
 /* The whole is compared, so nothing is gained by a checksum over it. */
-static uint8_t is_mine(const fml_model_t *model, const uint8_t *nvm) {
+FML_SMALL static uint8_t is_mine(const fml_model_t *model, const uint8_t *nvm) {
     const fml_identity_t mine = identity_of(model);
     fml_identity_t found;
     fml_hal_nvm_read(&found, nvm + FML_NVM_IDENTITY, sizeof found);
@@ -48,7 +48,7 @@ static uint16_t with_check(const fml_model_t *model, uint16_t word) {
     return (uint16_t)(word | (CHECK_BITS & ~((uint32_t)sum << 13)));
 }
 
-static uint8_t one_slot(const fml_model_t *model, const uint8_t *nvm, fml_position_t *at) {
+FML_SMALL static uint8_t one_slot(const fml_model_t *model, const uint8_t *nvm, fml_position_t *at) {
     uint16_t word;
     fml_hal_nvm_read(&word, nvm + FML_NVM_COMMIT, sizeof word);
     if (model->n_steps <= FML_MAX_STEPS_CHECKED_WORD) {
@@ -65,7 +65,7 @@ static uint8_t one_slot(const fml_model_t *model, const uint8_t *nvm, fml_positi
 }
 
 /* The later of the slots that are whole. Two whole ones are successive commits, anything else is damage. */
-static uint8_t two_slots(const uint8_t *nvm, fml_position_t *at) {
+FML_SMALL static uint8_t two_slots(const uint8_t *nvm, fml_position_t *at) {
     uint8_t found = 0;
     for (uint8_t slot = 0; slot < 2; slot++) {
         fml_commit_t commit;
@@ -90,38 +90,55 @@ static uint8_t two_slots(const uint8_t *nvm, fml_position_t *at) {
     return found;
 }
 
-void fml_nvm_record(const uint8_t *nvm, uint8_t slot, fml_record_t *record) {
-    const uint16_t at = slot == 0 ? FML_NVM_RESULTS : FML_NVM_RESULTS + sizeof *record; /* fml_result may not multiply */
-    fml_hal_nvm_read(record, nvm + at, sizeof *record);
+/* From the start of a record to the end of the model's state. */
+static uint16_t record_bytes(const fml_model_t *model) {
+    return (uint16_t)(offsetof(fml_record_t, state) + model->state_bytes);
 }
 
-uint8_t fml_nvm_valid(const fml_model_t *model, const uint8_t *nvm, fml_position_t *at, fml_record_t *newest) {
+static uint16_t crc_of(const fml_model_t *model, const fml_record_t *record) {
+    return fml_crc16(&record->sequence, record_bytes(model) - offsetof(fml_record_t, sequence));
+}
+
+static uint16_t offset_of(uint8_t slot) {
+    return slot == 0 ? FML_NVM_RESULTS : FML_NVM_RESULTS + sizeof(fml_record_t); /* fml_result may not multiply */
+}
+
+FML_SMALL void fml_nvm_record(const fml_model_t *model, const uint8_t *nvm, uint8_t slot, fml_record_t *record) {
+    fml_hal_nvm_read(record, nvm + offset_of(slot), record_bytes(model));
+}
+
+FML_SMALL void fml_nvm_write_record(const fml_model_t *model, uint8_t *nvm, uint8_t slot, fml_record_t *record) {
+    record->crc = crc_of(model, record);
+    fml_hal_nvm_write(nvm + offset_of(slot), record, record_bytes(model));
+}
+
+FML_SMALL uint8_t fml_nvm_valid(const fml_model_t *model, const uint8_t *nvm, fml_position_t *at, fml_record_t *newest) {
     if (!is_mine(model, nvm)) {
         return 0;
     }
     if (!(model->commit_slots == 1 ? one_slot(model, nvm, at) : two_slots(nvm, at)) || at->step >= model->n_steps) {
         return 0;
     }
-    fml_nvm_record(nvm, at->newest, newest);
-    return newest->crc == fml_crc16(newest, offsetof(fml_record_t, crc));
+    fml_nvm_record(model, nvm, at->newest, newest);
+    return newest->crc == crc_of(model, newest);
 }
 
 /* An identity that is not mine stays until the rest is right: torn again and again, it could become mine at any write. One
  * that is mine, over a damaged rest, goes first. */
-void fml_nvm_cold_start(const fml_model_t *model, uint8_t *nvm, fml_position_t *at, fml_record_t *newest) {
+FML_SMALL void fml_nvm_cold_start(const fml_model_t *model, uint8_t *nvm, fml_position_t *at, fml_record_t *newest) {
     const fml_identity_t mine = identity_of(model);
     if (is_mine(model, nvm)) {
         const fml_identity_t nobody = {{0, 0}, 0, 0};
         fml_hal_nvm_write(nvm + FML_NVM_IDENTITY, &nobody, sizeof nobody);
         FML_BARRIER();
     }
-    newest->sequence = 0;
-    newest->class_index = 0;
-    newest->confidence = newest->depth = 0;
-    newest->crc = fml_crc16(newest, offsetof(fml_record_t, crc));
-    newest->unused = 0;
-    fml_hal_nvm_write(nvm + FML_NVM_RESULTS, newest, sizeof *newest);
-    fml_hal_nvm_write(nvm + FML_NVM_RESULTS + sizeof *newest, newest, sizeof *newest);
+    uint8_t *bytes = (uint8_t *)newest;
+    for (uint8_t i = 0; i < sizeof *newest; i++) {
+        bytes[i] = 0;
+    }
+    fml_nvm_write_record(model, nvm, 0, newest);
+    fml_nvm_write_record(model, nvm, 1, newest);
+    FML_BARRIER(); /* with the commit slots there would be more than a chunk */
     const fml_commit_t empty = {0, 0};
     fml_hal_nvm_write(nvm + FML_NVM_COMMIT, &empty, sizeof empty);
     fml_hal_nvm_write(nvm + FML_NVM_COMMIT + sizeof empty, &empty, sizeof empty);
@@ -139,17 +156,38 @@ void fml_nvm_cold_start(const fml_model_t *model, uint8_t *nvm, fml_position_t *
  * one to appear, four attempts in a row must be torn, each leaving the one worst byte of 256: the crash explorer
  * finds that three do not suffice. Without the first write, or with a CRC in place of the complement, one torn
  * attempt can. */
+static void erase(uint8_t *slot) {
+    uint32_t word;
+    fml_hal_nvm_read(&word, slot, sizeof word);
+    fml_hal_nvm_write(slot + offsetof(fml_commit_t, check), &word, sizeof word);
+    FML_BARRIER();
+}
+
+static uint8_t *slot_of(uint8_t *nvm, uint8_t count) {
+    return nvm + FML_NVM_COMMIT + (count & 1u) * sizeof(fml_commit_t);
+}
+
 static void commit_to_slot(uint8_t *slot, uint32_t word) {
     fml_commit_t commit;
-    fml_hal_nvm_read(&commit, slot, sizeof commit);
-    fml_hal_nvm_write(slot + offsetof(fml_commit_t, check), &commit.word, sizeof commit.word);
-    FML_BARRIER();
+    erase(slot);
     fml_hal_nvm_write(slot, &word, sizeof word);
     FML_BARRIER();
     commit.check = ~word;
     fml_hal_nvm_write(slot + offsetof(fml_commit_t, check), &commit.check, sizeof commit.check);
 }
 #endif
+
+void fml_nvm_erase_next(const fml_model_t *model, uint8_t *nvm, uint8_t count) {
+#ifdef FML_NO_COMMIT
+    (void)model;
+    (void)nvm;
+    (void)count;
+#else
+    if (model->commit_slots == 2) {
+        erase(slot_of(nvm, (uint8_t)(count + 1u)));
+    }
+#endif
+}
 
 void fml_nvm_commit(const fml_model_t *model, uint8_t *nvm, fml_position_t *at) {
 #ifdef FML_NO_COMMIT
@@ -164,8 +202,7 @@ void fml_nvm_commit(const fml_model_t *model, uint8_t *nvm, fml_position_t *at) 
         fml_hal_nvm_write(nvm + FML_NVM_COMMIT, &word, sizeof word);
     } else {
         at->count = (at->count + 1u) & 3u;
-        commit_to_slot(nvm + FML_NVM_COMMIT + (at->count & 1u) * sizeof(fml_commit_t),
-                       at->step << 3 | (uint32_t)at->count << 1 | at->newest);
+        commit_to_slot(slot_of(nvm, at->count), at->step << 3 | (uint32_t)at->count << 1 | at->newest);
     }
     FML_BARRIER();
 #endif

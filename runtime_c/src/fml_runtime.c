@@ -8,7 +8,7 @@ static const fml_layer_t *row_of(const fml_ram_t *ram) {
 }
 
 /* Row, unit and part of the step that is next. */
-static void locate(fml_ram_t *ram) {
+FML_SMALL static void locate(fml_ram_t *ram) {
     const fml_model_t *model = ram->model;
     uint16_t end = model->n_layers;
     ram->layer = ram->part = 0;
@@ -57,7 +57,7 @@ static void commit(fml_ram_t *ram, fml_position_t *at) {
     }
 }
 
-fml_status_t fml_boot(fml_ram_t *ram, const fml_model_t *model, void *nvm, void *sram) {
+FML_SMALL fml_status_t fml_boot(fml_ram_t *ram, const fml_model_t *model, void *nvm, void *sram) {
     fml_position_t at;
     fml_record_t newest;
     fml_status_t status = FML_OK;
@@ -81,7 +81,7 @@ static int8_t *arena_of(const fml_ram_t *ram) {
     return (int8_t *)(ram->nvm + FML_NVM_ARENA);
 }
 
-static fml_status_t capture(fml_ram_t *ram) {
+FML_SMALL static fml_status_t capture(fml_ram_t *ram) {
     const fml_model_t *model = ram->model;
     for (uint16_t i = 0; i < model->n_inputs; i++) {
         const fml_port_t port = model->inputs[i];
@@ -142,7 +142,7 @@ static void tile(const fml_ram_t *ram, const fml_layer_t *layer) {
 
 /* Class and confidence of int8 scores: the first maximum, and how far the next one is behind. One score at a time: few
  * models have so many that transfers of one byte would matter, and all would pay for a buffer. */
-static void best_of(const int8_t *scores, uint32_t n, fml_record_t *record) {
+FML_SMALL static void best_of(const int8_t *scores, uint32_t n, fml_record_t *record) {
     int8_t best = -128, second = -128;
     for (uint16_t i = 0; i < n; i++) {
         int8_t score;
@@ -159,7 +159,7 @@ static void best_of(const int8_t *scores, uint32_t n, fml_record_t *record) {
 }
 
 /* Class and confidence of one int8 score: its side of the threshold's code, and how far it is from there. */
-static void side_of(const int8_t *at, int16_t threshold, fml_record_t *record) {
+FML_SMALL static void side_of(const int8_t *at, int16_t threshold, fml_record_t *record) {
     int8_t score;
     fml_hal_nvm_read(&score, at, sizeof score);
     const int16_t above = (int16_t)(score - threshold);
@@ -168,10 +168,11 @@ static void side_of(const int8_t *at, int16_t threshold, fml_record_t *record) {
     record->confidence = away > 255 ? 255u : (uint8_t)away;
 }
 
-static void publish(fml_ram_t *ram, uint8_t slot) {
+FML_SMALL static void publish(fml_ram_t *ram, const fml_layer_t *row, uint8_t slot) {
     const fml_model_t *model = ram->model;
     const int8_t *from = arena_of(ram) + model->result.offset_bytes;
     fml_record_t record;
+    fml_nvm_record(model, ram->nvm, ram->newest, &record); /* the state of the policy goes on */
     record.class_index = 0;
     record.confidence = 0;
     if (model->result_kind == FML_RESULT_SCORES) {
@@ -184,11 +185,9 @@ static void publish(fml_ram_t *ram, uint8_t slot) {
         record.class_index = (uint16_t)index;
         record.confidence = 255;
     }
-    record.depth = 1;
+    record.depth = (uint8_t)row->products;
     record.sequence = ram->sequence + 1 == 0 ? 1 : ram->sequence + 1;
-    record.crc = fml_crc16(&record, offsetof(fml_record_t, crc));
-    record.unused = 0;
-    fml_hal_nvm_write(ram->nvm + FML_NVM_RESULTS + slot * sizeof record, &record, sizeof record);
+    fml_nvm_write_record(model, ram->nvm, slot, &record);
     ram->sequence = record.sequence;
 }
 
@@ -199,14 +198,15 @@ static void to_result(const fml_record_t *record, fml_result_t *result) {
     result->depth = record->depth;
 }
 
-static uint8_t is_published(const fml_ram_t *ram) {
-    return row_of(ram)->kind == FML_REPORT;
+static uint8_t has_outputs(const fml_ram_t *ram) {
+    const fml_layer_t *row = row_of(ram);
+    return row->kind == FML_REPORT && row->products > 0;
 }
 
-static fml_status_t report(const fml_ram_t *ram) {
+FML_SMALL static fml_status_t report(const fml_ram_t *ram) {
     fml_record_t newest;
     fml_result_t result;
-    fml_nvm_record(ram->nvm, ram->newest, &newest);
+    fml_nvm_record(ram->model, ram->nvm, ram->newest, &newest);
     to_result(&newest, &result);
     const fml_status_t status = fml_hal_report(ram->model, &result);
     return status < 0 ? status : FML_OK;
@@ -227,9 +227,12 @@ fml_status_t fml_step(fml_ram_t *ram) {
     case FML_TILES:
         tile(ram, row);
         break;
+    case FML_DECIDE:
+        status = ram->model->policy->step(ram, row, &next);
+        break;
     case FML_PUBLISH:
         next.newest ^= 1u;
-        publish(ram, next.newest);
+        publish(ram, row, next.newest);
         status = FML_PUBLISHED;
         break;
     default: /* FML_REPORT */
@@ -262,7 +265,7 @@ fml_status_t fml_result(const fml_model_t *model, const void *nvm, fml_result_t 
 }
 
 fml_status_t fml_read_output(const fml_ram_t *ram, uint16_t output, uint32_t first, uint32_t n, void *dst) {
-    if (!is_published(ram)) {
+    if (!has_outputs(ram)) {
         return FML_NO_RESULT;
     }
     fml_hal_nvm_read(dst, arena_of(ram) + ram->model->outputs[output].offset_bytes + first, (size_t)n);
@@ -271,5 +274,5 @@ fml_status_t fml_read_output(const fml_ram_t *ram, uint16_t output, uint32_t fir
 
 const int8_t *fml_output(const fml_ram_t *ram, uint16_t output) {
     const fml_model_t *model = ram->model;
-    return is_published(ram) && !model->is_staged ? arena_of(ram) + model->outputs[output].offset_bytes : NULL;
+    return has_outputs(ram) && !model->is_staged ? arena_of(ram) + model->outputs[output].offset_bytes : NULL;
 }

@@ -11,7 +11,7 @@
  * no sequence of losses leaves the legal ones, whatever segments it crosses.
  *
  * Images of two segments differ in the commit record, so each segment has sets of its own.
- * Memory: images of a segment are chains of changes (node_t) from C; only a few committed images are kept whole. */
+ * Memory: images of a segment are chains of changes from C (crash_chain.c); only a few committed images are kept whole. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,34 +21,28 @@
 enum { NO_ITEM = 0xffffffff };
 
 typedef struct {
-    uint32_t parent, addr;
-    uint8_t n, bytes[4];
-} node_t;
-
-typedef struct {
     uint32_t node;
     uint32_t from;   /* the item whose run left this image; NO_ITEM: the committed image itself */
     uint32_t writes; /* of that run, before the loss */
     uint32_t fault;  /* the first of its faults */
-    uint8_t n_faults, choice;
+    uint8_t n_faults;
     uint8_t torn; /* garbage bytes since the commit */
+    uint8_t n_given, given[CRASH_MOST_READINGS]; /* answers to readings */
 } item_t;
 
 typedef struct entry {
     struct entry *next;
-    uint64_t hash, input_hash, writes; /* writes and answers on the way here, without losses */
-    uint32_t choices;
-    uint8_t n_choices;
-    uint8_t image[];
+    crash_hash_t hash;
+    uint64_t writes; /* writes and answers on the way here, without losses */
+    uint32_t n_choices;
+    uint8_t image[]; /* and the answers behind it */
 } entry_t;
 
 static struct {
-    node_t *nodes;
     item_t *items;
-    uint32_t *stack, *chain;
+    uint32_t *stack;
     crash_fault_t *faults;
-    uint32_t n_nodes, nodes_room, keep, n_items, items_room, n_stack, stack_room, chain_room;
-    uint32_t n_faults, faults_room;
+    uint32_t n_items, items_room, n_stack, stack_room, n_faults, faults_room;
     uint32_t node, item, step_bytes, next;
     crash_set_t commits;          /* segments, done or to do */
     crash_set_t visited, windows; /* images of this segment, and with the writes that wait: sets that a cache holds */
@@ -58,36 +52,12 @@ static struct {
     uint32_t n_judged;
 } closure;
 
-static void *grown(void *array, uint32_t n, uint32_t *room, size_t size) {
-    if (n < *room) {
-        return array;
-    }
-    *room = *room > 0 ? 2 * *room : 1024;
-    array = realloc(array, *room * size);
-    if (array == NULL) {
-        abort();
-    }
-    return array;
-}
-
-static uint32_t add_node(uint32_t parent, uint32_t addr, const uint8_t *bytes, uint32_t n) {
-    closure.nodes = grown(closure.nodes, closure.n_nodes, &closure.nodes_room, sizeof *closure.nodes);
-    node_t *node = &closure.nodes[closure.n_nodes];
-    node->parent = parent;
-    node->addr = addr;
-    node->n = (uint8_t)n;
-    memcpy(node->bytes, bytes, n);
-    return closure.n_nodes++;
-}
-
 static void push(const item_t *item) {
-    closure.items = grown(closure.items, closure.n_items, &closure.items_room, sizeof *closure.items);
-    closure.stack = grown(closure.stack, closure.n_stack, &closure.stack_room, sizeof *closure.stack);
+    closure.items = crash_grown(closure.items, closure.n_items, &closure.items_room, sizeof *closure.items);
+    closure.stack = crash_grown(closure.stack, closure.n_stack, &closure.stack_room, sizeof *closure.stack);
     closure.items[closure.n_items] = *item;
     closure.stack[closure.n_stack++] = closure.n_items++;
-    if (item->node >= closure.keep) {
-        closure.keep = item->node + 1;
-    }
+    crash_chain_keep(item->node);
 }
 
 /* How many bytes may become garbage before the next commit. Of a cold start two at most are followed, one where units may be
@@ -100,7 +70,7 @@ static uint8_t most_torn(void) {
 /* Whether a loss may leave this image, and none did before: then it is to be booted. */
 static int is_new(uint64_t key, uint8_t torn) {
     const crash_position_t at = world.now;
-    const uint8_t ended = at.valid && !(world.start.valid && at.progress == world.start.progress);
+    const uint8_t ended = at.valid && !world_is_start(&at);
     for (uint8_t less = 0; less < torn && most_torn() > 0; less++) {
         if (crash_set_has(&closure.visited, key ^ less * 0x9e3779b97f4a7c15u)) {
             return 0; /* it was there with more garbage to come */
@@ -110,9 +80,10 @@ static int is_new(uint64_t key, uint8_t torn) {
 }
 
 static void push_image(uint32_t node, const crash_fault_t *faults, uint32_t n, uint8_t torn) {
-    const item_t item = {node, closure.item, (uint32_t)world.cycle_writes, closure.n_faults, (uint8_t)n, 0, torn};
+    const item_t item = {.node = node, .from = closure.item, .writes = (uint32_t)world.cycle_writes,
+                         .fault = closure.n_faults, .n_faults = (uint8_t)n, .torn = torn};
     for (uint32_t i = 0; i < n; i++) {
-        closure.faults = grown(closure.faults, closure.n_faults, &closure.faults_room, sizeof *closure.faults);
+        closure.faults = crash_grown(closure.faults, closure.n_faults, &closure.faults_room, sizeof *closure.faults);
         closure.faults[closure.n_faults++] = faults[i];
     }
     world.report->images++;
@@ -122,7 +93,7 @@ static void push_image(uint32_t node, const crash_fault_t *faults, uint32_t n, u
 static void push_pieces(const crash_unit_t *pieces, uint32_t n_pieces, const crash_fault_t *faults, uint32_t n, uint8_t torn) {
     uint32_t node = closure.node;
     for (uint32_t i = 0; i < n_pieces; i++) {
-        node = add_node(node, pieces[i].addr, pieces[i].old, pieces[i].n);
+        node = crash_chain_add(node, pieces[i].addr, pieces[i].old, pieces[i].n);
     }
     push_image(node, faults, n, torn);
 }
@@ -201,7 +172,7 @@ static void after(uint32_t addr, uint32_t n, uint8_t changed) {
     if (!changed) {
         return;
     }
-    closure.node = add_node(closure.node, addr, world.nvm + addr, n);
+    closure.node = crash_chain_add(closure.node, addr, world.nvm + addr, n);
     if (!world.committed && is_new(world_key(&world.now), closure.items[closure.item].torn)) {
         push_image(closure.node, NULL, 0, closure.items[closure.item].torn);
     }
@@ -211,10 +182,25 @@ static void after(uint32_t addr, uint32_t n, uint8_t changed) {
     }
 }
 
+static const uint8_t *choices_of(const entry_t *entry) {
+    return entry->image + world.n_bytes;
+}
+
+static void filled(uint32_t addr, uint32_t n) {
+    for (uint32_t i = 0; i < n; i += 4) {
+        closure.node = crash_chain_add(closure.node, addr + i, world.nvm + addr + i, n - i < 4 ? n - i : 4);
+    }
+}
+
 static void describe(void) {
     uint32_t path[64], n = 0;
     char *text = world.report->schedule;
     const size_t room = sizeof world.report->schedule;
+    uint8_t *choices = malloc(closure.entry->n_choices + CRASH_MOST_READINGS);
+    if (choices == NULL) {
+        abort();
+    }
+    memcpy(choices, choices_of(closure.entry), closure.entry->n_choices);
     for (uint32_t i = closure.item; n < 64 && i != NO_ITEM; i = closure.items[i].from) {
         path[n++] = i;
     }
@@ -222,9 +208,11 @@ static void describe(void) {
     for (uint32_t k = n; k-- > 0;) { /* path[k] ran, and was cut where path[k - 1] began */
         const item_t *run = &closure.items[path[k]], *cut = k > 0 ? &closure.items[path[k - 1]] : NULL;
         const uint8_t first = k == n - 1;
-        crash_loss_t loss = {.writes = UINT32_MAX, .choices = run->choice};
+        crash_loss_t loss = {.writes = UINT32_MAX, .n_choices = run->n_given, .choices = run->given};
         if (first) {
-            loss.choices = closure.entry->choices | (uint32_t)run->choice << closure.entry->n_choices;
+            memcpy(choices + closure.entry->n_choices, run->given, run->n_given);
+            loss.choices = choices;
+            loss.n_choices = closure.entry->n_choices + run->n_given;
         }
         if (cut != NULL) {
             loss.writes = cut->writes + (first ? (uint32_t)closure.entry->writes : 0);
@@ -236,44 +224,55 @@ static void describe(void) {
             loss.n_faults = (uint8_t)closure.n_judged;
             memcpy(loss.faults, closure.judged, closure.n_judged * sizeof *loss.faults);
         }
-        if (loss.writes != UINT32_MAX || loss.choices != 0) {
+        if (loss.writes != UINT32_MAX || loss.n_choices > 0) {
             crash_print_loss(&loss, text, room);
         }
     }
+    free(choices);
     if (text[0] == 0) {
         snprintf(text, room, "none");
     }
 }
 
 static void restore(uint32_t node) {
-    uint32_t n = 0;
     memcpy(world.nvm, closure.entry->image, world.n_bytes);
     memcpy(world.shadow, closure.entry->image, world.n_bytes);
     world.hash = closure.entry->hash;
-    world.input_hash = closure.entry->input_hash;
-    for (uint32_t i = node; i != 0; i = closure.nodes[i].parent) {
-        closure.chain = grown(closure.chain, n, &closure.chain_room, sizeof *closure.chain);
-        closure.chain[n++] = i;
-    }
-    while (n-- > 0) {
-        const node_t *change = &closure.nodes[closure.chain[n]];
-        world_set(change->addr, change->bytes, change->n);
-    }
+    crash_chain_apply(node);
 }
 
-static void add_entry(uint64_t writes, uint32_t choices, uint8_t n_choices) {
-    entry_t *entry = malloc(sizeof *entry + world.n_bytes);
+/* The present image; on the way to it came the answers of `from`, if there is one, and n more. */
+static void add_entry(uint64_t writes, const entry_t *from, const uint8_t *answers, uint32_t n) {
+    const uint32_t n_before = from != NULL ? from->n_choices : 0;
+    entry_t *entry = malloc(sizeof *entry + world.n_bytes + n_before + n);
     if (entry == NULL) {
         abort();
     }
     entry->hash = world.hash;
-    entry->input_hash = world.input_hash;
     entry->writes = writes;
-    entry->choices = choices;
-    entry->n_choices = n_choices;
+    entry->n_choices = n_before + n;
     memcpy(entry->image, world.nvm, world.n_bytes);
+    if (n_before > 0) {
+        memcpy(entry->image + world.n_bytes, choices_of(from), n_before);
+    }
+    if (n > 0) {
+        memcpy(entry->image + world.n_bytes + n_before, answers, n);
+    }
     entry->next = closure.todo;
     closure.todo = entry;
+}
+
+/* The run of the item took the first answer to each reading beyond those that it was given: the others are to be tried. */
+static void push_other_answers(const item_t *item) {
+    for (uint8_t k = item->n_given; k < world.n_readings && crash_branches(); k++) {
+        for (uint8_t value = 1; value < world.readings[k]; value++) {
+            item_t other = *item;
+            memset(other.given + other.n_given, 0, sizeof other.given - other.n_given);
+            other.n_given = (uint8_t)(k + 1);
+            other.given[k] = value;
+            push(&other);
+        }
+    }
 }
 
 /* The image of item `i` until its next commit. */
@@ -283,33 +282,29 @@ static void run(uint32_t i) {
     closure.node = item.node;
     restore(item.node);
     world.now = world_position();
-    world.choice = item.choice ? 3 : 0;
+    world.given = item.given;
+    world.n_given = item.n_given;
     world_boot();
     if (!world.committed) {
         world_step();
     }
-    const uint8_t asked = world.asked && crash_branches();
-    if (asked && item.choice == 0) {
-        item_t other = item;
-        other.choice = 1;
-        push(&other);
-    }
+    push_other_answers(&item);
     const crash_position_t at = world_position();
     if ((at.sequence < world.options->n_inferences || at.step != 0) && at.progress <= world.options->stop_progress &&
         crash_set_add(&closure.commits, world_key(&at))) {
-        const entry_t *from = closure.entry;
+        uint8_t answers[CRASH_MOST_READINGS] = {0};
+        memcpy(answers, item.given, item.n_given);
         world.report->images++;
-        add_entry(from->writes + world.cycle_writes,
-                  from->choices | (asked ? (uint32_t)item.choice << from->n_choices : 0),
-                  (uint8_t)(from->n_choices + asked));
+        add_entry(closure.entry->writes + world.cycle_writes, closure.entry, answers,
+                  crash_branches() ? world.n_readings : 0);
     }
-    closure.n_nodes = closure.keep;
+    crash_chain_drop();
 }
 
 /* Returns 0 when time is up. */
 static int close_segment(entry_t *entry, crash_layer_t *layers, double until) {
     closure.entry = entry;
-    closure.n_nodes = closure.keep = 1;
+    crash_chain_clear();
     closure.n_items = closure.n_stack = closure.n_faults = 0;
     restore(0);
     world_enter();
@@ -323,7 +318,7 @@ static int close_segment(entry_t *entry, crash_layer_t *layers, double until) {
     }
     crash_layer_t *layer = &layers[world.start.valid ? world_row(world.start.step) - world.original->layers : 0];
     const uint64_t images = world.report->images, writes = world.report->writes;
-    const item_t root = {0, NO_ITEM, 0, 0, 0, 0, 0};
+    const item_t root = {.from = NO_ITEM};
     layer->segments++;
     world.report->segments++;
     push(&root);
@@ -350,14 +345,14 @@ void crash_closure(const fml_model_t *model, const crash_options_t *options, con
     if (crash_legal_open()) {
         world.before = before;
         world.after = after;
+        world.filled = filled;
         world.diverged = describe;
-        closure.nodes = grown(NULL, 0, &closure.nodes_room, sizeof *closure.nodes);
         world_start_image(options->start);
         const crash_position_t at = world_position();
         crash_set_add(&closure.commits, world_key(&at));
         report->images = 1;
         report->writes = report->boots = 0;
-        add_entry(0, 0, 0);
+        add_entry(0, NULL, NULL, 0);
         if (setjmp(world.exit) == 0) {
             report->closed = 1;
             while (closure.todo != NULL) {
@@ -380,10 +375,9 @@ void crash_closure(const fml_model_t *model, const crash_options_t *options, con
         closure.todo = entry->next;
         free(entry);
     }
-    free(closure.nodes);
     free(closure.items);
     free(closure.stack);
-    free(closure.chain);
+    crash_chain_free();
     free(closure.faults);
     free(closure.commits.keys);
     free(closure.visited.keys);

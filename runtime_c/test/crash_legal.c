@@ -5,9 +5,13 @@
 
 #include "crash.h"
 
-enum { MAX_CHOICES = 24 };
-
 static crash_set_t legal;
+
+/* The readings of a run, in turn: what each showed, of how many answers. */
+static struct {
+    uint8_t *given, *answers;
+    uint32_t n, room;
+} readings;
 
 static struct {
     uint64_t *hashes; /* of what was published, in the order of the runs */
@@ -108,9 +112,9 @@ static uint64_t hash_of(uint64_t hash, const uint8_t *bytes, uint32_t n) {
 static void published(void) {
     const fml_model_t *model = world.original;
     const crash_position_t at = world_position();
-    uint64_t hash = hash_of(0xcbf29ce484222325u, world.nvm + FML_NVM_RESULTS + at.newest * sizeof(fml_record_t),
-                            (uint32_t)offsetof(fml_record_t, crc));
-    for (uint16_t i = 0; i < model->n_outputs; i++) {
+    uint64_t hash = hash_of(0xcbf29ce484222325u, (const uint8_t *)&at.record.sequence,
+                            world_record_bytes() - (uint32_t)offsetof(fml_record_t, sequence));
+    for (uint16_t i = 0; i < model->n_outputs && world_row(at.step)->products > 0; i++) {
         hash = hash_of(hash, world.nvm + FML_NVM_ARENA + model->outputs[i].offset_bytes, model->outputs[i].n_bytes);
     }
     if (answers.is_check) {
@@ -149,11 +153,27 @@ uint8_t crash_branches(void) {
     return world.start.sequence < world.options->branches;
 }
 
-/* One run with the given answers of sensor and meter; those beyond are zero. A run without losses sees one reading of the
- * meter in each inference. Returns how many answers were asked for. */
-static uint8_t one_run(uint8_t start, const uint8_t *choices, uint8_t n_choices) {
-    uint8_t i = 0, energy_known = 0, energy = 0;
-    uint32_t sequence = 0;
+/* Notes the readings of a step, which are the i-th of the run and those behind. */
+static void note_readings(uint32_t i) {
+    for (uint8_t k = 0; k < world.n_readings; k++, i++) {
+        if (i == readings.room) {
+            readings.room = readings.room > 0 ? 2 * readings.room : 64;
+            readings.given = realloc(readings.given, readings.room);
+            readings.answers = realloc(readings.answers, readings.room);
+            if (readings.given == NULL || readings.answers == NULL) {
+                abort();
+            }
+        }
+        if (i == readings.n) {
+            readings.given[readings.n++] = 0;
+        }
+        readings.answers[i] = world.readings[k];
+    }
+}
+
+/* One run in which sensor and meter show what `readings` has, and the first answer to each reading beyond. */
+static void one_run(uint8_t start) {
+    uint32_t i = 0, sequence = 0;
     world_start_image(start);
     world_enter();
     if (world.start.valid) {
@@ -163,45 +183,39 @@ static uint8_t one_run(uint8_t start, const uint8_t *choices, uint8_t n_choices)
     while (1) {
         world_enter();
         if (world.start.sequence == world.options->n_inferences && world.start.step == 0) {
-            return i;
+            return;
         }
-        if (world.start.sequence != sequence) {
-            sequence = world.start.sequence;
-            energy_known = 0;
-        }
-        const uint8_t answer = i < n_choices && choices[i], branches = crash_branches();
-        world.asked = 0;
-        world.choice = (uint8_t)(answer | (energy_known ? energy : answer) << 1);
+        const uint8_t branches = crash_branches();
+        world.n_given = branches ? readings.n - i : 0;
+        world.given = world.n_given > 0 ? readings.given + i : NULL;
         world_step();
+        if (branches) {
+            note_readings(i);
+            i += world.n_readings;
+        }
         if (world_position().sequence != sequence) {
             published();
-        }
-        if (world.asked & 2 && !energy_known) {
-            energy_known = 1;
-            energy = answer;
-            i = (uint8_t)(i + branches);
-        } else if (world.asked & 1) {
-            i = (uint8_t)(i + branches);
+            sequence = world_position().sequence;
         }
     }
 }
 
-/* One run for each sequence of answers. */
-static void all_runs(uint8_t start) {
-    uint8_t choices[MAX_CHOICES] = {0}, n = 0;
+/* One run for each sequence of answers. Returns 0 when time is up. */
+static int all_runs(uint8_t start) {
+    readings.n = 0;
     do {
-        const uint8_t asked = one_run(start, choices, n);
-        if (asked > MAX_CHOICES) {
-            abort();
+        if (world_seconds() - world.began > world.options->limit_s) {
+            return 0;
         }
-        n = asked;
-        while (n > 0 && choices[n - 1]) { /* the next answers, in binary */
-            choices[--n] = 0;
+        one_run(start);
+        while (readings.n > 0 && readings.given[readings.n - 1] + 1 == readings.answers[readings.n - 1]) {
+            readings.n--;
         }
-        if (n > 0) {
-            choices[n - 1] = 1;
+        if (readings.n > 0) { /* the next answers, as one counts */
+            readings.given[readings.n - 1]++;
         }
-    } while (n > 0);
+    } while (readings.n > 0);
+    return 1;
 }
 
 static void open_runs(uint8_t (*judge)(uint64_t key)) {
@@ -211,6 +225,7 @@ static void open_runs(uint8_t (*judge)(uint64_t key)) {
     world.diverged = no_schedule;
     memset(&legal, 0, sizeof legal);
     memset(&answers, 0, sizeof answers);
+    memset(&readings, 0, sizeof readings);
 }
 
 int crash_legal_open(void) {
@@ -218,12 +233,16 @@ int crash_legal_open(void) {
     if (setjmp(world.exit) != 0) {
         return 0;
     }
+    int done = 1;
     if (world.options->start != CRASH_BLANK_00) {
-        all_runs(CRASH_BLANK_00);
+        done = all_runs(CRASH_BLANK_00);
         answers.is_check = 1;
     }
     world.legal = learn;
-    all_runs(world.options->start);
+    if (!done || !all_runs(world.options->start)) {
+        snprintf(world.report->reason, sizeof world.report->reason, "time is up");
+        return 0;
+    }
     world.report->commits = legal.n;
     world.legal = known;
     return 1;
@@ -239,7 +258,7 @@ void crash_images(const fml_model_t *model, const crash_options_t *options, cons
     images.room = room;
     images.n = 0;
     if (setjmp(world.exit) == 0) {
-        one_run(CRASH_BLANK_00, NULL, 0);
+        one_run(CRASH_BLANK_00);
         report->commits = images.n;
         report->closed = 1;
     }
@@ -250,11 +269,14 @@ void crash_images(const fml_model_t *model, const crash_options_t *options, cons
 void crash_legal_close(void) {
     free(legal.keys);
     free(answers.hashes);
+    free(readings.given);
+    free(readings.answers);
+    memset(&readings, 0, sizeof readings);
     memset(&legal, 0, sizeof legal);
     memset(&answers, 0, sizeof answers);
 }
 
-/* "12", "12:01" (answers), "12~5a" (the next byte is garbage), "12-3" (the third last write is missing), "12-3=5a" (it is
+/* "12", "12:02" (answers to readings, 0 to 9 and a to z), "12~5a" (the next byte is garbage), "12-3" (the third last write is missing), "12-3=5a" (it is
  * garbage); the last one without a loss: "end". */
 void crash_print_loss(const crash_loss_t *loss, char *text, size_t room) {
     size_t used = strlen(text);
@@ -264,11 +286,9 @@ void crash_print_loss(const crash_loss_t *loss, char *text, size_t room) {
     } else {
         used += (size_t)snprintf(text + used, room - used, "%s%lu", comma, (unsigned long)loss->writes);
     }
-    if (loss->choices != 0 && used < room) {
-        used += (size_t)snprintf(text + used, room - used, ":");
-        for (uint32_t rest = loss->choices; rest != 0 && used < room; rest >>= 1) {
-            used += (size_t)snprintf(text + used, room - used, "%lu", (unsigned long)(rest & 1));
-        }
+    for (uint32_t i = 0; i < loss->n_choices && used < room; i++) {
+        const char digit = "0123456789abcdefghijklmnopqrstuvwxyz"[loss->choices[i]];
+        used += (size_t)snprintf(text + used, room - used, i == 0 ? ":%c" : "%c", digit);
     }
     for (uint8_t i = 0; i < loss->n_faults && used < room; i++) {
         const crash_fault_t fault = loss->faults[i];

@@ -12,6 +12,7 @@ static struct {
     crash_loss_t now;
     crash_loss_t last[24]; /* of the latest cycles, to print */
     uint64_t n_cycles;
+    uint8_t highest[32]; /* answers */
 } walk;
 
 static uint8_t hits_next(void) {
@@ -78,7 +79,7 @@ static void by_lot(crash_loss_t *loss) {
 
 static void next_loss(const crash_loss_t *losses, uint32_t n_losses) {
     const uint64_t i = walk.n_cycles;
-    crash_loss_t loss = {.writes = UINT32_MAX, .choices = i & 1 ? UINT32_MAX : 0};
+    crash_loss_t loss = {.writes = UINT32_MAX, .n_choices = i & 1 ? sizeof walk.highest : 0, .choices = walk.highest};
     switch (walk.mode) {
     case CRASH_LINEAR:
         loss.writes = (uint32_t)i + 1;
@@ -90,7 +91,7 @@ static void next_loss(const crash_loss_t *losses, uint32_t n_losses) {
         loss.writes = 1 + world_random() % (uint32_t)(2 * world.longest + 2);
         break;
     case CRASH_SCHEDULE:
-        loss.choices = 0;
+        loss.n_choices = 0;
         if (i < n_losses) {
             loss = losses[i];
         }
@@ -121,12 +122,11 @@ static int cycle(void) {
         if (world.start.valid && world.start.sequence == world.options->n_inferences && world.start.step == 0) {
             return 1;
         }
-        world.asked = 0;
-        world.choice = crash_branches() && walk.now.choices >> i & 1 ? 3 : 0;
+        const uint8_t branches = crash_branches();
+        world.n_given = branches && i < walk.now.n_choices ? walk.now.n_choices - i : 0;
+        world.given = world.n_given > 0 ? walk.now.choices + i : NULL;
         world_step();
-        if (world.asked && i < 31) {
-            i++;
-        }
+        i += branches ? world.n_readings : 0;
         if (walk.mode == CRASH_COMMIT) {
             return 0;
         }
@@ -138,6 +138,7 @@ void crash_walk(const fml_model_t *model, const crash_options_t *options, const 
     const double start = world_seconds();
     memset(&walk, 0, sizeof walk);
     walk.mode = mode;
+    memset(walk.highest, CRASH_MOST_ANSWERS - 1, sizeof walk.highest);
     if (!world_open(model, options, samples, report)) {
         return;
     }

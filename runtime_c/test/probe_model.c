@@ -1,5 +1,7 @@
-/* A model with one layer of each kind that crash safety has to deal with, small enough to explore in an instant: dense,
- * partial sums, sparse (CSR), a decision by energy, two copies that interleave, scores that depend on the decision. */
+/* A model with one row of each kind that crash safety has to deal with, small enough to explore in an instant: dense,
+ * partial sums, sparse (CSR), two copies that interleave, scores; and two decisions on the way, by energy, by what is known
+ * so far, and by a policy's state. */
+#include "fml_decide.h"
 #include "fml_hal.h"
 #include "fml_kernels.h"
 #include "fml_runtime.h"
@@ -15,7 +17,7 @@
 extern const fml_model_t probe_model;
 
 /* Arena. Sparse writes over the input, the copies over the dense output. */
-enum { INPUT = 0, SPARSE = 0, DENSE = 8, ROWS = 8, PARTS = 16, SCORES = 20, DECISION = 24, SPARE = 26, ARENA_BYTES = 28 + PROBE_MORE_BYTES };
+enum { INPUT = 0, SPARSE = 0, DENSE = 8, ROWS = 8, PARTS = 16, SCORES = 20, SPARE = 26, ARENA_BYTES = 28 + PROBE_MORE_BYTES };
 
 static const int8_t dense_w[6 * 8] = {3, -7, 21, 9, -4, 15, -30, 8,  11, 2,  -9, 40, -22, 6, 5,  -13, 7,  -18, 3, 26,
                                       9, -1, 4,  2, 33, -8, 12,  -5, 6,  19, 1,  -2, 14, -3, -11, 10, 23, 7,   -6, 4,
@@ -36,24 +38,34 @@ static const int32_t sparse_bias[5] = {10, -20, 30, 64, 5};
 
 static const fml_copy_t rows_of_sparse = {2, 2, 2, 2}, rows_of_parts = {2, 1, 1, 1};
 
+enum { OF_DENSE = 2, STOPPED = 24, STEPS }; /* the row of the first decision; the report without outputs */
+
 static const fml_layer_t layers[] = {
-    {0, 0, 1, 1, 0, 0, 0, 0, 1, FML_CAPTURE},       {1, DENSE, 6, 4, 1, 1, 0, 0, 1, FML_TILES},
-    {3, PARTS, 3, 1, 1, 1, 6, 2, 3, FML_TILES},     {12, SPARSE, 5, 2, 1, 1, 0, 0, 1, FML_TILES},
-    {15, DECISION, 1, 1, 1, 1, 0, 0, 1, FML_TILES}, {16, ROWS, 2, 1, 2, 4, 0, 0, 1, FML_TILES},
-    {18, ROWS + 2, 2, 2, 1, 4, 0, 0, 1, FML_TILES}, {19, SCORES, 4, 2, 1, 1, 0, 0, 1, FML_TILES},
-    {21, 0, 1, 1, 0, 0, 0, 0, 1, FML_PUBLISH},      {22, 0, 1, 1, 0, 0, 0, 0, 1, FML_REPORT},
+    {0, 0, 1, 1, 0, 0, 0, 0, 1, FML_CAPTURE},
+    {1, DENSE, 6, 4, 1, 1, 0, 0, 1, FML_TILES},
+    {3, 0, 1, 1, 0, 0, 1, STOPPED, 1, FML_DECIDE},
+    {4, PARTS, 3, 1, 1, 1, 6, 2, 3, FML_TILES},
+    {13, SPARSE, 5, 2, 1, 1, 0, 0, 1, FML_TILES},
+    {16, 0, 1, 1, 0, 0, 2, STOPPED, 1, FML_DECIDE},
+    {17, ROWS, 2, 1, 2, 4, 0, 0, 1, FML_TILES},
+    {19, ROWS + 2, 2, 2, 1, 4, 0, 0, 1, FML_TILES},
+    {20, SCORES, 4, 2, 1, 1, 0, 0, 1, FML_TILES},
+    {22, 0, 1, 1, 0, 0, 3, 0, 1, FML_PUBLISH},
+    {23, 0, 1, 1, 0, 0, 1, 0, 1, FML_REPORT},
+    {STOPPED, 0, 1, 1, 0, 0, 0, 0, 1, FML_REPORT},
 };
 
 #ifdef PROBE_STAGED /* NVM that no pointer can read */
-static const fml_read_t reads[8][2] = {
+static const fml_read_t reads[9][2] = {
     {{0, 0, 1, 0, 0, 0}, {0, 0, 1, 0, 0, 0}},
     {{INPUT, 8, 6, 0, 0, 8}, {0, 0, 1, 0, 0, 0}},
+    {{0, 0, 1, 0, 0, 0}, {0, 0, 1, 0, 0, 0}},
     {{DENSE, 6, 3, 0, 0, 0}, {0, 0, 1, 0, 0, 0}},
     {{DENSE, 6, 5, 0, 0, 6}, {0, 0, 1, 0, 0, 0}},
     {{0, 0, 1, 0, 0, 0}, {0, 0, 1, 0, 0, 0}},
     {{SPARSE, 4, 1, 2, 0, 2}, {0, 0, 1, 0, 0, 0}},
     {{PARTS, 2, 1, 1, 0, 1}, {0, 0, 1, 0, 0, 0}},
-    {{ROWS, 17, 4, 0, 0, 17}, {0, 0, 1, 0, 0, 0}}, /* as far as the decision */
+    {{ROWS, 7, 4, 0, 0, 7}, {0, 0, 1, 0, 0, 0}},
 };
 #endif
 
@@ -72,8 +84,32 @@ static void sparse(const int8_t *arena, int8_t *y, uint32_t first, uint32_t n) {
     }
 }
 
-static int8_t decide(void) {
-    return fml_hal_energy_uj() >= 1000;
+static const uint32_t levels_uj[2] = {1000, 5000};
+
+/* With little energy it stops, with much it goes on; between, it stops where the lead is not below its running mean. */
+static uint8_t stops(uint16_t row, const int8_t *arena, fml_record_t *record) {
+    int8_t scores[6], best = -128, second = -128;
+    const uint8_t n = row == OF_DENSE ? 6 : 5;
+    fml_hal_nvm_read(scores, arena + (row == OF_DENSE ? DENSE : SPARSE), n);
+    for (uint8_t i = 0; i < n; i++) {
+        if (scores[i] > best) {
+            second = best;
+            best = scores[i];
+            record->class_index = i;
+        } else if (scores[i] > second) {
+            second = scores[i];
+        }
+    }
+    record->confidence = (uint8_t)(best - second);
+    const uint8_t is_sure = record->confidence >= record->state[1];
+    record->state[0]++; /* decisions: one that is made twice is one too many */
+    record->state[1] = (uint8_t)((3u * record->state[1] + record->confidence) / 4u);
+    const uint32_t energy_uj = fml_hal_energy_uj();
+    const uint8_t is_stop = energy_uj < levels_uj[0] || (energy_uj < levels_uj[1] && is_sure);
+    if (is_stop) {
+        record->state[2] = record->depth;
+    }
+    return is_stop;
 }
 
 static void compute(uint16_t layer, const int8_t *arena, int8_t *y, int8_t *scratch, uint32_t first, uint32_t n) {
@@ -87,24 +123,20 @@ static void compute(uint16_t layer, const int8_t *arena, int8_t *y, int8_t *scra
     case 1:
         fml_dense_i8(&dense, arena + INPUT, y, first, n);
         break;
-    case 3:
+    case 4:
         sparse(arena, y, first, n);
         break;
-    case 4:
-        y[0] = decide();
-        break;
-    case 5:
+    case 6:
         fml_copy_i8(&rows_of_sparse, arena + SPARSE, y, first, n);
         break;
-    case 6:
+    case 7:
         fml_copy_i8(&rows_of_parts, arena + PARTS, y, first, n);
         break;
     default: { /* scores */
-        const int8_t deep = arena[DECISION];
         static const uint8_t from[4] = {ROWS, ROWS + 1, ROWS + 4, ROWS + 5};
         for (uint32_t i = first; i < first + n; i++) {
             const int32_t shallow = arena[from[i]];
-            *y++ = byte_of(deep ? shallow + arena[ROWS + 2] - arena[ROWS + 6] * (int32_t)i : shallow);
+            *y++ = byte_of(shallow + arena[ROWS + 2] - arena[ROWS + 6] * (int32_t)i);
         }
     }
     }
@@ -126,6 +158,8 @@ static int8_t finish(uint16_t layer, uint32_t element, int32_t acc) {
     return fml_dense_finish_i8(&parts, element, acc);
 }
 
+static const fml_policy_t policy = {fml_decide, stops, levels_uj, 2};
+
 static const fml_port_t inputs[1] = {{INPUT, 8}};
 static const fml_port_t outputs[1] = {{SCORES, 4}};
 
@@ -134,7 +168,7 @@ static const fml_port_t outputs[1] = {{SCORES, 4}};
 #endif
 
 #ifdef PROBE_STAGED
-#define PROBE_SRAM_BYTES 24 /* of the scores: 2, rounded up, and 17, rounded up */
+#define PROBE_SRAM_BYTES 12 /* of the scores: 2, rounded up, and 7, rounded up */
 #else
 #define PROBE_SRAM_BYTES 8
 #endif
@@ -148,7 +182,7 @@ const fml_model_t probe_model = {
     .n_layers = sizeof layers / sizeof layers[0],
     .layout_version = FML_LAYOUT_VERSION,
     .digest = {0x12345678u ^ 0x9e3779b1u * PROBE_OTHER, 0x9abcdef0u ^ 0x85ebca6bu * PROBE_OTHER},
-    .n_steps = 23,
+    .n_steps = STEPS,
     .arena_bytes = ARENA_BYTES,
     .tile_bytes = PROBE_SRAM_BYTES,
     .scratch_bytes = 0,
@@ -159,6 +193,8 @@ const fml_model_t probe_model = {
     .result_output = 0,
     .result = {SCORES, 4},
     .is_staged = PROBE_SRAM_BYTES != 8,
+    .state_bytes = 4,
+    .policy = &policy,
     .compute = compute,
     .partial = partial,
     .finish = finish,

@@ -11,6 +11,7 @@ from benchmarks.mutants.mutant import table
 from freeml.sim.power_loss.explorer import CrashRig, build_rig
 
 ROOT = Path(__file__).resolve().parents[2] / "runtime_c"
+N_STEPS, PUBLISH = 25, 22
 ONE_SLOT = "PROBE_COMMIT_SLOTS=1"
 STAGED = "PROBE_STAGED"  # its NVM is no memory that a pointer can read
 

@@ -16,10 +16,10 @@ from freeml.board.figures import Behaviour
 from freeml.sim.power_loss import foreign
 from freeml.sim.power_loss.explorer import CrashRig
 
-from .probe import ONE_SLOT, STAGED, rig
+from .probe import N_STEPS, ONE_SLOT, STAGED, rig
 
 OTHER, LARGER = "PROBE_OTHER=1", ("PROBE_OTHER=2", "PROBE_MORE_BYTES=12")
-COMMIT, N_STEPS = 16, 23  # FML_NVM_COMMIT; of the probe model
+COMMIT = 16  # FML_NVM_COMMIT
 VARIANTS: list[tuple[str, ...]] = [(), (ONE_SLOT,), (STAGED,)]
 
 
@@ -56,10 +56,11 @@ def test_the_image_of_a_model_with_the_other_commit_record_is_not_believed() -> 
     boots_cold(rig(), named(rig(OTHER, ONE_SLOT).images()), "torn")
 
 
+@pytest.mark.parametrize("layout", [1, 2])
 @pytest.mark.parametrize("defines", VARIANTS)
-def test_an_image_that_an_older_layout_left_is_not_believed(defines: tuple[str, ...]) -> None:
-    """Recorded from the probe model when its layout was the first: the same digest, another record of commits."""
-    lines = [line.split() for line in (Path(__file__).parent / "layout_1.txt").read_text().splitlines()]
+def test_an_image_that_an_older_layout_left_is_not_believed(defines: tuple[str, ...], layout: int) -> None:
+    """Recorded from the probe model when its layout was an older one: the same digest, other records."""
+    lines = [line.split() for line in (Path(__file__).parent / f"layout_{layout}.txt").read_text().splitlines()]
     slots = "1" if ONE_SLOT in defines else "2"
     images = [bytes.fromhex(image) for count, image in lines if count == slots]
     assert len(images) == 23

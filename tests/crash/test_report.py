@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 
 from freeml.firmware.host import build_host_library
+from freeml.plan.protocol import RECORD_BYTES, RECORD_CHECKED, RESULT_SLOT_BYTES, RESULTS
 
-from .probe import ROOT, include_dirs, probe
+from .probe import PUBLISH, ROOT, include_dirs, probe
 
-N_TILES, NVM_BYTES, OUTPUT_BYTES = 20, 92, 4
+NVM_BYTES, OUTPUT_BYTES = 132, 4
+STATE_BYTES = 4  # of the probe's policy
+ENOUGH_UJ = 10_000  # to go on at every decision
 OK, PUBLISHED, NO_RESULT, NOT_REPORTED = 0, 1, -1, -3
 
 
@@ -45,6 +48,7 @@ class Board:
         self.listener = Listener(self._hear)
         library.fml_host_set_inputs(self.inputs)
         library.fml_host_set_report(self.listener)
+        library.fml_host_set_energy_uj(ctypes.c_uint32(ENOUGH_UJ))
         self.boot()
 
     def _hear(self, _model: int, result: ctypes._Pointer[Result]) -> int:
@@ -59,8 +63,13 @@ class Board:
     def step(self) -> int:
         return int(self.library.fml_step(self.ram))
 
+    def step_number(self) -> int:
+        """Of the step that is next, as RAM has it: behind model, NVM, tile and scratch."""
+        at = 4 * ctypes.sizeof(ctypes.c_void_p)
+        return int.from_bytes(self.ram.raw[at : at + 4], "little")
+
     def publish(self) -> None:
-        for _ in range(N_TILES + 2):
+        for _ in range(PUBLISH + 1):
             status = self.step()
         assert status == PUBLISHED
 
@@ -97,7 +106,7 @@ def test_a_report_that_is_refused_changes_nothing_and_is_made_again(board: Board
 
 
 def test_outputs_are_there_from_publication_to_report_also_after_resets_and_at_no_other_time(board: Board) -> None:
-    for step in range(N_TILES + 1):
+    for step in range(PUBLISH):
         assert board.outputs()[0] == NO_RESULT, f"before step {step}"
         board.step()
     assert board.step() == PUBLISHED
@@ -126,12 +135,14 @@ def test_two_losses_in_a_row_before_the_report_is_committed_tell_the_same_number
 def test_the_number_after_the_last_one_is_one(board: Board) -> None:
     board.publish()
     board.step()
-    slot = 32 + 12 * next(k for k in (0, 1) if board.nvm.raw[32 + 12 * k] == 1)
+    slot = next(at for at in (RESULTS, RESULTS + RESULT_SLOT_BYTES) if board.nvm.raw[at + RECORD_CHECKED] == 1)
     last = bytearray(board.nvm.raw)
-    last[slot : slot + 4] = b"\xff" * 4
+    checked = slice(slot + RECORD_CHECKED, slot + RECORD_BYTES + STATE_BYTES)
+    last[slot + RECORD_CHECKED : slot + RECORD_CHECKED + 4] = b"\xff" * 4
     crc = board.library.fml_crc16
     crc.restype = ctypes.c_uint16
-    last[slot + 8 : slot + 10] = crc(bytes(last[slot : slot + 8]), ctypes.c_size_t(8)).to_bytes(2, "little")
+    of = bytes(last[checked])
+    last[slot : slot + 2] = crc(of, ctypes.c_size_t(len(of))).to_bytes(2, "little")
     board.nvm.raw = bytes(last)
     board.boot()
     board.publish()

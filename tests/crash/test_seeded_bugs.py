@@ -58,6 +58,35 @@ def test_a_decision_taken_again_after_a_reboot_is_found() -> None:
     found("a-decision-taken-again", "atomic")
 
 
+OF_DECISIONS = [
+    "a-decision-in-two-commits",
+    "a-decision-acted-on-before-its-commit",
+    "state-of-a-policy-changed-in-place",
+    "a-result-changed-by-going-on",
+    "a-decision-that-always-goes-on",
+]
+
+
+@pytest.mark.parametrize("mutant", OF_DECISIONS)
+def test_a_decision_that_is_not_one_commit_is_found(mutant: str) -> None:
+    found(mutant, "atomic")
+    found(mutant, "atomic", ONE_SLOT, unit_bytes=2)
+
+
+def test_state_that_a_decision_made_again_counts_twice_is_found_also_where_writes_go_anywhere() -> None:
+    found("state-of-a-policy-changed-in-place", "atomic", any_write=True)
+
+
+def test_the_commit_of_a_decision_that_is_whole_over_the_result_of_another_is_found() -> None:
+    mutant = "a-decision-over-a-commit-of-another"
+    found(mutant, "torn-unordered")
+    assert rig(mutant=mutant).explore("all", "atomic").closed, "where no byte tears it does no harm"
+
+
+def test_outputs_handed_out_of_a_network_that_stopped_are_found() -> None:
+    found("outputs-of-a-network-that-stopped", "atomic")
+
+
 def test_a_restore_that_trusts_ram_is_found() -> None:
     # what RAM holds after a reboot is not part of a schedule
     found("ram-trusted-after-a-reboot", "atomic", reproducible=False)

@@ -10,13 +10,13 @@ import struct
 from dataclasses import dataclass
 
 from freeml.plan import protocol
-from freeml.plan.protocol import RECORD_CHECKED_BYTES, RESULTS
+from freeml.plan.protocol import RECORD_BYTES, RECORD_CHECKED, RESULT_SLOT_BYTES, RESULTS
 from freeml.plan.step_table import Kind, StepTable
 from freeml.sim.device import Result
 
 IDENTITY = slice(protocol.IDENTITY, protocol.IDENTITY + protocol.IDENTITY_BYTES)
 COMMIT = range(protocol.COMMIT, protocol.COMMIT + 2 * protocol.COMMIT_SLOT_BYTES)
-_RECORD = struct.Struct("<IHBBHH")
+_RECORD = struct.Struct("<HHIHBB")
 _SLOT = struct.Struct("<II")
 _CHECKED_BITS = 13  # of the word of a single commit slot, by three more
 
@@ -33,12 +33,14 @@ class Position:
 class ControlBlock:
     """How a model's images are read.
 
-    identity  its 12 bytes at the start of an image
+    identity     its 12 bytes at the start of an image
+    state_bytes  of the policy behind each result, under the same CRC
     """
 
     steps: StepTable
     commit_slots: int
     identity: bytes
+    state_bytes: int = 0
 
     def position(self, image: bytes | bytearray) -> Position | None:
         """As the commit record has it; None where it is damaged or no step of this model."""
@@ -54,10 +56,10 @@ class ControlBlock:
         at = self.position(image)
         if at is None or bytes(image[IDENTITY]) != self.identity:
             return None
-        start = RESULTS + at.newest * _RECORD.size
-        content = bytes(image[start : start + _RECORD.size])
-        sequence, class_index, confidence, depth, crc, _unused = _RECORD.unpack(content)
-        if crc != crc16(content[:RECORD_CHECKED_BYTES]):
+        start = RESULTS + at.newest * RESULT_SLOT_BYTES
+        content = bytes(image[start : start + RECORD_BYTES + self.state_bytes])
+        crc, _unused, sequence, class_index, confidence, depth = _RECORD.unpack(content[:RECORD_BYTES])
+        if crc != crc16(content[RECORD_CHECKED:]):
             return None
         return Result(sequence, class_index, confidence, depth)
 

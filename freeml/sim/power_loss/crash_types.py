@@ -62,7 +62,8 @@ class CLoss(ctypes.Structure):
 
     _fields_ = (
         ("writes", ctypes.c_uint32),
-        ("choices", ctypes.c_uint32),
+        ("n_choices", ctypes.c_uint32),
+        ("choices", ctypes.POINTER(ctypes.c_uint8)),
         ("n_faults", ctypes.c_uint8),
         ("faults", CFault * MOST_FAULTS),
     )

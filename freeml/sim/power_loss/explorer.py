@@ -174,9 +174,10 @@ class CrashRig:
         kinds = [Kind(self._model.layers[i].kind) for i in range(self._model.n_layers)]
         of = {kind: [row for row, its in zip(found, kinds, strict=True) if its is kind] for kind in Kind}
         tiles = of[Kind.TILES]
+        decisions = [(f"decision {i}", [row]) for i, row in enumerate(of[Kind.DECIDE], 1)]
         known = [*names, *(f"layer {i}" for i in range(len(names), len(tiles)))]
         rows = [(name, [row]) for name, row in zip(known, tiles, strict=True)]
-        rows += [("capture", of[Kind.CAPTURE]), ("publish", of[Kind.PUBLISH] + of[Kind.REPORT])]
+        rows += [*decisions, ("capture", of[Kind.CAPTURE]), ("publish", of[Kind.PUBLISH] + of[Kind.REPORT])]
         return tuple(_layer_closure(name, row) for name, row in rows)
 
     @property
@@ -244,16 +245,18 @@ def _report(mode: str, behaviour: Behaviour, report: CReport, per_layer: tuple[L
     )
 
 
-_LOSS = re.compile(r"(\d+|end)(?::([01]+))?((?:~[0-9a-f]{2})?(?:-\d+(?:=[0-9a-f]{2})?)*)")
+_LOSS = re.compile(r"(\d+|end)(?::([0-9a-z]+))?((?:~[0-9a-f]{2})?(?:-\d+(?:=[0-9a-f]{2})?)*)")
 _FAULT = re.compile(r"-(\d+)(?:=([0-9a-f]{2}))?|~([0-9a-f]{2})")
 
 
 def parse_schedule(text: str) -> list[CLoss]:
     """Losses from text: "12,8" is after 12 writes, then after 8 more.
 
-    "12:01" adds what sensor and energy meter show when asked for the first and the second time, "12~5a" a next
-    byte that became garbage, "12-3" a third last write that is missing, "12-3=5a" one that became garbage; one loss may
-    have several of these, in this order, later writes first. "end:1" is the last power cycle, without a loss.
+    "12:02" adds the answers to the first two readings of sensor and energy meter, by their numbers, 0 to 9 and a to z:
+    the sensor has two samples, the meter a reading on each side of each level of the policy, the most energy first.
+    "12~5a" adds a next byte that became garbage, "12-3" a third last write that is missing, "12-3=5a" one that became
+    garbage; one loss may have several of these, in this order, later writes first. "end:1" is the last power cycle,
+    without a loss.
 
     >>> [loss.writes for loss in parse_schedule("12,8")]
     [12, 8]
@@ -266,9 +269,11 @@ def parse_schedule(text: str) -> list[CLoss]:
             raise BadOutput(
                 f"{part!r} is no power loss", where="schedule", hint="write numbers of writes, such as 12,8"
             )
-        bits = int((match[2] or "0")[::-1], 2)
+        digits = match[2] or ""
+        answers = (ctypes.c_uint8 * len(digits))(*(int(digit, 36) for digit in digits))
         array = (CFault * MOST_FAULTS)(*(fault for fault in faults if fault is not None))
-        losses.append(CLoss(_NO_LOSS if match[1] == "end" else int(match[1]), bits, len(faults), array))
+        writes = _NO_LOSS if match[1] == "end" else int(match[1])
+        losses.append(CLoss(writes, len(digits), answers, len(faults), array))
     return losses
 
 

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from freeml.errors import ToolFailed
-from freeml.plan.protocol import RECORD_BYTES, RESULTS, SUMS
+from freeml.plan.protocol import RESULT_SLOT_BYTES, RESULTS, SUMS
 from freeml.plan.step_table import Kind, StepTable
 from freeml.sim.instruction import Emulator
 from freeml.sim.power_loss.control_block import (
@@ -29,9 +29,9 @@ from freeml.sim.power_loss.foreign import fitted
 # One bit of each field, lowest and highest bytes among them: digest, digest, layout version, magic.
 _IDENTITY_BITS = (0, 31, 32, 63, 64, 79, 80, 95)
 _LAYOUT_VERSION = slice(8, 10)
-_LAYOUTS = (0, 1, 2, 3)
-# Two results: sequence, class, confidence, depth, CRC, and what is unused.
-_RESULT_FIELDS = [RESULTS + slot * RECORD_BYTES + at for slot in (0, 1) for at in (0, 3, 4, 6, 7, 8, 10)]
+_LAYOUTS = (0, 1, 2, 3, 4)
+# Two results: CRC, what is unused, sequence, class, confidence, depth.
+_RESULT_FIELDS = [RESULTS + slot * RESULT_SLOT_BYTES + at for slot in (0, 1) for at in (0, 2, 4, 7, 8, 10, 11)]
 _MOST_STEPS = 6
 _COLD_WITH_LOSSES = 11
 _CHUNK_INSTRUCTIONS, _MOST_CHUNKS = 1_000, 100_000

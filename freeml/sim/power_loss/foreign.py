@@ -15,7 +15,7 @@ from freeml.plan.protocol import (
     IDENTITY_BYTES,
     IDENTITY_MAGIC,
     IDENTITY_VERSION,
-    RECORD_BYTES,
+    RESULT_SLOT_BYTES,
     RESULTS,
 )
 
@@ -58,13 +58,13 @@ def of_one_bit(image: bytes) -> dict[str, bytes]:
 
 def damaged(image: bytes) -> dict[str, bytes]:
     """The image with its own identity and a control block that no run leaves."""
-    records = [8 * (RESULTS + k * RECORD_BYTES) for k in range(2)]
+    records = [8 * (RESULTS + k * RESULT_SLOT_BYTES) for k in range(2)]
     return {
-        "damaged": _flipped(image, *(first + 32 for first in records)),
-        "damaged-sequence": _flipped(image, *(first + 7 for first in records)),
-        "damaged-crc": _flipped(image, *(first + 64 for first in records)),
-        "no-results": _patched(image, RESULTS, bytes(2 * RECORD_BYTES)),
-        "all-results-ff": _patched(image, RESULTS, b"\xff" * 2 * RECORD_BYTES),
+        "damaged": _flipped(image, *(first + 64 for first in records)),
+        "damaged-sequence": _flipped(image, *(first + 39 for first in records)),
+        "damaged-crc": _flipped(image, *(first + 7 for first in records)),
+        "no-results": _patched(image, RESULTS, bytes(2 * RESULT_SLOT_BYTES)),
+        "all-results-ff": _patched(image, RESULTS, b"\xff" * 2 * RESULT_SLOT_BYTES),
         "all-commits-ff": _patched(image, COMMIT, b"\xff" * 2 * COMMIT_SLOT_BYTES),
     }
 

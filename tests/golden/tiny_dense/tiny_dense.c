@@ -48,9 +48,9 @@ static const fml_layer_t tiny_dense_layers[5] = {
     /* v1: /DenseI8 */
     {.first_step = 2u, .out_offset_bytes = 0u, .n_units = 3u, .tile_units = 3u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u, .kind = FML_TILES},
     /* publish */
-    {.first_step = 3u, .n_units = 1u, .tile_units = 1u, .parts = 1u, .kind = FML_PUBLISH},
+    {.first_step = 3u, .n_units = 1u, .tile_units = 1u, .products = 1u, .parts = 1u, .kind = FML_PUBLISH},
     /* report */
-    {.first_step = 4u, .n_units = 1u, .tile_units = 1u, .parts = 1u, .kind = FML_REPORT},
+    {.first_step = 4u, .n_units = 1u, .tile_units = 1u, .products = 1u, .parts = 1u, .kind = FML_REPORT},
 };
 
 static void tiny_dense_compute(uint16_t layer, const int8_t *arena, int8_t *y, int8_t *scratch, uint32_t first, uint32_t n)

@@ -9,7 +9,7 @@ extern "C" {
 #endif
 
 /* What the caller provides: NVM that keeps its bytes without power, and SRAM for one tile. */
-#define TINY_DENSE_NVM_BYTES 74u
+#define TINY_DENSE_NVM_BYTES 114u
 #define TINY_DENSE_SRAM_BYTES 4u
 /* Of the NVM, activations; of the SRAM, the outputs of a tile and the scratch of a kernel. */
 #define TINY_DENSE_ARENA_BYTES 10u

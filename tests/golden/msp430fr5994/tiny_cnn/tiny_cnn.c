@@ -80,9 +80,9 @@ static const fml_layer_t tiny_cnn_layers[6] = {
     /* v3: /DenseI8 */
     {.first_step = 3u, .out_offset_bytes = 0u, .n_units = 4u, .tile_units = 4u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 0u, .part_products = 0u, .parts = 1u, .kind = FML_TILES},
     /* publish */
-    {.first_step = 4u, .n_units = 1u, .tile_units = 1u, .parts = 1u, .kind = FML_PUBLISH},
+    {.first_step = 4u, .n_units = 1u, .tile_units = 1u, .products = 1u, .parts = 1u, .kind = FML_PUBLISH},
     /* report */
-    {.first_step = 5u, .n_units = 1u, .tile_units = 1u, .parts = 1u, .kind = FML_REPORT},
+    {.first_step = 5u, .n_units = 1u, .tile_units = 1u, .products = 1u, .parts = 1u, .kind = FML_REPORT},
 };
 
 static void tiny_cnn_compute(uint16_t layer, const int8_t *arena, int8_t *y, int8_t *scratch, uint32_t first, uint32_t n)

@@ -9,7 +9,7 @@ extern "C" {
 #endif
 
 /* What the caller provides: NVM that keeps its bytes without power, and SRAM for one tile. */
-#define TINY_CNN_NVM_BYTES 208u
+#define TINY_CNN_NVM_BYTES 248u
 #define TINY_CNN_SRAM_BYTES 117u
 /* Of the NVM, activations; of the SRAM, the outputs of a tile and the scratch of a kernel. */
 #define TINY_CNN_ARENA_BYTES 144u

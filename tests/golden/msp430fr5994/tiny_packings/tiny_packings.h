@@ -9,7 +9,7 @@ extern "C" {
 #endif
 
 /* What the caller provides: NVM that keeps its bytes without power, and SRAM for one tile. */
-#define TINY_PACKINGS_NVM_BYTES 192u
+#define TINY_PACKINGS_NVM_BYTES 232u
 #define TINY_PACKINGS_SRAM_BYTES 107u
 /* Of the NVM, activations; of the SRAM, the outputs of a tile and the scratch of a kernel. */
 #define TINY_PACKINGS_ARENA_BYTES 128u

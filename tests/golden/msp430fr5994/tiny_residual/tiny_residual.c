@@ -201,9 +201,9 @@ static const fml_layer_t tiny_residual_layers[15] = {
     /* v11: /SoftmaxI8 */
     {.first_step = 12u, .out_offset_bytes = 3u, .n_units = 1u, .tile_units = 1u, .unit_bytes = 3u, .unit_stride_bytes = 3u, .products = 0u, .part_products = 0u, .parts = 1u, .kind = FML_TILES},
     /* publish */
-    {.first_step = 13u, .n_units = 1u, .tile_units = 1u, .parts = 1u, .kind = FML_PUBLISH},
+    {.first_step = 13u, .n_units = 1u, .tile_units = 1u, .products = 1u, .parts = 1u, .kind = FML_PUBLISH},
     /* report */
-    {.first_step = 14u, .n_units = 1u, .tile_units = 1u, .parts = 1u, .kind = FML_REPORT},
+    {.first_step = 14u, .n_units = 1u, .tile_units = 1u, .products = 1u, .parts = 1u, .kind = FML_REPORT},
 };
 
 static void tiny_residual_compute(uint16_t layer, const int8_t *arena, int8_t *y, int8_t *scratch, uint32_t first, uint32_t n)

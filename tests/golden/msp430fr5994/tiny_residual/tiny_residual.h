@@ -9,7 +9,7 @@ extern "C" {
 #endif
 
 /* What the caller provides: NVM that keeps its bytes without power, and SRAM for one tile. */
-#define TINY_RESIDUAL_NVM_BYTES 264u
+#define TINY_RESIDUAL_NVM_BYTES 304u
 #define TINY_RESIDUAL_SRAM_BYTES 70u
 /* Of the NVM, activations; of the SRAM, the outputs of a tile and the scratch of a kernel. */
 #define TINY_RESIDUAL_ARENA_BYTES 200u

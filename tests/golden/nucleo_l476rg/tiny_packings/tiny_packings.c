@@ -159,9 +159,9 @@ static const fml_layer_t tiny_packings_layers[8] = {
     /* v5: /DenseI8 */
     {.first_step = 5u, .out_offset_bytes = 0u, .n_units = 3u, .tile_units = 1u, .unit_bytes = 1u, .unit_stride_bytes = 1u, .products = 16u, .part_products = 6u, .parts = 3u, .kind = FML_TILES},
     /* publish */
-    {.first_step = 14u, .n_units = 1u, .tile_units = 1u, .parts = 1u, .kind = FML_PUBLISH},
+    {.first_step = 14u, .n_units = 1u, .tile_units = 1u, .products = 1u, .parts = 1u, .kind = FML_PUBLISH},
     /* report */
-    {.first_step = 15u, .n_units = 1u, .tile_units = 1u, .parts = 1u, .kind = FML_REPORT},
+    {.first_step = 15u, .n_units = 1u, .tile_units = 1u, .products = 1u, .parts = 1u, .kind = FML_REPORT},
 };
 
 /* What tiles read, from NVM to SRAM before the kernel: both operands of each layer, from row 1 on. */

@@ -208,9 +208,9 @@ static const fml_layer_t tiny_residual_layers[15] = {
     /* v11: /SoftmaxI8 */
     {.first_step = 12u, .out_offset_bytes = 3u, .n_units = 1u, .tile_units = 1u, .unit_bytes = 3u, .unit_stride_bytes = 3u, .products = 0u, .part_products = 0u, .parts = 1u, .kind = FML_TILES},
     /* publish */
-    {.first_step = 13u, .n_units = 1u, .tile_units = 1u, .parts = 1u, .kind = FML_PUBLISH},
+    {.first_step = 13u, .n_units = 1u, .tile_units = 1u, .products = 1u, .parts = 1u, .kind = FML_PUBLISH},
     /* report */
-    {.first_step = 14u, .n_units = 1u, .tile_units = 1u, .parts = 1u, .kind = FML_REPORT},
+    {.first_step = 14u, .n_units = 1u, .tile_units = 1u, .products = 1u, .parts = 1u, .kind = FML_REPORT},
 };
 
 /* What tiles read, from NVM to SRAM before the kernel: both operands of each layer, from row 1 on. */
