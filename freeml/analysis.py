@@ -19,7 +19,7 @@ from freeml.ir.graph import Graph
 from freeml.needs import Region, bounds, regions
 from freeml.passes.pipeline import run_passes
 from freeml.pipeline import for_toolchain, measure_memory
-from freeml.plan.cost import Counts, costs
+from freeml.plan.counts import Counts, count_ops
 from freeml.plan.inference import InferenceCost, inference_cost
 from freeml.plan.planner import Planned, plan_graph, smallest_uf
 from freeml.plan.steps import TilePlan
@@ -83,7 +83,7 @@ def analyze(
     return Analysis(
         graph=planned.graph,
         board=board,
-        costs=costs(planned.graph, board.kernels),
+        costs=count_ops(planned.graph, board.kernels),
         regions=found,
         tiles=tiles,
         inference=None if tiles is None else inference_cost(tiles),

@@ -31,7 +31,7 @@ from freeml.output.describe import manifest_of
 from freeml.output.folder import check_target, output_files, write_folder
 from freeml.output.manifest import Manifest, Model, Options
 from freeml.passes.pipeline import run_passes
-from freeml.plan.cost import Counts, costs
+from freeml.plan.counts import Counts, count_ops
 from freeml.plan.memory import MemoryPlan
 from freeml.plan.planner import Planned, plan_graph
 from freeml.plan.result_line import line_warning
@@ -130,11 +130,11 @@ def compile_model(
     silent = line_warning(tiles, board)
     said = [note for note in (silent, planned.windows.note) if note]
     warnings = joined(model_findings(float_graph), quantized.warnings, found, said)
-    cost = costs(graph, board.kernels)
+    counts = count_ops(graph, board.kernels)
     manifest = manifest_of(
         planned,
         board,
-        cost,
+        counts,
         model=Model(name=loaded.name, sha256=loaded.digest),
         options=Options(split=options.split, samples=options.samples),
         memory=memory,
@@ -147,7 +147,7 @@ def compile_model(
         progress("write the output folder")
         write_folder(Path(out), files | output_files(manifest, graph, float_graph))
     out_dir = None if out is None else Path(out)
-    return CompileResult(graph, float_graph, quantized, plan, tiles, cost, program, board, manifest, out_dir)
+    return CompileResult(graph, float_graph, quantized, plan, tiles, counts, program, board, manifest, out_dir)
 
 
 def planned_graph(graph: Graph, board: Board, capacitor_uf: float | None) -> Planned:

@@ -140,11 +140,11 @@ def test_a_module_imports_only_its_own_package_and_rows_above(path: Path) -> Non
 def test_an_import_of_a_lower_row_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     path = PACKAGE / "ir" / "graph.py"
     real = Path.read_text
-    lines = "\nfrom freeml import pipeline\nimport freeml.plan.cost\nfrom freeml.passes import rewrite\n"
+    lines = "\nfrom freeml import pipeline\nimport freeml.plan.counts\nfrom freeml.passes import rewrite\n"
     monkeypatch.setattr(Path, "read_text", lambda self: real(self) + (lines if self == path else ""))
     assert [text.split()[-1] for text in violations(path)] == [
         "freeml.pipeline",
-        "freeml.plan.cost",
+        "freeml.plan.counts",
         "freeml.passes.rewrite",
     ]
 

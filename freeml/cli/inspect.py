@@ -120,18 +120,18 @@ def inspect(terminal: Terminal, model: str, data_spec: str | None, errors: bool,
 
 
 def _describe(graph: Graph) -> _Description:
-    from freeml.plan.cost import costs
+    from freeml.plan.counts import count_ops
 
-    cost = costs(graph)
+    counts = count_ops(graph)
     return _Description(
         graph.stage.value,
-        cost.macs,
-        cost.params,
+        counts.macs,
+        counts.params,
         [_port(graph, port) for port in graph.inputs],
         [_port(graph, port) for port in graph.outputs],
         [
             _OpRow(op.output, type(op).__name__, op.loc, list(graph.types[op.output].shape), one.macs, one.params)
-            for op, one in zip(graph.ops, cost.by_op.values(), strict=True)
+            for op, one in zip(graph.ops, counts.by_op.values(), strict=True)
         ],
     )
 

@@ -23,7 +23,7 @@ from freeml.output.manifest import (
     Result,
     costs_sha256,
 )
-from freeml.plan.cost import Counts
+from freeml.plan.counts import Counts
 from freeml.plan.memory import MemoryPlan
 from freeml.plan.planner import Planned
 from freeml.version import __version__
@@ -32,7 +32,7 @@ from freeml.version import __version__
 def manifest_of(
     planned: Planned,
     board: Board,
-    cost: Counts,
+    counts: Counts,
     *,
     model: Model,
     options: Options,
@@ -59,8 +59,8 @@ def manifest_of(
         kernel_cycles=KernelPrices.of(board),
         costs_sha256=costs_sha256(board.costs),
         memory=Memory(**memory),
-        macs=cost.macs,
-        params=cost.params,
+        macs=counts.macs,
+        params=counts.params,
         accuracy=Accuracy.model_validate(accuracy),
         quantization=Quantization.model_validate(quantization),
         result=_result(graph),
@@ -70,7 +70,7 @@ def manifest_of(
         windows=planned.windows,
         inputs=tuple(_port(graph, port) for port in graph.inputs),
         outputs=tuple(_port(graph, port) for port in graph.outputs),
-        layers=tuple(_layer(graph, arena, cost, op.output) for op in graph.ops),
+        layers=tuple(_layer(graph, arena, counts, op.output) for op in graph.ops),
     )
 
 
@@ -100,8 +100,8 @@ def _port(graph: Graph, port: Port) -> PortEntry:
     )
 
 
-def _layer(graph: Graph, arena: MemoryPlan, cost: Counts, value: str) -> LayerEntry:
-    op, type_, own = graph.producers[value], graph.types[value], cost.by_op[value]
+def _layer(graph: Graph, arena: MemoryPlan, counts: Counts, value: str) -> LayerEntry:
+    op, type_, own = graph.producers[value], graph.types[value], counts.by_op[value]
     return LayerEntry(
         value=value,
         op=type(op).__name__,

@@ -15,7 +15,7 @@ from dataclasses import fields
 from freeml.ir.decision import lasting
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import ConvI8, ConvPoolI8, MaxPoolI8
-from freeml.plan.cost import scratch_bytes
+from freeml.plan.counts import scratch_bytes
 
 _MOST_SCRATCH_BYTES = 65_535
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from freeml.ir.graph import Graph
-from freeml.ir.ops import Op, Reshape
+from freeml.ir.ops import Reshape
 from freeml.plan.pack import Block, Packed, Rect, pack
 from freeml.plan.storage import Groups, Share, Storages, find_storages, group
 
@@ -41,10 +41,6 @@ class MemoryPlan:
     offset_bytes: Mapping[str, int]
     shared: Mapping[str, str]
     placed: Mapping[str, tuple[str, int]]
-
-    def runs_in_place(self, op: Op) -> bool:
-        """Whether the kernel of an op overwrites an operand while it runs; such an op cannot be repeated."""
-        return op.output in self.shared and not isinstance(op, Reshape)
 
 
 def plan_memory(graph: Graph, *, in_place: bool = True, alignment: int = 1) -> MemoryPlan:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from freeml.board.board import Board
 from freeml.errors import DoesNotFit
 from freeml.ir.graph import Graph
-from freeml.plan.cost import costs
+from freeml.plan.counts import count_ops
 from freeml.plan.protocol import COMMIT_SLOT_BYTES
 from freeml.plan.windows import Windows
 
@@ -36,5 +36,5 @@ def sram_of_tiles(graph: Graph, board: Board, windows: Windows) -> int:
     # The stack is measured on the finished C; until then tiles leave it this much.
     kept = board.code.stack_bytes.value + board.code.ram_bytes.value if board.code else 0
     shown = 0 if board.memory_map is None else windows.sram_bytes
-    scratch = costs(graph, board.kernels).scratch_bytes
+    scratch = count_ops(graph, board.kernels).scratch_bytes
     return sram_for_tiles(board, stack_bytes=kept + shown, scratch_bytes=scratch)

@@ -18,7 +18,7 @@ from freeml.ir.text import digest, parse, to_text
 from freeml.ir.verify import InvalidGraphError, verify_graph
 from freeml.kernels.table import kernel_of
 from freeml.pipeline import planned_graph
-from freeml.plan.cost import costs
+from freeml.plan.counts import count_ops
 from freeml.plan.fuse import fused, fusible
 from freeml.plan.memory import plan_memory
 from freeml.plan.progress import smallest_capacitor_uf
@@ -92,8 +92,8 @@ def test_a_joined_op_names_both_nodes_and_counts_only_outputs_that_are_needed() 
     assert isinstance(op, q.ConvPoolI8)
     assert op.loc == "/ConvI8 + /MaxPoolI8"
     assert (op.lo, op.hi) == (-120, 120)
-    assert costs(graph).macs == 7 * 8 * 3 * 27
-    assert costs(joined(graph)).macs == 6 * 6 * 3 * 27
+    assert count_ops(graph).macs == 7 * 8 * 3 * 27
+    assert count_ops(joined(graph)).macs == 6 * 6 * 3 * 27
 
 
 def test_a_joined_graph_survives_text_and_bytes() -> None:
@@ -123,7 +123,7 @@ def test_where_nothing_has_a_price_bytes_written_decide() -> None:
 
 def smallest_uf(graph: Graph) -> float:
     """Of a graph as it is."""
-    sram = sram_for_tiles(MSP430, stack_bytes=512, scratch_bytes=costs(graph, MSP430.kernels).scratch_bytes)
+    sram = sram_for_tiles(MSP430, stack_bytes=512, scratch_bytes=count_ops(graph, MSP430.kernels).scratch_bytes)
     found = smallest_capacitor_uf(graph, plan_memory(graph, in_place=False), MSP430, sram_tile_bytes=sram)
     assert found is not None
     return found

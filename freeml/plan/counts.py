@@ -1,4 +1,4 @@
-"""What each op costs, independent of a board: multiplications, constants in flash, bytes moved, scratch memory."""
+"""What there is of each op, independent of a board: multiplications, parameters, bytes of constants, scratch memory."""
 
 from __future__ import annotations
 
@@ -9,29 +9,25 @@ from types import MappingProxyType
 
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import AddI8, ConvI8, ConvPoolI8, DenseI8, MulI8
-from freeml.ir.ops import Binary, Conv, Dense, Op, Reshape
+from freeml.ir.ops import Binary, Conv, Dense, Op
 from freeml.ir.windows import divisors
 from freeml.kernels.table import KERNELS
 from freeml.kernels.variants import VARIANTS
 
 
 @dataclass(frozen=True, slots=True)
-class OpCost:
-    """Cost of one op.
+class OpCounts:
+    """Of one op.
 
     macs           multiply-accumulates; taps in the padding count, as the kernels compute them
     params         parameters of the model: weights, biases, constant operands
     weight_bytes   all constants as stored: weights, biases, requantization tables, look-up tables
-    input_bytes    values read; 0 for a reshape, which moves nothing
-    output_bytes   values written; 0 for a reshape
     scratch_bytes  working memory of the kernel beside its arguments
     """
 
     macs: int
     params: int
     weight_bytes: int
-    input_bytes: int
-    output_bytes: int
     scratch_bytes: int
 
 
@@ -39,27 +35,22 @@ class OpCost:
 class Counts:
     """Counts by output of the op, in execution order, and totals; a constant read by two ops counts once in a total."""
 
-    by_op: Mapping[str, OpCost]
+    by_op: Mapping[str, OpCounts]
     params: int
     weight_bytes: int
 
     @property
     def macs(self) -> int:
         """Multiply-accumulates of one inference."""
-        return sum(cost.macs for cost in self.by_op.values())
-
-    @property
-    def moved_bytes(self) -> int:
-        """Bytes of values read and written in one inference."""
-        return sum(cost.input_bytes + cost.output_bytes for cost in self.by_op.values())
+        return sum(op.macs for op in self.by_op.values())
 
     @property
     def scratch_bytes(self) -> int:
         """Working memory that serves every op, one at a time."""
-        return max((cost.scratch_bytes for cost in self.by_op.values()), default=0)
+        return max((op.scratch_bytes for op in self.by_op.values()), default=0)
 
 
-def costs(graph: Graph, kernels: str = "portable") -> Counts:
+def count_ops(graph: Graph, kernels: str = "portable") -> Counts:
     """Counts of a quantized graph; of a float graph too, where bytes are those of floats and scratch is 0.
 
     kernels: the folder of runtime_c/kernels that the board takes kernels from; only scratch depends on it.
@@ -67,22 +58,18 @@ def costs(graph: Graph, kernels: str = "portable") -> Counts:
     params = {name for op in graph.ops for name in _param_names(graph, op)}
     stored = {name for op in graph.ops for name in op.inputs if name in graph.consts}
     return Counts(
-        by_op=MappingProxyType({op.output: op_cost(op, graph, kernels) for op in graph.ops}),
+        by_op=MappingProxyType({op.output: _count(op, graph, kernels) for op in graph.ops}),
         params=sum(graph.type_of(name).n_elems for name in params),
         weight_bytes=sum(graph.consts[name].size_bytes for name in stored),
     )
 
 
-def op_cost(op: Op, graph: Graph, kernels: str = "portable") -> OpCost:
-    """Cost of one op of a graph of either stage."""
-    read = {name for name in op.inputs if name in graph.types}
-    free = isinstance(op, Reshape) and bool(read)
-    return OpCost(
+def _count(op: Op, graph: Graph, kernels: str = "portable") -> OpCounts:
+    """Of one op of a graph of either stage."""
+    return OpCounts(
         macs=_macs(op, graph),
         params=sum(graph.type_of(name).n_elems for name in _param_names(graph, op)),
         weight_bytes=sum(graph.consts[name].size_bytes for name in set(op.inputs) if name in graph.consts),
-        input_bytes=0 if free else sum(graph.types[name].size_bytes for name in read),
-        output_bytes=0 if free else graph.types[op.output].size_bytes,
         scratch_bytes=scratch_bytes(op, graph, kernels),
     )
 
