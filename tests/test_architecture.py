@@ -38,7 +38,6 @@ LONG = {
     "tests/codegen/test_codegen.py": "one claim per kind of generated text",
     "tests/cortexm/test_engine.py": "one claim per device of the emulated boards",
     "tests/kernels/cases.py": "one generator of cases per kernel",
-    "tests/passes/test_passes.py": "one case per rewrite",
     "tests/quantize/test_quantize.py": "one claim per rule of quantization",
     "tests/tiles/test_tiles.py": "one claim per rule of tiles",
 }

@@ -66,13 +66,7 @@ def verify_tiles(graph: Graph, memory_plan: MemoryPlan, plan: TilePlan) -> TileP
         for layer in own:
             _check_shape(graph, memory_plan, op, layer, where)
             _check_stage(graph, op, layer, plan.is_staged, where)
-        writes = _writes(own, memory_plan.arena_bytes, where)
-        placed = _placed(graph, memory_plan, op, own, where)
-        _check_cover(graph, memory_plan, op, writes, placed, where)
-        for name in reads:
-            at = memory_plan.offset_bytes[name]
-            hit = int(writes[at : at + graph.types[name].size_bytes].sum())
-            _rule(hit == 0, where, f"its tiles write {hit} bytes of %{name}, which they read")
+        _check_writes(graph, memory_plan, op, own, reads, where)
         arena.produce(op, where)
     _rule(not remaining, "plan", f"tiles of %{remaining[0].value if remaining else ''} belong to no op in this order")
     _rule(step == 1 + plan.n_tiles, "plan", f"{plan.n_tiles} tiles, but steps 1 to {step - 1}")
@@ -178,6 +172,19 @@ def _check_stage(graph: Graph, op: Op, layer: LayerTiles, is_staged: bool, where
         needed = sum(-(-n_bytes // 4) * 4 for n_bytes in copied_bytes(graph, op, layer, tile))
         room = f"{layer.stage_bytes} bytes for inputs of a tile that takes {needed}"
         _rule(needed <= layer.stage_bytes, where, room)
+
+
+def _check_writes(
+    graph: Graph, memory_plan: MemoryPlan, op: Op, layers: list[LayerTiles], reads: list[str], where: str
+) -> None:
+    """The tiles of one op write its output, all of it, and nothing that they read."""
+    writes = _writes(layers, memory_plan.arena_bytes, where)
+    placed = _placed(graph, memory_plan, op, layers, where)
+    _check_cover(graph, memory_plan, op, writes, placed, where)
+    for name in reads:
+        at = memory_plan.offset_bytes[name]
+        hit = int(writes[at : at + graph.types[name].size_bytes].sum())
+        _rule(hit == 0, where, f"its tiles write {hit} bytes of %{name}, which they read")
 
 
 def _writes(layers: list[LayerTiles], arena_bytes: int, where: str) -> npt.NDArray[np.int64]:
