@@ -232,7 +232,7 @@ REACHED_ELSEWHERE = {
             f"freeml.compress.{name}"
             for name in (
                 *("channels", "codebook", "controller", "evbmf", "faithful", "gaps"),
-                *("l0", "sensitivity", "separate", "stored"),
+                *("l0", "sensitivity", "separate", "shrink", "stored"),
             )
         ],
         "compression, until it is a command",

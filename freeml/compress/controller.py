@@ -103,7 +103,7 @@ def sparsify(
     Raises DoesNotFit where no density reaches the target, before anything is trained.
     """
     rules = rules or Rules()
-    if (least := least_bytes(layers)) >= target_bytes:
+    if total_bytes(layers, state.density) > target_bytes <= (least := least_bytes(layers)):
         raise DoesNotFit(
             f"{target_bytes / 1000:g} kB cannot be reached: biases and pointers alone take {least / 1000:.3f} kB",
             region="stored bytes",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -34,15 +34,28 @@ def project(weights: Array, density: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class L0Balls:
-    """What a training loop does after each step: project every weight, by the name of its constant."""
+    """What a training loop does after each step: project every weight, by the name of its constant.
+
+    density  at the end
+    begin    at the start; where a weight has none there, its density is the last one from the start on
+    until    share of training after which the density is the last one: the balls shrink fast at first, while there is
+             much to lose and much time to mend it (Zhu and Gupta, "To Prune, or Not to Prune", 2017: a cubic)
+    """
 
     density: Mapping[str, float]
+    begin: Mapping[str, float] = field(default_factory=dict)
+    until: float = 0.7
 
-    def __call__(self, arrays: Mapping[str, Array]) -> None:
-        """Arrays of weights by constant; those without a density stay as they are."""
+    def __call__(self, arrays: Mapping[str, Array], done: float = 1.0) -> None:
+        """Arrays of weights by constant, after a share of training; those without a density stay as they are."""
         for name, density in self.density.items():
             if name in arrays:
-                project(arrays[name], density)
+                project(arrays[name], self.at(name, density, done))
+
+    def at(self, name: str, density: float, done: float) -> float:
+        """The density of a weight after a share of training."""
+        left = max(0.0, 1 - done / self.until) if self.until > 0 else 0.0
+        return density + (self.begin.get(name, density) - density) * left**3
 
 
 def measured(graph: Graph, layers: Sequence[Layer]) -> dict[str, float]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,6 +28,8 @@ from freeml.train.objective import Loss, loss_of
 
 # (samples of a batch, one array per input; a generator) -> the samples to train on
 Augment = Callable[[tuple[Array, ...], np.random.Generator], tuple[Array, ...]]
+# Changes the weights in place, by name, such as a projection; the number is the share of all steps that are done.
+AfterStep = Callable[[Mapping[str, Array], float], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ def fit(
     *,
     teacher: Network | None = None,
     validation: Dataset | None = None,
-    after_step: Callable[[Mapping[str, Array]], None] = lambda _: None,
+    after_step: AfterStep = lambda *_: None,
     augment: Augment | None = None,
     checkpoint: Path | None = None,
     identity: Mapping[str, Any] | None = None,
@@ -104,7 +106,7 @@ def fit(
 ) -> Fitted:
     """Train a network in place. With validation samples the weights of the epoch with the least loss on them are kept.
 
-    after_step  changes the weights in place, by name, at the start and after each step, such as a projection
+    after_step  is called at the start and after each step
     checkpoint  a file that is written every `every_s` seconds and after each epoch, and gone on with where it exists
     identity    what the caller adds to what a run that goes on must have in common with the one before
     Raises BadData or BadModel: nothing to train towards, labels out of range, a loss that is no number, a checkpoint of
@@ -116,7 +118,7 @@ def fit(
         if checkpoint is not None and checkpoint.exists():
             run.restore(*files.load(checkpoint, known))
         else:
-            after_step(network.arrays())
+            after_step(network.arrays(), 0.0)
         saved = time.monotonic()
         for progress, epoch_done in run.steps():
             if checkpoint is not None and (epoch_done or time.monotonic() - saved >= every_s):
@@ -150,7 +152,6 @@ class _Course:
 
     def __init__(self, network: Network, teacher: Network | None, data: Dataset, options: Options) -> None:
         self.network, self.teacher, self.data = network, teacher, data
-        self.samples = data.real_inputs()
         self.loss: Loss
         self.loss, self.expected = loss_of(
             network.source,
@@ -164,7 +165,7 @@ class _Course:
         self, rows: Array, augment: Callable[[tuple[Array, ...]], tuple[Array, ...]]
     ) -> tuple[Tensor, Tensor | None]:
         """Loss, and which samples are right."""
-        samples = augment(tuple(array[rows] for array in self.samples))
+        samples = augment(self.data.select(rows).real_inputs())  # images stay bytes until they are needed
         expected = None if self.expected is None else self.expected[torch.from_numpy(rows)]
         found = self.network(self.network.encode(samples), self.loss.wanted)
         wanted = None
@@ -183,6 +184,13 @@ class _Course:
                 total += float(loss) * len(rows)
                 counted = right is not None
                 n_right += 0 if right is None else int(right.sum())
+        if not math.isfinite(total):
+            raise BadData(
+                f"the network's loss on these samples is {total / len(self.data)}: some of its scores are infinite or "
+                "undefined",
+                where=self.data.name,
+                hint="check the samples' scaling and the weights; of a network in training, lower the learning rate",
+            )
         return total / len(self.data), n_right / len(self.data) if counted else None
 
 
@@ -196,7 +204,7 @@ class _Run:
         data: Dataset,
         validation: Dataset | None,
         options: Options,
-        after_step: Callable[[Mapping[str, Array]], None],
+        after_step: AfterStep,
         augment: Augment | None,
     ) -> None:
         self.network, self.options, self.after_step, self.augment = network, options, after_step, augment
@@ -256,15 +264,18 @@ class _Run:
         self.adam.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.adam.step()
-        self.after_step(self.network.arrays())
+        self.after_step(self.network.arrays(), self._done(1))
         self.sums[0] += value * len(rows)
         self.sums[1] += math.nan if right is None else int(right.sum())
         self.sums[2] += len(rows)
         self.step += 1
 
+    def _done(self, ahead: int) -> float:
+        """Share of all steps that are done, with so many ahead."""
+        return (self.epoch * self.n_steps + self.step + ahead) / (self.options.epochs * self.n_steps)
+
     def _learning_rate(self) -> float:
-        share = (self.epoch * self.n_steps + self.step) / (self.options.epochs * self.n_steps)
-        falling = 0.5 * (1 + math.cos(math.pi * share)) if self.options.schedule == "cosine" else 1.0
+        falling = 0.5 * (1 + math.cos(math.pi * self._done(0))) if self.options.schedule == "cosine" else 1.0
         return self.options.learning_rate * falling
 
     def _judge(self, held: _Course) -> None:
@@ -322,7 +333,8 @@ class _Run:
 def _digest(course: _Course) -> str:
     """Of samples and of what is expected of them."""
     found = hashlib.sha256()
-    arrays: Sequence[Array] = [*course.samples, *([] if course.expected is None else [course.expected.numpy()])]
+    arrays = [*course.data.inputs, *([] if course.expected is None else [course.expected.numpy()])]
+    found.update(repr(course.data.quant).encode())
     for array in arrays:
         found.update(f"{array.dtype}{array.shape}".encode())
         found.update(np.ascontiguousarray(array).data)

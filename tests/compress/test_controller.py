@@ -126,6 +126,8 @@ def test_the_fast_mode_trains_once_where_the_target_is_reached() -> None:
 
 def test_nothing_is_done_where_the_target_is_met() -> None:
     assert list(sparsify(SPLIT, dense_state(SPLIT), 800_000, same_accuracy)) == []
+    empty = (Layer("bias only", 0, 10, 0),)
+    assert list(sparsify(empty, dense_state(empty), 40, same_accuracy)) == []
 
 
 # ---- defects of the published code that are not repeated -------------------------------------------------------------

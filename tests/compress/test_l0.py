@@ -60,6 +60,19 @@ def test_a_bias_of_zeros_is_none() -> None:
     assert trained(layers, {"a": 0.5}) == ["a.w"]
 
 
+def test_balls_shrink_from_the_first_density_to_the_last_and_then_stay() -> None:
+    balls = L0Balls({"w": 0.1}, begin={"w": 1.0}, until=0.5)
+    seen = []
+    for done in (0.0, 0.125, 0.25, 0.5, 1.0):
+        weights = {"w": np.arange(1.0, 1001), "other": np.ones(3)}
+        balls(weights, done)
+        seen.append(np.count_nonzero(weights["w"]))
+        assert weights["other"].all()
+    assert seen == [n_kept(1000, 0.1 + 0.9 * left**3) for left in (1, 0.75, 0.5, 0, 0)]
+    assert seen[0] == 1000
+    assert seen == sorted(seen, reverse=True)
+
+
 def test_adam_on_the_balls_ends_on_them_and_learns_which_weights_to_keep() -> None:
     data = stripes(300, 1)
     network = Network(convolutional(3))

@@ -15,10 +15,11 @@ from freeml.data.dataset import Dataset
 from freeml.errors import BadData, BadModel
 from freeml.ir.graph import Graph
 from freeml.ir.text import digest
+from freeml.ir.types import Const
 from freeml.train.loop import Options, Progress, evaluate, fit
 from freeml.train.network import Network, weights_of
 
-from .tasks import convolutional, stripes
+from .tasks import CLASSES, convolutional, stripes
 
 DATA, HELD = stripes(300, 1), stripes(100, 2)
 SHORT = Options(epochs=2, batch=64, learning_rate=0.01)
@@ -168,14 +169,18 @@ def test_what_is_done_after_each_step_holds_at_the_end() -> None:
     network = Network(convolutional(3))
     name = weights_of(network.source)[0]
 
-    def first_filter_off(weights: Mapping[str, np.ndarray]) -> None:
+    seen = []
+
+    def first_filter_off(weights: Mapping[str, np.ndarray], done: float) -> None:
         weights[name][0] = 0
+        seen.append(done)
 
     before = network.arrays()[name].copy()
     fit(network, DATA, SHORT, after_step=first_filter_off)
     after = network.arrays()[name]
     assert not after[0].any()
     assert (after[1:] != before[1:]).any()
+    assert seen == [k / 10 for k in range(11)], "two epochs of five steps"
 
 
 def test_training_leaves_torch_as_it_was() -> None:
@@ -218,6 +223,22 @@ def test_a_loss_that_is_no_number_ends_the_run_with_a_hint() -> None:
     with pytest.raises(BadData, match=r"loss became .* in epoch 1") as caught:
         fit(Network(convolutional(3)), DATA, replace(SHORT, learning_rate=1e30))
     assert "lower learning rate" in caught.value.hint
+
+
+def test_weights_that_are_no_numbers_are_seen_before_any_training() -> None:
+    graph = convolutional(3)
+    name = weights_of(graph)[0]
+    broken = graph.with_ops(graph.ops, consts={name: Const(graph.consts[name].array * np.nan)})
+    with pytest.raises(BadData, match="infinite or undefined"):
+        evaluate(Network(broken), None, HELD, SHORT)
+
+
+def test_bytes_and_codes_are_trained_on_as_the_real_numbers_that_they_are() -> None:
+    images = np.rint(np.clip(HELD.inputs[0] * 20 + 100, 0, 255)).astype(np.uint8)
+    coded = Dataset((images,), HELD.labels, CLASSES, "stripes", "train", quant=((0.05, 100),))
+    real = Dataset(coded.real_inputs(), HELD.labels, CLASSES, "stripes", "train")
+    network = Network(convolutional(3))
+    assert evaluate(network, None, coded, SHORT) == evaluate(network, None, real, SHORT)
 
 
 def test_a_teacher_with_other_outputs_is_refused() -> None:
