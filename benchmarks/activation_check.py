@@ -120,10 +120,10 @@ def spans(made: CompileResult) -> Iterator[tuple[str, int, int]]:
     for call, layer in zip(kernel_calls(made.graph, made.plan), made.tiles.layers, strict=True):
         for tile in layer.tiles():
             if layer.parts == 1:
-                for read in kernel_of(call.op).reads(made.graph, call.op, call.operand):
+                for read in kernel_of(made.graph, call.op).reads(made.graph, call.op, call.operand):
                     yield (read.value, *read.span(tile.first, tile.n))
                 continue
-            read = kernel_of(call.op).part_read(made.graph, call.op)
+            read = kernel_of(made.graph, call.op).part_read(made.graph, call.op)
             at, to = read.span(tile.first, 1)
             if not read.extent_bytes:  # products are bytes
                 at = tile.first // read.group_units * read.step_bytes + tile.mac_first

@@ -44,11 +44,7 @@ LONG = {
 
 MOST_ALIKE = 10
 # Files of which each two share a longer run of lines, and why for now.
-ALIKE = {
-    "one convolution in parts for each dot product, until they share it": [
-        f"runtime_c/kernels/{variant}/fml_conv_part_i8.c" for variant in ("armv6m", "armv7em", "msp430", "portable")
-    ],
-}
+ALIKE = {}
 
 # Who may import a library that is large, optional, or belongs to one job. Paths are prefixes below freeml/.
 ONLY_IN = {

@@ -141,7 +141,7 @@ def _symbol(design: Design, call: KernelCall, layer: LayerTiles, board: Board) -
     """The function that computes a tile of a layer."""
     if layer.parts > 1:
         return "fml_dense_part_i8" if isinstance(call.op, DenseI8) else "fml_conv_part_i8"
-    return kernel_of(call.op).layer(design.graph, call.op, call.operand, VARIANTS[board.kernels]).kernel
+    return kernel_of(design.graph, call.op).layer(design.graph, call.op, call.operand, VARIANTS[board.kernels]).kernel
 
 
 def _steps(emulator: Emulator, codes: bytes, tiles: TilePlan, kernels: list[str]) -> Iterator[tuple[int, Taken, Taken]]:

@@ -30,7 +30,7 @@ MISMATCH_FACTOR = 1.3
 """On the worst table of a variant, where none is of the firmware's compiler and of the kernels as they are."""
 REMEDY = "freeml profile OUT measures the firmware, --profile plans with that"
 # Headers of runtime_c/include that kernels are made of; the rest belongs to the runtime.
-_HEADERS = ("conv_pool", "far", "kernels", "lanes", "largest", "requant", "walk", "window")
+_HEADERS = ("conv_pool", "dot", "far", "kernels", "lanes", "largest", "requant", "walk", "window")
 
 
 class CompilerCycles(Strict):

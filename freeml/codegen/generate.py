@@ -131,7 +131,7 @@ class _Emitter:
         self.rows.append(RowEntry(comment_text(f"{op.output}: {op.loc}"), self._fields(row, tiles)))
 
     def _add_layer(self, op: Op, tiles: LayerTiles) -> None:
-        kernel = kernel_of(op)
+        kernel = kernel_of(self.graph, op)
         layer = kernel.layer(self.graph, op, tiles.operand, self.variant)
         base = self.names.unique(op.output, stem="layer")
         filled = {key: self._table(f"{base}_{key}", key, layer, op) for key in layer.tables}

@@ -69,6 +69,10 @@ class Kernel(ABC, Generic[OpT]):
     verifiers (ir/verify.py, plan/verify*.py).
     """
 
+    def chosen(self, graph: Graph, op: OpT) -> Kernel[OpT]:
+        """The kernel for constants as they are stored. As it stands here: this one, whatever they are."""
+        return self
+
     def units(self, graph: Graph, op: OpT) -> tuple[Units, ...]:
         """The calls of an op, in order. As it stands here: one, of single elements."""
         out = graph.types[op.output]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from freeml.ir.graph import Graph
 from freeml.ir.int_ops import (
     AddI8,
     AvgPoolI8,
@@ -43,7 +44,7 @@ KERNELS: Mapping[type[Op], AnyKernel] = {
 }
 
 
-def kernel_of(op: Op) -> AnyKernel:
-    """The kernel of an op that computes."""
+def kernel_of(graph: Graph, op: Op) -> AnyKernel:
+    """The kernel of an op that computes, for constants as they are stored."""
     assert type(op) in KERNELS, f"no kernel for {type(op).__name__}"
-    return KERNELS[type(op)]
+    return KERNELS[type(op)].chosen(graph, op)

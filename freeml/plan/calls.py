@@ -16,7 +16,7 @@ def kernel_calls(graph: Graph, plan: MemoryPlan) -> Iterator[KernelCall]:
     for op in graph.ops:
         if isinstance(op, Reshape) and op.inputs[0] in graph.types:
             continue
-        kernel = kernel_of(op)
+        kernel = kernel_of(graph, op)
         macs, at = kernel.products(graph, op), plan.offset_bytes[op.output]
         for units in kernel.units(graph, op):
             if isinstance(op, Concat) and plan.placed.get(op.inputs[units.operand]) == (op.output, units.at_bytes):

@@ -11,7 +11,7 @@ from freeml.ir.graph import Graph
 from freeml.ir.int_ops import AddI8, ConvI8, ConvPoolI8, DenseI8, MulI8
 from freeml.ir.ops import Binary, Conv, Dense, Op
 from freeml.ir.windows import divisors
-from freeml.kernels.table import KERNELS
+from freeml.kernels.table import KERNELS, kernel_of
 from freeml.kernels.variants import VARIANTS
 
 
@@ -76,8 +76,7 @@ def _count(op: Op, graph: Graph, kernels: str = "portable") -> OpCounts:
 
 def scratch_bytes(op: Op, graph: Graph, kernels: str = "portable") -> int:
     """Working memory of the kernel of an op, whatever its tiles; 0 for a float op."""
-    kernel = KERNELS.get(type(op))
-    return kernel.scratch_bytes(graph, op, VARIANTS[kernels]) if kernel else 0
+    return kernel_of(graph, op).scratch_bytes(graph, op, VARIANTS[kernels]) if type(op) in KERNELS else 0
 
 
 def _macs(op: Op, graph: Graph) -> int:

@@ -53,7 +53,7 @@ def work(graph: Graph, call: KernelCall, n: Ints, kernels: str = "portable") -> 
     """Work of tiles of n units each, done by a variant of the kernels."""
     n = np.asarray(n, dtype=np.int64)
     one = np.ones_like(n)
-    kernel = kernel_of(call.op)
+    kernel = kernel_of(graph, call.op)
     staged = [read.most_bytes(n, call.n_units) for read in kernel.reads(graph, call.op, call.operand)]
     values, constants = kernel.read_bytes(graph, call.op, call, n)
     return Work(
@@ -77,7 +77,7 @@ def part_work(graph: Graph, call: KernelCall, macs: Ints) -> Work:
     """
     macs = np.asarray(macs, dtype=np.int64)
     one = np.ones_like(macs)
-    kernel = kernel_of(call.op)
+    kernel = kernel_of(graph, call.op)
     read = kernel.part_read(graph, call.op)
     stage = read.most_bytes(one, call.n_units) if read.extent_bytes else macs
     return Work(

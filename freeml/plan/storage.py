@@ -18,7 +18,7 @@ from math import prod
 
 from freeml.ir.graph import Graph
 from freeml.ir.ops import Concat, Op, Reshape
-from freeml.kernels.table import KERNELS
+from freeml.kernels.table import KERNELS, kernel_of
 from freeml.plan.lifetime import BEFORE, lifetimes
 
 
@@ -101,8 +101,7 @@ def alias_roots(graph: Graph) -> dict[str, str]:
 
 def in_place_operands(graph: Graph, op: Op) -> tuple[str, ...]:
     """Operands whose bytes the kernel of `op` may overwrite with its output, if nobody reads them afterwards."""
-    kernel = KERNELS.get(type(op))
-    names = kernel.in_place_operands(graph, op) if kernel else ()
+    names = kernel_of(graph, op).in_place_operands(graph, op) if type(op) in KERNELS else ()
     return tuple(dict.fromkeys(name for name in names if name in graph.types))
 
 

@@ -207,7 +207,7 @@ def test_sizes_beyond_the_kernels_counters_are_refused_with_the_node(kind: str) 
     more = {"dense": (1,), "add": (x,)}.get(kind, ())
     graph = b.graph(getattr(b, kind)(x, *more))
     with pytest.raises(UnsupportedOp, match="65535") as caught:
-        kernel_of(graph.ops[-1]).layer(graph, graph.ops[-1], 0, VARIANTS["portable"])
+        kernel_of(graph, graph.ops[-1]).layer(graph, graph.ops[-1], 0, VARIANTS["portable"])
     assert caught.value.where.startswith("/")
 
 

@@ -54,7 +54,7 @@ def as_graph(case: Case) -> tuple[Graph, Op]:
 
 def claims(case: Case) -> tuple[Read, ...]:
     graph, op = as_graph(case)
-    return kernel_of(op).reads(graph, op, 0)
+    return kernel_of(graph, op).reads(graph, op, 0)
 
 
 def tiles_of(case: Case, data: Any) -> list[tuple[int, int]]:
@@ -123,7 +123,7 @@ def test_parts_read_nothing_outside_of_what_the_planner_says(variant: str, kerne
     case = data.draw(cases_of(kernel))
     n_products = case.consts["w"].size // case.consts["w"].shape[0]
     case, (graph, op) = for_variant(case, variant), as_graph(case)
-    read, kernels = kernel_of(op).part_read(graph, op), fenced(variant)
+    read, kernels = kernel_of(graph, op).part_read(graph, op), fenced(variant)
     element = data.draw(st.integers(0, case.n_units - 1))
     k0 = data.draw(st.integers(0, n_products - 1))
     n = data.draw(st.integers(1, n_products - k0))

@@ -165,7 +165,7 @@ def test_joined_layers_stage_the_rows_of_all_their_windows() -> None:
     x = b.input(9, 7, 4)
     pooled = b.conv_pool(x, 2, Window(kernel=(2, 2), stride=(2, 2)))
     graph = b.graph(pooled)
-    (read,) = kernel_of(graph.producers[pooled]).reads(graph, graph.producers[pooled], 0)
+    (read,) = kernel_of(graph, graph.producers[pooled]).reads(graph, graph.producers[pooled], 0)
     row_units, row_bytes = 3 * 2, 7 * 4
     spans = [read.span(row * row_units, row_units) for row in range(4)]
     # a 3 x 3 convolution with a border of 1 under a 2 x 2 pool reads four rows, less the border

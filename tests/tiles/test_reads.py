@@ -96,7 +96,7 @@ def test_no_tile_needs_a_byte_outside_of_what_it_reads(graph: Graph, seed: int) 
     for call in kernel_calls(graph, plan_memory(graph, in_place=False)):
         if type(call.op).__name__ == "Concat":
             continue  # a copy: of its row alone, see below
-        operands = kernel_of(call.op).reads(graph, call.op, call.operand)
+        operands = kernel_of(graph, call.op).reads(graph, call.op, call.operand)
         for n in sorted({1, 2, 3, 5, max(1, call.n_units // 2), call.n_units}):
             whole, tiled = poisoned(graph, call, operands, n, seed)
             np.testing.assert_array_equal(tiled, whole, err_msg=f"{call.op} in tiles of {n}")
@@ -108,7 +108,7 @@ def test_a_copied_row_is_read_alone() -> None:
     plan = plan_memory(graph, in_place=False)
     (first, second) = kernel_calls(graph, plan)
     for call, row in ((first, 2), (second, 5)):
-        (read,) = kernel_of(call.op).reads(graph, call.op, call.operand)
+        (read,) = kernel_of(graph, call.op).reads(graph, call.op, call.operand)
         assert [read.span(unit, 1) for unit in range(6)] == [(row * unit, row * unit + row) for unit in range(6)]
         assert read.value == call.op.inputs[call.operand]
 
@@ -120,7 +120,7 @@ def test_a_range_is_no_wider_than_rows_pixels_and_columns() -> None:
     columns = b.maxpool(b.reshape(x, 1, 63, 4), Window(kernel=(1, 5), stride=(1, 3), pad=(0, 2, 0, 4)))
     graph = b.graph(rows, pixels, columns)
     found = {
-        call.op.output: kernel_of(call.op).reads(graph, call.op, 0)[0]
+        call.op.output: kernel_of(graph, call.op).reads(graph, call.op, 0)[0]
         for call in kernel_calls(graph, plan_memory(graph))
     }
     assert [found[rows].span(7 * 2 * row, 1) for row in (0, 1, 8)] == [(0, 56), (0, 84), (196, 252)]
@@ -135,7 +135,7 @@ def test_a_range_is_no_wider_than_rows_pixels_and_columns() -> None:
 def test_the_planners_worst_case_is_that_of_all_tiles(graph: Graph) -> None:
     for call in kernel_calls(graph, plan_memory(graph, in_place=False)):
         sizes = np.arange(1, call.n_units + 1)
-        for read in kernel_of(call.op).reads(graph, call.op, call.operand):
+        for read in kernel_of(graph, call.op).reads(graph, call.op, call.operand):
             assert read.group_units >= 1
             most = read.most_bytes(sizes, call.n_units)
             for n, planned in zip(sizes.tolist(), most.tolist(), strict=True):
@@ -149,10 +149,10 @@ def test_products_of_contiguous_layers_are_read_alone() -> None:
     x = b.input(3, 4, 6)
     pointwise, window, dense = b.conv(x, 2, k=1), b.conv(x, 2), b.dense(b.flatten(x), 3)
     graph = b.graph(pointwise, window, dense)
-    found = {op.output: kernel_of(op).part_read(graph, op) for op in graph.ops if "I8" in type(op).__name__}
+    found = {op.output: kernel_of(graph, op).part_read(graph, op) for op in graph.ops if "I8" in type(op).__name__}
     assert (found[pointwise].step_bytes, found[pointwise].group_units, found[pointwise].extent_bytes) == (6, 2, 0)
     assert (found[dense].step_bytes, found[dense].extent_bytes) == (0, 0)
-    assert found[window] == kernel_of(graph.producers[window]).reads(graph, graph.producers[window], 0)[0]
+    assert found[window] == kernel_of(graph, graph.producers[window]).reads(graph, graph.producers[window], 0)[0]
 
 
 def test_room_is_what_operands_take_one_after_the_other() -> None:
