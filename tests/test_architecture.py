@@ -245,7 +245,7 @@ REACHED_ELSEWHERE = {
         [
             f"freeml.train.{name}"
             for name in (
-                *("checkpoint", "float_ops", "functions", "int8", "int_ops"),
+                *("arithmetic", "checkpoint", "float_ops", "functions", "int8", "int_ops"),
                 *("loop", "measure", "network", "objective", "windows"),
             )
         ],

@@ -10,7 +10,6 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from freeml.data.dataset import Dataset
 from freeml.errors import BadData
 from freeml.ir.types import Array
 from freeml.train import checkpoint as files
+from freeml.train.arithmetic import fixed_arithmetic
 from freeml.train.network import Network
 from freeml.train.objective import Loss, loss_of
 
@@ -112,7 +112,7 @@ def fit(
     Raises BadData or BadModel: nothing to train towards, labels out of range, a loss that is no number, a checkpoint of
     another run.
     """
-    with _fixed_arithmetic(options.threads):
+    with fixed_arithmetic(options.threads):
         run = _Run(network, teacher, data, validation, options, after_step, augment)
         known = {**run.identity(), **(identity or {})} if checkpoint else {}
         if checkpoint is not None and checkpoint.exists():
@@ -130,21 +130,8 @@ def fit(
 
 def evaluate(network: Network, teacher: Network | None, data: Dataset, options: Options) -> tuple[float, float | None]:
     """Loss and accuracy of a network on a data set, as `fit` means them."""
-    with _fixed_arithmetic(options.threads):
+    with fixed_arithmetic(options.threads):
         return _Course(network, teacher, data, options).evaluate(options.batch)
-
-
-@contextmanager
-def _fixed_arithmetic(threads: int) -> Iterator[None]:
-    """Torch with so many threads, and with algorithms that give the same sums each time."""
-    before, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-        torch.use_deterministic_algorithms(deterministic)
 
 
 class _Course:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from freeml.ir.types import Array
+from freeml.train.arithmetic import fixed_arithmetic
 from freeml.train.network import Network
 from freeml.train.objective import Scores
 
@@ -24,7 +25,7 @@ def score_names(network: Network) -> tuple[str, ...]:
 
 def values(network: Network, samples: Sequence[Array], wanted: Collection[str]) -> dict[str, Array]:
     """Real values (B, *shape) by name, for samples as the author gives them."""
-    with torch.no_grad():
+    with fixed_arithmetic(), torch.no_grad():
         parts = [network(inputs, wanted) for inputs in _batches(network, samples)]
     return {name: np.concatenate([part[name].numpy() for part in parts]) for name in wanted}
 
@@ -32,7 +33,7 @@ def values(network: Network, samples: Sequence[Array], wanted: Collection[str]) 
 def means(network: Network, samples: Sequence[Array], wanted: Collection[str]) -> dict[str, Array]:
     """Mean (*shape) over samples of each value."""
     sums: dict[str, Array] = {}
-    with torch.no_grad():
+    with fixed_arithmetic(), torch.no_grad():
         for inputs in _batches(network, samples):
             for name, value in network(inputs, wanted).items():
                 sums[name] = sums.get(name, 0) + value.double().sum(dim=0).numpy()
@@ -50,15 +51,15 @@ def importance(
     """
     names, rng = score_names(network), np.random.default_rng(seed)
     n_bundles = 1 + max((int(of.max()) for of in bundle_of.values()), default=-1)
-    total, power, n = torch.zeros(n_bundles, dtype=torch.float64), 0.0, 0
-    for inputs in _batches(network, samples):
-        found = network(inputs, {*names, *bundle_of})
-        scores = torch.cat([found[name].flatten(1) for name in names], dim=1)
-        power += float((scores.detach() - scores.detach().mean(dim=0)).double().square().sum())
-        n += len(scores)
-        for _ in range(_PROBES):
-            signs = torch.from_numpy(rng.choice([-1.0, 1.0], size=scores.shape)).to(scores.dtype)
-            total += _squares(found, (scores * signs).sum(), bundle_of, n_bundles) / _PROBES
+    total, power = torch.zeros(n_bundles, dtype=torch.float64), 0.0
+    with fixed_arithmetic():
+        for inputs in _batches(network, samples):
+            found = network(inputs, {*names, *bundle_of})
+            scores = torch.cat([found[name].flatten(1) for name in names], dim=1)
+            power += float((scores.detach() - scores.detach().mean(dim=0)).double().square().sum())
+            for _ in range(_PROBES):
+                signs = torch.from_numpy(rng.choice([-1.0, 1.0], size=scores.shape)).to(scores.dtype)
+                total += _squares(found, (scores * signs).sum(), bundle_of, n_bundles) / _PROBES
     power = power or 1.0
     return {int(b): float(total[b]) / power for b in sorted({int(b) for of in bundle_of.values() for b in of})}
 
