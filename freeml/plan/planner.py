@@ -16,7 +16,7 @@ from freeml.ir.verify import verify_graph
 from freeml.plan.fuse import fuse
 from freeml.plan.inference import layers_charge_pc
 from freeml.plan.memory import MemoryPlan, plan_memory
-from freeml.plan.progress import check_progress, makes_progress, smallest_capacitor_uf
+from freeml.plan.progress import Replan, check_progress, makes_progress, smallest_capacitor_uf
 from freeml.plan.protocol import MAX_WORD_STEPS
 from freeml.plan.schedule import schedule
 from freeml.plan.sram import sram_of_tiles
@@ -90,7 +90,8 @@ def plan_as_it_is(
     try:
         sram = sram_of_tiles(graph, board, windows)
         tiles = plan_tiles(graph, memory, board, capacitor_uf, sram_tile_bytes=sram)
-        check_progress(graph, memory, tiles, board, capacitor_uf, sram_tile_bytes=sram, smaller=smaller)
+        replan = _replanner(graph, memory, board, sram)
+        check_progress(tiles, tiles.budget, replan, lambda: _smallest_uf(tiles, replan, smaller))
         verify_tiles(graph, memory, tiles)
     except DoesNotFit as refusal:
         return Planned(graph, memory, tiles, sram, windows, refusal)
@@ -112,10 +113,10 @@ def smallest_uf(graph: Graph, board: Board, *, windows: Windows) -> float | None
     None where none does, SRAM does not, or there is no energy model.
     """
     alone = plan_as_it_is(graph, board, windows=windows)
-    if alone.sram_tile_bytes is None or alone.tiles is None or alone.tiles.budget is None:
+    if alone.sram_tile_bytes is None or alone.tiles is None:
         return None
-    found = smallest_capacitor_uf(alone.graph, alone.memory, board, sram_tile_bytes=alone.sram_tile_bytes)
-    return None if found is None else _joined_uf(graph, board, windows, found)
+    replan = _replanner(alone.graph, alone.memory, board, alone.sram_tile_bytes)
+    return _smallest_uf(alone.tiles, replan, lambda found: _joined_uf(graph, board, windows, found))
 
 
 def recut(graph: Graph, memory: MemoryPlan, board: Board, plan: TilePlan, cuts: Sequence[Cut]) -> TilePlan | None:
@@ -128,6 +129,19 @@ def recut(graph: Graph, memory: MemoryPlan, board: Board, plan: TilePlan, cuts: 
     if plan.commit_slots == 1 and made.commits > MAX_WORD_STEPS:
         return None
     return verify_tiles(graph, memory, made)
+
+
+def _replanner(graph: Graph, memory: MemoryPlan, board: Board, sram_tile_bytes: int) -> Replan:
+    """Plans the tiles of a graph as it is for other capacitors."""
+    return lambda capacitor_uf: plan_tiles(graph, memory, board, capacitor_uf, sram_tile_bytes=sram_tile_bytes)
+
+
+def _smallest_uf(tiles: TilePlan, replan: Replan, smaller: Callable[[float], float]) -> float | None:
+    """The smallest capacitor; `smaller` as in plan_as_it_is. None without energy model, or where none does."""
+    if tiles.budget is None:
+        return None
+    found = smallest_capacitor_uf(tiles.budget, replan)
+    return None if found is None else smaller(found)
 
 
 def _plan_joined(graph: Graph, board: Board, capacitor_uf: float | None, windows: Windows) -> Planned:

@@ -12,9 +12,9 @@ from freeml.errors import DoesNotFit
 from freeml.plan.calls import kernel_calls
 from freeml.plan.energy_work import work
 from freeml.plan.price import TWO_SLOTS, CountedPrices
-from freeml.plan.progress import check_progress
 from freeml.plan.steps import TilePlan
 from freeml.plan.tiles import plan_tiles
+from tests.tiles.proofs import proved
 from tests.tiles.test_tiles import MSP430, SRAM, Builder, planned, tiny_cnn
 
 
@@ -31,7 +31,7 @@ def test_each_step_that_cannot_be_cut_must_fit(step: str) -> None:
     fixed = getattr(plan, step)
     dear = replace(plan, **{step: replace(fixed, cost=replace(fixed.cost, charge_pc=1e9))})
     with pytest.raises(DoesNotFit, match="needs"):
-        check_progress(graph, memory, dear, MSP430, sram_tile_bytes=SRAM)
+        proved(graph, memory, dear, MSP430, None, SRAM)
 
 
 def test_publishing_costs_what_comparing_the_scores_costs() -> None:

@@ -19,7 +19,6 @@ from freeml.plan.calls import kernel_calls
 from freeml.plan.energy_work import work
 from freeml.plan.inference import inference_cost
 from freeml.plan.memory import MemoryPlan, plan_memory
-from freeml.plan.progress import check_progress, smallest_capacitor_uf
 from freeml.plan.protocol import MAX_WORD_STEPS
 from freeml.plan.schedule import schedule
 from freeml.plan.sram import sram_for_tiles
@@ -27,6 +26,7 @@ from freeml.plan.steps import LayerTiles, TilePlan
 from freeml.plan.tiles import plan_tiles
 from freeml.plan.verify_tiles import InvalidTilesError, verify_tiles
 from tests.plan.plan_graphs import Builder, int8_graphs, tiny_cnn
+from tests.tiles.proofs import proved, smallest_uf
 from tests.tiles.scalar_cost import tile_cost, tile_counts, usable_pc
 
 QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -52,7 +52,7 @@ def planned(graph: Graph) -> tuple[Graph, MemoryPlan]:
 def accepted(graph: Graph, memory: MemoryPlan, board: Board, capacitor: float | None, sram: int = SRAM) -> TilePlan:
     """A verified plan that makes progress; raises DoesNotFit where there is none."""
     plan = plan_tiles(graph, memory, board, capacitor, sram_tile_bytes=sram)
-    return verify_tiles(graph, memory, check_progress(graph, memory, plan, board, capacitor, sram_tile_bytes=sram))
+    return verify_tiles(graph, memory, proved(graph, memory, plan, board, capacitor, sram))
 
 
 def attempt(make: Callable[[], TilePlan]) -> TilePlan | DoesNotFit:
@@ -69,7 +69,7 @@ def attempt(make: Callable[[], TilePlan]) -> TilePlan | DoesNotFit:
 @given(int8_graphs(), BOARDS, st.sampled_from((0.1, 0.8, 1.0, 1.03, 1.1, 1.3, 2.0, 5.0, 100.0)))
 def test_no_accepted_tile_is_dearer_than_the_usable_energy(graph: Graph, board: Board, factor: float) -> None:
     graph, memory = planned(graph)
-    smallest = smallest_capacitor_uf(graph, memory, board, sram_tile_bytes=SRAM)
+    smallest = smallest_uf(graph, memory, board, SRAM)
     assert smallest is not None
     capacitor = factor * smallest
     plan = attempt(lambda: accepted(graph, memory, board, capacitor))
@@ -105,7 +105,7 @@ def test_no_tile_does_more_of_anything_than_was_counted(graph: Graph, board: Boa
 @given(int8_graphs(max_ops=6), BOARDS)
 def test_the_smallest_capacitor_does_and_nine_tenths_of_it_does_not(graph: Graph, board: Board) -> None:
     graph, memory = planned(graph)
-    smallest = smallest_capacitor_uf(graph, memory, board, sram_tile_bytes=SRAM)
+    smallest = smallest_uf(graph, memory, board, SRAM)
     assert smallest is not None
     plan = accepted(graph, memory, board, smallest)
     if plan.layers:
@@ -118,7 +118,7 @@ def test_the_smallest_capacitor_does_and_nine_tenths_of_it_does_not(graph: Graph
 @given(int8_graphs(max_ops=6), BOARDS)
 def test_a_larger_capacitor_gives_larger_and_fewer_tiles(graph: Graph, board: Board) -> None:
     graph, memory = planned(graph)
-    smallest = smallest_capacitor_uf(graph, memory, board, sram_tile_bytes=SRAM)
+    smallest = smallest_uf(graph, memory, board, SRAM)
     assert smallest is not None
     plans = [accepted(graph, memory, board, smallest * factor) for factor in (1, 1.3, 2, 5, 50)]
     for small, large in pairwise(plans):
@@ -149,7 +149,7 @@ def test_the_remedy_of_a_refusal_works() -> None:
     graph, memory = planned(tiny_cnn())
     with pytest.raises(DoesNotFit) as refused:
         accepted(graph, memory, MSP430, 1)
-    smallest = smallest_capacitor_uf(graph, memory, MSP430, sram_tile_bytes=SRAM)
+    smallest = smallest_uf(graph, memory, MSP430, SRAM)
     assert smallest is not None
     assert f"{smallest:g}uF" in refused.value.hint
     accepted(graph, memory, MSP430, smallest)
@@ -159,7 +159,7 @@ def test_a_plan_for_a_larger_capacitor_is_refused_with_the_tile_that_would_fit()
     graph, memory = planned(tiny_cnn())
     large = accepted(graph, memory, MSP430, 100)
     with pytest.raises(DoesNotFit) as refused:
-        check_progress(graph, memory, large, MSP430, 10, sram_tile_bytes=SRAM)
+        proved(graph, memory, large, MSP430, 10, SRAM)
     small = accepted(graph, memory, MSP430, 10)
     dearest, layer = max(zip(large.layers, small.layers, strict=True), key=lambda pair: _charge_pc(pair[0]))
     assert f"of {dearest.tile_units:,} of {layer.n_units:,} units needs" in refused.value.what
@@ -189,7 +189,7 @@ def test_a_capacitor_too_small_for_one_output_gets_parts_of_its_dot_product() ->
 def test_a_depthwise_convolution_is_never_cut_inside_an_output() -> None:
     b = Builder()
     graph, memory = planned(b.graph(b.conv(b.input(1, 9, 4), 4, k=3, groups=4)))
-    smallest = smallest_capacitor_uf(graph, memory, MSP430, sram_tile_bytes=SRAM)
+    smallest = smallest_uf(graph, memory, MSP430, SRAM)
     assert smallest is not None
     assert all(layer.parts == 1 for layer in accepted(graph, memory, MSP430, smallest).layers)
 
@@ -208,13 +208,7 @@ def test_the_first_boot_with_garbage_in_nvm_must_fit_too() -> None:
     assert plan.cold_start.cost is not None
     dear = replace(plan.cold_start.cost, charge_pc=1e9)
     with pytest.raises(DoesNotFit, match="a cold start needs"):
-        check_progress(
-            graph,
-            memory,
-            replace(plan, cold_start=replace(plan.cold_start, cost=dear)),
-            MSP430,
-            sram_tile_bytes=SRAM,
-        )
+        proved(graph, memory, replace(plan, cold_start=replace(plan.cold_start, cost=dear)), MSP430, None, SRAM)
 
 
 def test_leakage_that_no_capacitor_outlasts_is_said() -> None:
