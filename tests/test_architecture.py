@@ -234,8 +234,6 @@ REACHED_ELSEWHERE = {
         "compression, until it is a command",
     ),
     "freeml.codegen.samples": "samples that a board's firmware replays, for tests and whoever has the board",
-    "freeml.energy.linear": "benchmarks/energy_hardware.py, through freeml.energy.supply",
-    "freeml.energy.supply": "benchmarks/energy_hardware.py",
     "freeml.firmware.output": "scripts that were written against the name of before",
     "freeml.profile": "scripts that were written against the name of before",
     "freeml.sim.board": "scripts that were written against the name of before",

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from freeml.cli.options import Command, json_option
+from freeml.cli.charge import charge_command
+from freeml.cli.options import json_option
 from freeml.cli.terminal import Terminal, printable
+from freeml.cli.trace_options import ABOVE_ZERO, cell_of, on_defect_option, told_of, told_options
 
 if TYPE_CHECKING:
     from freeml.energy.read import Found
@@ -65,77 +66,10 @@ def _list(terminal: Terminal) -> None:
         terminal.show(shown, tables.heading("Synthetic", ", ".join(_SYNTHETIC)))
 
 
-def _cell(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[Path, str | None] | None:
-    """FILE or FILE:NAME."""
-    if value is None:
-        return None
-    path, _, name = value.rpartition(":")
-    return (Path(path), name) if path and not Path(value).exists() else (Path(value), None)
-
-
-def _units(_ctx: click.Context, _param: click.Parameter, value: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """COLUMN=UNIT, or UNIT of the one column of values."""
-    from freeml.energy.column import KNOWN, unit_of
-
-    pairs = [(name, unit) for name, _, unit in (one.rpartition("=") for one in value)]
-    for name, unit in pairs:
-        if unit_of(unit) is None:
-            raise click.BadParameter(f"{unit!r} of {name or 'the column'} is no unit; known are {KNOWN}")
-    return tuple(pairs)
-
-
-_ABOVE_ZERO = click.FloatRange(min=0, min_open=True)
-_TOLD = (
-    click.option("--columns", metavar="NAMES", help="Of a table without header: time_ms,voltage_v."),
-    click.option(
-        "--unit", "units", multiple=True, callback=_units, metavar="[COLUMN=]UNIT", help="What a header leaves out."
-    ),
-    click.option("--column", metavar="NAME", help="Which of several columns."),
-    click.option("--date-order", type=click.Choice(["dmy", "mdy"]), help="Of dates that may be either."),
-    click.option("--step", "step_s", type=_ABOVE_ZERO, metavar="S", help="Seconds between rows without stamps."),
-    click.option("--rate", "rate_hz", type=_ABOVE_ZERO, metavar="HZ", help="Bring a Shepherd recording down to."),
-    click.option("--scale", type=click.FloatRange(min=0), default=1.0, metavar="X", help="Times the current."),
-    click.option("--load", "load_ohm", type=_ABOVE_ZERO, metavar="OHM", help="Over which a voltage was recorded."),
-    click.option("--source-resistance", "source_ohm", type=_ABOVE_ZERO, metavar="OHM", help="Behind that voltage."),
-    click.option("--cell-voltage", "cell_voltage_v", type=_ABOVE_ZERO, metavar="V", help="At which a current comes."),
-    click.option("--cell", callback=_cell, metavar="CSV[:NAME]", help="I-V curves by illuminance of a cell."),
-    click.option("--cell-area", "cell_area_cm2", type=_ABOVE_ZERO, metavar="CM2", help="Of a cell under light."),
-    click.option(
-        "--cell-efficiency", type=click.FloatRange(0, 1, min_open=True), metavar="X", help="Of that cell, 0 to 1."
-    ),
-    click.option("--lux-per-w-m2", type=_ABOVE_ZERO, metavar="LUX", help="Luminous efficacy of the light."),
-    click.option("--fill-factor", type=_ABOVE_ZERO, metavar="X", help="Of a cell known by its two ends."),
-)
-
-
-def _told_options(command: Command) -> Command:
-    """What a file may leave out, all of it optional."""
-    for option in reversed(_TOLD):
-        command = option(command)
-    return command
-
-
-def _told(options: dict[str, Any]) -> Told:
-    from freeml.energy.told import Told
-
-    names = tuple(name.strip() for name in (options.pop("columns") or "").split(",") if name.strip())
-    return Told(columns=names, **options)
-
-
-def _on_defect(default: str) -> Callable[[Command], Command]:
-    return click.option(
-        "--on-defect",
-        type=click.Choice(["report", "repair", "refuse"]),
-        default=default,
-        show_default=True,
-        help="Mend what is wrong with a recording, leave it, or stop.",
-    )
-
-
 @traces.command("info")
 @click.argument("file", type=click.Path(path_type=Path))
-@_told_options
-@_on_defect("report")
+@told_options
+@on_defect_option("report")
 @json_option
 @click.pass_obj
 def info_command(terminal: Terminal, /, file: Path, on_defect: Any, **options: Any) -> None:
@@ -148,7 +82,7 @@ def info_command(terminal: Terminal, /, file: Path, on_defect: Any, **options: A
     """
     from freeml.energy.read import read_recording
 
-    told = _told(options)
+    told = told_of(options)
     found = read_recording(file, told, on_defect)
     described = _described(found, told, file)
     terminal.result(described)
@@ -226,8 +160,8 @@ def _show(terminal: Terminal, described: dict[str, Any], file: Path) -> None:
 @traces.command("convert")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("output", type=click.Path(path_type=Path))
-@_told_options
-@_on_defect("report")
+@told_options
+@on_defect_option("report")
 @click.option("--as", "kind", type=click.Choice(["ivsample", "ivcurve", "isc_voc"]), help="What a Shepherd file holds.")
 @json_option
 @click.pass_obj
@@ -242,7 +176,7 @@ def convert_command(terminal: Terminal, /, file: Path, output: Path, on_defect: 
     from freeml.energy.read import read_recording
 
     _check_output(output, kind)
-    told = _told(options)
+    told = told_of(options)
     found = read_recording(file, told, on_defect)
     trace = derive(found.used, told, file.name)
     defects = found.recorded.defects
@@ -288,19 +222,19 @@ def _write(output: Path, trace: Trace | Recording, kind: Any) -> None:
 @click.argument("kind", type=click.Choice(_SYNTHETIC))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help=".csv or .h5.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("--duration", "duration_s", type=_ABOVE_ZERO, metavar="S")
-@click.option("--step", "step_s", type=_ABOVE_ZERO, metavar="S", help="Between samples.")
-@click.option("--power", "power_uw", type=_ABOVE_ZERO, metavar="UW", help="rf-walk: at 1 m; markov: while on.")
-@click.option("--on", "on_s", type=_ABOVE_ZERO, default=1.0, metavar="S", help="markov: mean time on.")
-@click.option("--off", "off_s", type=_ABOVE_ZERO, default=1.0, metavar="S", help="markov: mean time off.")
+@click.option("--duration", "duration_s", type=ABOVE_ZERO, metavar="S")
+@click.option("--step", "step_s", type=ABOVE_ZERO, metavar="S", help="Between samples.")
+@click.option("--power", "power_uw", type=ABOVE_ZERO, metavar="UW", help="rf-walk: at 1 m; markov: while on.")
+@click.option("--on", "on_s", type=ABOVE_ZERO, default=1.0, metavar="S", help="markov: mean time on.")
+@click.option("--off", "off_s", type=ABOVE_ZERO, default=1.0, metavar="S", help="markov: mean time off.")
 @click.option("--accelerometer", type=click.Path(path_type=Path), metavar="NPZ", help="kinetic: acc, acc_scale_g, fs.")
-@click.option("--mass", "mass_g", type=_ABOVE_ZERO, default=10.0, metavar="G", help="kinetic.")
-@click.option("--resonance", "resonance_hz", type=_ABOVE_ZERO, default=2.5, metavar="HZ", help="kinetic.")
-@click.option("--damping", type=_ABOVE_ZERO, default=0.1, metavar="X", help="kinetic: share of critical damping.")
-@click.option("--cell", callback=_cell, metavar="CSV[:NAME]", help="Light through a cell of I-V curves.")
-@click.option("--cell-area", "cell_area_cm2", type=_ABOVE_ZERO, metavar="CM2")
+@click.option("--mass", "mass_g", type=ABOVE_ZERO, default=10.0, metavar="G", help="kinetic.")
+@click.option("--resonance", "resonance_hz", type=ABOVE_ZERO, default=2.5, metavar="HZ", help="kinetic.")
+@click.option("--damping", type=ABOVE_ZERO, default=0.1, metavar="X", help="kinetic: share of critical damping.")
+@click.option("--cell", callback=cell_of, metavar="CSV[:NAME]", help="Light through a cell of I-V curves.")
+@click.option("--cell-area", "cell_area_cm2", type=ABOVE_ZERO, metavar="CM2")
 @click.option("--cell-efficiency", type=click.FloatRange(0, 1, min_open=True), metavar="X")
-@click.option("--lux-per-w-m2", type=_ABOVE_ZERO, metavar="LUX")
+@click.option("--lux-per-w-m2", type=ABOVE_ZERO, metavar="LUX")
 @json_option
 @click.pass_obj
 def synth_command(
@@ -337,12 +271,12 @@ def synth_command(
 
 @traces.command("plot")
 @click.argument("file", type=click.Path(path_type=Path))
-@_told_options
-@_on_defect("report")
+@told_options
+@on_defect_option("report")
 @click.option(
     "--from", "from_s", type=click.FloatRange(min=0), default=0.0, metavar="S", help="Where the picture starts."
 )
-@click.option("--seconds", type=_ABOVE_ZERO, metavar="S", help="How long it is; the whole trace by default.")
+@click.option("--seconds", type=ABOVE_ZERO, metavar="S", help="How long it is; the whole trace by default.")
 @json_option
 @click.pass_obj
 def plot_command(
@@ -358,7 +292,7 @@ def plot_command(
     from freeml.energy.derive import derive, needs
     from freeml.energy.read import read_recording
 
-    told = _told(options)
+    told = told_of(options)
     used = read_recording(file, told, on_defect).used
     if needs(used, told):
         name, values = next(iter(used.columns.items()))
@@ -370,3 +304,6 @@ def plot_command(
         from freeml.cli import tables
 
         terminal.show(tables.heading(file.name, f"{name}, {drawn.from_s:g} to {drawn.to_s:g} s"), "\n".join(drawn.rows))
+
+
+traces.add_command(charge_command)

@@ -9,8 +9,10 @@ the comparator's thresholds, the clamp, the LDO's knee, the end of the time. Eve
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal
 
 from freeml.energy import linear
@@ -61,7 +63,7 @@ class Energy:
     harvested  out of the source at its own voltage; used by the load at its own
     stored     in the capacitor, more than at the start
     leaked     through the capacitor's insulation; clipped by the clamp
-    converted  in diode, LDO, comparator and series resistance
+    converted  in converter, diode, LDO, comparator and series resistance
     """
 
     harvested_j: float = 0.0
@@ -84,6 +86,30 @@ class Energy:
 
 
 @dataclass(frozen=True, slots=True)
+class Lines:
+    """A source as currents at rising voltages from 0, straight lines between, none beyond; they end at no current.
+
+    shares  of each line, what comes out of a converter for what the harvester gives; empty: all of it
+    Raises BadData where they are no such lines.
+    """
+
+    nodes_v: Sequence[float]
+    nodes_a: Sequence[float]
+    shares: Sequence[float] = ()
+
+    def __post_init__(self) -> None:
+        rising = all(low < high for low, high in pairwise(self.nodes_v))
+        if len(self.nodes_v) < 2 or self.nodes_v[0] != 0 or not rising or len(self.nodes_a) != len(self.nodes_v):
+            raise BadData("the lines of a source start at 0 V and rise in voltage")
+        if self.nodes_a[-1] != 0 or min(self.nodes_a) < 0:
+            raise BadData("the lines of a source end at no current and have none below zero")
+
+    def share(self, at: int) -> float:
+        """Of a line."""
+        return self.shares[at] if at < len(self.shares) else 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class _Lines:
     """What holds until the next event: current into the capacitor is cap_a - cap_s v, terminal voltage p + q v."""
 
@@ -95,6 +121,7 @@ class _Lines:
     cap_s: float
     p: float
     q: float
+    share: float
 
 
 @dataclass(slots=True)
@@ -108,15 +135,15 @@ class Supply:
     voltage_v: float = 0.0  # inside, behind the ESR
     is_on: bool = False
     energy: Energy = field(default_factory=Energy)
-    nodes_v: Sequence[float] = (0.0, 1.0)
-    nodes_a: Sequence[float] = (0.0, 0.0)
+    source: Lines = field(default_factory=lambda: Lines((0.0, 1.0), (0.0, 0.0)))
 
     def offer(self, nodes_v: Sequence[float], nodes_a: Sequence[float]) -> None:
         """What the source is from now on: currents at rising voltages from 0, lines between, none beyond."""
-        rising = all(low < high for low, high in zip(nodes_v, nodes_v[1:], strict=False))  # noqa: RUF007 - hot
-        if len(nodes_v) < 2 or nodes_v[0] != 0 or not rising or nodes_a[-1] != 0 or min(nodes_a) < 0:
-            raise BadData("the lines of a source start at 0 V, rise in voltage, and end at no current")
-        self.nodes_v, self.nodes_a = nodes_v, nodes_a
+        self.offer_lines(Lines(nodes_v, nodes_a))
+
+    def offer_lines(self, source: Lines) -> None:
+        """The same behind a converter."""
+        self.source = source
 
     def advance(self, load_a: float, most_s: float) -> tuple[float, Event]:
         """Let time pass with a load on the output while it is on, until it switches or the time is over.
@@ -137,7 +164,7 @@ class Supply:
         v_on, drawn_a = self.comparator.v_on_v, self.comparator.off_a
         if self.capacitor.clamp_v < v_on:
             return f"the clamp at {self.capacitor.clamp_v:g} V keeps it below {v_on:g} V"
-        for number, node_v in enumerate(self.nodes_v):
+        for number, node_v in enumerate(self.source.nodes_v):
             volts = node_v - self.diode_v
             if volts >= v_on:
                 return ""
@@ -146,15 +173,15 @@ class Supply:
             if left_a <= 0 and volts >= 0:
                 return f"it gives no more than what is drawn at {volts:.3g} V, short of {v_on:g} V"
             at_on = given_a - fall * (v_on + self.diode_v) - drawn_a - leak_s * v_on
-            next_v = self.nodes_v[number + 1] - self.diode_v if number + 1 < len(self.nodes_v) else _NEVER
+            next_v = self.source.nodes_v[number + 1] - self.diode_v if number + 1 < len(self.source.nodes_v) else _NEVER
             if next_v >= v_on:
                 settled = volts + left_a / (fall + leak_s) if fall + leak_s > 0 else _NEVER
                 return "" if at_on > 0 else f"it settles at {settled:.3g} V, short of {v_on:g} V"
-            end_a = self.nodes_a[number + 1] - drawn_a - leak_s * next_v
+            end_a = self.source.nodes_a[number + 1] - drawn_a - leak_s * next_v
             if end_a <= 0 and next_v >= 0:
                 settled = volts + left_a / (fall + leak_s)
                 return f"it settles at {settled:.3g} V, short of {v_on:g} V"
-        return f"it gives nothing above {self.nodes_v[-1] - self.diode_v:.3g} V, short of {v_on:g} V"
+        return f"it gives nothing above {self.source.nodes_v[-1] - self.diode_v:.3g} V, short of {v_on:g} V"
 
     def check(self) -> None:
         """Asserts that no energy came from nowhere or went there."""
@@ -194,37 +221,35 @@ class Supply:
         esr = self.capacitor.esr_ohm
         # The terminal's voltage depends on the source's line, which depends on it: take the line at the present one.
         at = self._segment(self._terminal_guess(load_a + idle_a) + self.diode_v, up)
-        for _ in range(len(self.nodes_v)):
+        for _ in range(len(self.source.nodes_v)):
             source_a, source_s = self._line(at)
             a = source_a - source_s * self.diode_v - load_a - idle_a
             s = source_s + leak_s
+            if 1 + esr * s <= 0:
+                raise BadData(f"a source whose current rises by {-s:g} A/V runs away behind {esr:g} ohm of a capacitor")
             cap_a, cap_s = a / (1 + esr * s), s / (1 + esr * s)
             terminal_v = self.voltage_v + esr * (cap_a - cap_s * self.voltage_v)
             found = self._segment(terminal_v + self.diode_v, up)
             if found == at or not esr:
                 break
             at += 1 if found > at else -1
-        return _Lines(source_a, source_s, load_a, idle_a, cap_a, cap_s, esr * cap_a, 1 - esr * cap_s)
+        return _Lines(
+            source_a, source_s, load_a, idle_a, cap_a, cap_s, esr * cap_a, 1 - esr * cap_s, self.source.share(at)
+        )
 
     def _terminal_guess(self, out_a: float) -> float:
         return self.voltage_v if not self.capacitor.esr_ohm else self.voltage_v - self.capacitor.esr_ohm * out_a
 
     def _segment(self, source_v: float, up: bool) -> int:
         """Number of the line at a voltage of the source; len(nodes) - 1 is what lies beyond the last node."""
-        at = 0
-        for node in self.nodes_v[1:]:
-            edge = source_v - node
-            if edge > 1e-12 or (abs(edge) <= 1e-12 and up):
-                at += 1
-            else:
-                break
-        return at
+        edge_v = source_v + (1e-12 if up else -1e-12)
+        return max(0, bisect_right(self.source.nodes_v, edge_v) - 1)
 
     def _line(self, at: int) -> tuple[float, float]:
         """Current at 0 V and its fall, in A and A/V, of a line."""
-        if at >= len(self.nodes_v) - 1:
+        if at >= len(self.source.nodes_v) - 1:
             return 0.0, 0.0
-        (v0, v1), (i0, i1) = self.nodes_v[at : at + 2], self.nodes_a[at : at + 2]
+        (v0, v1), (i0, i1) = self.source.nodes_v[at : at + 2], self.source.nodes_a[at : at + 2]
         fall = (i0 - i1) / (v1 - v0)
         return i0 + fall * v0, fall
 
@@ -240,7 +265,9 @@ class Supply:
 
     def _next_v(self, lines: _Lines, terminal_v: float, slope: float) -> float | None:
         """The next terminal voltage at which something changes, on the way that the voltage goes."""
-        marks = [node - self.diode_v for node in self.nodes_v]
+        nodes, source_v = self.source.nodes_v, terminal_v + self.diode_v
+        near = (bisect_right(nodes, source_v + 1e-12), bisect_left(nodes, source_v - 1e-12) - 1)  # above, below
+        marks = [nodes[at] - self.diode_v for at in near if 0 <= at < len(nodes)]
         marks.append(self.comparator.v_off_v if self.is_on else self.comparator.v_on_v)
         marks += [lines.p, lines.p + lines.q * self.capacitor.clamp_v]  # empty and full, inside
         if self.ldo:
@@ -260,7 +287,9 @@ class Supply:
         d = self.diode_v
         line_a, fall = lines.source_a, lines.source_s
         charge = (line_a - fall * d) * t_s - fall * of_v
-        books.harvested_j += (line_a - fall * d) * (of_v + d * t_s) - fall * (of_v2 + d * of_v)
+        given_j = (line_a - fall * d) * (of_v + d * t_s) - fall * (of_v2 + d * of_v)
+        books.harvested_j += given_j / lines.share
+        books.converted_j += given_j * (1 / lines.share - 1)
         books.leaked_j += of_v2 / cap.insulation_ohm
         esr_j = cap.esr_ohm * (
             lines.cap_a**2 * t_s - 2 * lines.cap_a * lines.cap_s * inner_v + lines.cap_s**2 * inner_v2
@@ -285,7 +314,9 @@ class Supply:
         source_a = lines.source_a - lines.source_s * source_v
         leaked_a = steady / self.capacitor.insulation_ohm
         books = self.energy
-        books.harvested_j += source_a * source_v * t_s
+        given_j = source_a * source_v * t_s
+        books.harvested_j += given_j / lines.share
+        books.converted_j += given_j * (1 / lines.share - 1)
         books.leaked_j += leaked_a * steady * t_s
         used_j = self._used(lines.load_a, steady * t_s, t_s, steady) if steady > 0 else 0.0
         books.used_j += used_j

@@ -68,3 +68,27 @@ def test_what_cannot_be_done_is_said_in_words(walk: Path, tmp_path: Path) -> Non
     refused("traces", "plot", walk, "--from", 99, says="no sample between")
     assert not list(tmp_path.glob(".*"))
     assert freeml("traces", "info", walk, "--unit", "furlong").code == 2
+
+
+def test_charge_says_how_often_a_load_is_on_and_where_each_joule_went(walk: Path) -> None:
+    for converter in ("bq25504", "bq25570"):
+        told = freeml("traces", "charge", walk, "--converter", converter, "--capacitor", "1uF", "--json").json
+        energy = told["energy_uj"]
+        assert energy["harvested"] == pytest.approx(sum(energy.values()) - energy["harvested"], rel=1e-9)
+        assert told["starts"] > 2
+        assert told["on_s"]["least"] <= told["on_s"]["mean"] <= told["on_s"]["most"]
+    assert "starts in" in freeml("traces", "charge", walk, "--converter", "bq25504", "--capacitor", "1uF").out
+    refused("traces", "charge", walk, says="power, but at no voltage")
+
+
+def test_charge_says_why_a_load_is_never_on(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("time_s,open_voltage_v,source_resistance_ohm\n0,2.5,1000\n10,2.5,1000\n")
+    told = freeml("traces", "charge", tmp_path / "t.csv", "--v-on", 3, "--json").json
+    assert told["starts"] == 0
+    assert told["why_never_on"] == "it settles at 2.5 V, short of 3 V"
+    through = freeml("traces", "charge", tmp_path / "t.csv", "--v-on", 3, "--converter", "bq25504", "--json").json
+    assert through["starts"] > 0
+    better = ("--converter", "bq25504", "--tracked", 0.5, "--json")
+    half = freeml("traces", "charge", tmp_path / "t.csv", "--v-on", 3, *better).json
+    assert half["energy_uj"]["used"] > through["energy_uj"]["used"]  # half the open voltage is best of such a source
+    assert half["energy_uj"]["harvested"] == pytest.approx(2.5**2 / 4e3 * 20 * 1e6, rel=0.05)
