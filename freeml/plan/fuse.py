@@ -15,6 +15,7 @@ from dataclasses import fields
 from freeml.ir.decision import lasting
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import ConvI8, ConvPoolI8, MaxPoolI8
+from freeml.kernels.variants import VARIANTS
 from freeml.plan.counts import scratch_bytes
 
 _MOST_SCRATCH_BYTES = 65_535
@@ -37,7 +38,7 @@ def fuse(graph: Graph, price: Callable[[Graph], float | None]) -> Graph:
 
 
 def fusible(graph: Graph) -> Iterator[tuple[ConvI8, MaxPoolI8]]:
-    """Pairs that one kernel can compute."""
+    """Pairs that one kernel of every variant can compute."""
     for pool in graph.ops_of(MaxPoolI8):
         conv = graph.producers.get(pool.inputs[0])
         if not isinstance(conv, ConvI8) or graph.uses[conv.output] != 1 or conv.output in lasting(graph):
@@ -48,7 +49,7 @@ def fusible(graph: Graph) -> Iterator[tuple[ConvI8, MaxPoolI8]]:
             continue
         joined = fused(graph, conv, pool)
         op = joined.producers[pool.output]
-        if scratch_bytes(op, joined) <= _MOST_SCRATCH_BYTES:
+        if max(scratch_bytes(op, joined, variant) for variant in VARIANTS) <= _MOST_SCRATCH_BYTES:
             yield conv, pool
 
 

@@ -34,7 +34,7 @@ class LayerTiles:
     """The tiles of one kernel call: of an op, or of one copied input of a Concat.
 
     value              output of the op
-    operand            which input of a Concat is copied; 0 elsewhere
+    operand            which call of the op: of a Concat, which input is copied; 0 where there is one call
     loc                the model's node
     first_tile         step number of the first tile; they are consecutive
     n_units            output units of the kernel

@@ -17,6 +17,7 @@ from freeml.ir.store import from_bytes, to_bytes
 from freeml.ir.text import digest, parse, to_text
 from freeml.ir.verify import InvalidGraphError, verify_graph
 from freeml.kernels.table import kernel_of
+from freeml.kernels.variants import VARIANTS
 from freeml.pipeline import planned_graph
 from freeml.plan.counts import count_ops
 from freeml.plan.fuse import fused, fusible
@@ -158,6 +159,18 @@ def test_the_same_network_is_joined_the_same_way() -> None:
     first, again = (planned_graph(tiny_cnn(), HOST, None).graph for _ in range(2))
     assert len(list(first.ops_of(q.ConvPoolI8))) == 2
     assert digest(first) == digest(again)
+
+
+def test_a_pair_whose_scratch_leaves_16_bits_in_one_variant_only_is_not_joined() -> None:
+    b = Builder()
+    pool = Window(kernel=(2, 2), stride=(2, 2))
+    wide, narrow = (b.maxpool(b.conv(b.input(2, 2, n), 8), pool) for n in (1820, 1808))
+    graph = b.graph(wide, narrow)
+    assert [pool.output for _, pool in fusible(graph)] == [narrow]
+    joined = fused(graph, *next(fusible(graph)))
+    for variant in VARIANTS.values():
+        for op in joined.ops:
+            kernel_of(joined, op).layer(joined, op, 0, variant)  # no size leaves 16 bits
 
 
 def test_joined_layers_stage_the_rows_of_all_their_windows() -> None:

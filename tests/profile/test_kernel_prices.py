@@ -1,0 +1,53 @@
+"""What the compiler knows of kernels covers all of them: ops, C files, and the names that loops are priced by."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks.cycles.design import designs
+from freeml.board.cycle_table import cycle_tables
+from freeml.ir.graph import Graph, Stage
+from freeml.ir.ops import Reshape
+from freeml.ir.verify import LEGAL
+from freeml.kernels.table import KERNELS, kernel_of
+from freeml.kernels.variants import VARIANTS
+from freeml.plan.calls import kernel_calls
+from freeml.plan.energy_work import part_work, work
+from freeml.plan.memory import plan_memory
+from freeml.resources import resource
+
+DESIGNS: list[Graph] = [design.graph for design in designs(1500, few=True, repeats=1)]
+KERNEL_FILES = {path.stem for path in (resource("runtime_c") / "kernels" / "portable").glob("*.c")}
+
+
+def test_every_op_that_computes_has_a_kernel() -> None:
+    assert KERNELS.keys() == set(LEGAL[Stage.QUANTIZED]) - {Reshape}
+
+
+def test_variants_are_the_folders_of_kernels() -> None:
+    assert set(VARIANTS) == {path.name for path in (resource("runtime_c") / "kernels").iterdir() if path.is_dir()}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_file_of_kernels_is_called_and_nothing_else(variant: str) -> None:
+    called: set[str] = set()
+    for graph in DESIGNS:
+        for call in kernel_calls(graph, plan_memory(graph, in_place=False)):
+            layer = kernel_of(graph, call.op).layer(graph, call.op, call.operand, VARIANTS[variant])
+            called |= {layer.kernel, *VARIANTS[variant].called_by(layer.kernel)}
+            called |= {f"fml_{layer.part}_part_i8"} if layer.part else set()
+    unused = {"fml_pointwise_i8", "fml_pointwise_pool_i8"} if not VARIANTS[variant].has_pointwise else set()
+    assert called == KERNEL_FILES - unused
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_no_kernel_is_counted_under_a_name_without_a_price(variant: str) -> None:
+    """What a table leaves out costs nothing: so a kernel that it leaves out would be free."""
+    counted: set[str] = set()
+    for graph in DESIGNS:
+        for call in kernel_calls(graph, plan_memory(graph, in_place=False)):
+            counted |= work(graph, call, np.array([1]), variant).counts.keys()
+            counted |= part_work(graph, call, np.array([1])).counts.keys() if call.has_parts else set()
+    for made in cycle_tables(variant).tables:
+        assert {name.split(".")[0] for name in counted} <= made.kernels.keys()
