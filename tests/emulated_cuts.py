@@ -13,7 +13,7 @@ from freeml.sim.power_loss.control_block import ControlBlock
 
 
 def images_passed(engine: Emulator, codes: bytes) -> set[bytes]:
-    """NVM before and behind each write of an inference that loses no power: all that one loss can leave.
+    """NVM before and behind each write of two inferences that lose no power: all that one loss can leave.
 
     NVM is then as it was.
     """
@@ -22,9 +22,10 @@ def images_passed(engine: Emulator, codes: bytes) -> set[bytes]:
     passed = {cold}
     engine.sense(codes)
     engine.power_on()
-    for write in engine.logged_writes()[1]:
-        image[write.offset_bytes : write.offset_bytes + len(write.data)] = write.data
-        passed.add(bytes(image))
+    for _ in range(2):
+        for write in engine.logged_writes()[1]:
+            image[write.offset_bytes : write.offset_bytes + len(write.data)] = write.data
+            passed.add(bytes(image))
     engine.nvm = cold
     return passed
 

@@ -1,14 +1,14 @@
 """The windows of a firmware that an emulator fills and reads: runtime_c/hal/window, and where they lie in an ELF.
 
 A window holds everything, or pieces in turn. A piece of the sample is wanted when the firmware calls
-fml_window_ready(); the sensor knows by itself which one comes next, from the first one on after a power-on. A piece of
-the outputs lies in the window when it calls fml_board_report().
+fml_window_ready(), whose argument says which. A piece of the outputs lies in the window when it calls
+fml_board_report().
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from freeml.errors import ToolFailed
@@ -72,6 +72,55 @@ class Window:
             raise ToolFailed(f"the firmware shows outputs from byte {first} on, it has {self.outputs_bytes}")
         shown = window[: self.outputs_bytes - first]
         return outputs[:first] + shown + outputs[first + len(shown) :]
+
+
+class Outside:
+    """The sensor, and whoever looks at outputs: what an emulator tells of a firmware's calls.
+
+    The first time after a power-on that a piece is asked for there is none yet; from then on the window is filled
+    whenever it does not hold that piece.
+    read, write  of RAM: (address, bytes), (address, content)
+    """
+
+    def __init__(self, window: Window, read: Callable[[int, int], bytes], write: Callable[[int, bytes], None]) -> None:
+        self._window, self._read, self._write = window, read, write
+        self._codes = bytes(window.inputs_bytes)
+        self.shown = bytes(window.outputs_bytes)
+        self._asked = 0
+
+    def power_on(self) -> None:
+        """Power was off."""
+        self._asked = 0
+
+    def sense(self, codes: bytes) -> None:
+        """What the sensors show from now on. Raises ValueError where these are not the codes of all inputs."""
+        self._window.check_codes(codes)
+        self._codes = codes
+
+    def asked(self, which: int) -> None:
+        """The firmware called fml_window_ready(which)."""
+        window = self._window
+        self._asked += 1
+        piece = which if window.n_pieces > 1 else 0
+        valid = valid_word(piece)
+        if self._asked > 1 and piece < window.n_pieces and self._read(window.valid, len(valid)) != valid:
+            self._write(window.inputs, window.piece(self._codes, piece))
+            self._write(window.valid, valid)
+
+    def look(self) -> None:
+        """What is in the window of outputs. Raises ToolFailed for bytes that there are not."""
+        window = self._window
+        first = int.from_bytes(self._read(window.first, 4), "little") if window.first else 0
+        self.shown = window.with_piece(self.shown, first, self._read(window.outputs, window.output_bytes))
+
+    @property
+    def state(self) -> tuple[int, bytes]:
+        """What a snapshot of the board needs."""
+        return self._asked, self.shown
+
+    @state.setter
+    def state(self, state: tuple[int, bytes]) -> None:
+        self._asked, self.shown = state
 
 
 def needed(firmware: Firmware, *names: str) -> list[tuple[int, int]]:

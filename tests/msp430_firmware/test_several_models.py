@@ -57,8 +57,9 @@ def put_together(outputs: list[Output]) -> Output:
     )
     assert "fml_infer(&ram);" in text
     text = text.replace("fml_infer(&ram);", f"fml_infer(&ram);{runs}", 1)
-    assert "fml_read_output(&ram" in text
-    main.write_text(text.replace("fml_read_output(&ram", f"fml_read_output(&{last}_ram"))
+    shows = "fml_read_output(&ram" if "fml_read_output(&ram" in text else "fml_window_show(&ram"
+    assert shows in text
+    main.write_text(text.replace(shows, shows.replace("&ram", f"&{last}_ram")))
     return read_output(first.folder)
 
 

@@ -13,11 +13,13 @@ from freeml.ir.interpret import encode_inputs
 from freeml.output.folder import Output, read_output
 from freeml.plan.step_table import Kind
 from freeml.sim.answers import answers_of
-from freeml.sim.board_device import board_device
+from freeml.sim.board_device import board_device, start_emulator
 from freeml.sim.check import random_dataset
 from freeml.sim.device import Answer, Device, steps_to_report
 from freeml.sim.engines import ENGINES
 from freeml.sim.host import host_device
+from freeml.sim.power_loss.control_block import ControlBlock
+from freeml.sim.power_loss.cuts import lose_power_on_board
 from freeml.sim.profile import measure_steps
 
 DIGITS = Path(__file__).resolve().parents[2] / "examples" / "digits" / "digits.onnx"
@@ -189,3 +191,24 @@ def test_codes_of_another_size_are_refused(engine: str, board: str, compiled: Co
 def test_a_device_without_power_makes_no_step(compiled: Copied) -> None:
     with pytest.raises(ToolFailed, match="no power"):
         host_device(compiled("qemu_m4")).step()
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_power_is_lost_in_two_inferences_behind_one_another(board: str, compiled: Copied) -> None:
+    """Also where time is short: images of both, by the number of the newest result that they hold."""
+    output = compiled(board)
+    emulator, _ = start_emulator(output, "zig")
+    left: list[bytes] = []
+    most = {"most_cuts": 200} if board == "qemu_m4" else {"limit_s": 4.0}
+    report = lose_power_on_board(emulator, answers(output, 1), "every", **most, on_loss=left.append)
+    assert report.divergences == 0
+    tiles = output.manifest.tiles
+    emulator.power_on()
+    emulator.infer(answers(output, 1)[0][0])
+    control = ControlBlock(tiles.steps, tiles.commit_slots, emulator.nvm[:12])
+    newest = {
+        (found.sequence, control.kind_of(at))
+        for image in left
+        if (found := control.newest(image)) and (at := control.position(image))
+    }
+    assert {(0, Kind.TILES), (1, Kind.TILES)} <= newest

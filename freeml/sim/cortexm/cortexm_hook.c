@@ -35,19 +35,6 @@ static fml_block_t price(fml_watch_t *watch, uint64_t address, uint64_t n_bytes)
     return found;
 }
 
-/* What is in the window of outputs. */
-static void look(fml_watch_t *watch, void *emulator) {
-    uint32_t first = 0;
-    if (watch->first != 0) {
-        watch->memory_read(emulator, watch->first, &first, sizeof first);
-    }
-    if (first < watch->outputs_bytes) {
-        const uint64_t left = watch->outputs_bytes - first;
-        watch->memory_read(emulator, watch->outputs, watch->shown + first,
-                           left < watch->output_bytes ? left : watch->output_bytes);
-    }
-}
-
 /* Whether the core is about to enter or leave fml_board_report: the run ends behind its call, or at its entry where the
  * status is no result. What the report itself takes is not counted. */
 static int reports(fml_watch_t *watch, void *emulator, uint64_t address) {
@@ -62,7 +49,7 @@ static int reports(fml_watch_t *watch, void *emulator, uint64_t address) {
         watch->register_read(emulator, watch->r0, &status);
         watch->register_read(emulator, watch->lr, &back);
         if ((int32_t)status > 0) {
-            look(watch, emulator);
+            watch->look();
         }
         if (status == FML_WATCH_PIECE) {
             return 0;
@@ -79,27 +66,11 @@ static int reports(fml_watch_t *watch, void *emulator, uint64_t address) {
     return 0;
 }
 
-/* The sensor: the firmware looks for a sample. The first time after a power-on there is none yet; from then on the window is
- * filled whenever the piece that was there is gone. */
-static uint32_t valid_word(uint64_t piece) {
-    const uint32_t word = (uint32_t)(FML_WATCH_VALID + piece) & 0xffffu;
-    return word | (word ^ 0xffffu) << 16;
-}
-
-static void ask(fml_watch_t *watch, void *emulator) {
-    uint32_t word = 0;
-    if (watch->asked++ == 0) {
-        return;
-    }
-    watch->memory_read(emulator, watch->valid, &word, sizeof word);
-    if (word != valid_word((watch->piece > 0 ? watch->piece : watch->n_pieces) - 1u)) {
-        const uint32_t filled = valid_word(watch->piece);
-        const uint64_t first = watch->piece * watch->input_bytes, left = watch->inputs_bytes - first;
-        const uint64_t n_bytes = left < watch->input_bytes ? left : watch->input_bytes;
-        watch->memory_write(emulator, watch->inputs, watch->codes + first, n_bytes);
-        watch->memory_write(emulator, watch->valid, &filled, sizeof filled);
-        watch->piece = (watch->piece + 1u) % watch->n_pieces;
-    }
+/* At the first instruction of a function: its argument. */
+static uint32_t argument(const fml_watch_t *watch, void *emulator) {
+    uint32_t value = 0;
+    watch->register_read(emulator, watch->r0, &value);
+    return value;
 }
 
 /* Before a block runs. */
@@ -111,7 +82,7 @@ void fml_watch_block(void *emulator, uint64_t address, uint32_t size, void *user
         return;
     }
     if (address == watch->ready) {
-        ask(watch, emulator);
+        watch->asked(argument(watch, emulator));
     }
     if (watch->total.instructions >= watch->budget) {
         watch->stop(emulator);

@@ -113,7 +113,6 @@ typedef enum {
     FML_FAULT_POWER_UP     /* the FRAM is selected before it is up */
 } fml_device_fault_t;
 
-#define FML_WATCH_VALID 0x5ac3u /* FML_WINDOW_VALID of fml_board_window.h */
 #define FML_WATCH_PIECE 100u    /* FML_BOARD_PIECE */
 
 typedef struct {
@@ -125,14 +124,7 @@ typedef struct {
     uint64_t stopped;            /* 1: at stop_at */
     uint64_t report, return_to;  /* fml_board_report, and where its caller goes on; 0: not within */
     uint64_t reported, status;
-    uint64_t ready, asked;       /* fml_window_ready, and how often it was called since the power-on */
-    uint64_t piece, n_pieces;    /* of a sample: the next one for the window */
-    uint64_t inputs, input_bytes, valid; /* the sample window, and the word that says whether it is filled */
-    const uint8_t *codes;        /* [inputs_bytes]: what the sensors show */
-    uint64_t inputs_bytes;
-    uint64_t outputs, output_bytes, first; /* the window of outputs, and which of all output bytes is its first */
-    uint8_t *shown;              /* [outputs_bytes]: as reported */
-    uint64_t outputs_bytes;
+    uint64_t ready;              /* fml_window_ready */
     uint64_t unaligned, unaligned_address; /* accesses that the core faults on */
     uint64_t unchecked;                    /* an instruction that needs a check and has none */
     uint64_t in_handler; /* until it returns */
@@ -154,6 +146,8 @@ typedef struct {
     int (*register_read)(void *emulator, int number, void *value);
     int (*register_write)(void *emulator, int number, const void *value);
     uint32_t (*ask)(uint64_t address); /* cycles of an instruction */
+    void (*asked)(uint32_t which);     /* a piece of the sample is wanted */
+    void (*look)(void);                /* outputs are in their window */
     int32_t r0, lr, xpsr, pc;          /* Unicorn's numbers of them */
     fml_devices_t devices;
 } fml_watch_t;

@@ -33,7 +33,7 @@ from freeml.sim.cortexm.parts import part_of
 from freeml.sim.device import N_FILLS, Result, Taken
 from freeml.sim.instruction import MOST_INSTRUCTIONS, Counted, NvmWrite, Reports
 from freeml.sim.visible import visible_ram
-from freeml.sim.window import Window
+from freeml.sim.window import Outside, Window
 
 # Unicorn has no Cortex-M0+; the M0 executes the same instructions.
 _MODELS = {
@@ -51,6 +51,7 @@ _BLOCK = np.dtype([("n_bytes", "<u4"), ("instructions", "<u4"), ("cycles", "<u4"
 _LOGGED = np.dtype([("offset", "<u4"), ("n_bytes", "<u4"), ("value", "<u8")])
 _MOST_LOGGED = 1 << 22
 _ASK = ctypes.CFUNCTYPE(ctypes.c_uint32, ctypes.c_uint64)
+_ASKED, _LOOK = ctypes.CFUNCTYPE(None, ctypes.c_uint32), ctypes.CFUNCTYPE(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class Snapshot:
     base: Taken
     reported: bool
     reports: Reports
-    shown: bytes
+    outside: tuple[int, bytes]
 
 
 class CortexMEngine:
@@ -93,8 +94,6 @@ class CortexMEngine:
         rng = np.random.default_rng(seed)
         self._fills = [rng.bytes(memory.ram_bytes) for _ in range(N_FILLS)]
         self._boots = 0
-        self._codes = ctypes.create_string_buffer(self._window.inputs_bytes)
-        self._shown = ctypes.create_string_buffer(self._window.outputs_bytes)
         self._reported = False
         self._reports, self._repeated = Reports(), False
         self._fault = ""
@@ -145,20 +144,11 @@ class CortexMEngine:
             return cycles(flash[address - base : address - base + 4].tobytes())
 
         self._ask = _ASK(ask)
+        self._look_faults: list[str] = []
+        self._outside, self._asked, self._look = _outside(self._uc, window, self._look_faults)
         return Watch(
             report=self._report,
             ready=(window.ready or 1) & ~1,  # none in a self-test
-            n_pieces=window.n_pieces,
-            inputs=window.inputs,
-            input_bytes=window.input_bytes,
-            valid=window.valid,
-            codes=ctypes.addressof(self._codes),
-            inputs_bytes=window.inputs_bytes,
-            outputs=window.outputs,
-            output_bytes=window.output_bytes,
-            first=window.first,
-            shown=ctypes.addressof(self._shown),
-            outputs_bytes=window.outputs_bytes,
             flash_base=memory.flash_base,
             flash_bytes=memory.flash_bytes,
             flash=self._flash.ctypes.data,
@@ -173,6 +163,8 @@ class CortexMEngine:
             register_read=ctypes.cast(_uclib().uc_reg_read, ctypes.c_void_p).value,
             register_write=ctypes.cast(_uclib().uc_reg_write, ctypes.c_void_p).value,
             ask=ctypes.cast(self._ask, ctypes.c_void_p).value,
+            asked=ctypes.cast(self._asked, ctypes.c_void_p).value,
+            look=ctypes.cast(self._look, ctypes.c_void_p).value,
             pc=arm_const.UC_ARM_REG_PC,
             r0=arm_const.UC_ARM_REG_R0,
             lr=arm_const.UC_ARM_REG_LR,
@@ -252,12 +244,11 @@ class CortexMEngine:
 
     def sense(self, codes: bytes) -> None:
         """What the sensors show from now on: int8 codes of all inputs, one after the other."""
-        self._window.check_codes(codes)
-        ctypes.memmove(self._codes, codes, len(codes))
+        self._outside.sense(codes)
 
     def outputs(self) -> bytes:
         """The bytes of all outputs as last reported."""
-        return self._shown.raw
+        return self._outside.shown
 
     def result(self) -> Result:
         """The result as last reported."""
@@ -274,7 +265,7 @@ class CortexMEngine:
         self._uc.mem_write(self.memory.ram_base, self._fills[(self._boots if fill is None else fill) % N_FILLS])
         self._boots += 1
         self._show_energy()
-        self._watch.asked = self._watch.piece = 0
+        self._outside.power_on()
         self._uc.reg_write(arm_const.UC_ARM_REG_SP, self._stack)
         self._pc = self._reset & ~1
         self._watch.next = self._pc
@@ -417,7 +408,9 @@ class CortexMEngine:
 
     def _raise_fault(self) -> None:
         watch, devices = self._watch, self._watch.devices
-        if watch.exception:
+        if self._look_faults:
+            self._fault = self._look_faults.pop()
+        elif watch.exception:
             self._fault = f"exception {watch.exception - 1}"
         elif watch.unaligned:
             self._fault = f"unaligned access to {watch.unaligned_address:#x}"
@@ -438,7 +431,7 @@ class CortexMEngine:
         ram = bytes(self._uc.mem_read(memory.ram_base, memory.ram_bytes))
         registers = self.devices.registers if self.devices else b""
         watch = bytes(self._watch)
-        state = (self._base, self._reported, replace(self._reports), self._shown.raw)
+        state = (self._base, self._reported, replace(self._reports), self._outside.state)
         return Snapshot(self._uc.context_save(), self._pc, ram, self.nvm, watch, registers, *state)
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -448,10 +441,24 @@ class CortexMEngine:
         self._uc.mem_write(self.memory.ram_base, snapshot.ram)
         self.nvm = snapshot.nvm
         ctypes.memmove(ctypes.addressof(self._watch), snapshot.watch, len(snapshot.watch))
-        ctypes.memmove(self._shown, snapshot.shown, len(snapshot.shown))
+        self._outside.state = snapshot.outside
         if self.devices:
             self.devices.registers = snapshot.registers
         self._base, self._reported, self._reports = snapshot.base, snapshot.reported, replace(snapshot.reports)
+
+
+def _outside(uc: Any, window: Window, faults: list[str]) -> tuple[Outside, Any, Any]:
+    """Who fills and reads the windows, and what C calls for it; what goes wrong there is said in `faults`."""
+    outside = Outside(window, lambda at, n_bytes: bytes(uc.mem_read(at, n_bytes)), uc.mem_write)
+
+    def look() -> None:
+        try:
+            outside.look()
+        except ToolFailed as error:
+            faults.append(error.what)
+            uc.emu_stop()
+
+    return outside, _ASKED(outside.asked), _LOOK(look)
 
 
 def _basis(memory: MemoryMap, priced: bool) -> str:

@@ -24,9 +24,9 @@ from freeml.sim.msp430.charge import PricedEvents, charge_of
 from freeml.sim.msp430.chip import Msp430, charge_pc
 from freeml.sim.msp430.types import Counters, Limits, Stop, StopReason
 from freeml.sim.visible import visible_ram
-from freeml.sim.window import Window, needed, valid_word
+from freeml.sim.window import Outside, Window, needed
 
-_STATUS, _SP = 12, 1
+_ARGUMENT, _SP = 12, 1
 _CYCLES_BASIS = (
     "cycles: TI's tables (SLAU367), FRAM wait states and cache included, 13 measured timings agree within 2.4 %"
 )
@@ -40,9 +40,7 @@ class Snapshot:
     base: Counters
     reported: bool
     reports: Reports
-    asked: int
-    piece: int
-    shown: bytes
+    outside: tuple[int, bytes]
 
 
 class Msp430Board:
@@ -81,8 +79,7 @@ class Msp430Board:
         self.nvm = rng.bytes(self._nvm_bytes)
         self._fills = [int(rng.integers(2**63)) for _ in range(N_FILLS)]
         self._boots = 0
-        self._codes, self._shown = bytes(self._window.inputs_bytes), bytes(self._window.outputs_bytes)
-        self._asked = self._piece = 0
+        self._outside = Outside(self._window, self.chip.read_memory, self.chip.write_memory)
         self._base = self.chip.counters()
         self._reported = False
         self._reports, self._repeated = Reports(), False
@@ -112,12 +109,11 @@ class Msp430Board:
 
     def sense(self, codes: bytes) -> None:
         """What the sensors show from now on: int8 codes of all inputs, one after the other."""
-        self._window.check_codes(codes)
-        self._codes = codes
+        self._outside.sense(codes)
 
     def outputs(self) -> bytes:
         """The bytes of all outputs as last reported."""
-        return self._shown
+        return self._outside.shown
 
     def result(self) -> Result:
         """The result as last reported."""
@@ -135,7 +131,7 @@ class Msp430Board:
         """
         self.chip.reset(self._fills[(self._boots if fill is None else fill) % N_FILLS])
         self._boots += 1
-        self._asked = self._piece = 0
+        self._outside.power_on()
         self._base = Counters()
         self._reported = False
         self._reports.power_on()
@@ -227,14 +223,13 @@ class Msp430Board:
 
     def snapshot(self) -> Snapshot:
         """The whole board as it is."""
-        seen = (self._asked, self._piece, self._shown)
-        return Snapshot(self.chip.save(), self._base, self._reported, replace(self._reports), *seen)
+        return Snapshot(self.chip.save(), self._base, self._reported, replace(self._reports), self._outside.state)
 
     def restore(self, snapshot: Snapshot) -> None:
         """The board as it was then."""
         self.chip.load(snapshot.device)
         self._base, self._reported, self._reports = snapshot.base, snapshot.reported, replace(snapshot.reports)
-        self._asked, self._piece, self._shown = snapshot.asked, snapshot.piece, snapshot.shown
+        self._outside.state = snapshot.outside
 
     def _run(self, limits: Limits, log: list[tuple[int, bytes]] | None = None) -> Stop:
         """Execute, with a sensor that fills the window when it is asked; NVM writes to `log` where there is one."""
@@ -250,36 +245,17 @@ class Msp430Board:
             if stop.reason not in (StopReason.BREAKPOINT, StopReason.INSTRUCTIONS):
                 return stop
             if stop.pc == ready:
-                self._ask()
+                self._outside.asked(self.chip.register(_ARGUMENT))
             elif stop.pc == self._report and self._status() == BOARD_PIECE:
-                self._look()
+                self._outside.look()
             else:
                 return stop
             if self.chip.counters().instructions >= end or stop.pc == limits.breakpoint_2:
                 return stop
 
-    def _ask(self) -> None:
-        """The firmware looks for a sample: the first time after a power-on there is none yet."""
-        self._asked += 1
-        window, valid = self._window, valid_word(self._piece)
-        if self._asked > 1 and self.chip.read_memory(window.valid, len(valid)) != self._last_valid():
-            self.chip.write_memory(window.inputs, window.piece(self._codes, self._piece))
-            self.chip.write_memory(window.valid, valid)
-            self._piece = (self._piece + 1) % window.n_pieces
-
-    def _last_valid(self) -> bytes:
-        """The valid word of the piece that was put into the window last."""
-        return valid_word((self._piece - 1) % self._window.n_pieces)
-
-    def _look(self) -> None:
-        """What is in the window of outputs."""
-        window = self._window
-        first = int.from_bytes(self.chip.read_memory(window.first, 4), "little") if window.first else 0
-        self._shown = window.with_piece(self._shown, first, self.chip.read_memory(window.outputs, window.output_bytes))
-
     def _status(self) -> int:
         """At the beginning of fml_board_report: what is reported."""
-        return _signed(self.chip.register(_STATUS))
+        return _signed(self.chip.register(_ARGUMENT))
 
     def _leave_report(self) -> None:
         """Run fml_board_report to its end, if the firmware is at its beginning, and count from there."""
@@ -297,7 +273,7 @@ class Msp430Board:
         if stop.reason is StopReason.BREAKPOINT or (stop.pc == self._report and self._status() != BOARD_PIECE):
             if self._status() != PUBLISHED:
                 self._fail(stop.pc, f"it reported status {self._status()}")
-            self._look()
+            self._outside.look()
             self._reported = True
             self._repeated = self._reports.add(self.result())
             return True

@@ -16,22 +16,38 @@ void fml_window_empty(void) {
     fml_window_valid.check = 0;
 }
 
+/* Of a sample that is longer than what the window was made for: it would be waited for without end. */
+static int too_long(void) {
+    fml_board_report(FML_BOARD_FAULT);
+    return FML_BOARD_FAULT;
+}
+
 /* Two of them, as most firmware has room for everything, and bytes to spare for nothing else. */
 #if !FML_WINDOW_PIECES
 
+static void release(void) {
+    taken = 0;
+    fml_window_empty();
+}
+
 /* Chunks come one behind the other. The window is free once its last code is in the tile buffer: a loss before that is
- * committed takes both. A chunk beyond its end is of another model of the same firmware, whose sample is in no window. */
+ * committed takes both. Several models of one firmware: a window as long as the longest sample, of which a shorter one
+ * leaves codes; the next capture, which begins at the first code, frees it then. */
 FML_SMALL int fml_window_sample(uint16_t input, uint32_t first, uint32_t n, int8_t *dst) {
-    const size_t begin = (input | first) == 0 ? 0 : taken, end = begin + (size_t)n;
-    if (end > FML_BOARD_INPUT_BYTES || !fml_window_ready(0)) {
+    if ((input | first) == 0 && taken > 0) {
+        release();
+    }
+    if (taken + (size_t)n > FML_BOARD_INPUT_BYTES) {
+        return too_long();
+    }
+    if (!fml_window_ready(0)) {
         return FML_NO_SAMPLE;
     }
-    for (size_t at = begin; at < end; at++) {
-        *dst++ = fml_window_inputs[at];
+    for (size_t left = (size_t)n; left > 0; left--) {
+        *dst++ = fml_window_inputs[taken++];
     }
-    taken = end;
-    if (end == FML_BOARD_INPUT_BYTES) {
-        fml_window_empty();
+    if (taken == FML_BOARD_INPUT_BYTES) {
+        release();
     }
     return FML_OK;
 }
@@ -54,12 +70,14 @@ static void release(void) {
 
 FML_SMALL int fml_window_sample(uint16_t input, uint32_t first, uint32_t n, int8_t *dst) {
     const size_t most = (size_t)fml_window_size.input_bytes;
-    if (input >= fml_board_model->n_inputs || first + n > fml_board_model->inputs[input].n_bytes) {
-        return FML_NO_SAMPLE; /* of another model of the same firmware, whose sample is in no window */
-    }
-    if (input == 0 && first == 0) {
+    if ((input | first) == 0) {
+        if (taken > 0) {
+            release(); /* a shorter sample, of another model of the same firmware, was in it */
+        }
         piece = 0;
-        taken = 0;
+    }
+    if ((uint32_t)piece * fml_window_size.input_bytes + taken + n > fml_window_size.inputs_bytes) {
+        return too_long();
     }
     for (size_t left = (size_t)n; left > 0;) {
         if (taken == 0 && !fml_window_ready(piece)) {
@@ -79,7 +97,7 @@ FML_SMALL int fml_window_sample(uint16_t input, uint32_t first, uint32_t n, int8
             release();
         }
     }
-    if (taken > 0 && input + 1u == fml_board_model->n_inputs && first + n == fml_board_model->inputs[input].n_bytes) {
+    if (taken > 0 && (uint32_t)piece * fml_window_size.input_bytes + taken == fml_window_size.inputs_bytes) {
         release(); /* the last piece is shorter than the window */
     }
     return FML_OK;

@@ -63,7 +63,9 @@ uint8_t fml_window_ready(uint16_t which);
  * went on changing; who samples fills the window again. */
 void fml_window_empty(void);
 
-/* fml_hal_sample() from the window; FML_NO_SAMPLE while there is no piece 0. */
+/* fml_hal_sample() from the window; FML_NO_SAMPLE while there is no piece 0. Where a firmware has several models, each takes
+ * the first codes of the window, or of its pieces: they must be made for the longest sample (FML_BOARD_INPUT_BYTES, or
+ * fml_window_size in main.c). A longer one than that is FML_BOARD_FAULT, reported and returned. */
 int fml_window_sample(uint16_t input, uint32_t first, uint32_t n, int8_t *dst);
 
 /* The newest result, or FML_NO_RESULT: its sequence number tells a sensor which sample is next, also after a loss. */

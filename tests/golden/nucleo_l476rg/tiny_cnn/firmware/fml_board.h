@@ -14,6 +14,9 @@
 #define FML_REPORT_UART 1
 #endif
 #define FML_BOARD_N_INPUTS 1u
-#define FML_BOARD_INPUT_BYTES 36u /* of all inputs */
+/* Of all inputs. Several models in one firmware: of the longest sample. */
+#ifndef FML_BOARD_INPUT_BYTES
+#define FML_BOARD_INPUT_BYTES 36u
+#endif
 
 #endif

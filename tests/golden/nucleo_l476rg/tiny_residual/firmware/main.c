@@ -10,7 +10,7 @@ static union {
 } sram FML_SECTION(".noinit");
 
 /* What is outside sees: codes of all inputs, and the outputs from one report to the next, one after the other. */
-volatile int8_t fml_window_inputs[32] FML_SECTION(".window");
+volatile int8_t fml_window_inputs[FML_BOARD_INPUT_BYTES] FML_SECTION(".window");
 int8_t fml_window_outputs[3] FML_SECTION(".window");
 static int8_t *const outputs[1] = {
     fml_window_outputs + 0,
