@@ -13,7 +13,6 @@ from types import MappingProxyType
 
 from freeml.ir.decision import lasting
 from freeml.ir.graph import Graph
-from freeml.ir.ops import Op
 
 BEFORE = -1  # the step at which the inputs of the graph are written
 
@@ -30,21 +29,16 @@ class Lifetimes:
     first: Mapping[str, int]
     last: Mapping[str, int]
 
-    def overlap(self, a: str, b: str) -> bool:
-        """Whether two values are in memory at the same step."""
-        return self.first[a] <= self.last[b] and self.first[b] <= self.last[a]
 
-
-def lifetimes(graph: Graph, ops: tuple[Op, ...] | None = None) -> Lifetimes:
-    """Lifetimes of the values of a graph when its ops run in the order `ops` (the graph's own where None)."""
-    order = graph.ops if ops is None else ops
+def lifetimes(graph: Graph) -> Lifetimes:
+    """Lifetimes of the values of a graph whose ops run in the order that they have."""
     first = {port.value: BEFORE for port in graph.inputs}
     last = dict(first)
-    for step, op in enumerate(order):
+    for step, op in enumerate(graph.ops):
         for name in op.inputs:
             if name in graph.types:
                 last[name] = step
         first[op.output] = last[op.output] = step
     for value in lasting(graph):
-        last[value] = len(order)
-    return Lifetimes(len(order), MappingProxyType(first), MappingProxyType(last))
+        last[value] = len(graph.ops)
+    return Lifetimes(len(graph.ops), MappingProxyType(first), MappingProxyType(last))

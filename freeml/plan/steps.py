@@ -207,10 +207,3 @@ class TilePlan:
     def written_ratio(self) -> float:
         """Bytes written to NVM for each byte of a value."""
         return self.written_bytes / self.activation_bytes
-
-    def layer_of(self, step: int) -> tuple[LayerTiles, int]:
-        """The layer of step 1 .. n_tiles, and which of its tiles that is."""
-        for layer in self.layers:
-            if layer.first_tile <= step < layer.first_tile + layer.n_tiles:
-                return layer, step - layer.first_tile
-        raise IndexError(f"no tile {step} in 1 .. {self.n_tiles}")

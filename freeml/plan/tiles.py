@@ -42,7 +42,7 @@ def plan_tiles(
     sram_tile_bytes  SRAM for what a tile writes and, where NVM is not memory-mapped, reads: see `sram.sram_of_tiles`
     Raises DoesNotFit where SRAM cannot hold even the smallest tile; about energy ask `progress.check_progress`.
     """
-    planner = _Planner(graph, memory_plan, board, budget_of(board, capacitor_uf), sram_tile_bytes)
+    planner = _Tiler(graph, memory_plan, board, budget_of(board, capacitor_uf), sram_tile_bytes)
     one_word = not board.nvm.tears and board.nvm.atomic_bytes >= COMMIT_WORD_BYTES
     if one_word:
         plan = planner.plan(commit_slots=1)
@@ -66,10 +66,10 @@ def recut_tiles(
     Raises ValueError where there are more or fewer cuts than calls.
     """
     budget = budget_of(board, capacitor_uf)
-    return _Planner(graph, memory_plan, board, budget, HOST_TILE_BYTES).plan(cuts, commit_slots=commit_slots)
+    return _Tiler(graph, memory_plan, board, budget, HOST_TILE_BYTES).plan(cuts, commit_slots=commit_slots)
 
 
-class _Planner:
+class _Tiler:
     """Plans with either kind of commit record."""
 
     def __init__(
