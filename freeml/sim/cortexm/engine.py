@@ -29,7 +29,7 @@ from freeml.sim.cortexm import exception as cortexm_exception
 from freeml.sim.cortexm.bus import BoardDevices
 from freeml.sim.cortexm.cycles import REFILL_CYCLES, instruction_cycles
 from freeml.sim.cortexm.native import FAULTS, Watch, library
-from freeml.sim.cortexm.parts import part_of
+from freeml.sim.cortexm.parts import PARTS
 from freeml.sim.device import N_FILLS, Result, Taken
 from freeml.sim.instruction import MOST_INSTRUCTIONS, Counted, NvmWrite, Reports
 from freeml.sim.visible import visible_ram
@@ -124,9 +124,7 @@ class CortexMEngine:
         self._mark_checked()
         flash = (memory.flash_base, memory.flash_base + memory.flash_bytes - 1)
         self._hook(unicorn.UC_HOOK_CODE, self._library.fml_watch_instruction, flash)
-        self.devices = (
-            None if self._nvm_on_bus else BoardDevices(part_of(memory, self.symbols), memory, rng, self._watch)
-        )
+        self.devices = None if self._nvm_on_bus else BoardDevices(PARTS[memory.support], memory, rng, self._watch)
         if self.devices:
             self.devices.map(uc, _uclib(), self._library, ctypes.addressof(self._watch))
         self._off = uc.context_save()

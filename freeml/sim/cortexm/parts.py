@@ -6,10 +6,9 @@ bit is caught by them, and so is one that forgets a clock.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from freeml.board.memory import MemoryMap
 from freeml.sim.cortexm.bus import ALL, Part, Reg
 
 # --- STM32 -----------------------------------------------------------------------------------------------------------
@@ -273,17 +272,9 @@ def _nrf52() -> Part:
 
 PARTS: dict[str, Part] = {
     "stm32l4": _stm32l4(0x4000_3800, ("RCC_APB1ENR1", 1 << 14), "GPIOB", (13, 14, 15), 12, 3),
-    "nucleo_l432kc": _stm32l4(0x4001_3000, ("RCC_APB2ENR", 1 << 12), "GPIOA", (5, 6, 7), 4, 15),
+    "stm32l4_nucleo32": _stm32l4(0x4001_3000, ("RCC_APB2ENR", 1 << 12), "GPIOA", (5, 6, 7), 4, 15),
     "stm32l0": _stm32l0(),
     "stm32u5": _stm32u5(),
     "nrf52": _nrf52(),
 }
-"""By support of the board file; where a board's wiring is another one, by its name."""
-
-
-def part_of(memory: MemoryMap, symbols: Mapping[str, object]) -> Part:
-    """The part that a firmware was made for. The linker script names the board in a symbol."""
-    for name, part in PARTS.items():
-        if f"fml_board_is_{name}" in symbols:
-            return part
-    return PARTS[memory.support]
+"""By support of the board file."""

@@ -13,7 +13,6 @@
 #define RCC_CFGR 0x40021008u
 #define RCC_AHB2ENR 0x4002104cu
 #define RCC_APB1ENR1 0x40021058u
-#define RCC_APB2ENR 0x40021060u
 #define HSION (1u << 8)
 #define HSIRDY (1u << 10)
 #define SW_HSI 1u
@@ -21,9 +20,7 @@
 #define GPIOAEN (1u << 0)
 #define GPIOBEN (1u << 1)
 #define ADCEN (1u << 13)
-#define SPI2EN (1u << 14)
 #define USART2EN (1u << 17)
-#define SPI1EN (1u << 12)
 
 #define SPI_CR1 (FML_SPI_BASE + 0x00u)
 #define SPI_CR2 (FML_SPI_BASE + 0x04u)
@@ -60,11 +57,7 @@ void fml_port_start(void) {
     fml_stm32_wait(RCC_CFGR, SWS_HSI, SWS_HSI);
     fml_stm32_set(RCC_AHB2ENR, GPIOAEN | GPIOBEN, GPIOAEN | GPIOBEN);
     fml_stm32_set(RCC_APB1ENR1, USART2EN, USART2EN);
-#ifdef FML_BOARD_NUCLEO_L432KC
-    fml_stm32_set(RCC_APB2ENR, SPI1EN, SPI1EN);
-#else
-    fml_stm32_set(RCC_APB1ENR1, SPI2EN, SPI2EN);
-#endif
+    fml_stm32_set(FML_SPI_ENABLE, FML_SPI_ENABLE_BIT, FML_SPI_ENABLE_BIT);
     fml_stm32_output(FML_SELECT_PORT, FML_SELECT_PIN);
     for (uint32_t pin = FML_SPI_FIRST_PIN; pin < FML_SPI_FIRST_PIN + 3u; pin++) {
         fml_stm32_function(FML_SPI_PORT, pin, 5u);
@@ -87,7 +80,7 @@ static uint32_t convert(uint32_t input) {
 /* The supply may fall with the capacitor: the ratio to the internal reference does not depend on it. */
 uint32_t fml_port_capacitor_mv(void) {
     fml_stm32_set(RCC_AHB2ENR, ADCEN, ADCEN);
-#ifndef FML_BOARD_NUCLEO_L432KC
+#if FML_HAS_ANALOG_SWITCH
     fml_stm32_set(GPIOA_ASCR, 1u, 1u); /* L47x and L48x: connects the pin to the ADC */
 #endif
     FML_REGISTER(ADC_CCR) = CLOCK_OF_BUS | VREFEN;
