@@ -231,7 +231,7 @@ BROKEN = {
         "no register that freeml has a model of: 0x40010000",
     ),
     "a peripheral without a clock": (
-        ("fml_port_stm32l4.c", "fml_stm32_set(RCC_APB1ENR1, SPI2EN, SPI2EN);", ""),
+        ("fml_port_stm32l4.c", "fml_stm32_set(FML_SPI_ENABLE, FML_SPI_ENABLE_BIT, FML_SPI_ENABLE_BIT);", ""),
         "its peripheral has no clock: 0x40003804",
     ),
     "the wrong function of a pin": (
