@@ -1,8 +1,8 @@
 """Training with the arithmetic of the device: forward is the emitted integer graph, backward goes straight through.
 
-Before each batch the float graph with its weights as they are is lowered by `quantize.lower`, as compiling does it, and
-that integer graph is run. So what is trained is what is emitted: weight scales, folded biases, multipliers, tables and
-changes of scale have no second implementation here.
+Before each batch the float graph with the weights of that moment, rounded to codes, is lowered by `quantize.lower` as
+compiling does it, and that integer graph is run. So what is trained is what is emitted: folded biases, multipliers,
+tables and changes of scale have no second implementation here.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import ConvI8, DenseI8
 from freeml.ir.interpret import encode_inputs
-from freeml.ir.ops import Op
+from freeml.ir.ops import Conv, Dense, Op
 from freeml.ir.types import Array, Const, DType, Quant
+from freeml.quantize.fixed_point import round_half_up
 from freeml.quantize.lower import lower
 from freeml.quantize.weights import WeightCodes, quantize_weights
 from freeml.train.int_ops import coded as codes_with_gradient
@@ -50,7 +52,8 @@ Coding = Callable[[Array], Const]
 class Int8Network(Network):
     """A float graph (passes done) that computes in int8 with given activation scales, and is trained so.
 
-    scales  of every value that has codes, as `quantize.scales.assign_scales` gives them; they stay while it is trained
+    scales  of every value that has codes, as `quantize.scales.assign_scales` gives them, rounded to single precision;
+            they stay while it is trained
     coding  of weights, by constant, that get other codes than a scale for each channel gives them
     Raises UnsupportedOp or BadModel where no integers exist for an op, here or once its weights have changed.
     """
@@ -64,7 +67,8 @@ class Int8Network(Network):
         coding: Mapping[str, Coding] | None = None,
     ) -> None:
         super().__init__(graph, trained)
-        self.scales, self.coding = dict(scales), dict(coding or {})
+        self.scales = {name: Quant(float(np.float32(q.scale)), q.zero_point) for name, q in scales.items()}
+        self.coding = dict(coding or {})
         self.lowered()
 
     def digest(self) -> str:
@@ -74,11 +78,41 @@ class Int8Network(Network):
         return hashlib.sha256(f"{super().digest()} {scales} {coding}".encode()).hexdigest()[:12]
 
     def lowered(self) -> Lowered:
-        """Both graphs of the weights as they are, coded."""
-        real = self.to_graph()
-        coded = {name: coding(real.consts[name].array) for name, coding in self.coding.items()}
-        real = real.with_ops(real.ops, consts=coded) if coded else real
+        """Both graphs of the weights as they are. Each layer has its codes as a constant of its own."""
+        graph = self.to_graph()
+        consts: dict[str, Const] = {}
+        ops: list[Op] = []
+        for op in graph.ops:
+            if isinstance(op, Conv | Dense):
+                name = f"{op.output}.codes"
+                consts[name] = self._coded(graph, op)
+                ops.append(replace(op, inputs=(op.inputs[0], name, op.inputs[2])))
+            else:
+                ops.append(op)
+        real = graph.with_ops(ops, consts=consts)
         return Lowered(real, lower(real, self.scales))
+
+    def _coded(self, graph: Graph, op: Conv | Dense) -> Const:
+        """The weights that a layer's codes stand for. Scales are numbers of single precision, as model files hold them.
+
+        A channel so weak that its bias is beyond 30 bits of its scale is a constant: its codes are 0.
+        """
+        x, name, bias = self.scales[op.inputs[0]], op.inputs[1], graph.consts[op.inputs[2]]
+        weight = graph.consts[name].array.astype(np.float64)
+        spread = (-1, *(1,) * (weight.ndim - 1))
+        if name in self.coding:
+            coded = self.coding[name](weight)
+            assert coded.code_scales is not None
+            scales = np.broadcast_to(np.array(coded.code_scales), len(weight))
+            codes = np.rint(coded.array / scales.reshape(spread))
+            scales = _not_below(scales)
+        else:
+            scales = _not_below(quantize_weights(graph.consts[name], bias, x).scales)
+            codes = np.clip(round_half_up(weight / scales.reshape(spread)), -128, 127).astype(np.float64)
+        needed = _not_below(np.abs(bias.array.astype(np.float64)) / (x.scale * 2**30))
+        codes = np.where((scales < needed).reshape(spread), 0.0, codes)
+        scales = np.maximum(scales, needed)
+        return Const(codes * scales.reshape(spread), tuple(scales))
 
     def encode(self, samples: Sequence[Array]) -> dict[str, Tensor]:
         """Samples as the author gives them -> codes of the inputs, in memory order."""
@@ -125,7 +159,7 @@ class Int8Network(Network):
         unfolded = bias.astype(np.int64) + x.zero_point * weight.astype(np.int64).reshape(len(weight), -1).sum(axis=1)
         codes, offset = _tensor(weight), torch.from_numpy(unfolded).double()
         floats = self.params()
-        real_weight, real_bias = now.real.producers[op.output].inputs[1:]
+        real_weight, real_bias = self.source.producers[op.output].inputs[1:]
         if real_weight in floats:
             codes = codes_with_gradient(
                 floats[real_weight], codes, _tensor(scales.reshape(-1, *(1,) * (weight.ndim - 1)))
@@ -136,26 +170,19 @@ class Int8Network(Network):
 
     def fixed(self) -> Graph:
         """A float graph whose scales and weight codes are fixed to these: it compiles to the very integer graph."""
-        now = self.lowered()
+        real = self.lowered().real
         types = {
             name: replace(type_, quant=self.scales[name])
-            for name, type_ in now.real.types.items()
+            for name, type_ in real.types.items()
             if name in self.scales and type_.dtype is DType.F32
         }
-        layers = {op.output: op for op in now.integer.ops if isinstance(op, ConvI8 | DenseI8)}
-        consts: dict[str, Const] = {}
-        ops: list[Op] = []
-        for op in now.real.ops:
-            if op.output not in layers:
-                ops.append(op)
-                continue
-            made = now.weight_codes(layers[op.output])
-            real = made.weight * made.scales.reshape(-1, *(1,) * (made.weight.ndim - 1))
-            # Each layer its own: where two share a weight, their biases may want scales that differ.
-            name = f"{op.output}.codes"
-            consts[name] = Const(real, tuple(made.scales))
-            ops.append(replace(op, inputs=(op.inputs[0], name, op.inputs[2])))
-        return now.real.with_ops(ops, types=types, consts=consts)
+        return real.with_ops(real.ops, types=types)
+
+
+def _not_below(scales: Array) -> npt.NDArray[np.float64]:
+    """The least numbers of single precision that are not below."""
+    single = scales.astype(np.float32)
+    return np.where(single < scales, np.nextafter(single, np.float32(np.inf)), single).astype(np.float64)
 
 
 def _tensor(array: Array) -> Tensor:

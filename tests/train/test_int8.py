@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -12,19 +10,22 @@ from float_graphs import networks
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from freeml.compress.codebook import Codebook, Ternary
+from freeml.compress.stored import layers_of
 from freeml.data.accuracy import answers
 from freeml.errors import BadModel, UnsupportedOp
 from freeml.ir.graph import Graph
 from freeml.ir.interpret import encode_inputs, interpret
+from freeml.ir.ops import Conv
 from freeml.ir.text import digest
-from freeml.ir.types import Quant
+from freeml.ir.types import Const, Quant
 from freeml.passes.pipeline import run_passes
 from freeml.quantize.lower import lower
 from freeml.quantize.observe import observe
 from freeml.quantize.ranges import RULES, min_max
 from freeml.quantize.scales import assign_scales
 from freeml.quantize.search import quantize
-from freeml.train.int8 import Int8Network
+from freeml.train.int8 import Coding, Int8Network
 from freeml.train.loop import Options, fit
 from freeml.train.network import Network
 from freeml.train.objective import loss_of
@@ -142,10 +143,34 @@ def test_weights_that_no_integers_hold_end_training_with_the_layers_name() -> No
     assert caught.value.where == "net:/conv"
 
 
-def test_scales_are_those_of_compiling() -> None:
-    """The float graph that is trained lowers as `quantize` lowers it with the same rule."""
+def test_scales_and_codes_are_those_of_compiling_but_for_the_last_bits_of_scales() -> None:
+    """Model files hold scales in single precision, so that training does."""
     graph = convolutional(3)
     scales = assign_scales(graph, observe(graph, list(DATA.inputs)), RULES["mse"])
     network = Int8Network(graph, scales)
-    exact = replace(graph, consts={**graph.consts, **network.to_graph().consts})
-    assert digest(network.lowered().integer) == digest(lower(exact, scales))
+    compiled, trained = lower(network.to_graph(), scales), network.lowered().integer
+    for name, const in compiled.consts.items():
+        if const.array.dtype == np.int8:
+            assert np.abs(trained.consts[name].array.astype(int) - const.array).max() <= 1
+            assert np.mean(trained.consts[name].array != const.array) < 0.01
+    for name, quant in network.scales.items():
+        assert quant.scale == np.float32(quant.scale) == pytest.approx(scales[name].scale, rel=1e-7)
+
+
+@pytest.mark.parametrize("coding", [None, Codebook(4), Ternary()], ids=str)
+def test_a_filter_without_weights_is_its_bias_and_trains_on(coding: Coding | None) -> None:
+    """One of zeros, and one that is so weak that its bias would be beyond 32 bits of its scale."""
+    graph = convolutional(3)
+    layer = layers_of(graph)[0]
+    weight, (op, *_) = graph.consts[layer.weight].array.copy(), graph.ops_of(Conv)
+    weight[0], weight[1] = 0, 1e-14
+    bias = np.array([3.0, -0.5, 0.1, 0])
+    graph = graph.with_ops(graph.ops, consts={layer.weight: Const(weight), op.inputs[2]: Const(bias)})
+    scales = assign_scales(graph, observe(graph, list(DATA.inputs)), min_max)
+    network = Int8Network(graph, scales, coding={} if coding is None else {layer.weight: coding})
+    integer = network.lowered().integer
+    codes = interpret(integer, encode_inputs(integer, DATA.inputs), [op.output])[op.output]
+    assert (codes[..., 0] == scales[op.output].quantize(np.array(3.0))).all()
+    assert (codes[..., 1] == scales[op.output].quantize(np.array(0.0))).all(), "below the relu"
+    fit(network, DATA, Options(epochs=1, batch=64))
+    assert digest(quantize(network.fixed(), None).graph) == digest(network.lowered().integer)
