@@ -236,6 +236,7 @@ REACHED_ELSEWHERE = {
     "freeml.codegen.samples": "samples that a board's firmware replays, for tests and whoever has the board",
     "freeml.firmware.output": "scripts that were written against the name of before",
     "freeml.profile": "scripts that were written against the name of before",
+    "freeml.frontend.onnx.write": "compression, until it is a command",
     "freeml.sim.board": "scripts that were written against the name of before",
     "freeml.sim.interrupts": "benchmarks/interrupts.py",
     "freeml.sim.selftest": "the local platform of PlatformIO",
