@@ -71,6 +71,8 @@ def _fixed(graph: Graph) -> dict[str, Quant]:
         for name in values.intersection(op.inputs) - fixed.keys() if isinstance(op, _MOVING) else ():
             if op.output in fixed and _ends_in(graph, name, fixed):
                 fixed[name] = fixed[op.output]
+        if _saturates(op, fixed) and op.inputs[0] in values - fixed.keys() and graph.uses[op.inputs[0]] == 1:
+            fixed[op.inputs[0]] = fixed[op.output]
     for op in graph.ops:
         if isinstance(op, Softmax):
             fixed.setdefault(op.output, Quant(1 / 256, -128))
@@ -95,6 +97,14 @@ def _holds(scale: Quant, op: Op) -> bool:
         return True
     low, high = scale.range()
     return low - scale.scale / 2 <= op.value <= high + scale.scale / 2
+
+
+def _saturates(op: Op, fixed: Mapping[str, Quant]) -> bool:
+    """Whether an op is the clamp that codes of its own scale are: what it reads may have these codes, too."""
+    if not isinstance(op, Unary) or op.fn != "clamp" or (scale := fixed.get(op.output)) is None:
+        return False
+    (low, high), half = scale.range(), scale.scale / 2
+    return op.params[0] <= low + half and op.params[1] >= high - half
 
 
 def _ends_in(graph: Graph, value: str, fixed: Mapping[str, Quant]) -> bool:

@@ -20,6 +20,7 @@ from freeml.ir import unary
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import ConvI8, DenseI8
 from freeml.ir.interpret import encode_inputs, interpret, predict
+from freeml.ir.ops import Window
 from freeml.passes.pipeline import run_passes
 from freeml.quantize.observe import observe
 from freeml.quantize.ranges import min_max
@@ -72,6 +73,19 @@ def test_a_network_with_fixed_scales_reads_back_as_the_same_integers(case: Case)
     for mine, theirs in zip(integer.outputs, again.outputs, strict=True):
         assert integer.types[mine.value].quant == again.types[theirs.value].quant
         assert np.array_equal(mine.from_memory(expected[mine.value]), theirs.from_memory(found[theirs.value]))
+
+
+def test_a_signed_average_that_is_never_below_zero_reads_back_too() -> None:
+    """Its grid starts at zero, where readers of QDQ models see a Relu that an exporter left out."""
+    builder = GraphBuilder("average")
+    x = builder.input("x", (1, 1, 3), channels_first=True, dtype="float32")
+    pool = Window(kernel=(1, 2))
+    builder.output(builder.pool(x, "avg", window=pool, include_pad=False, loc="net:/pool"), "y", dtype="float32")
+    graph, samples = builder.finish(), [np.array([[[-0.6, 0.9, 0.0]], [[-0.7, 1.7, -0.9]]])]
+    network = Int8Network(graph, assign_scales(graph, observe(graph, samples), min_max))
+    again = quantize(read(to_onnx(network.fixed())), None).graph
+    below = [np.concatenate([samples[0], -samples[0]])]
+    assert np.array_equal(predict(again, below)[0], predict(network.lowered().integer, below)[0])
 
 
 def one_function(fn: str) -> Graph:
