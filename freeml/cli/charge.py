@@ -24,6 +24,7 @@ _CONVERTERS = ("direct", "diode", "bq25504", "bq25570")
 @click.option("--capacitor", default="47uF", show_default=True, metavar="SIZE", help="For example 47uF or 1mF.")
 @click.option("--converter", type=click.Choice(_CONVERTERS), default="direct", show_default=True)
 @click.option("--tracked", type=click.FloatRange(0, 1, True, True), metavar="X", help="Of the open voltage; 0.8.")
+@click.option("--output", "output_v", type=ABOVE_ZERO, metavar="V", help="Of a BQ25570's step-down converter.")
 @click.option("--v-on", "v_on_v", type=ABOVE_ZERO, default=3.0, show_default=True, metavar="V", help="Load on from.")
 @click.option("--v-off", "v_off_v", type=ABOVE_ZERO, default=2.0, show_default=True, metavar="V", help="Load off at.")
 @click.option("--current", "load_ua", type=ABOVE_ZERO, default=1000.0, show_default=True, metavar="UA", help="Load.")
@@ -55,13 +56,15 @@ def charge_command(
     from freeml.energy.supply import Capacitor, Comparator
     from freeml.units import parse_capacitor
 
+    output_v = options.pop("output_v")
     circuit = {name: options.pop(name) for name in ("v_on_v", "v_off_v", "idle_ua", "esr_ohm", "clamp_v")}
     insulation_ohm = options.pop("insulation_ohm") or float("inf")
     store = Capacitor(parse_capacitor(capacitor) * 1e-6, circuit["esr_ohm"], insulation_ohm, circuit["clamp_v"])
     idle_a = circuit["idle_ua"] * 1e-6
     switch = Comparator(circuit["v_on_v"], circuit["v_off_v"], idle_a, idle_a)
     trace = read_trace(file, told_of(options), on_defect)
-    described = _described(charge(trace, store, switch, converter, load_ua * 1e-6, tracked), trace.duration_s)
+    charged = charge(trace, store, switch, converter, load_ua * 1e-6, tracked, output_v)
+    described = _described(charged, trace.duration_s)
     terminal.result({"file": str(file), "converter": converter, **described, "notes": list(trace.notes)})
     if not terminal.as_json:
         _show(terminal, described, file)

@@ -15,7 +15,7 @@ from functools import cache
 import numpy as np
 
 from freeml.energy.source import Diode, Power, Source, Thevenin
-from freeml.energy.supply import Lines
+from freeml.energy.supply import Buck, Lines
 
 # Rows: input from 0, 128, 256 ... 1408 mV; columns: below 8 uA, from 8, 16, 32 ... uA, from 8 mA.
 _EFFICIENCY = np.array(
@@ -117,6 +117,16 @@ def efficiency(volts: float, amperes: float) -> float:
     row = min(int(volts / _ROW_V), len(_EFFICIENCY) - 1)
     column = 0 if amperes < _COLUMN_A else min(int(math.log2(amperes / _COLUMN_A)) + 1, _EFFICIENCY.shape[1] - 1)
     return float(_EFFICIENCY[row, column])
+
+
+# Below 1 uA, then from 1, 2, 4 ... uA, from 1 mA.
+_BUCK_FROM_A = (0.0, *(1.024e-6 * 2**column for column in range(11)))
+_BUCK_SHARES = (0.40, 0.50, 0.60, 0.73, 0.82, 0.86, 0.88, 0.90, 0.91, 0.92, 0.93, 0.92)
+
+
+def bq25570_buck(output_v: float) -> Buck:
+    """The step-down converter of a BQ25570, set to an output voltage."""
+    return Buck(output_v, 0.2, _BUCK_FROM_A, _BUCK_SHARES)
 
 
 BQ25504 = Boost("BQ25504", 0.13, 0.33, 15e-6, 1.8, 3.6, 330e-9)

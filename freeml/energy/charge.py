@@ -7,10 +7,11 @@ from functools import partial
 
 import numpy as np
 
-from freeml.energy.boost import BQ25504, BQ25570
+from freeml.energy.boost import BQ25504, BQ25570, bq25570_buck
 from freeml.energy.source import nodes
 from freeml.energy.supply import Capacitor, Comparator, Energy, Lines, Supply
 from freeml.energy.trace import Trace
+from freeml.errors import BadData
 
 _CHARGERS = {"bq25504": BQ25504, "bq25570": BQ25570}
 DIODE_V = 0.3  # a Schottky diode at a milliampere
@@ -39,11 +40,13 @@ def charge(
     converter: str,
     load_a: float,
     tracked: float | None = None,
+    output_v: float | None = None,
 ) -> Charged:
     """Run it, from an empty capacitor.
 
     converter  of CONVERTERS; a charger's quiescent current comes on top of the comparator's
     tracked    share of the open voltage at which a charger holds its input, in place of its own
+    output_v   of the BQ25570's step-down converter; None: the load is at the capacitor
     Raises BadData for a trace that cannot be simulated, or not by this converter.
     """
     trace.check()
@@ -52,7 +55,10 @@ def charge(
         charger = charger if tracked is None else replace(charger, tracked=tracked)
         on_a, off_a = comparator.on_a + charger.quiescent_a, comparator.off_a + charger.quiescent_a
         comparator = replace(comparator, on_a=on_a, off_a=off_a)
-    supply = Supply(capacitor, comparator, diode_v=DIODE_V if converter == "diode" else 0.0)
+    if output_v is not None and converter != "bq25570":
+        raise BadData(f"{converter} has no step-down converter", where="--output", hint="--converter bq25570 has one")
+    buck = None if output_v is None else bq25570_buck(output_v)
+    supply = Supply(capacitor, comparator, diode_v=DIODE_V if converter == "diode" else 0.0, ldo=buck)
     lines_of = partial(_direct, trace) if charger is None else partial(charger.lines, trace.source)
     clock_s, since_s, first_s = 0.0, 0.0, None
     periods: dict[bool, list[float]] = {True: [], False: []}

@@ -43,13 +43,13 @@ def integrals(v0: float, slope: float, k: float, t_s: float) -> tuple[float, flo
 
 def _phi(x: float) -> float:
     """(x - 1 + e^-x) / x^2."""
-    if x >= _SERIES_BELOW:
+    if abs(x) >= _SERIES_BELOW:
         return (x + math.expm1(-x)) / (x * x)
     return math.fsum((-x) ** (n - 2) / math.factorial(n) for n in range(2, _TERMS))
 
 
 def _psi(x: float) -> float:
     """(x - 2 (1 - e^-x) + (1 - e^-2x) / 2) / x^3."""
-    if x >= _SERIES_BELOW:
+    if abs(x) >= _SERIES_BELOW:
         return (x + 2 * math.expm1(-x) - math.expm1(-2 * x) / 2) / x**3
     return math.fsum((-1) ** n * x ** (n - 3) * (2 - 2 ** (n - 1)) / math.factorial(n) for n in range(3, _TERMS))

@@ -22,6 +22,8 @@ Event = Literal["time", "on", "off"]
 
 BALANCE = 1e-9  # of all energy that moved
 _NEVER = math.inf
+_LOG_RATIO = math.log(1.01)
+_LEAST_V = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,29 @@ class Ldo:
 
     output_v: float
     dropout_v: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Buck:
+    """A step-down converter: power in is power out over its efficiency at that output current.
+
+    from_a, shares  currents from which on an efficiency holds, ascending from 0, and it
+    Its current at the capacitor, P / V, is a chord between voltages 1 % apart: at most 2e-5 above it.
+    """
+
+    output_v: float
+    dropout_v: float
+    from_a: Sequence[float]
+    shares: Sequence[float]
+
+    def share(self, load_a: float) -> float:
+        """Efficiency at an output current."""
+        return self.shares[bisect_right(self.from_a, load_a) - 1]
+
+    def around(self, volts: float, up: bool) -> tuple[float, float]:
+        """The two voltages between which the chord at this voltage lies."""
+        at = math.floor(math.log(max(volts, _LEAST_V)) / _LOG_RATIO + (1e-9 if up else -1e-9))
+        return math.exp(at * _LOG_RATIO), math.exp((at + 1) * _LOG_RATIO)
 
 
 @dataclass(slots=True)
@@ -115,7 +140,9 @@ class _Lines:
 
     source_a: float
     source_s: float
-    load_a: float
+    load_a: float  # load's current is load_a - load_s v
+    load_s: float
+    output_a: float
     idle_a: float
     cap_a: float
     cap_s: float
@@ -131,11 +158,17 @@ class Supply:
     capacitor: Capacitor
     comparator: Comparator
     diode_v: float = 0.0
-    ldo: Ldo | None = None
+    ldo: Ldo | Buck | None = None
     voltage_v: float = 0.0  # inside, behind the ESR
     is_on: bool = False
     energy: Energy = field(default_factory=Energy)
     source: Lines = field(default_factory=lambda: Lines((0.0, 1.0), (0.0, 0.0)))
+    _seen_v: float = 0.0  # at the terminal, when the present lines were drawn
+
+    def __post_init__(self) -> None:
+        if isinstance(self.ldo, Buck) and self.comparator.v_off_v < self.ldo.output_v + self.ldo.dropout_v:
+            least_v = self.ldo.output_v + self.ldo.dropout_v
+            raise BadData(f"a buck converter needs {least_v:g} V, but runs down to {self.comparator.v_off_v:g} V")
 
     def offer(self, nodes_v: Sequence[float], nodes_a: Sequence[float]) -> None:
         """What the source is from now on: currents at rising voltages from 0, lines between, none beyond."""
@@ -220,22 +253,35 @@ class Supply:
         leak_s = 1.0 / self.capacitor.insulation_ohm
         esr = self.capacitor.esr_ohm
         # The terminal's voltage depends on the source's line, which depends on it: take the line at the present one.
-        at = self._segment(self._terminal_guess(load_a + idle_a) + self.diode_v, up)
-        for _ in range(len(self.source.nodes_v)):
+        self._seen_v = self._terminal_guess(load_a + idle_a)
+        at = self._segment(self._seen_v + self.diode_v, up)
+        for _ in range(len(self.source.nodes_v) + 20):
             source_a, source_s = self._line(at)
-            a = source_a - source_s * self.diode_v - load_a - idle_a
-            s = source_s + leak_s
+            drawn_a, drawn_s = self._drawn(load_a, up)
+            a = source_a - source_s * self.diode_v - drawn_a - idle_a
+            s = source_s + leak_s - drawn_s
             if 1 + esr * s <= 0:
                 raise BadData(f"a source whose current rises by {-s:g} A/V runs away behind {esr:g} ohm of a capacitor")
             cap_a, cap_s = a / (1 + esr * s), s / (1 + esr * s)
             terminal_v = self.voltage_v + esr * (cap_a - cap_s * self.voltage_v)
             found = self._segment(terminal_v + self.diode_v, up)
-            if found == at or not esr:
+            moved, self._seen_v = abs(terminal_v - self._seen_v), terminal_v
+            if (found == at and moved < 1e-12) or not esr:
                 break
+            if found == at:
+                continue
             at += 1 if found > at else -1
-        return _Lines(
-            source_a, source_s, load_a, idle_a, cap_a, cap_s, esr * cap_a, 1 - esr * cap_s, self.source.share(at)
-        )
+        ends = (esr * cap_a, 1 - esr * cap_s, self.source.share(at))
+        return _Lines(source_a, source_s, drawn_a, drawn_s, load_a, idle_a, cap_a, cap_s, *ends)
+
+    def _drawn(self, load_a: float, up: bool) -> tuple[float, float]:
+        """The load's line at the capacitor: (a, s) of a - s v."""
+        if not isinstance(self.ldo, Buck) or not load_a:
+            return load_a, 0.0
+        watts = load_a * self.ldo.output_v / self.ldo.share(load_a)
+        low_v, high_v = self.ldo.around(self._seen_v, up)
+        fall = watts / (low_v * high_v)  # (watts / low - watts / high) / (high - low)
+        return watts / low_v + fall * low_v, fall
 
     def _terminal_guess(self, out_a: float) -> float:
         return self.voltage_v if not self.capacitor.esr_ohm else self.voltage_v - self.capacitor.esr_ohm * out_a
@@ -272,6 +318,8 @@ class Supply:
         marks += [lines.p, lines.p + lines.q * self.capacitor.clamp_v]  # empty and full, inside
         if self.ldo:
             marks.append(self.ldo.output_v + self.ldo.dropout_v)
+        if isinstance(self.ldo, Buck) and lines.output_a:
+            marks += self.ldo.around(terminal_v, slope > 0)
         if slope > 0:
             return min((mark for mark in marks if mark > terminal_v + 1e-12), default=None)
         return max((mark for mark in marks if mark < terminal_v - 1e-12), default=None) if slope < 0 else None
@@ -294,15 +342,18 @@ class Supply:
         esr_j = cap.esr_ohm * (
             lines.cap_a**2 * t_s - 2 * lines.cap_a * lines.cap_s * inner_v + lines.cap_s**2 * inner_v2
         )
-        used_j = self._used(lines.load_a, of_v, t_s, lines.p + lines.q * (self.voltage_v + after_v) / 2)
+        drawn_j = lines.load_a * of_v - lines.load_s * of_v2
+        used_j = self._used(lines.output_a, drawn_j, of_v, t_s, lines.p + lines.q * (self.voltage_v + after_v) / 2)
         books.used_j += used_j
-        books.converted_j += charge * d + lines.idle_a * of_v + esr_j + lines.load_a * of_v - used_j
+        books.converted_j += charge * d + lines.idle_a * of_v + esr_j + drawn_j - used_j
         books.stored_j += 0.5 * cap.capacitance_f * (after_v - self.voltage_v) * (after_v + self.voltage_v)
 
-    def _used(self, load_a: float, of_v: float, t_s: float, about_v: float) -> float:
+    def _used(self, load_a: float, drawn_j: float, of_v: float, t_s: float, about_v: float) -> float:
         """Energy at the load; `about_v` tells on which side of the LDO's knee the stretch lies."""
         if self.ldo is None:
-            return load_a * of_v
+            return drawn_j
+        if isinstance(self.ldo, Buck):
+            return drawn_j * self.ldo.share(load_a)
         if about_v >= self.ldo.output_v + self.ldo.dropout_v:
             return load_a * self.ldo.output_v * t_s
         return load_a * (of_v - self.ldo.dropout_v * t_s)
@@ -318,7 +369,8 @@ class Supply:
         books.harvested_j += given_j / lines.share
         books.converted_j += given_j * (1 / lines.share - 1)
         books.leaked_j += leaked_a * steady * t_s
-        used_j = self._used(lines.load_a, steady * t_s, t_s, steady) if steady > 0 else 0.0
+        drawn_a = lines.load_a - lines.load_s * steady
+        used_j = self._used(lines.output_a, drawn_a * steady * t_s, steady * t_s, t_s, steady) if steady > 0 else 0.0
         books.used_j += used_j
-        books.converted_j += source_a * self.diode_v * t_s + (lines.idle_a + lines.load_a) * steady * t_s - used_j
-        books.clipped_j += (source_a - leaked_a - lines.idle_a - lines.load_a) * steady * t_s
+        books.converted_j += source_a * self.diode_v * t_s + (lines.idle_a + drawn_a) * steady * t_s - used_j
+        books.clipped_j += (source_a - leaked_a - lines.idle_a - drawn_a) * steady * t_s

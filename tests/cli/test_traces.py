@@ -79,6 +79,12 @@ def test_charge_says_how_often_a_load_is_on_and_where_each_joule_went(walk: Path
         assert told["on_s"]["least"] <= told["on_s"]["mean"] <= told["on_s"]["most"]
     assert "starts in" in freeml("traces", "charge", walk, "--converter", "bq25504", "--capacitor", "1uF").out
     refused("traces", "charge", walk, says="power, but at no voltage")
+    refused("traces", "charge", walk, "--output", 1.8, says="no step-down converter")
+    behind = ("--converter", "bq25570", "--capacitor", "1uF", "--output", 1.8)
+    less = freeml(
+        "traces", "charge", walk, *behind, "--v-off", 2.1, "--json"
+    ).json  # power at 1.8 V is less than at 3 V
+    assert less["on_s"]["mean"] > told["on_s"]["mean"]
 
 
 def test_charge_says_why_a_load_is_never_on(tmp_path: Path) -> None:

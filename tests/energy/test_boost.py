@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from freeml.energy.boost import BQ25504, BQ25570, Boost, efficiency
+from freeml.energy.boost import BQ25504, BQ25570, Boost, bq25570_buck, efficiency
 from freeml.energy.source import Diode, Operating, Power, Thevenin
 from freeml.energy.supply import BALANCE, Capacitor, Comparator, Ldo, Supply
+from freeml.errors import BadData
 
 SUN = Diode(np.array([1e-3]), np.array([1e-6]), np.array([4.0]))
 
@@ -67,7 +68,7 @@ def test_every_joule_has_one_place_behind_a_charger_too(boost: Boost) -> None:
     rng = np.random.default_rng(3)
     capacitor = Capacitor(47e-6, esr_ohm=1.0, insulation_ohm=1e7, clamp_v=boost.full_v - 0.1)
     idle = Comparator(3.0, 2.4, boost.quiescent_a, boost.quiescent_a)
-    supply = Supply(capacitor, idle, ldo=Ldo(1.8, 0.2))
+    supply = Supply(capacitor, idle, ldo=bq25570_buck(1.8) if boost is BQ25570 else Ldo(1.8, 0.2))
     sources = [SUN, Power(np.array([2e-3])), Power(np.array([0.0])), Operating(np.array([0.6]), np.array([4e-3]))]
     for _ in range(60):
         supply.offer_lines(boost.lines(sources[int(rng.integers(0, len(sources)))], 0))
@@ -77,3 +78,19 @@ def test_every_joule_has_one_place_behind_a_charger_too(boost: Boost) -> None:
     assert energy.stored_j == pytest.approx(0.5 * 47e-6 * supply.voltage_v**2, rel=1e-9)
     assert min(energy.harvested_j, energy.used_j, energy.leaked_j, energy.clipped_j, energy.converted_j) > 0
     assert energy.converted_j > 0.1 * energy.harvested_j  # no charger is better than its table
+
+
+def test_a_buck_converter_takes_power_out_over_efficiency() -> None:
+    supply = Supply(Capacitor(100e-6), Comparator(4.0, 2.5), ldo=bq25570_buck(2.2), voltage_v=4.0)
+    assert supply.advance(0.0, 1.0) == (0.0, "on")
+    took_s, event = supply.advance(2e-3, 10.0)
+    assert event == "off"
+    watts = 2e-3 * 2.2 / 0.92
+    assert took_s == pytest.approx(0.5 * 100e-6 * (4.0**2 - 2.5**2) / watts, rel=2e-5)
+    assert supply.energy.used_j == pytest.approx(2e-3 * 2.2 * took_s, rel=2e-5)
+    supply.check()
+
+
+def test_a_buck_converter_below_its_output_is_refused() -> None:
+    with pytest.raises(BadData, match=r"needs 2\.4 V"):
+        Supply(Capacitor(1e-6), Comparator(3.0, 2.0), ldo=bq25570_buck(2.2))
