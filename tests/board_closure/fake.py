@@ -53,7 +53,7 @@ class FakeBoard:
         self.writes_in_a_run = writes_in_a_run
         self.memory = bytearray(b"\xa5" * NVM_BYTES)
         self.codes = b""
-        self.fill = 0
+        self.fill = self.energy_uj = 0
         self.answer = b""
         self.numbered = RESULT
         self.running: Iterator[NvmWrite] = iter(())
@@ -75,6 +75,9 @@ class FakeBoard:
 
     def sense(self, codes: bytes) -> None:
         self.codes = codes
+
+    def meter(self, energy_uj: int, capacitor_mv: int) -> None:  # noqa: ARG002
+        self.energy_uj = energy_uj
 
     def power_on(self, fill: int | None = None) -> None:
         self.fill = fill or 0

@@ -2,10 +2,10 @@
 
 After a loss the board is its NVM. So a loss matters only between two writes to NVM, and a board is safe if from every
 reachable NVM image it publishes the right answer. Starting from blank, full, garbage, foreign and damaged NVM
-(first_images.py), each image is booted once; every image on its way to a commit is put on the work list, and so is the
-one it is at then. When the list is empty, any number of losses at any instruction has been tried, for these sensor
-readings. RAM comes back with other garbage at each boot. runtime_c/test/crash_closure.c does the same, with other
-readings, on the host.
+(first_images.py), each image is booted once with each reading of the energy meter; every image on its way to a
+commit is put on the work list, and so is the one it is at then. When the list is empty, any number of losses at any
+instruction has been tried, for these samples. RAM comes back with other garbage at each boot.
+runtime_c/test/crash_closure.c does the same, with other samples, on the host.
 
 A write wider than the memory's atomic unit is split, lower address first: the order in which the bus delivers it.
 Memory that tears may also leave a unit as the complement of what was written, the worst there is: one in each step, in
@@ -18,14 +18,14 @@ import hashlib
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from freeml.errors import ToolFailed
 from freeml.plan.protocol import SUMS
 from freeml.plan.step_table import Kind
 from freeml.sim.device import Answer
 from freeml.sim.instruction import Emulator, NvmWrite
-from freeml.sim.power_loss.control_block import COMMIT, ControlBlock
+from freeml.sim.power_loss.control_block import COMMIT, ControlBlock, Position
 from freeml.sim.power_loss.first_images import FirstImage, Losses
 
 _CHUNK_INSTRUCTIONS = 4_000
@@ -35,6 +35,7 @@ _PUBLISHED = b"published"
 # An image that was seen is seen no more: what boots with fewer losses may not come before what boots with more.
 _MOST_LOSSES_FIRST: tuple[Losses, ...] = ("all", "cold", "none")
 
+Reading = tuple[int, int] | None  # of Emulator.meter: uJ, mV; None as it is
 OnImage = Callable[[int, int], None]
 
 
@@ -70,12 +71,14 @@ class _Item:
 
     is_first  a step is tried for the first time from here: memory that tears may tear
     sequence  of the result that must come
+    reading   of the meter, by its number
     """
 
     content: bytes
     is_first: bool
     losses: Losses
     sequence: int
+    reading: int = 0
 
 
 @dataclass
@@ -83,13 +86,14 @@ class _Search:
     """The images seen, those to boot, and where each one leads if power stays."""
 
     engine: Emulator
-    expected: Answer
+    expected: Sequence[Answer]
     control: ControlBlock
+    readings: Sequence[Reading]
     atomic_bytes: int
     tears: bool
     seen: dict[bytes, bool] = field(default_factory=dict)  # by what stands for an image: whether it was a first one
     todo: list[_Item] = field(default_factory=list)  # compressed
-    leads_to: dict[bytes, bytes] = field(default_factory=dict)
+    leads_to: dict[bytes, set[bytes]] = field(default_factory=dict)
     steps: set[int] = field(default_factory=set)
     writes: int = 0
 
@@ -104,7 +108,8 @@ class _Search:
         if self.control.is_done(image, item.sequence):
             return _PUBLISHED
         self.seen[key] = is_first
-        self.todo.append(_Item(zlib.compress(image, 1), is_first, item.losses, item.sequence))
+        for reading in range(len(self.readings)):
+            self.todo.append(_Item(zlib.compress(image, 1), is_first, item.losses, item.sequence, reading))
         return key
 
     def start(self, first: FirstImage) -> None:
@@ -123,6 +128,9 @@ class _Search:
         self.steps |= {begun.step} if begun else set()
         engine.nvm = image
         engine.power_on(fill=len(self.leads_to))
+        reading = self.readings[item.reading]
+        if reading is not None:
+            engine.meter(*reading)
         path = _Path(self, item, bytearray(image))
         published = False
         for _ in range(_MOST_CHUNKS):
@@ -138,18 +146,25 @@ class _Search:
         if not published and not path.follows:
             published = engine.run(_CHUNK_INSTRUCTIONS * _MOST_CHUNKS)  # with a limit: a change translates it all again
         if published:
-            self._judge(item.sequence)
+            self._judge(begun, item.sequence)
         end = path.loss() if path.follows else start
-        self.leads_to[start] = _PUBLISHED if published else end
+        self.leads_to.setdefault(start, set()).add(_PUBLISHED if published else end)
 
-    def _judge(self, sequence: int) -> None:
-        """Compare what is reported, and what stands in NVM, with what must be."""
-        engine, expected = self.engine, self.expected.result(sequence)
-        if engine.outputs() != self.expected.outputs:
+    def _judge(self, begun: Position | None, sequence: int) -> None:
+        """Compare what is reported, and what stands in NVM, with what must be.
+
+        A decision that was committed is not made again: the depth is one that is still open from where the boot began.
+        """
+        engine, image = self.engine, self.engine.nvm
+        depth = engine.result().depth
+        if depth not in self.control.depths_from(begun, image):
+            raise _WrongAnswerError(f"the report is of depth {depth}, which was decided against")
+        answer = self.expected[depth - 1]
+        expected = replace(answer.result(sequence), depth=depth)
+        if depth == len(self.expected) and engine.outputs() != answer.outputs:
             raise _WrongAnswerError("the outputs are wrong")
         if engine.result() != expected:
             raise _WrongAnswerError(f"the report is {engine.result()}, not {expected}")
-        image = engine.nvm
         at, newest = self.control.committed(image), self.control.newest(image)
         if newest != expected or at is None or self.control.kind_of(at) is not Kind.REPORT:
             raise _WrongAnswerError(f"NVM holds {newest} at {at}, not {expected} waiting for its report")
@@ -164,18 +179,19 @@ class _Search:
                 at, data = at + n, data[n:]
 
     def endless(self) -> bool:
-        """Whether some image never leads to an answer although power stays."""
-        ends: set[bytes] = {_PUBLISHED}
-        for first in self.leads_to:
-            path: list[bytes] = []
-            key = first
-            while key not in ends and key in self.leads_to and len(path) <= len(self.leads_to):
-                path.append(key)
-                key = self.leads_to[key]
-            if key not in ends:
-                return True
-            ends.update(path)
-        return False
+        """Whether some image, with some reading of the meter, never leads to an answer although power stays."""
+        comes_from: dict[bytes, list[bytes]] = {}
+        for key, ends in self.leads_to.items():
+            for end in ends:
+                comes_from.setdefault(end, []).append(key)
+        open_ends = {key: len(ends) for key, ends in self.leads_to.items()}
+        answered = [_PUBLISHED]
+        while answered:
+            for key in comes_from.get(answered.pop(), ()):
+                open_ends[key] -= 1
+                if open_ends[key] == 0:
+                    answered.append(key)
+        return any(open_ends.values())
 
 
 @dataclass
@@ -255,22 +271,26 @@ def close(
     atomic_bytes: int,
     tears: bool = False,
     first: Iterable[FirstImage] = (),
+    readings: Sequence[Reading] = (),
+    stopped: Sequence[Answer] = (),
     limit_s: float = 300.0,
     on_image: OnImage = lambda _done, _left: None,
 ) -> BoardClosure:
     """Boot every reachable NVM image of one inference.
 
     codes         what the sensors show
-    expected      what must be reported of it
+    expected      what must be reported of it where no decision stops before
     control       how the model's images are read
     atomic_bytes  aligned writes of so many bytes happen wholly or not at all
     tears         whether a loss may leave such a write as garbage
     first         images to begin with, beside the one that the engine has
+    readings      what the energy meter may show: each is tried from each image, and lasts until the next loss
+    stopped       what each decision publishes if it stops, in order; their outputs are not looked at
     """
     began = time.monotonic()
     engine.sense(codes)
     cold = engine.nvm
-    search = _Search(engine, expected, control, atomic_bytes, tears)
+    search = _Search(engine, [*stopped, expected], control, list(readings) or [None], atomic_bytes, tears)
     starts = [FirstImage(cold, "all"), *first]
     reason, divergences = "", 0
     try:

@@ -67,6 +67,19 @@ class ControlBlock:
         """Where a boot goes on; None where it begins anew."""
         return None if self.newest(image) is None else self.position(image)
 
+    def depths_from(self, begun: Position | None, image: bytes | bytearray) -> range:
+        """Of results that a boot may report which began there and ended in this image: decisions before it went on.
+
+        From a report that waits on, only what is published.
+        """
+        decisions = [row.first for row in self.steps.rows if row.kind is Kind.DECIDE]
+        if begun is None:
+            return range(1, len(decisions) + 2)
+        if self.kind_of(begun) is Kind.REPORT:
+            newest = self.newest(image)
+            return range(0) if newest is None else range(newest.depth, newest.depth + 1)
+        return range(1 + sum(step < begun.step for step in decisions), len(decisions) + 2)
+
     def next_sequence(self, image: bytes | bytearray) -> int:
         """Of the result that a boot from this image reports first."""
         at, newest = self.position(image), self.newest(image)

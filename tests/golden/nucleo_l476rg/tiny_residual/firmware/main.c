@@ -35,7 +35,8 @@ int main(void)
         for (uint16_t i = 0; shown == FML_OK && i < tiny_residual_model.n_outputs; i++) {
             shown = fml_read_output(&ram, i, 0, tiny_residual_model.outputs[i].n_bytes, outputs[i]);
         }
-        fml_board_shown = shown == FML_OK; /* the next step reports */
+        /* The next step reports; where a decision published, there are no outputs to show. */
+        fml_board_shown = status == FML_PUBLISHED || status == FML_NOT_REPORTED;
         if (status < FML_NOT_REPORTED) {
             fml_board_report(status);
         }
