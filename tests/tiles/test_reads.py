@@ -27,7 +27,9 @@ from freeml.kernels.table import kernel_of
 from freeml.plan.calls import kernel_calls
 from freeml.plan.fuse import fused, fusible
 from freeml.plan.memory import plan_memory
-from freeml.plan.tiles import plan_tiles
+from freeml.plan.steps import Cut
+from freeml.plan.tiles import plan_tiles, recut_tiles
+from freeml.plan.verify_reads import copied_bytes
 from freeml.plan.verify_tiles import InvalidTilesError, verify_tiles
 from tests.codegen.host import HEADER, check, computes, files_of, includes, on_host, sources, write
 from tests.plan.plan_graphs import Builder, int8_graphs
@@ -142,6 +144,22 @@ def test_the_planners_worst_case_is_that_of_all_tiles(graph: Graph) -> None:
                 spans = [read.span(first, min(n, call.n_units - first)) for first in range(0, call.n_units, n)]
                 assert max(end - begin for begin, end in spans) <= planned <= read.n_bytes
                 assert all(0 <= begin <= end for begin, end in spans)
+
+
+@QUICK
+@given(int8_graphs(max_ops=8), st.integers(1, 40))
+@example(windows(), 3)
+@example(joined(), 5)
+def test_the_verifier_finds_by_itself_how_many_bytes_are_copied(graph: Graph, n: int) -> None:
+    memory = plan_memory(graph, in_place=False)
+    calls = list(kernel_calls(graph, memory))
+    cuts = [Cut(min(n, call.n_units)) for call in calls]
+    plan = recut_tiles(graph, memory, load_board("host"), cuts, commit_slots=2)
+    for call, layer in zip(calls, plan.layers, strict=True):
+        operands = kernel_of(graph, call.op).reads(graph, call.op, call.operand)
+        for tile in layer.tiles():
+            spans = [read.span(tile.first, tile.n) for read in operands]
+            assert copied_bytes(graph, call.op, layer, tile) == [end - begin for begin, end in spans]
 
 
 def test_products_of_contiguous_layers_are_read_alone() -> None:
