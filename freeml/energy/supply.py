@@ -166,8 +166,8 @@ class Supply:
     _seen_v: float = 0.0  # at the terminal, when the present lines were drawn
 
     def __post_init__(self) -> None:
-        if isinstance(self.ldo, Buck) and self.comparator.v_off_v < self.ldo.output_v + self.ldo.dropout_v:
-            least_v = self.ldo.output_v + self.ldo.dropout_v
+        least_v = self.ldo.output_v + self.ldo.dropout_v if isinstance(self.ldo, Buck) else 0.0
+        if self.comparator.v_off_v < least_v - 1e-9:
             raise BadData(f"a buck converter needs {least_v:g} V, but runs down to {self.comparator.v_off_v:g} V")
 
     def offer(self, nodes_v: Sequence[float], nodes_a: Sequence[float]) -> None:
