@@ -289,7 +289,7 @@ def test_a_driver_that_does_what_the_part_does_not_is_caught(name: str, copied: 
 def test_a_board_without_its_fram_says_so(board: str, compiled: Compiled) -> None:
     engine = started(compiled("digits", board), board)
     assert engine.devices is not None
-    engine.devices.remove_fram()
+    engine.devices.watch.devices.fram.absent = 1  # nobody drives MISO
     with pytest.raises(ToolFailed, match="it reported status -100"):
         engine.infer(bytes(64))
 

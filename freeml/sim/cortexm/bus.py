@@ -136,10 +136,6 @@ class BoardDevices:
         devices.capacitor_mv = capacitor_mv
         devices.supply_mv = self.part.full_scale_mv or min(3300, capacitor_mv)
 
-    def remove_fram(self, absent: bool = True) -> None:
-        """Nobody drives MISO."""
-        self.watch.devices.fram.absent = int(absent)
-
     def uart_output(self) -> bytes:
         """What the UART sent since the last call."""
         devices = self.watch.devices

@@ -1,6 +1,7 @@
 /* Registers of the peripherals that freeml's drivers use. What they do is data (parts.py); an access to any other
  * register, a bit that nobody described, or a peripheral without its clock ends the run with the address. A byte on the
- * SPI takes its time; the UART and the ADC take none. */
+ * SPI takes its time; the UART and the ADC take none. What a line on the UART costs is priced by its baud rate
+ * (plan/result_line.py), and no inference's counts have a report in them. */
 #include "cortexm_watch.h"
 
 uint64_t fml_devices_read(void *emulator, uint64_t offset, unsigned size, void *user);

@@ -7,8 +7,9 @@ serial modules but eUSCI_A0 as a UART, saturating and fractional multiplication,
 ADC12_B and Timer_A0 name.
 
 Beyond the instruction tables these are assumptions: the cache replaces the least recently used of two ways, a write
-drops the line it hits and waits NWAITS cycles, UART bytes take no time, DMA transfers lie between instructions, the
-comparator and its reference follow at once. An FR5994 above 8 MHz without NWAITS sets
+drops the line it hits and waits NWAITS cycles, UART bytes take no time (plan/result_line.py prices them by the baud
+rate, and no inference's counts have a report in them), DMA transfers lie between instructions, the comparator and its
+reference follow at once. An FR5994 above 8 MHz without NWAITS sets
 ACCTEIFG, runs with 15 wait states and ignores FRAM writes until the flag is cleared; an FR5969 resets.
 """
 

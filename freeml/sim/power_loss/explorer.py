@@ -307,8 +307,3 @@ def rig_of_folder(folder: Path, model: str) -> CrashRig:
         sources = [folder / f"{model}.c", *sorted((folder / "runtime").glob("*.c"))]
         sources = [path for path in sources if not path.name.startswith("fml_hal_")]
         return build_rig(sources, [folder, folder / "runtime"], model, Path(work) / f"{model}_crash.so")
-
-
-def explore_folder(folder: Path, model: str, mode: str, behaviour: Behaviour, **options: object) -> CrashReport:
-    """`explore` for a compiled folder."""
-    return rig_of_folder(folder, model).explore(mode, behaviour, **options)  # type: ignore[arg-type]

@@ -51,11 +51,6 @@ def of_others(image: bytes) -> dict[str, bytes]:
     }
 
 
-def of_one_bit(image: bytes) -> dict[str, bytes]:
-    """Every image whose identity differs in one bit."""
-    return {f"one-bit-{bit}": _flipped(image, bit) for bit in range(8 * IDENTITY_BYTES)}
-
-
 def damaged(image: bytes) -> dict[str, bytes]:
     """The image with its own identity and a control block that no run leaves."""
     records = [8 * (RESULTS + k * RESULT_SLOT_BYTES) for k in range(2)]
