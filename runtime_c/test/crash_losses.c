@@ -17,10 +17,10 @@
  * write is checked), which the step does not read (each tile runs once more with its write set full of garbage; a result's
  * slot is not the newest one). The position depends on C alone. Where no subset of C changes the position, every subset of
  * D leaves the image from which the step began, but for bytes that are dead: its run writes all of D again, and goes the
- * way that it went. Where a subset of C changes the position while one unit of D waits, the image with that one missing is
- * no legal commit, and 1 or 2 has it. So sets of D need no product. During a cold start the identity is somebody else's,
- * and nothing behind it is looked at (tests/crash/test_foreign.py); a part of it is not the model's: there, 3 takes the
- * place of 2.
+ * way that it went; a decision may go another way, so it voids the commit slot before it writes D. Where a subset of C
+ * changes the position while one unit of D waits, the image with that one missing is no legal commit, and 1 or 2 has
+ * it. So sets of D need no product. During a cold start the identity is somebody else's, and nothing behind it is
+ * looked at (tests/crash/test_foreign.py); a part of it is not the model's: there, 3 takes the place of 2.
  *
  * Units that wait when a step ends would need products with the units of the next step. There are none: a step that ends
  * before its commit is persistent is a divergence (crash_world.c). So is a write that lets more bytes wait than the
