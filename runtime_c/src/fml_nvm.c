@@ -29,7 +29,7 @@ static fml_identity_t identity_of(const fml_model_t *model) {
 }
 
 /* The whole is compared, so nothing is gained by a checksum over it. */
-FML_SMALL static uint8_t is_mine(const fml_model_t *model, const uint8_t *nvm) {
+static uint8_t is_mine(const fml_model_t *model, const uint8_t *nvm) {
     const fml_identity_t mine = identity_of(model);
     fml_identity_t found;
     fml_hal_nvm_read(&found, nvm + FML_NVM_IDENTITY, sizeof found);
@@ -48,7 +48,7 @@ static uint16_t with_check(const fml_model_t *model, uint16_t word) {
     return (uint16_t)(word | (CHECK_BITS & ~((uint32_t)sum << 13)));
 }
 
-FML_SMALL static uint8_t one_slot(const fml_model_t *model, const uint8_t *nvm, fml_position_t *at) {
+static uint8_t one_slot(const fml_model_t *model, const uint8_t *nvm, fml_position_t *at) {
     uint16_t word;
     fml_hal_nvm_read(&word, nvm + FML_NVM_COMMIT, sizeof word);
     if (model->n_steps <= FML_MAX_STEPS_CHECKED_WORD) {
@@ -65,7 +65,7 @@ FML_SMALL static uint8_t one_slot(const fml_model_t *model, const uint8_t *nvm, 
 }
 
 /* The later of the slots that are whole. Two whole ones are successive commits, anything else is damage. */
-FML_SMALL static uint8_t two_slots(const uint8_t *nvm, fml_position_t *at) {
+static uint8_t two_slots(const uint8_t *nvm, fml_position_t *at) {
     uint8_t found = 0;
     for (uint8_t slot = 0; slot < 2; slot++) {
         fml_commit_t commit;
@@ -103,7 +103,7 @@ static uint16_t offset_of(uint8_t slot) {
     return slot == 0 ? FML_NVM_RESULTS : FML_NVM_RESULTS + sizeof(fml_record_t); /* fml_result may not multiply */
 }
 
-FML_SMALL void fml_nvm_record(const fml_model_t *model, const uint8_t *nvm, uint8_t slot, fml_record_t *record) {
+void fml_nvm_record(const fml_model_t *model, const uint8_t *nvm, uint8_t slot, fml_record_t *record) {
     fml_hal_nvm_read(record, nvm + offset_of(slot), record_bytes(model));
 }
 
@@ -112,7 +112,7 @@ FML_SMALL void fml_nvm_write_record(const fml_model_t *model, uint8_t *nvm, uint
     fml_hal_nvm_write(nvm + offset_of(slot), record, record_bytes(model));
 }
 
-FML_SMALL uint8_t fml_nvm_valid(const fml_model_t *model, const uint8_t *nvm, fml_position_t *at, fml_record_t *newest) {
+uint8_t fml_nvm_valid(const fml_model_t *model, const uint8_t *nvm, fml_position_t *at, fml_record_t *newest) {
     if (!is_mine(model, nvm)) {
         return 0;
     }

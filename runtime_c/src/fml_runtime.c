@@ -8,7 +8,7 @@ static const fml_layer_t *row_of(const fml_ram_t *ram) {
 }
 
 /* Row, unit and part of the step that is next. */
-FML_SMALL static void locate(fml_ram_t *ram) {
+static void locate(fml_ram_t *ram) {
     const fml_model_t *model = ram->model;
     uint16_t end = model->n_layers;
     ram->layer = ram->part = 0;
@@ -57,7 +57,7 @@ static void commit(fml_ram_t *ram, fml_position_t *at) {
     }
 }
 
-FML_SMALL fml_status_t fml_boot(fml_ram_t *ram, const fml_model_t *model, void *nvm, void *sram) {
+fml_status_t fml_boot(fml_ram_t *ram, const fml_model_t *model, void *nvm, void *sram) {
     fml_position_t at;
     fml_record_t newest;
     fml_status_t status = FML_OK;
@@ -172,7 +172,10 @@ FML_SMALL static void publish(fml_ram_t *ram, const fml_layer_t *row, uint8_t sl
     const fml_model_t *model = ram->model;
     const int8_t *from = arena_of(ram) + model->result.offset_bytes;
     fml_record_t record;
-    fml_nvm_record(model, ram->nvm, ram->newest, &record); /* the state of the policy goes on */
+    if (model->state_bytes > 0) {
+        fml_nvm_record(model, ram->nvm, ram->newest, &record); /* the state of the policy goes on */
+    }
+    record.unused = 0;
     record.class_index = 0;
     record.confidence = 0;
     if (model->result_kind == FML_RESULT_SCORES) {
