@@ -78,7 +78,7 @@ class Outside:
     """The sensor, and whoever looks at outputs: what an emulator tells of a firmware's calls.
 
     The first time after a power-on that a piece is asked for there is none yet; from then on the window is filled
-    whenever it does not hold that piece.
+    whenever it holds none.
     read, write  of RAM: (address, bytes), (address, content)
     """
 
@@ -102,10 +102,10 @@ class Outside:
         window = self._window
         self._asked += 1
         piece = which if window.n_pieces > 1 else 0
-        valid = valid_word(piece)
-        if self._asked > 1 and piece < window.n_pieces and self._read(window.valid, len(valid)) != valid:
+        is_filled = self._read(window.valid, 4) in [valid_word(k) for k in range(window.n_pieces)]
+        if self._asked > 1 and piece < window.n_pieces and not is_filled:
             self._write(window.inputs, window.piece(self._codes, piece))
-            self._write(window.valid, valid)
+            self._write(window.valid, valid_word(piece))
 
     def look(self) -> None:
         """What is in the window of outputs. Raises ToolFailed for bytes that there are not."""

@@ -100,7 +100,7 @@ def test_a_loss_between_two_pieces_begins_with_the_first_one_again(board: str, w
 WRONG = {
     "does not wait for the next piece": ("if (taken == 0 && !fml", "if (taken == 0 && piece == 0 && !fml"),
     "does not empty the window": ("    piece++;\n    fml_window_empty();\n", "    piece++;\n"),
-    "keeps where it was before the loss": ("        piece = 0;\n        taken = 0;\n", ""),
+    "keeps where it was before the loss": ("        piece = 0;\n    }\n", "    }\n"),
     "shows the first piece alone": ("                at = 0;\n", "                return FML_OK;\n"),
     "shows every piece as the first": ("fml_window_outputs_first += ", "fml_window_outputs_first += 0u * "),
 }
