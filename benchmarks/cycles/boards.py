@@ -51,7 +51,11 @@ def entries(board: Board, toolchain: Toolchain) -> tuple[dict[str, float], float
     whole: list[float] = []
     shares: list[float] = []
     boots: list[Taken] = []
-    prices = for_toolchain(board, toolchain).kernel_cycles.prices
+    sampled = sampling(board, toolchain, 256 if few else 1024)
+    prices = {
+        **for_toolchain(board, toolchain).kernel_cycles.prices,
+        **{name.replace("_", "."): price for name, price in sampled.items()},
+    }
     for design in map(scored, designs(256 if few else 1500, few=few, repeats=1)):
         try:
             emulator, tiles, _ = start(design, board, toolchain)
@@ -73,8 +77,7 @@ def entries(board: Board, toolchain: Toolchain) -> tuple[dict[str, float], float
     # A boot is priced by its cycles alone: their charge covers transfers, too.
     most = max(max(taken.cycles, (taken.charge_pc or 0.0) / board.energy.cycle_pc.value) for taken in boots)
     found["boot"] = HEADROOM * most
-    found |= sampling(board, toolchain, 256 if few else 1024)
-    return found, max(shares)
+    return found | sampled, max(shares)
 
 
 def sampling(board: Board, toolchain: Toolchain, n_bytes: int) -> dict[str, float]:
