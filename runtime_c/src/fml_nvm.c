@@ -1,6 +1,6 @@
 #include "fml_nvm.h"
 
-void fml_nvm_write_rows(uint8_t *dst, uint32_t stride_bytes, const int8_t *src, uint32_t row_bytes, uint32_t n_rows) {
+FML_SMALL void fml_nvm_write_rows(uint8_t *dst, uint32_t stride_bytes, const int8_t *src, uint32_t row_bytes, uint32_t n_rows) {
     uint32_t room = FML_NVM_CHUNK_BYTES;
     for (; n_rows > 0; n_rows--, dst += stride_bytes) {
         uint8_t *to = dst;
@@ -29,7 +29,7 @@ static fml_identity_t identity_of(const fml_model_t *model) {
 }
 
 /* The whole is compared, so nothing is gained by a checksum over it. */
-static uint8_t is_mine(const fml_model_t *model, const uint8_t *nvm) {
+FML_SMALL static uint8_t is_mine(const fml_model_t *model, const uint8_t *nvm) {
     const fml_identity_t mine = identity_of(model);
     fml_identity_t found;
     fml_hal_nvm_read(&found, nvm + FML_NVM_IDENTITY, sizeof found);
@@ -40,7 +40,7 @@ static uint8_t is_mine(const fml_model_t *model, const uint8_t *nvm) {
 #define CHECK_BITS 0xe000u
 
 /* The word with its check: the complement of the sum, without carry, of its groups of three bits. */
-static uint16_t with_check(const fml_model_t *model, uint16_t word) {
+FML_SMALL static uint16_t with_check(const fml_model_t *model, uint16_t word) {
     if (model->n_steps > FML_MAX_STEPS_CHECKED_WORD) {
         return word;
     }
@@ -48,7 +48,7 @@ static uint16_t with_check(const fml_model_t *model, uint16_t word) {
     return (uint16_t)(word | (CHECK_BITS & ~((uint32_t)sum << 13)));
 }
 
-static uint8_t one_slot(const fml_model_t *model, const uint8_t *nvm, fml_position_t *at) {
+FML_SMALL static uint8_t one_slot(const fml_model_t *model, const uint8_t *nvm, fml_position_t *at) {
     uint16_t word;
     fml_hal_nvm_read(&word, nvm + FML_NVM_COMMIT, sizeof word);
     if (model->n_steps <= FML_MAX_STEPS_CHECKED_WORD) {
@@ -65,7 +65,7 @@ static uint8_t one_slot(const fml_model_t *model, const uint8_t *nvm, fml_positi
 }
 
 /* The later of the slots that are whole. Two whole ones are successive commits, anything else is damage. */
-static uint8_t two_slots(const uint8_t *nvm, fml_position_t *at) {
+FML_SMALL static uint8_t two_slots(const uint8_t *nvm, fml_position_t *at) {
     uint8_t found = 0;
     for (uint8_t slot = 0; slot < 2; slot++) {
         fml_commit_t commit;
@@ -103,7 +103,7 @@ static uint16_t offset_of(uint8_t slot) {
     return slot == 0 ? FML_NVM_RESULTS : FML_NVM_RESULTS + sizeof(fml_record_t); /* fml_result may not multiply */
 }
 
-void fml_nvm_record(const fml_model_t *model, const uint8_t *nvm, uint8_t slot, fml_record_t *record) {
+FML_SMALL void fml_nvm_record(const fml_model_t *model, const uint8_t *nvm, uint8_t slot, fml_record_t *record) {
     fml_hal_nvm_read(record, nvm + offset_of(slot), record_bytes(model));
 }
 
@@ -112,7 +112,7 @@ FML_SMALL void fml_nvm_write_record(const fml_model_t *model, uint8_t *nvm, uint
     fml_hal_nvm_write(nvm + offset_of(slot), record, record_bytes(model));
 }
 
-uint8_t fml_nvm_valid(const fml_model_t *model, const uint8_t *nvm, fml_position_t *at, fml_record_t *newest) {
+FML_SMALL uint8_t fml_nvm_valid(const fml_model_t *model, const uint8_t *nvm, fml_position_t *at, fml_record_t *newest) {
     if (!is_mine(model, nvm)) {
         return 0;
     }
@@ -156,7 +156,7 @@ FML_SMALL void fml_nvm_cold_start(const fml_model_t *model, uint8_t *nvm, fml_po
  * one to appear, four attempts in a row must be torn, each leaving the one worst byte of 256: the crash explorer
  * finds that three do not suffice. Without the first write, or with a CRC in place of the complement, one torn
  * attempt can. */
-static void erase(uint8_t *slot) {
+FML_SMALL static void erase(uint8_t *slot) {
     uint32_t word;
     fml_hal_nvm_read(&word, slot, sizeof word);
     fml_hal_nvm_write(slot + offsetof(fml_commit_t, check), &word, sizeof word);
@@ -167,7 +167,7 @@ static uint8_t *slot_of(uint8_t *nvm, uint8_t count) {
     return nvm + FML_NVM_COMMIT + (count & 1u) * sizeof(fml_commit_t);
 }
 
-static void commit_to_slot(uint8_t *slot, uint32_t word) {
+FML_SMALL static void commit_to_slot(uint8_t *slot, uint32_t word) {
     fml_commit_t commit;
     erase(slot);
     fml_hal_nvm_write(slot, &word, sizeof word);
@@ -189,7 +189,7 @@ void fml_nvm_erase_next(const fml_model_t *model, uint8_t *nvm, uint8_t count) {
 #endif
 }
 
-void fml_nvm_commit(const fml_model_t *model, uint8_t *nvm, fml_position_t *at) {
+FML_SMALL void fml_nvm_commit(const fml_model_t *model, uint8_t *nvm, fml_position_t *at) {
 #ifdef FML_NO_COMMIT
     (void)model;
     (void)nvm;

@@ -8,7 +8,7 @@ static const fml_layer_t *row_of(const fml_ram_t *ram) {
 }
 
 /* Row, unit and part of the step that is next. */
-static void locate(fml_ram_t *ram) {
+FML_SMALL static void locate(fml_ram_t *ram) {
     const fml_model_t *model = ram->model;
     uint16_t end = model->n_layers;
     ram->layer = ram->part = 0;
@@ -44,7 +44,7 @@ static void advance(fml_ram_t *ram) {
     }
 }
 
-static void commit(fml_ram_t *ram, fml_position_t *at) {
+FML_SMALL static void commit(fml_ram_t *ram, fml_position_t *at) {
     const uint8_t is_next = at->step == ram->step + 1;
     fml_nvm_commit(ram->model, ram->nvm, at);
     ram->step = at->step;
@@ -57,7 +57,7 @@ static void commit(fml_ram_t *ram, fml_position_t *at) {
     }
 }
 
-fml_status_t fml_boot(fml_ram_t *ram, const fml_model_t *model, void *nvm, void *sram) {
+FML_SMALL fml_status_t fml_boot(fml_ram_t *ram, const fml_model_t *model, void *nvm, void *sram) {
     fml_position_t at;
     fml_record_t newest;
     fml_status_t status = FML_OK;
@@ -102,7 +102,7 @@ FML_SMALL static fml_status_t capture(fml_ram_t *ram) {
 
 /* One part of one element: the sum so far comes from slot tile mod 2 and goes to the other one, so that this tile can be
  * done again. */
-static void compute_part(const fml_ram_t *ram, const fml_layer_t *layer) {
+FML_SMALL static void compute_part(const fml_ram_t *ram, const fml_layer_t *layer) {
     const fml_model_t *model = ram->model;
     const uint32_t k0 = ram->part * layer->part_products, left = layer->products - k0;
     const uint32_t n = left < layer->part_products ? left : layer->part_products;
@@ -121,7 +121,7 @@ static void compute_part(const fml_ram_t *ram, const fml_layer_t *layer) {
     }
 }
 
-static void compute_units(const fml_ram_t *ram, const fml_layer_t *layer) {
+FML_SMALL static void compute_units(const fml_ram_t *ram, const fml_layer_t *layer) {
     const uint32_t left = layer->n_units - ram->unit, n = left < layer->tile_units ? left : layer->tile_units;
     uint8_t *to = ram->nvm + FML_NVM_ARENA + layer->out_offset_bytes + ram->unit * layer->unit_stride_bytes;
     ram->model->compute(ram->layer, arena_of(ram), ram->tile, ram->scratch, ram->unit, n);
@@ -201,7 +201,7 @@ static void to_result(const fml_record_t *record, fml_result_t *result) {
     result->depth = record->depth;
 }
 
-static uint8_t has_outputs(const fml_ram_t *ram) {
+FML_SMALL static uint8_t has_outputs(const fml_ram_t *ram) {
     const fml_layer_t *row = row_of(ram);
     return row->kind == FML_REPORT && row->products > 0;
 }
@@ -216,7 +216,7 @@ FML_SMALL static fml_status_t report(const fml_ram_t *ram) {
 }
 
 /* Every step ends in the one commit below; `next` is what it says. */
-fml_status_t fml_step(fml_ram_t *ram) {
+FML_SMALL fml_status_t fml_step(fml_ram_t *ram) {
     const fml_layer_t *row = row_of(ram);
     fml_status_t status = FML_OK;
     fml_position_t next;

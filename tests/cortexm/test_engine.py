@@ -21,6 +21,7 @@ from freeml.firmware.elf import read_firmware
 from freeml.firmware.link import link
 from freeml.ir.interpret import interpret
 from freeml.output.folder import Output, read_output
+from freeml.plan.protocol import RECORD_CHECKED, RESULT_SLOT_BYTES, RESULTS
 from freeml.sim.check import random_dataset, verify_output
 from freeml.sim.cortexm.engine import CortexMEngine
 from freeml.sim.window import valid_word
@@ -136,7 +137,8 @@ def test_a_boot_with_good_nvm_is_no_cold_start(compiled: Compiled) -> None:
     commit_bytes = {1: 2, 2: 12}[output.manifest.tiles.commit_slots]  # of the report before `running`
     assert warm.taken.nvm_bytes_written == running.taken.nvm_bytes_written - commit_bytes
     assert cold.taken.nvm_bytes_written > warm.taken.nvm_bytes_written
-    sequences = [int.from_bytes(engine.nvm[at : at + 4], "little") for at in (32, 44)]
+    places = [RESULTS + slot * RESULT_SLOT_BYTES + RECORD_CHECKED for slot in range(2)]
+    sequences = [int.from_bytes(engine.nvm[at : at + 4], "little") for at in places]
     assert sorted(sequences) == [2, 3]  # of the two newest results
 
 

@@ -46,7 +46,7 @@ MISTAKES = {
     "the class after": ("record->class_index = i;", "record->class_index = (uint16_t)(i + 1u);"),
     "a confidence too high": ("(uint8_t)(best - second)", "(uint8_t)(best - second + 1)"),
     "a runner-up that is overlooked": ("} else if (score > second) {", "} else if (score > second && i > 99u) {"),
-    "no depth": ("record.depth = 1;", "record.depth = 0;"),
+    "no depth": ("record.depth = (uint8_t)row->products;", "record.depth = (uint8_t)(0u * row->products);"),
     "a number twice": ("ram->sequence = record.sequence;", "ram->sequence = record.sequence & ~1u;"),
     "a number left out": ("? 1 : ram->sequence + 1;", "? 1 : ram->sequence + 1 + (ram->sequence & 1u);"),
 }

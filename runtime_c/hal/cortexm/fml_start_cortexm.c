@@ -31,7 +31,7 @@ __attribute__((used, section(".vectors"))) const fml_vectors_t fml_vectors = {
      fml_systick},
 };
 
-void fml_reset(void) {
+FML_SMALL void fml_reset(void) {
     const uint32_t *from = fml_data_load;
     for (uint32_t *to = fml_data_start; to < fml_data_end;) {
         *to++ = *from++;
