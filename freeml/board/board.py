@@ -8,7 +8,6 @@ not depend on the voltage (measured on MSP430: 31.0, 31.1 and 30.7 pC for the sa
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -30,14 +29,9 @@ from freeml.board.figures import (
     Strict,
 )
 from freeml.board.memory import Cpu, MemoryMap, PlatformIo
+from freeml.board.toml import tomllib
 from freeml.errors import BadBoard, BadData, DoesNotFit
 from freeml.resources import resource
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 
 _HOST_NVM = Nvm(kind="host", atomic_bytes=2, tears=False, ordered=True, source="assumed: as in boards/host.toml")
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -19,12 +18,8 @@ from typing import Literal
 from pydantic import Field
 
 from freeml.board.figures import Strict
+from freeml.board.toml import tomllib
 from freeml.resources import resource
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 MISMATCH_FACTOR = 1.3
 """On the worst table of a variant, where none is of the firmware's compiler and of the kernels as they are."""

@@ -5,17 +5,12 @@ Each has a `support.toml` that names the folders it shares with others.
 
 from __future__ import annotations
 
-import sys
 from functools import cache
 from pathlib import Path
 
 from freeml.board.figures import Strict
+from freeml.board.toml import tomllib
 from freeml.resources import resource
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 
 class Support(Strict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -47,7 +48,7 @@ class InferenceTaken:
 
 
 @dataclass(frozen=True)
-class Opened:
+class Opened(ABC):
     """A compiled folder on a device; an engine is a kind of it.
 
     model           runs samples
@@ -66,9 +67,9 @@ class Opened:
     compiler: str
 
     @classmethod
+    @abstractmethod
     def start(cls, output: Output, toolchain: Toolchain) -> Opened:
         """The device with the folder's C. Raises as builds do."""
-        raise NotImplementedError
 
     def taken(self) -> InferenceTaken | None:
         """What an inference took, of all samples so far; None where the device does not count."""
