@@ -227,8 +227,8 @@ REACHED_ELSEWHERE = {
         [
             f"freeml.compress.{name}"
             for name in (
-                *("channels", "codebook", "controller", "evbmf", "faithful", "gaps"),
-                *("l0", "sensitivity", "separate", "shrink", "stored"),
+                *("channels", "codebook", "controller", "cost", "driver", "evbmf", "faithful", "gaps"),
+                *("job", "judge", "l0", "samples", "sensitivity", "separate", "shrink", "stored", "types"),
             )
         ],
         "compression, until it is a command",

@@ -21,6 +21,7 @@ from freeml.ir.graph import Graph
 from freeml.ir.ops import Conv, Dense, Op
 from freeml.train.loop import Fitted, Options, Progress, evaluate, fit
 from freeml.train.network import Network
+from freeml.train.objective import OwnLoss
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +60,13 @@ def compress(
     *,
     settings: Settings | None = None,
     folder: Path | None = None,
+    loss: OwnLoss | None = None,
     on_progress: Callable[[int, str, float, Progress], None] = lambda *_: None,
 ) -> Result:
     """Make a float graph (passes done) so small that its stored size, as stored.py counts it, is within the target.
 
     folder       holds the state of each step; a killed run that is called again goes on to the same result
+    loss         the user's own, in place of cross-entropy
     on_progress  number of the step, its layer, the stored bytes that it will have, and what training says
     Raises BadModel for an int8 network and one without layers, DoesNotFit for a target that cannot be reached, and what
     training raises.
@@ -97,6 +100,7 @@ def compress(
             settings.training,
             teacher=teaches,
             validation=validation,
+            loss=loss,
             after_step=L0Balls({layer.weight: density[layer.name] for layer in layers}),
             checkpoint=None if folder is None else folder / f"step_{number:02}.run",
             identity={"density": dict(density)},

@@ -24,7 +24,7 @@ from freeml.ir.types import Array
 from freeml.train import checkpoint as files
 from freeml.train.arithmetic import fixed_arithmetic
 from freeml.train.network import Network
-from freeml.train.objective import Loss, loss_of
+from freeml.train.objective import Loss, OwnLoss, loss_of
 
 # (samples of a batch, one array per input; a generator) -> the samples to train on
 Augment = Callable[[tuple[Array, ...], np.random.Generator], tuple[Array, ...]]
@@ -99,6 +99,7 @@ def fit(
     validation: Dataset | None = None,
     after_step: AfterStep = lambda *_: None,
     augment: Augment | None = None,
+    loss: OwnLoss | None = None,
     checkpoint: Path | None = None,
     identity: Mapping[str, Any] | None = None,
     every_s: float = 30.0,
@@ -107,13 +108,14 @@ def fit(
     """Train a network in place. With validation samples the weights of the epoch with the least loss on them are kept.
 
     after_step  is called at the start and after each step
+    loss        the user's own, in place of that of labels or targets
     checkpoint  a file that is written every `every_s` seconds and after each epoch, and gone on with where it exists
     identity    what the caller adds to what a run that goes on must have in common with the one before
     Raises BadData or BadModel: nothing to train towards, labels out of range, a loss that is no number, a checkpoint of
     another run.
     """
     with fixed_arithmetic(options.threads):
-        run = _Run(network, teacher, data, validation, options, after_step, augment)
+        run = _Run(network, teacher, data, validation, options, after_step, augment, loss)
         known = {**run.identity(), **(identity or {})} if checkpoint else {}
         if checkpoint is not None and checkpoint.exists():
             run.restore(*files.load(checkpoint, known))
@@ -137,7 +139,14 @@ def evaluate(network: Network, teacher: Network | None, data: Dataset, options: 
 class _Course:
     """Samples, what is expected of them, and the loss of any of them."""
 
-    def __init__(self, network: Network, teacher: Network | None, data: Dataset, options: Options) -> None:
+    def __init__(
+        self,
+        network: Network,
+        teacher: Network | None,
+        data: Dataset,
+        options: Options,
+        own: OwnLoss | None = None,
+    ) -> None:
         self.network, self.teacher, self.data = network, teacher, data
         self.loss: Loss
         self.loss, self.expected = loss_of(
@@ -146,6 +155,7 @@ class _Course:
             data,
             distill=options.distill,
             temperature=options.temperature,
+            own=own,
         )
 
     def batch(
@@ -193,10 +203,11 @@ class _Run:
         options: Options,
         after_step: AfterStep,
         augment: Augment | None,
+        own: OwnLoss | None,
     ) -> None:
         self.network, self.options, self.after_step, self.augment = network, options, after_step, augment
-        self.course = _Course(network, teacher, data, options)
-        self.held = None if validation is None else _Course(network, teacher, validation, options)
+        self.course = _Course(network, teacher, data, options, own)
+        self.held = None if validation is None else _Course(network, teacher, validation, options, own)
         self.adam = torch.optim.Adam(
             network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, foreach=False
         )
@@ -212,8 +223,9 @@ class _Run:
             **asdict(self.options),
             "network": self.network.digest(),
             "teacher": None if teacher is None else teacher.digest(),
-            "training samples": _digest(self.course),
-            "validation samples": None if held is None else _digest(held),
+            "training samples": data_digest(self.course.data),
+            "validation samples": None if held is None else data_digest(held.data),
+            "loss": None if self.course.loss.own is None else getattr(self.course.loss.own, "__qualname__", "own"),
             "augmentation": None if self.augment is None else getattr(self.augment, "__qualname__", "one"),
             "torch": torch.__version__,
         }
@@ -317,12 +329,10 @@ class _Run:
                 self.adam.state[parameter][kind.removeprefix("adam.")] = torch.from_numpy(array.copy())
 
 
-def _digest(course: _Course) -> str:
+def data_digest(data: Dataset) -> str:
     """Of samples and of what is expected of them."""
-    found = hashlib.sha256()
-    arrays = [*course.data.inputs, *([] if course.expected is None else [course.expected.numpy()])]
-    found.update(repr(course.data.quant).encode())
-    for array in arrays:
+    found = hashlib.sha256(repr(data.quant).encode())
+    for array in [*data.inputs, *(known for known in (data.labels, data.targets) if known is not None)]:
         found.update(f"{array.dtype}{array.shape}".encode())
         found.update(np.ascontiguousarray(array).data)
     return found.hexdigest()[:12]

@@ -8,7 +8,7 @@ nothing of what the scores mean.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,8 @@ from freeml.ir.ops import ArgMax, Reshape, Softmax, Unary
 from freeml.ir.types import Decision
 
 Values = Mapping[str, Tensor]
+# Scores of the first output (B, K), and labels (B,) or targets (B, K) or None -> a number that is to be small.
+OwnLoss = Callable[[Tensor, "Tensor | None"], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class Loss:
     distill      share of the teacher in the loss, 0 to 1, where there are labels or targets, too
     temperature  of the teacher's and the student's classes
     target_std   of each target, with which its error is compared; empty without targets
+    own          what the user wants in place of the losses of labels and targets
     """
 
     student: Scores
@@ -86,6 +89,7 @@ class Loss:
     target_std: tuple[float, ...]
     distill: float
     temperature: float
+    own: OwnLoss | None = None
 
     @property
     def wanted(self) -> tuple[str, ...]:
@@ -94,7 +98,10 @@ class Loss:
 
     def __call__(self, student: Values, teacher: Values | None, expected: Tensor | None) -> Tensor:
         """A number. Values are real, (B, *shape) by name; expected: labels (B,) or targets (B, K)."""
-        hard = None if expected is None else self._hard(student, expected)
+        if self.own is not None:
+            hard: Tensor | None = self.own(student[self.student.names[0]].flatten(1), expected)
+        else:
+            hard = None if expected is None else self._hard(student, expected)
         if teacher is None:
             assert hard is not None
             return hard
@@ -137,7 +144,13 @@ class Loss:
 
 
 def loss_of(
-    student: Graph, teacher: Graph | None, data: Dataset, *, distill: float, temperature: float
+    student: Graph,
+    teacher: Graph | None,
+    data: Dataset,
+    *,
+    distill: float,
+    temperature: float,
+    own: OwnLoss | None = None,
 ) -> tuple[Loss, Tensor | None]:
     """The loss for a data set, and what is expected of each sample: labels (N,), targets (N, K) or None.
 
@@ -158,17 +171,17 @@ def loss_of(
                 where=data.name,
             )
         std = tuple(float(s) or 1.0 for s in targets.std(axis=0))
-        return Loss(mine, theirs, False, std, distill, temperature), torch.from_numpy(targets.astype(np.float32))
+        return Loss(mine, theirs, False, std, distill, temperature, own), torch.from_numpy(targets.astype(np.float32))
     if data.labels is not None and mine.decision is not None:
         _check_labels(student, mine.decision, data)
-        return Loss(mine, theirs, True, (), distill, temperature), torch.from_numpy(data.labels)
-    if theirs is None:
+        return Loss(mine, theirs, True, (), distill, temperature, own), torch.from_numpy(data.labels)
+    if theirs is None and own is None:
         raise BadData(
             "there is nothing to train towards: no labels of the network's classes, and no network to learn from",
             where=data.name,
             hint="give labels, or the dense network whose scores are to be kept",
         )
-    return Loss(mine, theirs, False, (), distill, temperature), None
+    return Loss(mine, theirs, False, (), distill, temperature, own), None
 
 
 def _sizes(graph: Graph, scores: Scores) -> list[int]:

@@ -1,0 +1,197 @@
+"""`compress`: a pre-trained float network in, a smaller one out, by the published method or by this project's own.
+
+The network trains on the split train, everything is chosen by the split calibration, and test samples are not read.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from freeml.board.board import Board, load_board
+from freeml.compress import faithful
+from freeml.compress.cost import FIGURE, OPTION, cost_of
+from freeml.compress.job import Job
+from freeml.compress.judge import Judge, Metric, in_int8
+from freeml.compress.samples import Data, Samples, samples_of
+from freeml.compress.separate import check_float
+from freeml.compress.stored import layers_of
+from freeml.compress.types import Bounds, Compressed, Method, Progress
+from freeml.errors import BadData, BadModel, DoesNotFit
+from freeml.ir.graph import Graph, Stage
+from freeml.ir.text import digest
+from freeml.train import checkpoint
+from freeml.train.loop import Augment, Options, data_digest
+from freeml.train.loop import Progress as Trained
+from freeml.train.network import Network
+from freeml.train.objective import OwnLoss
+
+
+def compress(
+    graph: Graph,
+    data: Data,
+    *,
+    board: Board | str,
+    bounds: Bounds,
+    method: Method = "auto",
+    seed: int = 0,
+    workspace: Path | None = None,
+    loss: OwnLoss | None = None,
+    metric: Metric | None = None,
+    augment: Augment | None = None,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> Compressed:
+    """Make a float graph (passes done) fit `bounds` on a board.
+
+    data       what `--data` takes, a Dataset, or two: (train, calibration). Labels may be missing: the network given
+               teaches alone then
+    workspace  folder of checkpoints; a killed run that is called again with it goes on to the same bytes
+    loss       (scores (B, K), labels or targets) -> number, in place of cross-entropy or squared error
+    metric     (scores (N, K), labels or targets) -> number, the better the larger, in place of accuracy
+    augment    changes a batch before it is trained on, as train/augment.py has some
+    Raises BadModel for an int8 network, one with nothing to compress or with weights that are no numbers; BadData for
+    samples or labels that do not do, and a workspace of another run; DoesNotFit, with the binding bound and the best
+    that was found, where the bounds cannot be kept.
+    """
+    begun = time.monotonic()
+    board = load_board(board) if isinstance(board, str) else board
+    _check(graph, bounds, method)
+    samples = samples_of(data, graph)
+    _open_workspace(workspace, graph, samples, board, bounds, method, seed)
+    judge = Judge(Network(graph), samples, metric)
+    dense_float = judge(judge.dense)
+    on_progress(Progress("judge the network in int8", 0.0, dense_float, None, None))
+    dense, found = in_int8(graph, samples)
+    job = Job(
+        graph=graph,
+        samples=samples,
+        board=board,
+        bounds=bounds,
+        judge=judge,
+        dense_float=dense_float,
+        dense_int8=judge(dense),
+        dense_cost=cost_of(found.graph, board),
+        seed=seed,
+        workspace=workspace,
+        loss=loss,
+        augment=augment,
+        on_progress=on_progress,
+        begun=begun,
+    )
+    job.note(job.dense_cost, job.dense_int8)
+    return _by_published_method(job)
+
+
+def _check(graph: Graph, bounds: Bounds, method: str) -> None:
+    """Raise BadModel or BadData for what cannot be compressed, before anything is read or trained."""
+    if graph.stage is not Stage.FLOAT:
+        raise BadModel("this network is quantized already", hint="bring the float network that it was made from")
+    check_float(graph)
+    if not layers_of(graph):
+        raise BadModel(
+            "there is nothing to compress: no convolution and no dense layer", hint="compile the network as it is"
+        )
+    for name, const in graph.consts.items():
+        if const.array.dtype.kind == "f" and not np.isfinite(const.array).all():
+            raise BadModel(
+                f"{name} has {int((~np.isfinite(const.array)).sum())} numbers that are NaN or infinite",
+                where=graph.name,
+                hint="export the network again from weights that work",
+            )
+    known = {op.loc for op in graph.ops}
+    for name in bounds.keep:
+        if name not in known:
+            near = ", ".join(sorted({layer_loc(graph, layer.name) for layer in layers_of(graph)}))
+            raise BadData(f"no layer is called {name!r}", where="--keep", hint=f"the layers are: {near}")
+    if not bounds.limits().keys() - {"time_s"}:
+        raise BadData(
+            "there is nothing to reach: no bound on size, memory, energy, time or accuracy is given",
+            hint="give one, such as --target-kb",
+        )
+    if method == "freeml" and bounds.target_bytes is None:
+        raise BadData(
+            "the published method compresses to a size", where="--method freeml", hint="give it one with --target-kb"
+        )
+
+
+def layer_loc(graph: Graph, value: str) -> str:
+    """The model's node of a layer, by the value that it computes."""
+    return graph.producers[value].loc
+
+
+def _open_workspace(
+    workspace: Path | None, graph: Graph, samples: Samples, board: Board, bounds: Bounds, method: str, seed: int
+) -> None:
+    """Write down which run a workspace belongs to, or raise BadData where it belongs to another one."""
+    if workspace is None:
+        return
+    workspace.mkdir(parents=True, exist_ok=True)
+    identity: dict[str, Any] = {
+        "method": method,
+        "network": digest(graph)[:12],
+        "training samples": data_digest(samples.train),
+        "calibration samples": data_digest(samples.calibration),
+        "board": board.name,
+        "seed": seed,
+        "keep": list(bounds.keep),
+        **bounds.limits(),
+    }
+    path = workspace / "run"
+    if path.exists():
+        checkpoint.load(path, identity)
+    else:
+        checkpoint.save(path, identity, {}, {})
+
+
+def _by_published_method(job: Job) -> Compressed:
+    target = job.bounds.target_bytes
+    assert target is not None
+    options = Options(epochs=10, distill=0.0, seed=job.seed)
+    job.seeds["retraining"] = job.seed
+
+    def told(step: int, layer: str, size: float, news: Trained) -> None:
+        job.accuracy, job.stored = news.held_accuracy, round(size)
+        place = (news.epoch - 1 + news.step / news.steps) / news.epochs
+        job.tell(f"step {step}, {layer_loc_or(job.graph, layer)}", 1 - 0.5 ** (step - 1 + place), news.seconds_left)
+
+    found = faithful.compress(
+        job.graph,
+        job.samples.train,
+        job.samples.calibration,
+        target,
+        settings=faithful.Settings(training=options),
+        folder=job.workspace,
+        loss=job.loss,
+        on_progress=told,
+    )
+    network, _ = in_int8(found.graph, job.samples)
+    result = job.result("freeml", network)
+    refuse_if_broken(job, result, skip=("target_bytes",))  # its own model of stored bytes is what it went by
+    return result
+
+
+def layer_loc_or(graph: Graph, value: str) -> str:
+    """As `layer_loc`; of a piece of a separated layer, its value's name."""
+    return layer_loc(graph, value) if value in graph.producers else value
+
+
+def refuse_if_broken(job: Job, result: Compressed, skip: tuple[str, ...] = ()) -> None:
+    """Raise DoesNotFit where a finished network breaks a bound or the board cannot run it, with what was found."""
+    for name, limit in job.bounds.limits().items():
+        if name in skip or name == "time_s":
+            continue
+        figure = result.accuracy.drop_points if name == "max_drop_points" else getattr(result.cost, FIGURE[name])
+        if figure is not None and figure > limit:
+            what, unit = OPTION[name]
+            raise DoesNotFit(
+                f"{what} of {limit:,g} {unit} was not reached: the best found has {figure:,.4g} {unit} with "
+                f"{100 * result.accuracy.small_int8:.2f} % {result.kind} on the calibration split",
+                region=what,
+                needed=int(figure) + 1,
+                available=int(limit),
+                hint=f"give a bound above {figure:,.4g} {unit}, or more time to train",
+            )
