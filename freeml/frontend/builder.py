@@ -21,6 +21,7 @@ from freeml.frontend.views import (
     View,
     Weight,
     as_image,
+    bias_of,
     check_size,
     from_image,
     in_order,
@@ -164,7 +165,7 @@ class GraphBuilder:
         self,
         x: View,
         weight: Weight,
-        bias: Floats | None,
+        bias: Floats | Weight | None,
         *,
         window: Window,
         groups: int = 1,
@@ -193,13 +194,13 @@ class GraphBuilder:
                 f"{loc}.weight",
                 weight.code_scales and weight.code_scales * (n if len(weight.code_scales) > 1 else 1),
             ),
-            self._const(np.tile(np.zeros(n_out) if bias is None else bias, n), f"{loc}.bias"),
+            self._bias(bias_of(bias, n_out, n), loc),
             window=window,
             groups=groups * n,
         )
         return View(y, from_image(in_order((oh, ow, n, n_out)).transpose(2, 3, 0, 1), x))
 
-    def dense(self, x: View, weight: Weight, bias: Floats | None, *, loc: str) -> View:
+    def dense(self, x: View, weight: Weight, bias: Floats | Weight | None, *, loc: str) -> View:
         """x (..., K) times weight (N, K) -> (..., N). Several rows are a 1x1 convolution over them."""
         n_out, k = weight.array.shape
         if x.shape[-1:] != (k,):
@@ -207,13 +208,12 @@ class GraphBuilder:
                 f"input of shape {x.shape} does not fit a weight of shape {weight.array.shape}", where=loc
             )
         rows = math.prod(x.shape[:-1])
-        offset = np.zeros(n_out) if bias is None else np.broadcast_to(bias, (n_out,))
         if rows > 1:
             column = self.reshape(self.transpose(self.reshape(x, (rows, k)), (1, 0)), (1, k, 1, rows))
             y = self.conv(
                 column,
                 Weight(weight.array[:, :, None, None], weight.code_scales),
-                offset,
+                bias,
                 window=Window(kernel=(1, 1)),
                 loc=loc,
             )
@@ -222,7 +222,7 @@ class GraphBuilder:
         memory[x.index.ravel()] = np.arange(k)  # weight columns follow the stored order: no transpose on the device
         value = self._reshaped(x.value, (k,), loc)
         w = self._const(weight.array[:, memory], f"{loc}.weight", weight.code_scales)
-        y_value = self._emit(Dense, value, loc, TensorType((n_out,)), w, self._const(offset, f"{loc}.bias"))
+        y_value = self._emit(Dense, value, loc, TensorType((n_out,)), w, self._bias(bias_of(bias, n_out, 1), loc))
         return View(y_value, in_order((*x.shape[:-1], n_out)))
 
     def affine(self, x: View, scale: Floats, offset: Floats, *, loc: str) -> View:
@@ -376,6 +376,9 @@ class GraphBuilder:
         self._types[output] = type_
         self._ops.append(cls(output=output, inputs=(first, *more), loc=loc, **attrs))
         return output
+
+    def _bias(self, made: Weight, loc: str) -> str:
+        return self._const(made.array, f"{loc}.bias", made.code_scales)
 
     def _const(self, array: Array, stem: str, code_scales: tuple[float, ...] | None = None) -> str:
         name = self._fresh(stem)

@@ -40,6 +40,15 @@ class Weight:
     code_scales: tuple[float, ...] | None = None
 
 
+def bias_of(bias: Floats | Weight | None, n_out: int, copies: int) -> Weight:
+    """A number of each output, so many times; a Weight has the step of its codes, one for all or of each output."""
+    found = bias if isinstance(bias, Weight) else Weight(np.zeros(n_out) if bias is None else bias)
+    steps = found.code_scales
+    if steps is not None and len(steps) > 1:
+        steps = steps * copies
+    return Weight(np.tile(np.broadcast_to(found.array, (n_out,)), copies), steps)
+
+
 def check_size(shape: Sequence[int], where: str) -> None:
     """Refuse a tensor before it is allocated. Raises UnsupportedOp."""
     if any(n < 1 for n in shape) or math.prod(shape) > MAX_TENSOR_ELEMS:

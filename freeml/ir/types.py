@@ -118,7 +118,8 @@ class Const:
     """A constant: a read-only array, and the scales of its int8 codes where the model fixed them.
 
     code_scales   None, or the scale of each output channel (axis 0; length 1 = one for all): the model came quantized
-                  and `array / code_scales` are whole numbers, so that quantizing again gives the model's own codes.
+                  and `array / code_scales` are whole numbers, so that quantizing again gives the model's own codes;
+                  of a bias as well, whose codes are wider.
     """
 
     array: Array

@@ -84,9 +84,10 @@ class Int8Network(Network):
         ops: list[Op] = []
         for op in graph.ops:
             if isinstance(op, Conv | Dense):
-                name = f"{op.output}.codes"
-                consts[name] = self._coded(graph, op)
-                ops.append(replace(op, inputs=(op.inputs[0], name, op.inputs[2])))
+                names = (f"{op.output}.codes", f"{op.output}.offset")
+                consts[names[0]] = weight = self._coded(graph, op)
+                consts[names[1]] = _whole(graph.consts[op.inputs[2]], weight, self.scales[op.inputs[0]])
+                ops.append(replace(op, inputs=(op.inputs[0], *names)))
             else:
                 ops.append(op)
         real = graph.with_ops(ops, consts=consts)
@@ -177,6 +178,14 @@ class Int8Network(Network):
             if name in self.scales and type_.dtype is DType.F32
         }
         return real.with_ops(real.ops, types=types)
+
+
+def _whole(bias: Const, weight: Const, x: Quant) -> Const:
+    """A bias in whole steps, which are numbers of single precision."""
+    assert weight.code_scales is not None
+    exact = x.scale * np.broadcast_to(np.array(weight.code_scales), bias.shape)
+    codes, steps = round_half_up(bias.array.astype(np.float64) / exact), exact.astype(np.float32).astype(np.float64)
+    return Const(codes * steps, tuple(steps))
 
 
 def _not_below(scales: Array) -> npt.NDArray[np.float64]:

@@ -41,7 +41,8 @@ def gemm(g: GraphBuilder, node: Node, args: Args) -> Operand:
         view = x.view if trans_b else g.transpose(x.view, (1, 0))
         y = g.transpose(g.dense(view, weight, None, loc=node.loc), (1, 0))
         if bias is not None:
-            y = g.binary("add", y, Weight(bias.reshape(1, -1)), loc=node.loc)
+            row = bias.array if isinstance(bias, Weight) else bias
+            y = g.binary("add", y, Weight(row.reshape(1, -1)), loc=node.loc)
     else:
         node.refuse("a product of two values computed while the model runs", "only products by constant weights")
     if rest is not None:
@@ -51,7 +52,7 @@ def gemm(g: GraphBuilder, node: Node, args: Args) -> Operand:
 
 def _gemm_bias(
     node: Node, args: Args, beta: float, shape: tuple[int, int]
-) -> tuple[Floats | None, View | Weight | None]:
+) -> tuple[Floats | Weight | None, View | Weight | None]:
     """beta * C as a bias of the columns, or as an operand of its own; whichever is not used is None."""
     c = args[2] if len(args) > 2 else None
     if c is None or beta == 0:
@@ -62,6 +63,8 @@ def _gemm_bias(
         if beta != 1:
             node.refuse("beta other than 1 with a C computed while the model runs")
         return None, node.tensor(args, 2).view
+    if c.array.shape == (shape[1],) and beta == 1:
+        return node.bias(args, 2, "C"), None
     array = node.weight(c, "C").array * beta
     if array.ndim == 2 and array.shape[0] > 1:
         return None, Weight(array)

@@ -272,6 +272,16 @@ class Node:
         known = self.known(args, i, what)
         return None if known is None else self.weight(known, what).array
 
+    def bias(self, args: Args, i: int, what: str = "bias") -> Weight | None:
+        """A constant operand, with the step of its codes, of whatever width they are; None where it is not given."""
+        known = self.known(args, i, what)
+        if known is None:
+            return None
+        found = self.weight(known, what)
+        if known.scales is None or found.array.ndim != 1:
+            return Weight(found.array)
+        return Weight(found.array, tuple(float(step) for step in known.scales))
+
 
 def _code_scales(array: Floats, scales: Floats) -> tuple[float, ...] | None:
     """One scale per entry of axis 0, or one for all; None where they vary otherwise or a code is no int8."""

@@ -21,6 +21,7 @@ from freeml.frontend.onnx.elementwise import binary_op
 from freeml.frontend.onnx.nodes import Args, Known, Node, Operand, Tensor
 from freeml.ir.types import Quant
 
+_CONSTANT_CODES = ("int8", "uint8", "int16", "uint16", "int32")
 _HINT = "quantize with int8 or uint8 activations and weights, one scale per activation"
 
 
@@ -112,7 +113,7 @@ def _quant_of(node: Node, args: Args, codes: np.dtype[np.generic] | None) -> tup
 def _constant(node: Node, args: Args, x: Known) -> Known:
     """codes of a constant -> its exact values and the scale of each element."""
     scale, zero = _scale(node, args), node.known(args, 2, "zero point")
-    if x.dtype not in (np.dtype(np.int8), np.dtype(np.uint8), np.dtype(np.int32)):
+    if x.dtype.name not in _CONSTANT_CODES:
         node.refuse(f"codes of type {x.dtype.name}", _HINT)
     shape = [1] * x.array.ndim
     if scale.array.size > 1:
@@ -124,5 +125,4 @@ def _constant(node: Node, args: Args, x: Known) -> Known:
     steps = scale.array.astype(np.float64).reshape(shape)
     offset = 0 if zero is None else zero.array.astype(np.int64).reshape(shape)
     codes = x.array.astype(np.int64) - offset
-    scales = np.broadcast_to(steps, x.shape) if x.dtype.itemsize == 1 else None
-    return Known(codes.astype(np.float64) * steps, scale.dtype, scales)
+    return Known(codes.astype(np.float64) * steps, scale.dtype, np.broadcast_to(steps, x.shape))

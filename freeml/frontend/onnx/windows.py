@@ -99,12 +99,12 @@ def conv(g: GraphBuilder, node: Node, args: Args) -> Operand:
         node.refuse("integer arithmetic", "export a float model")
     if len(x.shape) < 3 or len(known.shape) != len(x.shape):
         node.bad(f"a weight of shape {known.shape} for an input of shape {x.shape}")
-    weight, bias = node.weight(known), node.floats(args, 2, "bias")
+    weight, bias = node.weight(known), node.bias(args, 2)
     groups, n_out = node.integer("group", 1), known.shape[0]
     if groups < 1 or n_out % groups or known.shape[1] * groups != x.shape[1]:
         node.bad(f"{x.shape[1]} channels do not fit a weight of shape {known.shape} in {groups} groups")
-    if bias is not None and bias.shape != (n_out,):
-        node.bad(f"a bias of shape {bias.shape} for {n_out} channels")
+    if bias is not None and bias.array.shape != (n_out,):
+        node.bad(f"a bias of shape {bias.array.shape} for {n_out} channels")
     kernel = node.integers("kernel_shape") or list(known.shape[2:])
     if kernel != list(known.shape[2:]):
         node.bad(f"kernel_shape {kernel} and a weight of shape {known.shape}")
@@ -122,7 +122,7 @@ def _conv3d(
     node: Node,
     x: View,
     weight: Weight,
-    bias: np.ndarray[tuple[int, ...], np.dtype[np.floating]] | None,
+    bias: Weight | None,
     axes: Sequence[Axis],
     groups: int,
 ) -> View:
@@ -143,7 +143,7 @@ def _conv3d(
     y = g.conv(
         g.reshape(x, (n, c * depth, *x.shape[3:])),
         Weight(flat, scales),
-        None if bias is None else np.repeat(bias, deep.n_out),
+        None if bias is None else np.repeat(bias.array, deep.n_out),
         window=window_of(axes[1:]),
         groups=groups,
         loc=node.loc,

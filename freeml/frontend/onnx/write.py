@@ -2,6 +2,7 @@
 
 Values keep the IR's memory order, channels last, with a batch axis of 1 in front; transposes stand at the edge and
 around what ONNX defines channels first. Reading follows transposes as index maps, so that they cost nothing there.
+The node that an op is has the op's own name, so that what is read again is called what it was called.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from freeml.ir.ops import (
     Transpose,
     Unary,
 )
-from freeml.ir.types import Array, Quant
+from freeml.ir.types import Array, Const, Quant
 
 OPSET = 20
 _IR_VERSION = 9
@@ -84,10 +85,14 @@ class _Writer:
         self.initializers: list[onnx.TensorProto] = []
         self.names: dict[str, str] = {}
         self.n = 0
+        self.stem = ""
+        self.taken = {port.name for port in (*graph.inputs, *graph.outputs)}
         for port in graph.inputs:
             moved = self.node("Transpose", port.name, perm=(0, *(axis + 1 for axis in port.order)))
             self.value(port.value, self.reshape(moved, graph.types[port.value].shape))
         for op in graph.ops:
+            if not isinstance(op, Reshape | Transpose):  # readers follow these without an op
+                self.stem = self.unique(op.loc.rsplit(":", 1)[-1] or type(op).__name__)
             self.value(op.output, self.op(op))
 
     def ports(self) -> tuple[list[onnx.ValueInfoProto], list[onnx.ValueInfoProto]]:
@@ -128,31 +133,31 @@ class _Writer:
             case Conv():
                 weight = self.weight(op.inputs[1], (0, 3, 1, 2))
                 window = self.window(op, floor=True) | {"group": op.groups}
-                y = self.node("Conv", self.first(x), weight, self.constant(self.array(op.inputs[2])), **window)
+                y = self.main("Conv", self.first(x), weight, self.bias(op), **window)
                 return self.clip(self.last(y), op.clamp)
             case Dense():
-                weight, bias = self.weight(op.inputs[1], (0, 1)), self.constant(self.array(op.inputs[2]))
-                return self.clip(self.node("Gemm", x, weight, bias, transB=1), op.clamp)
+                weight, bias = self.weight(op.inputs[1], (0, 1)), self.bias(op)
+                return self.clip(self.main("Gemm", x, weight, bias, transB=1), op.clamp)
             case MaxPool():
-                return self.last(self.node("MaxPool", self.first(x), **self.window(op)))
+                return self.last(self.main("MaxPool", self.first(x), **self.window(op)))
             case AvgPool():
                 more = {"count_include_pad": int(op.include_pad)}
-                return self.last(self.node("AveragePool", self.first(x), **self.window(op), **more))
+                return self.last(self.main("AveragePool", self.first(x), **self.window(op), **more))
             case Binary():
                 other = op.inputs[1]
                 b = self.names[other] if other in self.names else self.constant(self.array(other)[None])
-                return self.clip(self.node(op.kind.capitalize(), x, b), op.clamp)
+                return self.clip(self.main(op.kind.capitalize(), x, b), op.clamp)
             case Unary():
                 return self.function(op, x)
             case Softmax():
-                return self.node("Softmax", x, axis=-1)
+                return self.main("Softmax", x, axis=-1)
             case ArgMax():
-                return self.node("ArgMax", x, axis=-1, keepdims=1, select_last_index=int(op.last))
+                return self.main("ArgMax", x, axis=-1, keepdims=1, select_last_index=int(op.last))
             case Concat():
-                return self.node("Concat", *(self.names[name] for name in op.inputs), axis=op.axis + 1)
+                return self.main("Concat", *(self.names[name] for name in op.inputs), axis=op.axis + 1)
             case Pad():
                 amounts = np.array([0, *op.before, 0, *op.after], dtype=np.int64)
-                return self.node("Pad", x, self.constant(amounts), self.constant(np.float32(op.value)))
+                return self.main("Pad", x, self.constant(amounts), self.constant(np.float32(op.value)))
             case Reshape():
                 return self.reshape(x, out.shape)
             case Transpose():
@@ -161,31 +166,46 @@ class _Writer:
 
     def function(self, op: Unary, x: str) -> str:
         if op.fn == "clamp":
-            return self.clip(x, (op.params[0], op.params[1]))
+            return self.clip(x, (op.params[0], op.params[1]), main=True)
         if op.fn not in _UNARY:
             raise UnsupportedOp(
                 f"{op.fn} is no operator of ONNX {OPSET}, so that the network cannot be written", where=op.loc
             )
         kind, attributes = _UNARY[op.fn](op.params)
-        return self.node(kind, x, **attributes)
+        return self.main(kind, x, **attributes)
 
     def window(self, op: Conv | MaxPool | AvgPool, *, floor: bool = False) -> dict[str, Any]:
         window, x = op.window, self.graph.types[op.inputs[0]].shape
         exact = window.out_size(x[0], x[1]) == self.graph.types[op.output].shape[:2]
         assert exact or not floor
-        sizes = {"kernel_shape": window.kernel, "strides": window.stride, "dilations": window.dilation}
-        return sizes | {"pads": window.pad} | ({} if exact else {"ceil_mode": 1})
+        sizes: dict[str, Any] = {"kernel_shape": window.kernel, "strides": window.stride, "pads": window.pad}
+        # onnxruntime refuses a quantized average with dilations, be they 1.
+        sizes |= {} if window.dilation == (1, 1) else {"dilations": window.dilation}
+        return sizes | ({} if exact else {"ceil_mode": 1})
 
     # ---- nodes ------------------------------------------------------------------------------------------------------
 
-    def node(self, kind: str, *inputs: str, **attributes: Any) -> str:
+    def main(self, kind: str, *inputs: str, **attributes: Any) -> str:
+        """The node that an op is, by the op's name."""
+        return self.node(kind, *inputs, called=self.stem, **attributes)
+
+    def node(self, kind: str, *inputs: str, called: str = "", **attributes: Any) -> str:
         self.n += 1
-        name = f"{kind}_{self.n}"
+        name = called or self.unique(f"{kind}_{self.n}")
         self.nodes.append(helper.make_node(kind, list(inputs), [f"{name}:0"], name=name, **attributes))
         return f"{name}:0"
 
-    def constant(self, array: Array | np.generic) -> str:
-        name = f"constant_{len(self.initializers)}"
+    def unique(self, stem: str) -> str:
+        """A name that no node, initialiser or port has yet."""
+        name, n = stem, 0
+        while name in self.taken:
+            n += 1
+            name = f"{stem}.{n}"
+        self.taken.add(name)
+        return name
+
+    def constant(self, array: Array | np.generic, name: str = "") -> str:
+        name = self.unique(name or f"constant_{len(self.initializers)}")
         self.initializers.append(numpy_helper.from_array(np.asarray(array), name))
         return name
 
@@ -196,19 +216,35 @@ class _Writer:
         """Axis 0 stays the outputs: that of the scales."""
         const = self.graph.consts[name]
         if const.code_scales is None:
-            return self.constant(const.array.transpose(order).astype(np.float32))
-        scales = np.broadcast_to(np.array(const.code_scales), const.shape[:1])
-        codes = np.rint(const.array / scales.reshape(-1, *(1,) * (const.array.ndim - 1))).astype(np.int8)
-        grid = [self.constant(scales.astype(np.float32)), self.constant(np.zeros(len(scales), dtype=np.int8))]
-        return self.node("DequantizeLinear", self.constant(codes.transpose(order)), *grid, axis=0)
+            return self.constant(const.array.transpose(order).astype(np.float32), f"{self.stem}.weight")
+        return self.coded(const, np.int8, order, f"{self.stem}.weight")
 
-    def clip(self, x: str, clamp: tuple[float, float] | None) -> str:
+    def bias(self, op: Conv | Dense) -> str:
+        const = self.graph.consts[op.inputs[2]]
+        if const.code_scales is None:
+            return self.constant(self.array(op.inputs[2]), f"{self.stem}.bias")
+        return self.coded(const, np.int32, (0,), f"{self.stem}.bias")
+
+    def coded(self, const: Const, dtype: type[np.integer[Any]], order: tuple[int, ...], name: str) -> str:
+        """A constant as codes, and what they stand for."""
+        scales = np.broadcast_to(np.array(const.code_scales), const.shape[:1])
+        codes = np.rint(const.array / scales.reshape(-1, *(1,) * (const.array.ndim - 1))).astype(dtype)
+        one = bool((scales == scales[0]).all())
+        steps = np.float32(scales[0]) if one else scales.astype(np.float32)
+        zeros = dtype(0) if one else np.zeros(len(scales), dtype=dtype)
+        grid = [self.constant(steps, f"{name}.scale"), self.constant(zeros)]
+        stored = self.constant(codes.transpose(order), name)
+        axis: dict[str, Any] = {} if one else {"axis": 0}
+        return self.node("DequantizeLinear", stored, *grid, **axis)
+
+    def clip(self, x: str, clamp: tuple[float, float] | None, *, main: bool = False) -> str:
         if clamp is None:
             return x
+        called = self.stem if main else ""
         if clamp == (0.0, math.inf):
-            return self.node("Relu", x)
+            return self.node("Relu", x, called=called)
         bounds = [self.constant(np.float32(bound)) if math.isfinite(bound) else "" for bound in clamp]
-        return self.node("Clip", x, *bounds)
+        return self.node("Clip", x, *bounds, called=called)
 
     def reshape(self, x: str, shape: tuple[int, ...]) -> str:
         return self.node("Reshape", x, self.constant(np.array([1, *shape], dtype=np.int64)))
