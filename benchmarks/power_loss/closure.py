@@ -21,7 +21,7 @@ def measure(
     names: Sequence[str],
     nvms: Sequence[str] = BEHAVIOURS,
     *,
-    limit_s: float = 1200.0,
+    limit_s: float = 3600.0,
     on_row: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> list[dict[str, Any]]:
     """One row for each network and NVM."""

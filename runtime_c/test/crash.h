@@ -118,6 +118,7 @@ typedef struct {
     uint8_t *window, *alternative_window; /* where the model sees the first and the last of these */
     uint8_t *is_input;                   /* per byte */
     uint32_t *allowed, epoch;            /* bytes that may be written: allowed[i] == epoch */
+    uint16_t *rows;                      /* of the table, by step */
     crash_hash_t hash;
     int8_t *sram, *memo, *other;
     uint8_t memo_valid;

@@ -154,7 +154,9 @@ void fml_hal_nvm_read(void *dst, const void *src, size_t n) {
 }
 
 void fml_hal_nvm_barrier(void) {
-    world_check_shadow();
+    if (!world.memo_valid) {
+        world_check_shadow();
+    }
     world.n_pending = world.waiting_bytes = 0;
 }
 

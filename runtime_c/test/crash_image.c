@@ -114,11 +114,7 @@ uint64_t world_key_with(uint32_t addr, const uint8_t *bytes, uint32_t n) {
 }
 
 const fml_layer_t *world_row(uint32_t step) {
-    const fml_layer_t *row = world.original->layers + world.original->n_layers - 1;
-    while (row->first_step > step) {
-        row--;
-    }
-    return row;
+    return world.original->layers + world.rows[step];
 }
 
 /* The control block as the explorer understands it, on its own. */

@@ -1,7 +1,7 @@
 /* The simulated machine.
  *
  * Every write goes through fml_hal_nvm_write() below, in units; `shadow` is what the image must be if nothing else writes,
- * compared at every barrier and at the end of every step. The image's hash is the XOR over all bytes of a random number per
+ * compared at the end of every step and, until its tile was computed, at every barrier. The image's hash is the XOR over all bytes of a random number per
  * (address, value): with 64 bits, two of a million images collide with a probability of 3e-8.
  *
  * Dead bytes. While the commit record says "waiting for an input", no step reads the bytes of the inputs before the
@@ -183,11 +183,16 @@ int world_open(const fml_model_t *model, const crash_options_t *options, const i
         world_close();
         return 0;
     }
-    if (!world.nvm || !world.shadow || !world.alternative || !world.is_input || !world.allowed || !world.sram ||
+    world.rows = malloc(model->n_steps * sizeof world.rows[0]);
+    if (!world.rows || !world.nvm || !world.shadow || !world.alternative || !world.is_input || !world.allowed || !world.sram ||
         !world.memo || !world.other) {
         snprintf(report->reason, sizeof report->reason, "out of memory");
         world_close();
         return 0;
+    }
+    for (uint32_t step = 0, row = 0; step < model->n_steps; step++) {
+        row += row + 1u < model->n_layers && model->layers[row + 1].first_step == step;
+        world.rows[step] = (uint16_t)row;
     }
     world.window = world.nvm;
     world.alternative_window = world.alternative;
@@ -218,6 +223,7 @@ void world_close(void) {
     free(world.alternative);
     free(world.is_input);
     free(world.allowed);
+    free(world.rows);
     free(world.sram);
     free(world.memo);
     free(world.other);

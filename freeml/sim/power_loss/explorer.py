@@ -297,7 +297,7 @@ def build_rig(
         flags = ["-O1", *(f"-D{name}" for name in defines), *find_host_compiler().host_flags]
         find_host_compiler().compile([*sources, *explorer], includes, out_path, flags)
     else:
-        build_host_library([*sources, *explorer], includes, out_path, optimise="-O2")
+        build_host_library([*sources, *explorer], includes, out_path, optimise="-O3")
     return CrashRig(out_path, model)
 
 
