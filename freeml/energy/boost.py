@@ -3,7 +3,7 @@
 A charger gives power, P / V at the capacitor: a chord between voltages 1 % apart lies at most 2e-5 above it. Below
 `charge_from_v` at the capacitor, only the cold start works, poorly, and from a higher input voltage.
 Efficiencies by input voltage and current are those that nes-lab/shepherd-tools (virtual_source_fixture.yaml) reads from
-the data sheets' curves; all else is typical of TI's SLUSBH2C (BQ25570) and SLUSAH0 (BQ25504).
+the data sheets' curves; of thresholds and quiescent currents `BQ25504` and `BQ25570` say what each one rests on.
 """
 
 from __future__ import annotations
@@ -13,9 +13,12 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+import numpy.typing as npt
 
 from freeml.energy.source import Diode, Power, Source, Thevenin
 from freeml.energy.supply import Buck, Lines
+
+Floats = npt.NDArray[np.float64]
 
 # Rows: input from 0, 128, 256 ... 1408 mV; columns: below 8 uA, from 8, 16, 32 ... uA, from 8 mA.
 _EFFICIENCY = np.array(
@@ -66,38 +69,71 @@ class Boost:
 
     def lines(self, source: Source, sample: int) -> Lines:
         """What a sample gives at the capacitor."""
-        volts, amperes = self._input(source.take(np.array([sample])))
-        watts = volts * amperes
-        cold_w = watts * self.cold_share if volts >= self.cold_v and watts >= self.cold_w else 0.0
-        share = efficiency(volts, amperes) if volts >= self.least_v else 0.0
-        if not watts or not (cold_w or share):
+        made = self.scaled(source.take(np.array([sample])))
+        low_w, high_w = float(made.low_w[0]), float(made.high_w[0])
+        if not (low_w or high_w):
             return Lines([0.0, self.full_v], [0.0, 0.0], [1.0])
-        below = _grid(_LEAST_V, self.charge_from_v)
-        above = _grid(self.charge_from_v + _EDGE_V, self.full_v)
-        grid = [0.0, *below, *above, self.full_v + _EDGE_V]
-        given = [cold_w / _LEAST_V, *(cold_w / v for v in below), *(watts * share / v for v in above), 0.0]
-        shares = [self.cold_share] * len(below) + [share or self.cold_share] * (len(above) + 1)
-        return Lines(grid, given, shares)
+        below = np.arange(len(made.volts)) < made.split
+        amperes = made.amperes_per_w * np.where(below, low_w, high_w)
+        low, high = float(made.low_share[0]), float(made.high_share[0])
+        shares = [low if node < made.split - 1 else high for node in range(len(amperes) - 1)]
+        return Lines(made.volts.tolist(), amperes.tolist(), shares)
 
-    def _input(self, one: Source) -> tuple[float, float]:
-        """Voltage and current at the charger's input; of power alone, at a voltage that the table knows."""
-        if isinstance(one, Power):
-            watts = float(one.power_w[0])
-            return _KNOWN_V, watts / _KNOWN_V
-        open_v = _open_v(one)
+    def scaled(self, source: Source) -> Scaled:
+        """What each sample gives at the capacitor."""
+        volts, amperes = self._input(source)
+        watts = volts * amperes
+        starts = (volts >= self.cold_v) & (watts >= self.cold_w)
+        share = np.where(volts >= self.least_v, efficiencies(volts, amperes), 0.0)
+        below, above = _grid(_LEAST_V, self.charge_from_v), _grid(self.charge_from_v + _EDGE_V, self.full_v)
+        grid = np.array([0.0, *below, *above, self.full_v + _EDGE_V])
+        per_w = np.array([1 / _LEAST_V, *(1 / v for v in below), *(1 / v for v in above), 0.0])
+        return Scaled(
+            volts=grid,
+            amperes_per_w=per_w,
+            split=len(below) + 1,
+            low_w=np.where(starts, watts * self.cold_share, 0.0),
+            high_w=watts * share,
+            low_share=np.full(len(watts), self.cold_share),
+            high_share=np.where(share > 0, share, self.cold_share),
+        )
+
+    def _input(self, source: Source) -> tuple[Floats, Floats]:
+        """Voltage and current (n,) at the charger's input; of power alone, at a voltage that the table knows."""
+        if isinstance(source, Power):
+            return np.full(len(source), _KNOWN_V), source.power_w / _KNOWN_V
+        open_v = _open_v(source)
         if self.tracked is None or open_v is None:
-            volts, amperes = one.best()
-            return float(volts[0]), float(amperes[0])
-        volts_held = self.tracked * open_v
-        return volts_held, float(one.current_a(volts_held)[0])
+            return source.best()
+        held_v = self.tracked * open_v
+        return held_v, source.current_a(held_v)
 
 
-def _open_v(one: Source) -> float | None:
-    """Open voltage of a source that has one in closed form."""
-    if isinstance(one, Thevenin):
-        return float(one.open_v[0])
-    if isinstance(one, Diode):
-        return float(np.log1p(max(float(one.photo_a[0]), 0.0) / one.saturation_a[0]) / one.exponent_per_v[0])
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """n samples behind a charger, as lines on one grid of voltages at the capacitor.
+
+    volts          (m,) from 0; amperes_per_w (m,) currents there of 1 W
+    split          number of nodes at which the cold start works; the charger works at the others
+    low_w, high_w  (n,) what comes out of the one and of the other
+    low_share, high_share  (n,) of what the harvester gives
+    """
+
+    volts: Floats
+    amperes_per_w: Floats
+    split: int
+    low_w: Floats
+    high_w: Floats
+    low_share: Floats
+    high_share: Floats
+
+
+def _open_v(source: Source) -> Floats | None:
+    """Open voltage (n,) of a source that has one in closed form."""
+    if isinstance(source, Thevenin):
+        return source.open_v
+    if isinstance(source, Diode):
+        return np.log1p(np.maximum(source.photo_a, 0.0) / source.saturation_a) / source.exponent_per_v
     return None
 
 
@@ -114,9 +150,15 @@ def efficiency(volts: float, amperes: float) -> float:
     >>> efficiency(0.3, 5e-6), efficiency(2.0, 20e-3)
     (0.2, 0.9)
     """
-    row = min(int(volts / _ROW_V), len(_EFFICIENCY) - 1)
-    column = 0 if amperes < _COLUMN_A else min(int(math.log2(amperes / _COLUMN_A)) + 1, _EFFICIENCY.shape[1] - 1)
-    return float(_EFFICIENCY[row, column])
+    return float(efficiencies(np.array([volts]), np.array([amperes]))[0])
+
+
+def efficiencies(volts: Floats, amperes: Floats) -> Floats:
+    """The same at inputs (n,)."""
+    row = np.minimum((volts / _ROW_V).astype(int), len(_EFFICIENCY) - 1)
+    doublings = np.floor(np.log2(np.maximum(amperes, _COLUMN_A) / _COLUMN_A)).astype(int) + 1
+    column = np.where(amperes < _COLUMN_A, 0, np.minimum(doublings, _EFFICIENCY.shape[1] - 1))
+    return _EFFICIENCY[row, column]
 
 
 # Below 1 uA, then from 1, 2, 4 ... uA, from 1 mA.
@@ -129,5 +171,9 @@ def bq25570_buck(output_v: float) -> Buck:
     return Buck(output_v, 0.2, _BUCK_FROM_A, _BUCK_SHARES)
 
 
+# assumed: thresholds and currents as TI's data sheets are remembered, SLUSAH0 (BQ25504: input from 130 mV once it runs,
+# cold start from 330 mV typical and 15 uW, charger from 1.8 V, 330 nA) and SLUSBH2C (BQ25570: 100 mV, 330 mV and 5 uW,
+# 1.73 V, 488 nA); nobody looked them up for this table, and full_v is what a board's resistors set. What was compared
+# with another model is the BQ25570 from 1.73 V on (benchmarks/results/energy_shepherd.txt).
 BQ25504 = Boost("BQ25504", 0.13, 0.33, 15e-6, 1.8, 3.6, 330e-9)
 BQ25570 = Boost("BQ25570", 0.1, 0.33, 5e-6, 1.73, 5.5, 488e-9)

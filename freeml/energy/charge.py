@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 
 import numpy as np
 
-from freeml.energy.boost import BQ25504, BQ25570, bq25570_buck
-from freeml.energy.source import nodes
-from freeml.energy.supply import Capacitor, Comparator, Energy, Lines, Supply
+from freeml.energy.converter import CONVERTERS, DIODE_V, converter_of
+from freeml.energy.supply import Capacitor, Comparator, Energy, Supply
 from freeml.energy.trace import Trace
-from freeml.errors import BadData
 
-_CHARGERS = {"bq25504": BQ25504, "bq25570": BQ25570}
-DIODE_V = 0.3  # a Schottky diode at a milliampere
-CONVERTERS = ("direct", "diode", *_CHARGERS)
+__all__ = ["CONVERTERS", "DIODE_V", "Charged", "charge"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +45,13 @@ def charge(
     Raises BadData for a trace that cannot be simulated, or not by this converter.
     """
     trace.check()
-    charger = _CHARGERS.get(converter)
-    if charger is not None:
-        charger = charger if tracked is None else replace(charger, tracked=tracked)
-        on_a, off_a = comparator.on_a + charger.quiescent_a, comparator.off_a + charger.quiescent_a
-        comparator = replace(comparator, on_a=on_a, off_a=off_a)
-    if output_v is not None and converter != "bq25570":
-        raise BadData(f"{converter} has no step-down converter", where="--output", hint="--converter bq25570 has one")
-    buck = None if output_v is None else bq25570_buck(output_v)
-    supply = Supply(capacitor, comparator, diode_v=DIODE_V if converter == "diode" else 0.0, ldo=buck)
-    lines_of = partial(_direct, trace) if charger is None else partial(charger.lines, trace.source)
+    between = converter_of(converter, tracked, output_v)
+    supply = Supply(capacitor, between.comparator(comparator), diode_v=between.diode_v, ldo=between.buck)
     clock_s, since_s, first_s = 0.0, 0.0, None
     periods: dict[bool, list[float]] = {True: [], False: []}
     ends_s = trace.time_s - trace.time_s[0] + trace.holds_s()
     for sample, end_s in enumerate(ends_s.tolist()):
-        supply.offer_lines(lines_of(sample))
+        supply.offer_lines(between.lines(trace, sample))
         while clock_s < end_s:
             took_s, event = supply.advance(load_a, end_s - clock_s)
             clock_s = end_s if event == "time" else clock_s + took_s
@@ -78,10 +65,6 @@ def charge(
     supply.check()
     why = ""
     if first_s is None:
-        supply.offer_lines(lines_of(int(np.argmax(trace.power_w()))))
+        supply.offer_lines(between.lines(trace, int(np.argmax(trace.power_w()))))
         why = supply.why_never_on() or "the trace ends before the capacitor is charged"
     return Charged(first_s, tuple(periods[True]), tuple(periods[False]), supply.energy, why)
-
-
-def _direct(trace: Trace, sample: int) -> Lines:
-    return Lines(*nodes(trace.source, sample))

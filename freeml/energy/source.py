@@ -274,24 +274,30 @@ class IvCurves:
 
 
 def nodes(source: Source, sample: int, points: int = 64, most_v: float = 10.0) -> tuple[list[float], list[float]]:
-    """I-V lines of one sample, for `Supply.offer`: voltages from 0 and currents that end at none.
+    """I-V lines of one sample, for `Supply.offer`: voltages from 0 and currents that end at none."""
+    volts, amperes = all_nodes(source.take(np.array([sample])), points, most_v)
+    return volts[0].tolist(), amperes[0].tolist()
+
+
+def all_nodes(source: Source, points: int = 64, most_v: float = 10.0) -> tuple[Floats, Floats]:
+    """I-V lines of each sample: voltages (n, m) that rise from 0, and currents (n, m) that end at none.
 
     One line says all of a Thevenin source; a point at which a recorder harvested is its current up to its voltage.
     Curves are taken at `points` voltages up to `most_v` or their end: a line is as far away as the curve bends between.
     """
-    one = source.take(np.array([sample]))
-    if isinstance(one, Thevenin):
-        open_v = float(one.open_v[0])
-        return ([0.0, open_v], [open_v / float(one.resistance_ohm[0]), 0.0]) if open_v > 0 else ([0.0, 1.0], [0.0, 0.0])
-    if isinstance(one, Operating):
-        volts, amperes = float(one.voltage_v[0]), float(one.current[0])
-        return ([0.0, volts, volts * 1.001], [amperes, amperes, 0.0]) if volts > 0 else ([0.0, 1.0], [0.0, 0.0])
-    last = np.array([one.current_a(float(v))[0] for v in np.linspace(0.0, most_v, points)])
-    flowing = np.flatnonzero(last > 0)
-    if not len(flowing):
-        return [0.0, 1.0], [0.0, 0.0]
-    end_v = min(most_v, most_v * (flowing[-1] + 1) / (points - 1))
-    grid = np.linspace(0.0, end_v, points)
-    amperes_at = [float(one.current_a(float(v))[0]) for v in grid]
-    amperes_at[-1] = 0.0
-    return grid.tolist(), amperes_at
+    zero = np.zeros(len(source))
+    if isinstance(source, Thevenin):
+        gives = source.open_v > 0
+        short_a = np.where(gives, source.open_v / source.resistance_ohm, 0.0)
+        return np.stack([zero, np.where(gives, source.open_v, 1.0)], 1), np.stack([short_a, zero], 1)
+    if isinstance(source, Operating):
+        gives = source.voltage_v > 0
+        volts, amperes = np.where(gives, source.voltage_v, 1.0), np.where(gives, source.current, 0.0)
+        return np.stack([zero, volts, volts * 1.001], 1), np.stack([amperes, amperes, zero], 1)
+    coarse = np.stack([source.current_a(float(v)) for v in np.linspace(0.0, most_v, points)], 1)
+    last = np.where(coarse > 0, np.arange(points), -1).max(1)
+    end_v = np.where(last < 0, 1.0, np.minimum(most_v, most_v * (last + 1) / (points - 1)))
+    grid = np.linspace(zero, end_v, points, axis=1)
+    amperes = np.stack([source.current_a(grid[:, k]) for k in range(points)], 1)
+    amperes[:, -1] = 0.0
+    return grid, amperes

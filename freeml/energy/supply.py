@@ -89,6 +89,7 @@ class Energy:
     stored     in the capacitor, more than at the start
     leaked     through the capacitor's insulation; clipped by the clamp
     converted  in converter, diode, LDO, comparator and series resistance
+    delivered  at the capacitor's terminal, behind converter and diode; no part of the sum: all but what is lost there
     """
 
     harvested_j: float = 0.0
@@ -97,6 +98,7 @@ class Energy:
     leaked_j: float = 0.0
     clipped_j: float = 0.0
     converted_j: float = 0.0
+    delivered_j: float = 0.0
 
     @property
     def missing_j(self) -> float:
@@ -337,6 +339,7 @@ class Supply:
         charge = (line_a - fall * d) * t_s - fall * of_v
         given_j = (line_a - fall * d) * (of_v + d * t_s) - fall * (of_v2 + d * of_v)
         books.harvested_j += given_j / lines.share
+        books.delivered_j += given_j - charge * d
         books.converted_j += given_j * (1 / lines.share - 1)
         books.leaked_j += of_v2 / cap.insulation_ohm
         esr_j = cap.esr_ohm * (
@@ -367,6 +370,7 @@ class Supply:
         books = self.energy
         given_j = source_a * source_v * t_s
         books.harvested_j += given_j / lines.share
+        books.delivered_j += source_a * steady * t_s
         books.converted_j += given_j * (1 / lines.share - 1)
         books.leaked_j += leaked_a * steady * t_s
         drawn_a = lines.load_a - lines.load_s * steady
