@@ -34,6 +34,24 @@ def parse_capacitor(text: str) -> float:
     return value_uf
 
 
+_SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def parse_time_s(text: str, where: str) -> float:
+    """Seconds of "2.56s", "10ms", "5min", "1 h", "3d" or "12". Raises FreemlError for anything else.
+
+    >>> parse_time_s("2.56s", ""), parse_time_s("10 min", ""), parse_time_s("5", "")
+    (2.56, 600.0, 5.0)
+    """
+    match = re.fullmatch(r"\s*(\d+\.?\d*(?:e[-+]?\d+)?|\.\d+)\s*(us|ms|s|min|h|d)?\s*", text, re.ASCII)
+    value = float(match[1]) * _SECONDS[match[2] or "s"] if match else 0.0
+    if not 0 < value < math.inf:
+        raise FreemlError(
+            f"{text!r} is no time above 0", where=where, hint="a number and a unit, for example 2.56s, 10ms or 5min"
+        )
+    return value
+
+
 def show_capacitor(value_uf: float) -> str:
     """A capacitance as `parse_capacitor` reads it.
 

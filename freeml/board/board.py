@@ -22,6 +22,7 @@ from freeml.board.figures import (
     ChargeFigures,
     Code,
     Cycles,
+    Duty,
     Energy,
     Figure,
     Memory,
@@ -51,6 +52,7 @@ class Board(Strict):
     cycles: Cycles | None = None
     cpu: Cpu | None = None
     charge: ChargeFigures | None = None
+    duty: Duty | None = None
     platformio: PlatformIo | None = None
     wiring: tuple[str, ...] = Field(default=(), strict=False)
     _costs: CostTable | None = PrivateAttr(default=None)

@@ -133,6 +133,19 @@ class Energy(Strict):
     reference_ua: Amount | None = None
 
 
+class Duty(Strict):
+    """What a device does beside computing, while it lives on a capacitor; `sleep_ua` of [energy] is what waiting takes.
+
+    meter_us       one reading of the capacitor, at adc_ua and reference_ua of [energy] and with the core awake
+    timekeeper_ua  keeping time while it sleeps, on top of sleep_ua; absent: nothing on the board does
+    highest_mv     supply that its parts stand: a shunt keeps the capacitor below
+    """
+
+    meter_us: Amount | None = None
+    timekeeper_ua: Amount | None = None
+    highest_mv: PositiveAmount | None = None
+
+
 class CapacitorFigures(Strict):
     """The store of energy. The board runs from v_on_mv to v_off_mv; `margin` of that charge is never planned with."""
 

@@ -26,13 +26,28 @@ from freeml.cli.doctor import doctor
 from freeml.cli.flash import flash
 from freeml.cli.inspect import inspect
 from freeml.cli.profile import profile
+from freeml.cli.simulate import simulate_command
 from freeml.cli.terminal import Terminal
 from freeml.cli.traces import traces
 from freeml.cli.verify import verify
 from freeml.errors import BadModel, FreemlError, ToolMissing
 from freeml.version import __version__
 
-COMMANDS = (demo, inspect, analyze, compile_command, verify, build, profile, flash, traces, boards, data, doctor)
+COMMANDS = (
+    demo,
+    inspect,
+    analyze,
+    compile_command,
+    verify,
+    build,
+    profile,
+    simulate_command,
+    flash,
+    traces,
+    boards,
+    data,
+    doctor,
+)
 
 
 class _InOrder(click.Group):

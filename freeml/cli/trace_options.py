@@ -44,7 +44,6 @@ _TOLD = (
     click.option("--step", "step_s", type=ABOVE_ZERO, metavar="S", help="Seconds between rows without stamps."),
     click.option("--rate", "rate_hz", type=ABOVE_ZERO, metavar="HZ", help="Bring a Shepherd recording down to."),
     click.option("--scale", type=click.FloatRange(min=0), default=1.0, metavar="X", help="Times the current."),
-    click.option("--load", "load_ohm", type=ABOVE_ZERO, metavar="OHM", help="Over which a voltage was recorded."),
     click.option("--source-resistance", "source_ohm", type=ABOVE_ZERO, metavar="OHM", help="Behind that voltage."),
     click.option("--cell-voltage", "cell_voltage_v", type=ABOVE_ZERO, metavar="V", help="At which a current comes."),
     click.option("--cell", callback=cell_of, metavar="CSV[:NAME]", help="I-V curves by illuminance of a cell."),
@@ -57,9 +56,20 @@ _TOLD = (
 )
 
 
+def _recorded_over(name: str) -> Callable[[Command], Command]:
+    return click.option(name, "load_ohm", type=ABOVE_ZERO, metavar="OHM", help="Over which a voltage was recorded.")
+
+
 def told_options(command: Command) -> Command:
     """What a file may leave out, all of it optional."""
-    for option in reversed(_TOLD):
+    for option in reversed((*_TOLD, _recorded_over("--load"))):
+        command = option(command)
+    return command
+
+
+def told_beside_tasks(command: Command) -> Command:
+    """The same where --load is what the device does."""
+    for option in reversed((*_TOLD, _recorded_over("--load-ohm"))):
         command = option(command)
     return command
 

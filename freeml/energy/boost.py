@@ -158,7 +158,7 @@ def efficiencies(volts: Floats, amperes: Floats) -> Floats:
     row = np.minimum((volts / _ROW_V).astype(int), len(_EFFICIENCY) - 1)
     doublings = np.floor(np.log2(np.maximum(amperes, _COLUMN_A) / _COLUMN_A)).astype(int) + 1
     column = np.where(amperes < _COLUMN_A, 0, np.minimum(doublings, _EFFICIENCY.shape[1] - 1))
-    return _EFFICIENCY[row, column]
+    return np.asarray(_EFFICIENCY[row, column], np.float64)
 
 
 # Below 1 uA, then from 1, 2, 4 ... uA, from 1 mA.

@@ -76,7 +76,10 @@ def _behind_load(voltage_v: Floats, load_ohm: float | None, told: Told, name: st
     Of all sources that give V into R, the one with Rs = R has the least maximum power, and that is V^2 / R.
     """
     load = _asked(
-        told.load_ohm or load_ohm, "a voltage alone", "--load: the resistance, in ohm, over which it was recorded", name
+        told.load_ohm or load_ohm,
+        "a voltage alone",
+        "--load (of simulate: --load-ohm): the resistance, in ohm, over which it was recorded",
+        name,
     )
     inner = load if told.source_ohm is None else told.source_ohm
     note = (

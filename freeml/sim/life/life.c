@@ -376,6 +376,10 @@ int fml_life_end(fml_life_t *life)
     if (!miss(life, life->clock_s)) {
         return 0;
     }
+    if (life->pending_j > 0) { /* the step that is under way */
+        spend(life, life->work.stack, life->pending_j);
+        life->pending_j = 0;
+    }
     if (life->state == FML_OFF_STATE) {
         end_outage(life);
         life->off_since_s = life->clock_s;
