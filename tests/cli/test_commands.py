@@ -60,6 +60,7 @@ def test_commands_are_listed_in_the_order_of_use() -> None:
         "verify",
         "build",
         "profile",
+        "simulate",
         "flash",
         "traces",
         "boards",
