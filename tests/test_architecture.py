@@ -233,6 +233,12 @@ REACHED_ELSEWHERE = {
         ],
         "compression, until it is a command",
     ),
+    **{
+        f"freeml.exits.{path.stem}": "exits, until they are an option of compile"
+        for path in PACKAGE.glob("exits/*.py")
+        if path.stem != "__init__"
+    },
+    "freeml.train.global_exit": "comparison with the published exits",
     "freeml.codegen.samples": "samples that a board's firmware replays, for tests and whoever has the board",
     "freeml.firmware.output": "scripts that were written against the name of before",
     "freeml.profile": "scripts that were written against the name of before",
