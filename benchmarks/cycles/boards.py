@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from benchmarks.cycles.design import INPUT_BYTES, Design, designs
+from benchmarks.cycles.design import INPUT_BYTES, Design, Layers, designs
 from benchmarks.cycles.fit import HEADROOM, envelope, priced
 from benchmarks.cycles.measure import around, readings, samples, start
 from freeml.board.board import Board, board_names, load_board
@@ -38,6 +38,9 @@ TOOLCHAINS: tuple[Toolchain, ...] = ("zig", "gcc")
 _LITTLE_SRAM_BYTES, _MOST_SCORES = 4096, 64
 _SAMPLE = "sample_call", "sample_byte"
 _BUFFERS_BYTES = 16, 64
+_ROWS = (
+    130  # of a table in which a boot looks for its step, in eight halvings: 14 rows of capture and layers do with four
+)
 _AROUND = ("tile", "nvm_read_byte", "nvm_write_byte", "nvm_command")
 
 
@@ -73,6 +76,9 @@ def entries(board: Board, toolchain: Toolchain) -> tuple[dict[str, float], float
             whole.append(taken.cycles)
             shares.append((taken.charge_pc or 0.0) / taken.cycles)
         boots += measure_boots(BoardDevice(emulator, tiles), np.random.default_rng(0).bytes(INPUT_BYTES))
+    deep = many_rows()
+    emulator, tiles, _ = start(deep, board, toolchain)
+    boots += measure_boots(BoardDevice(emulator, tiles), random_codes(deep.graph), most=2 * _ROWS)
     found = envelope(counts, cycles, whole)
     # A boot is priced by its cycles alone: their charge covers transfers, too.
     most = max(max(taken.cycles, (taken.charge_pc or 0.0) / board.energy.cycle_pc.value) for taken in boots)
@@ -112,6 +118,18 @@ def _wide(n_bytes: int, buffer_bytes: int) -> Design:
     ports = (Port("x", "x", types["x"].shape, (0, 1, 2)),), (Port("y", "y", types["y"].shape, (0, 1, 2)),)
     graph = verify_graph(Graph("wide", *ports, (pool,), types, {}, Stage.QUANTIZED))
     return Design("wide", graph, {"y": buffer_bytes}, {})
+
+
+def many_rows() -> Design:
+    """As many layers as a deep network has, the last ones in parts: a boot halves the rows until it has its own, and
+    finds the part by a division."""
+    layers = Layers("deep", np.random.default_rng(0), INPUT_BYTES, few=True)
+    for _ in range(_ROWS):
+        layers.maxpool((INPUT_BYTES, 1, 1), Window(kernel=(1, 1)), clamp=False)
+    layers.tile_units = dict.fromkeys(layers.tile_units, INPUT_BYTES)
+    for _ in range(2):
+        layers.dense(INPUT_BYTES, 2, part=INPUT_BYTES // 2)
+    return layers.design()
 
 
 def scored(design: Design) -> Design:

@@ -50,12 +50,12 @@ def measure_steps(device: Device, codes: bytes) -> list[Step]:
     return steps
 
 
-def measure_boots(device: Device, codes: bytes) -> list[Taken]:
-    """Boots amid an inference, at each of its first tiles: boot and step, less the step alone."""
+def measure_boots(device: Device, codes: bytes, most: int = _MOST_BOOTS) -> list[Taken]:
+    """Boots amid an inference, at each of its first tiles, `most` of them: boot and step, less the step alone."""
     _to_report(device, codes)
     device.step()
     boots: list[Taken] = []
-    for _ in range(_MOST_BOOTS):
+    for _ in range(most):
         before = device.nvm
         alone = device.step()
         if alone.kind is not Kind.TILES:

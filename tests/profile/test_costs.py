@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 
 from benchmarks.costs import Row, network, row
-from benchmarks.cycles.boards import capture_of
+from benchmarks.cycles.boards import capture_of, many_rows
+from benchmarks.cycles.measure import start
 from freeml.board.board import board_names, load_board
 from freeml.firmware.build import Toolchain, find_cross_compiler
 from freeml.pipeline import for_toolchain
 from freeml.plan.price import ONE_WORD, CountedPrices
+from freeml.sim.board_device import BoardDevice
+from freeml.sim.profile import measure_boots, random_codes
 from tests.msp430.oracle import find_toolchain
 
 BOARDS = [name for name in board_names() if load_board(name).memory_map]
@@ -56,3 +59,12 @@ def test_what_a_long_sample_adds_to_its_capture_is_not_dearer_than_planned(
         taken.append(capture.cycles)
         planned.append(CountedPrices(board).costs(work, ONE_WORD).at(0).cycles)
     assert taken[1] - taken[0] <= planned[1] - planned[0] <= 1.5 * (taken[1] - taken[0])
+
+
+@pytest.mark.parametrize("name", ["msp430fr5994", "nucleo_l073rz", "qemu_m0", "qemu_m4"])
+def test_a_boot_that_looks_for_its_step_in_a_long_table_is_not_dearer_than_planned(name: str) -> None:
+    board, deep = load_board(name), many_rows()
+    assert board.cycles is not None
+    emulator, tiles, _ = start(deep, board, "zig")
+    boots = measure_boots(BoardDevice(emulator, tiles), random_codes(deep.graph), most=2 * len(tiles.layers))
+    assert max(boot.cycles for boot in boots) <= board.cycles.boot.value
