@@ -239,6 +239,7 @@ REACHED_ELSEWHERE = {
         if path.stem != "__init__"
     },
     "freeml.train.global_exit": "comparison with the published exits",
+    "freeml.train.prefix": "exits, until they are an option of compile",
     "freeml.codegen.samples": "samples that a board's firmware replays, for tests and whoever has the board",
     "freeml.firmware.output": "scripts that were written against the name of before",
     "freeml.profile": "scripts that were written against the name of before",

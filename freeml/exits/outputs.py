@@ -50,7 +50,7 @@ def split_outputs(graph: Graph) -> tuple[Graph, Heads]:
             where=graph.name,
             hint="give a model with one output for each depth, or let freeml train exits (--exits auto)",
         )
-    sizes = {port.name: graph.types[_scores_of(graph, port.value)].n_elems for port in graph.outputs}
+    sizes = {port.name: graph.types[scores_of(graph, port.value)].n_elems for port in graph.outputs}
     if len(set(sizes.values())) > 1:
         listed = ", ".join(f"{name!r} has {size}" for name, size in sizes.items())
         raise BadModel(
@@ -60,12 +60,12 @@ def split_outputs(graph: Graph) -> tuple[Graph, Heads]:
         )
     ports = sorted(graph.outputs, key=lambda port: depth_of(graph, port.value))
     k = next(iter(sizes.values()))
-    sums = [_expand(graph, _scores_of(graph, port.value), k) for port in ports[:-1]]
+    sums = [_expand(graph, scores_of(graph, port.value), k) for port in ports[:-1]]
     wanted = [features for found in sums for features, _ in found.terms] + [ports[-1].value]
     return _in_order(graph, ports[-1], wanted), _heads(graph, sums)
 
 
-def _scores_of(graph: Graph, value: str) -> str:
+def scores_of(graph: Graph, value: str) -> str:
     """Before what only names the class, or makes shares of scores."""
     while (op := graph.producers.get(value)) is not None and isinstance(op, Softmax | ArgMax | Reshape):
         value = op.inputs[0]
