@@ -35,7 +35,7 @@ _COLUMNS = 80
 @capacitor_option
 @click.option(
     "--engine",
-    type=click.Choice(["fast"]),
+    type=click.Choice(["fast", "host", "board"]),
     default="fast",
     show_default=True,
     help="Costs by table, per step of the generated C, or per instruction of the firmware.",

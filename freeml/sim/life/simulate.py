@@ -23,7 +23,6 @@ from freeml.sim.life.engine import Engine, TableEngine
 from freeml.sim.life.load import Load
 from freeml.sim.life.native import LOG_DONE
 from freeml.sim.life.run import Arrivals, Lived, live
-from freeml.sim.life.samples import samples_of
 from freeml.sim.life.tasks import read_tasks
 
 Progress = Callable[[str], None]
@@ -262,8 +261,7 @@ def _network(
     from freeml.sim.life.network import network_engine
 
     board = output.board
-    shown = None if dataset is None else samples_of(output.graph, dataset, seed)
-    load, made = network_engine(output, engine, shown, dataset, timekeeper, progress)
+    load, made = network_engine(output, engine, dataset, seed, timekeeper, progress)
     capacitor, comparator, notes = _around(board, circuit)
     has_labels = dataset is not None and dataset.labels is not None
     return _Device(load, made, capacitor, comparator, None, Arrivals("back-to-back"), has_labels, notes)
