@@ -1,24 +1,27 @@
-"""Make runtime_c/kernels/<variant>/cycles.toml: python -m benchmarks.cycles [VARIANT ..] [--show]
+"""Make runtime_c/kernels/<variant>/cycles*.toml: python -m benchmarks.cycles [VARIANT ..] [--group FILE] [--show]
 
-Builds the layers of benchmarks/cycles/design.py with zig and with GCC, runs them on the emulated boards below, and
-fits for each kernel the least prices that lie above every call (fit.py). Needs both compilers. Run it when a kernel, or
-the version of a compiler, has changed; how far prices lie above what was profiled is printed. --show writes nothing.
+Builds the layers of a group's design (design.py, coded_design.py) with zig and with GCC, runs them on the emulated
+boards below, and fits for each kernel the least prices that lie above every call (fit.py). Needs both compilers. Run it
+when a kernel, or the version of a compiler, has changed; how far prices lie above what was profiled is printed. --show
+writes nothing.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import freeml
-from benchmarks.cycles.design import designs
+from benchmarks.cycles.coded_design import coded_designs
+from benchmarks.cycles.design import Design, designs
 from benchmarks.cycles.fit import envelope, priced
 from benchmarks.cycles.measure import Sample, readings, samples, start
 from freeml.board.board import Board, load_board
-from freeml.board.cycle_table import sources_digest, wait_states
+from freeml.board.cycle_table import CODED, GROUPS, PLAIN, Group, sources_digest, wait_states
 from freeml.codegen.emit import kernel_file
 from freeml.firmware.build import Toolchain, find_cross_compiler, object_flags
 from freeml.firmware.size import measure
@@ -30,6 +33,7 @@ VARIANTS: Mapping[str, tuple[str, ...]] = {
     "portable": ("cortex-m3",),
 }
 TOOLCHAINS: tuple[Toolchain, ...] = ("zig", "gcc")
+DESIGNS: Mapping[Group, Callable[..., Iterator[Design]]] = {PLAIN: designs, CODED: coded_designs}
 REPEATS = 3
 _POOL = "pool"
 _LITTLE_SRAM_BYTES, _TILE_BYTES = 16_384, 1500
@@ -63,15 +67,18 @@ def board_of(name: str) -> Board:
     return board.model_copy(update={"cpu": board.cpu.model_copy(update={"core": name})})
 
 
-def profiled(board: Board, toolchain: Toolchain, repeats: int = REPEATS) -> tuple[list[Sample], str]:
-    """Samples of every design on a board, and the compiler."""
+def profiled(
+    board: Board, toolchain: Toolchain, repeats: int = REPEATS, group: Group = PLAIN
+) -> tuple[list[Sample], str]:
+    """Samples of every design of a group on a board, and the compiler."""
     assert board.memory.sram_bytes is not None
     found: list[Sample] = []
     version = ""
-    for design in designs(_TILE_BYTES, few=board.memory.sram_bytes.value <= _LITTLE_SRAM_BYTES, repeats=repeats):
+    few = board.memory.sram_bytes.value <= _LITTLE_SRAM_BYTES
+    for design in DESIGNS[group](_TILE_BYTES, few=few, repeats=repeats):
         engine, tiles, version = start(design, board, toolchain)
         found += samples(design, board, readings(design, board, engine, tiles))
-    return found, version
+    return [sample for sample in found if all(group.has(f"fml_{name}") for name in sample.counts)], version
 
 
 def fitted(found: Sequence[Sample]) -> dict[str, float]:
@@ -89,7 +96,7 @@ def fitted(found: Sequence[Sample]) -> dict[str, float]:
     return prices
 
 
-def tables(variant: str) -> Iterator[Table]:
+def tables(variant: str, group: Group = PLAIN) -> Iterator[Table]:
     """Of each compiler and number of wait states."""
     for toolchain in TOOLCHAINS:
         by_waits: dict[int, list[Sample]] = defaultdict(list)
@@ -98,23 +105,29 @@ def tables(variant: str) -> Iterator[Table]:
             board = board_of(name)
             assert board.cpu is not None
             assert board.clock_hz is not None
-            found, version = profiled(board, toolchain)
+            found, version = profiled(board, toolchain, group=group)
             by_waits[wait_states(board.cpu.core, board.clock_hz.value)] += found
         for waits, found in sorted(by_waits.items()):
             prices = fitted(found)
             excess = [priced(sample.counts, prices) / sample.reading.kernel - 1 for sample in found]
             yield Table(
-                toolchain, version, waits, code_of(variant, toolchain), prices, sum(excess) / len(excess), max(excess)
+                compiler=toolchain,
+                version=version,
+                wait_states=waits,
+                code_bytes=code_of(variant, toolchain, group),
+                prices=prices,
+                mean_excess=sum(excess) / len(excess),
+                most_excess=max(excess),
             )
 
 
-def code_of(variant: str, toolchain: Toolchain) -> dict[str, int]:
+def code_of(variant: str, toolchain: Toolchain, group: Group = PLAIN) -> dict[str, int]:
     """Bytes of code and constants of every kernel's file, compiled with the options of a firmware."""
     memory = board_of(VARIANTS[variant][0]).memory_map
     assert memory is not None
     compiler = find_cross_compiler(toolchain, memory)
     includes = [KERNELS / variant, KERNELS.parent / "include"]
-    names = sorted(path.stem for path in (KERNELS / "portable").glob("*.c"))
+    names = sorted(path.stem for path in (KERNELS / "portable").glob("*.c") if group.has(path.name))
     sizes = {
         name: measure(compiler, [kernel_file(name, variant)], includes, object_flags(compiler, memory))
         for name in names
@@ -122,12 +135,12 @@ def code_of(variant: str, toolchain: Toolchain) -> dict[str, int]:
     return {name: size.flash_bytes + size.ram_bytes for name, size in sizes.items()}
 
 
-def text_of(variant: str, made: Sequence[Table]) -> str:
+def text_of(variant: str, made: Sequence[Table], group: Group = PLAIN) -> str:
     """The file of a variant."""
     lines = [
         f"# Cycles of the {variant} kernels: the most that a call takes is the sum of what it does (KERNEL.COUNT of",
         "# freeml/kernels) times these prices. Made by `python -m benchmarks.cycles`; do not edit.",
-        f'sources = "{sources_digest(variant)}"',
+        f'sources = "{sources_digest(variant, group)}"',
     ]
     for table in made:
         lines += [
@@ -153,17 +166,19 @@ def text_of(variant: str, made: Sequence[Table]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("variants", nargs="*", default=list(VARIANTS), metavar="VARIANT")
+    parser.add_argument("--group", help="one file of each: " + ", ".join(group.file for group in GROUPS))
     parser.add_argument("--show", action="store_true", help="print the files, write none")
     args = parser.parse_args()
-    for variant in args.variants:
-        made = list(tables(variant))
+    wanted = [group for group in GROUPS if args.group in (None, group.file)]
+    for variant, group in product(args.variants, wanted):
+        made = list(tables(variant, group))
         for table in made:
             excess = f"above what was profiled by {table.mean_excess:.1%} in the mean, {table.most_excess:.0%} at most"
             print(f"{variant:9} {table.version}, {table.wait_states} wait states: {excess}", flush=True)
         if args.show:
-            print(text_of(variant, made))
+            print(text_of(variant, made, group))
         else:
-            (KERNELS / variant / "cycles.toml").write_text(text_of(variant, made), encoding="utf-8")
+            (KERNELS / variant / group.file).write_text(text_of(variant, made, group), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from benchmarks.cycles.design import INPUT_BYTES, Design
 from freeml.board.board import Board
 from freeml.c_files import c_files
 from freeml.firmware.build import Toolchain
-from freeml.ir.int_ops import DenseI8
 from freeml.kernels.kernel import KernelCall
 from freeml.kernels.reads import Ints
 from freeml.kernels.table import kernel_of
@@ -139,9 +138,8 @@ def tile_plan(design: Design, memory: MemoryPlan, board: Board) -> TilePlan:
 
 def _symbol(design: Design, call: KernelCall, layer: LayerTiles, board: Board) -> str:
     """The function that computes a tile of a layer."""
-    if layer.parts > 1:
-        return "fml_dense_part_i8" if isinstance(call.op, DenseI8) else "fml_conv_part_i8"
-    return kernel_of(design.graph, call.op).layer(design.graph, call.op, call.operand, VARIANTS[board.kernels]).kernel
+    made = kernel_of(design.graph, call.op).layer(design.graph, call.op, call.operand, VARIANTS[board.kernels])
+    return f"fml_{made.part}_part_i8" if layer.parts > 1 else made.kernel
 
 
 def _steps(emulator: Emulator, codes: bytes, tiles: TilePlan, kernels: list[str]) -> Iterator[tuple[int, Taken, Taken]]:

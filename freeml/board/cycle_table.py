@@ -1,16 +1,18 @@
-"""Cycles of the kernels of a variant: runtime_c/kernels/<variant>/cycles.toml, made by `python -m benchmarks.cycles`.
+"""Cycles of the kernels of a variant: runtime_c/kernels/<variant>/cycles*.toml, made by `python -m benchmarks.cycles`.
 
 A call of a kernel takes at most the sum of what it does (freeml/kernels counts it) times the table's prices, the
 least that lie above every call that was profiled on the emulator. There is a table for each compiler and, where a core
 waits for its memory, for each number of wait states. A table is of certain sources and of a certain version of its
 compiler: anything else is priced by the worst of the variant's tables, a good deal more, and says so.
+
+Kernels of stored formats have files of their own, a group each, so that a new format leaves other prices as they are.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal
@@ -24,8 +26,35 @@ from freeml.resources import resource
 MISMATCH_FACTOR = 1.3
 """On the worst table of a variant, where none is of the firmware's compiler and of the kernels as they are."""
 REMEDY = "freeml profile OUT measures the firmware, --profile plans with that"
-# Headers of runtime_c/include that kernels are made of; the rest belongs to the runtime.
+# Headers of runtime_c/include that all kernels are made of; the rest belongs to the runtime, or to a group.
 _HEADERS = ("conv_pool", "dot", "far", "kernels", "lanes", "largest", "requant", "walk", "window")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Kernels whose prices are a file.
+
+    prefix   what the names of their files begin with; "" for all that belong to no other group
+    headers  of runtime_c/include that they are made of beside those of all
+    """
+
+    prefix: str
+    headers: tuple[str, ...] = ()
+
+    @property
+    def file(self) -> str:
+        """In the folder of a variant."""
+        return f"cycles_{self.prefix.removeprefix('fml_')}.toml" if self.prefix else "cycles.toml"
+
+    def has(self, name: str) -> bool:
+        """Whether a file of kernels is one of the group, by its name."""
+        longest = max((len(g.prefix) for g in GROUPS if name.startswith(g.prefix)), default=0)
+        return name.startswith(self.prefix) and len(self.prefix) == longest
+
+
+PLAIN = Group("")
+CODED = Group("fml_coded", ("coded", "coded_rows", "stream"))
+GROUPS = (PLAIN, CODED)
 
 
 class CompilerCycles(Strict):
@@ -83,12 +112,14 @@ def wait_states(core: str, clock_hz: int) -> int:
 
 
 @cache
-def sources_digest(variant: str) -> str:
+def sources_digest(variant: str, group: Group = PLAIN) -> str:
     """Of the kernels of a variant as they are here, comments aside: all that its cycles depend on but the compiler."""
     root = resource("runtime_c")
-    files = {path.name: path for path in (root / "kernels" / "portable").iterdir() if path.suffix in (".c", ".h")}
-    files |= {path.name: path for path in (root / "kernels" / variant).iterdir() if path.suffix in (".c", ".h")}
-    files |= {f"include/fml_{name}.h": root / "include" / f"fml_{name}.h" for name in _HEADERS}
+    folders = (root / "kernels" / "portable", root / "kernels" / variant)
+    found = [path for folder in folders for path in folder.iterdir() if path.suffix in (".c", ".h")]
+    files = {path.name: path for path in found if group.has(path.name) or _is_shared(path.name, group)}
+    headers = (*_HEADERS, *group.headers)
+    files |= {f"include/fml_{name}.h": root / "include" / f"fml_{name}.h" for name in headers}
     digest = hashlib.sha256()
     for name in sorted(files):
         code = re.sub(r"/\*.*?\*/", " ", files[name].read_text(encoding="utf-8"), flags=re.DOTALL)
@@ -96,21 +127,38 @@ def sources_digest(variant: str) -> str:
     return digest.hexdigest()[:16]
 
 
+def _is_shared(name: str, group: Group) -> bool:
+    """Whether a group's kernels may include a variant's header that belongs to none."""
+    return name.endswith(".h") and PLAIN.has(name) and group is not PLAIN
+
+
 @cache
-def cycle_tables(variant: str) -> VariantCycles:
+def cycle_tables(variant: str, group: Group = PLAIN) -> VariantCycles:
     """The file that ships with a variant."""
-    path = resource("runtime_c") / "kernels" / variant / "cycles.toml"
+    path = resource("runtime_c") / "kernels" / variant / group.file
     return VariantCycles.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
 
 
 def kernel_cycles(variant: str, waits: int, version: str | None) -> KernelCycles:
     """Prices for the kernels of a variant as a compiler of this version makes them; None: no compiler is known."""
-    shipped = cycle_tables(variant)
+    return _all_groups(lambda group: _group_cycles(variant, waits, version, group))
+
+
+def _all_groups(found: Callable[[Group], KernelCycles]) -> KernelCycles:
+    """Prices of all groups; basis and warning are those of the kernels that every network has."""
+    made = [found(group) for group in GROUPS]
+    prices = {name: price for one in made for name, price in one.prices.items()}
+    code_bytes = {name: n_bytes for one in made for name, n_bytes in one.code_bytes.items()}
+    return replace(made[0], prices=prices, code_bytes=code_bytes)
+
+
+def _group_cycles(variant: str, waits: int, version: str | None, group: Group) -> KernelCycles:
+    shipped = cycle_tables(variant, group)
     same = [table for table in shipped.tables if table.wait_states == waits]
     own = next((table for table in same if table.version == version), None)
-    if own is not None and shipped.sources == sources_digest(variant):
+    if own is not None and shipped.sources == sources_digest(variant, group):
         return KernelCycles(own.prices, own.code_bytes, f"{variant} kernels by {own.version}")
-    if shipped.sources != sources_digest(variant):
+    if shipped.sources != sources_digest(variant, group):
         why = f"the {variant} kernels are not those that their cycle table is of"
     elif version is None:
         why = f"no compiler for these boards was found, so its cycles of the {variant} kernels are unknown"
@@ -127,9 +175,13 @@ def kernel_cycles(variant: str, waits: int, version: str | None) -> KernelCycles
 
 def any_compiler(variant: str, waits: int) -> KernelCycles:
     """Prices that hold for every compiler that a table of the variant is of."""
-    shipped = cycle_tables(variant)
-    same = [table for table in shipped.tables if table.wait_states == waits] or shipped.tables
-    return KernelCycles(*worst(same), f"{variant} kernels by any of the compilers with a table")
+
+    def found(group: Group) -> KernelCycles:
+        shipped = cycle_tables(variant, group)
+        same = [table for table in shipped.tables if table.wait_states == waits] or shipped.tables
+        return KernelCycles(*worst(same), f"{variant} kernels by any of the compilers with a table")
+
+    return _all_groups(found)
 
 
 def worst(tables: Sequence[CompilerCycles]) -> tuple[dict[str, float], dict[str, int]]:

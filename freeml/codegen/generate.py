@@ -78,6 +78,7 @@ def generate(
         result=_result(graph, plan),
         digest=_digest(graph, plan, tiles),
         kernels=tuple(sorted(emitter.kernels)),
+        headers=tuple(sorted(emitter.headers)),
         reads=tuple(emitter.reads),
         stage_bytes=tiles.stage_bytes,
     )
@@ -118,6 +119,7 @@ class _Emitter:
     layers: list[LayerEntry] = field(default_factory=list)
     reads: list[tuple[tuple[str, ...], ...]] = field(default_factory=list)
     kernels: set[str] = field(default_factory=set)
+    headers: set[str] = field(default_factory=set)
     scratch_bytes: int = 0
     _by_content: dict[tuple[str, bool, bool], EmittedTable] = field(default_factory=dict)
 
@@ -142,7 +144,7 @@ class _Emitter:
         if tiles.parts > 1:
             partial = f"fml_{layer.part}_part_i8({filled['d']}, {filled['x0']}, element, k0, n)"
             finish = f"fml_{layer.part}_finish_i8({filled['d']}, element, acc)"
-            self.kernels.add(f"fml_{layer.part}_part_i8")
+            self.kernels.add(layer.part_in or f"fml_{layer.part}_part_i8")
         if self.is_staged:
             is_whole = tiles.parts == 1
             read = kernel.reads(self.graph, op, tiles.operand) if is_whole else (kernel.part_read(self.graph, op),)
@@ -205,8 +207,9 @@ class _Emitter:
         name = f"{self.graph.name}_{base}"
         resolved = tuple((f, filled[v[1:]] if v.startswith("@") else v) for f, v in layer.fields)
         far = {table.name for table in self.tables if table.address}
-        weights: tuple[str, ...] = next(((f, v) for f, v in resolved if v in far), ())
-        self.descriptors.append(Descriptor(layer.struct, name, resolved, weights))
+        streams = tuple((f, v) for f, v in resolved if v in far)
+        self.descriptors.append(Descriptor(layer.struct, name, resolved, streams))
+        self.headers |= {layer.header} - {""}
         return f"&{name}"
 
     def _table(self, name: str, key: str, layer: Layer, op: Op) -> str:

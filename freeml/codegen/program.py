@@ -38,13 +38,13 @@ class EmittedTable:
 class Descriptor:
     """A constant struct of fml_kernels.h; `fields` are (designator, C expression).
 
-    weights  the field and the table that an MSP430's linker fills in (fml_tables.h); empty where C does
+    weights  fields and tables that an MSP430's linker fills in (fml_tables.h), which come first; empty where C does
     """
 
     c_type: str
     name: str
     fields: tuple[tuple[str, str], ...]
-    weights: tuple[str, ...] = ()
+    weights: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,8 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One model, ready to print. `kernels` names the files of runtime_c/kernels it calls, without ending.
+    """One model, ready to print. `kernels` names the files of runtime_c/kernels it calls, without ending, `headers`
+    what declares them beside fml_kernels.h.
 
     tile_bytes  SRAM of the largest tile: outputs and staged inputs, of which stage_bytes at most
     rows        of the table of steps: the capture, those of the layers, publication, report
@@ -121,6 +122,7 @@ class Program:
     result: Result
     digest: tuple[str, str]
     kernels: tuple[str, ...]
+    headers: tuple[str, ...]
     reads: tuple[tuple[tuple[str, ...], ...], ...]
     stage_bytes: int
 

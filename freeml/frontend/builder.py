@@ -20,6 +20,7 @@ from freeml.frontend.views import (
     Floats,
     View,
     Weight,
+    arranged,
     as_image,
     bias_of,
     check_size,
@@ -50,7 +51,7 @@ from freeml.ir.ops import (
     Unary,
     Window,
 )
-from freeml.ir.types import Array, Const, DType, Port, Quant, TensorType
+from freeml.ir.types import Const, DType, Port, Quant, TensorType
 
 
 class GraphBuilder:
@@ -189,12 +190,8 @@ class GraphBuilder:
             value,
             loc,
             out,
-            self._const(
-                kernel,
-                f"{loc}.weight",
-                weight.code_scales and weight.code_scales * (n if len(weight.code_scales) > 1 else 1),
-            ),
-            self._bias(bias_of(bias, n_out, n), loc),
+            self._const(arranged(weight, kernel, n), f"{loc}.weight"),
+            self._const(bias_of(bias, n_out, n), f"{loc}.bias"),
             window=window,
             groups=groups * n,
         )
@@ -212,7 +209,7 @@ class GraphBuilder:
             column = self.reshape(self.transpose(self.reshape(x, (rows, k)), (1, 0)), (1, k, 1, rows))
             y = self.conv(
                 column,
-                Weight(weight.array[:, :, None, None], weight.code_scales),
+                arranged(weight, weight.array[:, :, None, None]),
                 bias,
                 window=Window(kernel=(1, 1)),
                 loc=loc,
@@ -221,8 +218,9 @@ class GraphBuilder:
         memory = np.empty(k, dtype=np.int64)
         memory[x.index.ravel()] = np.arange(k)  # weight columns follow the stored order: no transpose on the device
         value = self._reshaped(x.value, (k,), loc)
-        w = self._const(weight.array[:, memory], f"{loc}.weight", weight.code_scales)
-        y_value = self._emit(Dense, value, loc, TensorType((n_out,)), w, self._bias(bias_of(bias, n_out, 1), loc))
+        w = self._const(arranged(weight, weight.array[:, memory]), f"{loc}.weight")
+        b = self._const(bias_of(bias, n_out, 1), f"{loc}.bias")
+        y_value = self._emit(Dense, value, loc, TensorType((n_out,)), w, b)
         return View(y_value, in_order((*x.shape[:-1], n_out)))
 
     def affine(self, x: View, scale: Floats, offset: Floats, *, loc: str) -> View:
@@ -310,7 +308,7 @@ class GraphBuilder:
         lead = (1,) * (len(order) - len(shape_of(x)))
         if isinstance(x, Weight):
             array = x.array.reshape(lead + x.array.shape).transpose(order)
-            return self._const(strip(array, batch), f"{loc}.operand", x.code_scales)
+            return self._const(Weight(strip(array, batch), x.code_scales), f"{loc}.operand")
         index = x.index.reshape(lead + x.shape).transpose(order)
         return self.stored(x, strip(index, batch), loc)
 
@@ -377,13 +375,10 @@ class GraphBuilder:
         self._ops.append(cls(output=output, inputs=(first, *more), loc=loc, **attrs))
         return output
 
-    def _bias(self, made: Weight, loc: str) -> str:
-        return self._const(made.array, f"{loc}.bias", made.code_scales)
-
-    def _const(self, array: Array, stem: str, code_scales: tuple[float, ...] | None = None) -> str:
+    def _const(self, made: Weight, stem: str) -> str:
         name = self._fresh(stem)
         # Integer biases of quantized models need more than the 24 bits of float32.
-        self._consts[name] = Const(np.ascontiguousarray(array, dtype=np.float64), code_scales)
+        self._consts[name] = Const(np.ascontiguousarray(made.array, dtype=np.float64), made.code_scales, made.encoding)
         return name
 
     def _type_of(self, name: str) -> TensorType:

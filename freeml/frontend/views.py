@@ -34,10 +34,12 @@ class View:
 
 @dataclass(frozen=True, eq=False)
 class Weight:
-    """A constant with the scales of its codes, where the model came quantized (see ir.types.Const)."""
+    """A constant with the scales of its codes, where the model came quantized, and how these are stored, where the file
+    says so (see ir.types.Const)."""
 
     array: Floats
     code_scales: tuple[float, ...] | None = None
+    encoding: str | None = None
 
 
 def bias_of(bias: Floats | Weight | None, n_out: int, copies: int) -> Weight:
@@ -46,7 +48,13 @@ def bias_of(bias: Floats | Weight | None, n_out: int, copies: int) -> Weight:
     steps = found.code_scales
     if steps is not None and len(steps) > 1:
         steps = steps * copies
-    return Weight(np.tile(np.broadcast_to(found.array, (n_out,)), copies), steps)
+    return Weight(np.tile(np.broadcast_to(found.array, (n_out,)), copies), steps, found.encoding)
+
+
+def arranged(weight: Weight, array: Floats, copies: int = 1) -> Weight:
+    """A weight in another order, output by output, so many times."""
+    steps = weight.code_scales
+    return Weight(array, steps * copies if steps is not None and len(steps) > 1 else steps, weight.encoding)
 
 
 def check_size(shape: Sequence[int], where: str) -> None:

@@ -24,6 +24,9 @@ def to_bytes(graph: Graph) -> bytes:
         archive.writestr(zipfile.ZipInfo("graph.txt", _EPOCH), to_text(graph), compress_type=zipfile.ZIP_DEFLATED)
         scales = "".join(f"{n} {c.code_scales!r}\n" for n, c in sorted(graph.consts.items()) if c.code_scales)
         archive.writestr(zipfile.ZipInfo("scales.txt", _EPOCH), scales)
+        encodings = "".join(f"{n} {c.encoding}\n" for n, c in sorted(graph.consts.items()) if c.encoding)
+        if encodings:
+            archive.writestr(zipfile.ZipInfo("encodings.txt", _EPOCH), encodings)
         for name, const in sorted(graph.consts.items()):
             array = io.BytesIO()
             np.save(array, const.array, allow_pickle=False)
@@ -39,12 +42,16 @@ def from_bytes(data: bytes, *, where: str) -> Graph:
             if sum(info.file_size for info in archive.infolist()) > _MAX_BYTES:
                 raise ValueError("larger than 1 GiB")
             scales = _parse_scales(archive.read("scales.txt").decode())
+            encodings: dict[str, str] = {}
+            if "encodings.txt" in archive.namelist():
+                lines = archive.read("encodings.txt").decode().splitlines()
+                encodings = dict(line.split(" ", 1) for line in lines)
             consts = {}
             for info in archive.infolist():
                 if info.filename.startswith("consts/"):
                     name = info.filename.removeprefix("consts/").removesuffix(".npy")
                     array = np.lib.format.read_array(io.BytesIO(archive.read(info)), allow_pickle=False)
-                    consts[name] = Const(array, scales.get(name))
+                    consts[name] = Const(array, scales.get(name), encodings.get(name))
             graph = parse(archive.read("graph.txt").decode(), consts)
         if not (
             graph.inputs

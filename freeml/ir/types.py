@@ -11,10 +11,13 @@ import hashlib
 import math
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+
+from freeml.ir.encoding import ENCODINGS, Stored
 
 Array = npt.NDArray[Any]
 
@@ -115,15 +118,18 @@ class TensorType:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Const:
-    """A constant: a read-only array, and the scales of its int8 codes where the model fixed them.
+    """A constant: a read-only array, the scales of its int8 codes where the model fixed them, and how it is stored.
 
     code_scales   None, or the scale of each output channel (axis 0; length 1 = one for all): the model came quantized
                   and `array / code_scales` are whole numbers, so that quantizing again gives the model's own codes;
                   of a bias as well, whose codes are wider.
+    encoding      None for an array that is stored as it is; else a name of encoding.py: how its codes are stored. The
+                  array is dense all the same. In a float graph, what the codes made of it are to be stored as.
     """
 
     array: Array
     code_scales: tuple[float, ...] | None = None
+    encoding: str | None = None
 
     def __post_init__(self) -> None:
         array = np.ascontiguousarray(self.array)
@@ -145,19 +151,27 @@ class Const:
         return DType.of(self.array)
 
     @property
+    def stored(self) -> Stored:
+        """What kernels read of an encoded constant."""
+        assert self.encoding is not None
+        return _stored(self)
+
+    @property
     def size_bytes(self) -> int:
-        """Bytes in memory."""
-        return int(self.array.nbytes)
+        """Bytes in memory, as it is stored."""
+        return int(self.array.nbytes) if self.encoding is None else self.stored.size_bytes
 
     @property
     def stored_as(self) -> str:
-        """Element type and shape, in words: all that reading it depends on but its values."""
-        return f"{self.dtype.value}[{'x'.join(map(str, self.shape))}]"
+        """Element type, shape and encoding, in words: all that reading it depends on but its values."""
+        dense = f"{self.dtype.value}[{'x'.join(map(str, self.shape))}]"
+        return dense if self.encoding is None else f"{dense} {self.encoding} of {self.digest}"
 
     @property
     def digest(self) -> str:
-        """First 12 hex digits of the SHA-256 of type, shape and content: how the text form prints a constant."""
-        head = f"{self.dtype.value}{self.shape}{self.code_scales}".encode()
+        """First 12 hex digits of the SHA-256 of type, shape, content and encoding: how the text form prints it."""
+        encoding = "" if self.encoding is None else f" {self.encoding}"
+        head = f"{self.dtype.value}{self.shape}{self.code_scales}{encoding}".encode()
         return hashlib.sha256(head + self.array.tobytes()).hexdigest()[:12]
 
     def __eq__(self, other: object) -> bool:
@@ -165,6 +179,12 @@ class Const:
 
     def __hash__(self) -> int:
         return hash(self.digest)
+
+
+@lru_cache(maxsize=512)
+def _stored(const: Const) -> Stored:
+    assert const.encoding is not None
+    return ENCODINGS[const.encoding].encode(const.array)
 
 
 @dataclass(frozen=True, slots=True)

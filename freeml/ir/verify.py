@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import fields
+from functools import lru_cache
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from freeml.ir import int_ops as q
 from freeml.ir import ops as f
 from freeml.ir import unary
 from freeml.ir.decision import MOST_CLASSES
+from freeml.ir.encoding import ENCODINGS
 from freeml.ir.graph import Graph, Stage
 from freeml.ir.ops import Op, Window
 from freeml.ir.types import Const, DType, Port, TensorType
@@ -44,8 +46,19 @@ _N_INPUTS: dict[type[Op], tuple[int | None, int]] = {
     q.AvgPoolI8: (1, 2),
     f.Concat: (None, 0),
 }
+# How inputs of an op, by position, may be stored other than as they are (encoding.py).
+_DENSE_WEIGHTS = frozenset({"gaps"})
+_REQUANT = {2: frozenset({"int16"}), 3: frozenset({"single"}), 4: frozenset({"single"})}
+_STORABLE: dict[type[Op], dict[int, frozenset[str]]] = {
+    q.DenseI8: {1: _DENSE_WEIGHTS, **_REQUANT},
+}
 _KEEP_SCALE = (q.MaxPoolI8, q.PadI8, f.Reshape, f.Transpose, f.Concat)
 LEGAL: dict[Stage, tuple[type[Op], ...]] = {Stage.FLOAT: f.FLOAT_OPS, Stage.QUANTIZED: (*_INT_OPS, *_LAYOUT_OPS)}
+
+
+def storable(kind: type[Op]) -> dict[int, frozenset[str]]:
+    """Encodings that the inputs of an integer op, by position, may have."""
+    return _STORABLE.get(kind, {})
 
 
 class InvalidGraphError(AssertionError):
@@ -67,6 +80,7 @@ def verify_graph(graph: Graph) -> Graph:
             _rule(known, op, f"it reads {name!r}, which nothing before it defines")
         _check_inputs(graph, op)
         _check_types(graph, op)
+        _check_encodings(graph, op)
         defined.add(op.output)
     for port in graph.outputs:
         if port.value not in defined:
@@ -74,6 +88,28 @@ def verify_graph(graph: Graph) -> Graph:
         _check_port(graph, port)
     _check_decision(graph, defined)
     return graph
+
+
+def _check_encodings(graph: Graph, op: Op) -> None:
+    """Of a float graph an encoding is a wish for codes that are not there yet: its name must be known."""
+    for position, name in enumerate(op.inputs):
+        const = graph.consts.get(name)
+        if const is None or const.encoding is None:
+            continue
+        _rule(const.encoding in ENCODINGS, op, f"@{name} is stored as {const.encoding!r}, which nobody knows")
+        if graph.stage is Stage.QUANTIZED:
+            legal = storable(type(op)).get(position, frozenset())
+            _rule(const.encoding in legal, op, f"@{name} may not be stored as {const.encoding!r}")
+            _rule(_keeps(const), op, f"@{name}, stored as {const.encoding!r}, is not what it was")
+
+
+@lru_cache(maxsize=512)
+def _keeps(const: Const) -> bool:
+    """Whether the array comes back from what is stored."""
+    encoding = ENCODINGS[str(const.encoding)]
+    return encoding.refusal(const.array) is None and np.array_equal(
+        encoding.decode(const.stored, const.shape), const.array
+    )
 
 
 def _check_decision(graph: Graph, defined: set[str]) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import DenseI8
+from freeml.kernels.coded import CODED
 from freeml.kernels.kernel import Kernel, KernelCall
 from freeml.kernels.layer import REQUANT_FIELDS, Layer, Table, check_sizes, requant_tables
 from freeml.kernels.packing import packed
@@ -18,6 +19,10 @@ from freeml.kernels.work import QUAD, REQUANT_BYTES, LoopCounts, bits, dots, nam
 
 class DenseKernel(Kernel[DenseI8]):
     """fml_dense_i8, fml_dense_part_i8. inputs: x, weight, bias, mult, shift."""
+
+    def chosen(self, graph: Graph, op: DenseI8) -> Kernel[DenseI8]:
+        encoding = graph.consts[op.inputs[1]].encoding
+        return self if encoding is None else CODED[encoding]
 
     def products(self, graph: Graph, op: DenseI8) -> int:
         return prod(graph.type_of(op.inputs[1]).shape[1:])

@@ -13,6 +13,18 @@ from freeml.ir.types import Array
 MAX_U16 = 65535
 Fields = tuple[tuple[str, str], ...]
 
+# What tables hold, by the name of a table: the last word of its C array's name, and so of its symbol in an ELF. On an
+# MSP430, weights and indices are slices, whose symbols have a number behind that. Other tables are none of these.
+SECTIONS: Mapping[str, str] = {
+    "weight": "weights",
+    "index": "indices",
+    "codebook": "codebooks",
+    "restart": "restart",
+    "bias": "biases",
+    "mult": "scales",
+    "shift": "scales",
+}
+
 REQUANT_FIELDS: Fields = ((".bias", "@bias"), (".mult", "@mult"), (".shift", "@shift"))
 
 
@@ -45,6 +57,8 @@ class Layer:
     call           C expression that computes units [first, first + n)
     scratch_bytes  that the call takes of `scratch`, whatever the tile
     part           kernel family ("conv" or "dense") that can compute one output in parts; empty where none can
+    part_in        file of runtime_c/kernels with these functions, where it is not one of their own
+    header         of runtime_c/include that declares all that, beside fml_kernels.h
     """
 
     kernel: str
@@ -54,6 +68,8 @@ class Layer:
     call: str = ""
     scratch_bytes: int = 0
     part: str = ""
+    part_in: str = ""
+    header: str = ""
 
 
 def check_sizes(op: Op, **sizes: int) -> None:

@@ -13,6 +13,7 @@ from freeml.errors import DoesNotFit, UnsupportedOp
 from freeml.ir.graph import Graph
 from freeml.ir.ops import Reshape
 from freeml.ir.verify import verify_graph
+from freeml.plan.encode import encoded
 from freeml.plan.fuse import fuse
 from freeml.plan.inference import layers_charge_pc
 from freeml.plan.memory import MemoryPlan, plan_memory
@@ -64,6 +65,7 @@ def plan_graph(graph: Graph, board: Board, capacitor_uf: float | None = None) ->
     """
     if _computes_nothing(graph):
         raise UnsupportedOp("the model computes nothing: its outputs are its inputs", where=graph.name)
+    graph = encoded(graph, board, capacitor_uf)
     planned = _plan_joined(graph, board, capacitor_uf, whole_windows(graph))
     pieces = pieced_windows(graph, board)
     if pieces is None or planned.refusal is None or planned.refusal.region != "sram":

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from freeml.errors import BadModel, UnsupportedOp
 from freeml.ir import unary
 from freeml.ir.decision import decide
+from freeml.ir.encoding import ENCODINGS
 from freeml.ir.graph import Graph, Stage
 from freeml.ir.int_ops import MAX_ADD_MULT, AddI8, AvgPoolI8, ConvI8, DenseI8, LutI8, MaxPoolI8, MulI8, PadI8, SoftmaxI8
 from freeml.ir.ops import (
@@ -36,7 +37,7 @@ from freeml.ir.ops import (
     Unary,
 )
 from freeml.ir.types import Array, Const, DType, Quant, TensorType
-from freeml.ir.verify import verify_graph
+from freeml.ir.verify import storable, verify_graph
 from freeml.ir.windows import divisors
 from freeml.quantize.fixed_point import multiplier, multipliers, quant_of_range, round_half_up
 from freeml.quantize.tables import inner_values, is_table
@@ -64,6 +65,13 @@ def lower(graph: Graph, scales: Mapping[str, Quant]) -> Graph:
         decision=decide(graph),
     )
     return verify_graph(lowered)
+
+
+def _as_wished(kind: type[Op], position: int, codes: Array, real: Const) -> Const:
+    """Codes stored as the model says of what they are the codes of, where that is legal."""
+    wish = real.encoding
+    legal = wish is not None and wish in storable(kind).get(position, ()) and ENCODINGS[wish].refusal(codes) is None
+    return Const(codes, encoding=wish if legal else None)
 
 
 def _int8_type(type_: TensorType, quant: Quant) -> TensorType:
@@ -122,11 +130,11 @@ class _Lowering:
 
     # ---- plumbing ---------------------------------------------------------------------------------------------------
 
-    def _add(self, op: Op, type_: TensorType, **consts: Array) -> None:
+    def _add(self, op: Op, type_: TensorType, **consts: Array | Const) -> None:
         names = []
-        for suffix, array in consts.items():
+        for suffix, made in consts.items():
             names.append(f"{op.output}.{suffix}")
-            self.consts[names[-1]] = Const(array)
+            self.consts[names[-1]] = made if isinstance(made, Const) else Const(made)
         self.ops.append(replace(op, inputs=(*op.inputs, *names)))
         self.types[op.output] = type_
 
@@ -158,7 +166,13 @@ class _Lowering:
         codes = quantize_weights(weight, bias, x)
         mult, shift = multipliers(x.scale * codes.scales / y.scale)
         lo, hi = _code_range(y, op.clamp)
-        consts: dict[str, Array] = {"weight": codes.weight, "bias": codes.bias, "mult": mult, "shift": shift}
+        kind = DenseI8 if isinstance(op, Dense) else ConvI8
+        consts: dict[str, Array | Const] = {
+            "weight": _as_wished(kind, 1, codes.weight, weight),
+            "bias": _as_wished(kind, 2, codes.bias, bias),
+            "mult": mult,
+            "shift": shift,
+        }
         _check_accumulators(codes, op)
         base = {"output": op.output, "inputs": op.inputs[:1], "loc": op.loc, "y_zp": y.zero_point, "lo": lo, "hi": hi}
         if isinstance(op, Dense):

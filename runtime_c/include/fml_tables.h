@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 
+#include "fml_coded.h"
 #include "fml_kernels.h"
 #include "fml_model.h"
 
@@ -56,6 +57,37 @@ FML_REST_FITS(fml_conv, hi);
 FML_REST_FITS(fml_conv_pool, conv_scratch_bytes);
 FML_REST_FITS(fml_dense, hi);
 
+typedef struct {
+    const void *bias;
+    const uint16_t *mult;
+    const uint8_t *shift;
+    const uint16_t *restart;
+    const int8_t *codebook;
+    uint16_t n_in, n_out;
+    uint16_t per_row;
+    uint8_t rows;
+    uint8_t unit;
+    uint8_t value_bits;
+    uint8_t index_bits;
+    uint8_t count_bits;
+    uint8_t narrow;
+    int8_t value;
+    int8_t y_zp;
+    int8_t lo, hi;
+} fml_coded_rest_t;
+
+FML_STATIC_ASSERT(offsetof(fml_coded_t, hi) == offsetof(fml_coded_rest_t, hi) + 2 * sizeof(fml_weights_t), fml_coded_rest);
+
+/* Two streams: their addresses are the first two words. */
+#define FML_WITH_STREAMS(kind, name, field0, table0, field1, table1) \
+    __asm__(".section .rodata." #name ",\"a\",@progbits\n" \
+            ".balign 2\n" \
+            ".globl " #name "\n" #name ":\n" \
+            ".long " #table0 "_0, " #table1 "_0\n" \
+            ".text\n"); \
+    extern const kind##_t name; \
+    static const kind##_rest_t name##_rest __attribute__((used, aligned(2), section(".rodata." #name))) = {
+
 #define FML_WITH_WEIGHTS(kind, name, field, table) \
     __asm__(".section .rodata." #name ",\"a\",@progbits\n" \
             ".balign 2\n" \
@@ -78,6 +110,9 @@ FML_REST_FITS(fml_dense, hi);
 
 #define FML_WITH_WEIGHTS(kind, name, field, table) static const kind##_t name = { \
     field = table,
+
+#define FML_WITH_STREAMS(kind, name, field0, table0, field1, table1) static const kind##_t name = { \
+    field0 = table0, field1 = table1,
 
 #define FML_WEIGHTS_BEGIN(table, n) static const int8_t table[n] = {
 #define FML_WEIGHTS_SLICE(where, table, k, n)

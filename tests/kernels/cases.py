@@ -28,7 +28,9 @@ from freeml.ir.ops import ArgMax, Concat, Op, Transpose, Window
 from freeml.ir.types import DType, TensorType
 
 from .choices import Choices, Codes, Drawn, codes_of, pick, rng_of
+from .coded_cases import coded_generators
 from .library import Case, blank
+from .parts import NAMES, answer, bounds, requant, zero_point
 
 
 def cases_of(kernel: str) -> st.SearchStrategy[Case]:
@@ -44,22 +46,6 @@ def cases_of(kernel: str) -> st.SearchStrategy[Case]:
 # --- parts -----------------------------------------------------------------------------------------------------------
 
 
-def _requant(c: Choices, n: int, acc_bits: int) -> dict[str, npt.NDArray[Any]]:
-    """Multipliers and shifts: such that results use the range of int8, or any legal ones."""
-    rng = rng_of(c)
-    if c.between(0, 3) == 0:
-        return {
-            "mult": rng.choice(np.array([0, 1, 2, 32768, 65534, 65535], np.uint16), size=n),
-            "shift": rng.integers(1, 46, size=n, dtype=np.uint8, endpoint=True),
-        }
-    shift = min(max(15 + acc_bits - 8, 1), 46)
-    low, high = max(shift - 3, 1), min(shift + 3, 46)
-    return {
-        "mult": rng.integers(32768, 65535, size=n, dtype=np.uint16, endpoint=True),
-        "shift": rng.integers(low, high, size=n, dtype=np.uint8, endpoint=True),
-    }
-
-
 def _weights_and_requant(c: Choices, shape: tuple[int, ...]) -> dict[str, npt.NDArray[Any]]:
     n_out, per_out = shape[0], math.prod(shape[1:])
     if c.between(0, 3) == 0:
@@ -72,16 +58,7 @@ def _weights_and_requant(c: Choices, shape: tuple[int, ...]) -> dict[str, npt.ND
     bias_bits = pick(c, (0, 8, 16, 24, 30))
     bias = rng_of(c).integers(-(2**bias_bits), 2**bias_bits, size=n_out, dtype=np.int32, endpoint=True)
     acc_bits = max(bias_bits, 12 + per_out.bit_length() // 2)
-    return {"w": codes_of(c, *shape, low=-127), "bias": bias, **_requant(c, n_out, acc_bits)}
-
-
-def _zp(c: Choices) -> int:
-    return pick(c, (-128, 0, 127, c.between(-128, 127)))
-
-
-def _bounds(c: Choices) -> dict[str, int]:
-    lo = pick(c, (-128, c.between(-128, 127)))
-    return {"lo": lo, "hi": pick(c, (127, c.between(lo, 127)))}
+    return {"w": codes_of(c, *shape, low=-127), "bias": bias, **requant(c, n_out, acc_bits)}
 
 
 def _axis(c: Choices, *, pads: bool = True, touch: bool = False) -> tuple[int, int, int, int, int, int, int]:
@@ -117,18 +94,6 @@ def _window(c: Choices, **rules: bool) -> tuple[Window, dict[str, int]]:
     return window, {**fields, "pad_t": rows[5], "pad_l": cols[5]}
 
 
-def _answer(
-    op: Op, args: list[npt.NDArray[Any]], shape: tuple[int, ...], dtype: DType = DType.I8
-) -> npt.NDArray[np.uint8]:
-    """Output bytes of one sample. args: values with a batch of one, constants."""
-    out = run_int_op(op, args, TensorType(shape, dtype))
-    assert out.shape[1:] == shape, (out.shape, shape)
-    return np.ascontiguousarray(out.astype(dtype.numpy)).view(np.uint8).reshape(-1)
-
-
-_NAMES: dict[str, Any] = {"output": "y", "inputs": (), "loc": "test"}
-
-
 # --- layers ----------------------------------------------------------------------------------------------------------
 
 
@@ -138,10 +103,10 @@ def _conv_case(
     shape = (out_c, *window.kernel, in_c // groups)
     consts = _weights_and_requant(c, shape)
     x = codes_of(c, geometry["in_h"], geometry["in_w"], in_c)
-    store: dict[str, Any] = {"x_zp": _zp(c), "y_zp": _zp(c), **_bounds(c)}
-    op = ConvI8(**_NAMES, window=window, groups=groups, **store)
+    store: dict[str, Any] = {"x_zp": zero_point(c), "y_zp": zero_point(c), **bounds(c)}
+    op = ConvI8(**NAMES, window=window, groups=groups, **store)
     out_shape = (geometry["out_h"], geometry["out_w"], out_c)
-    expected = _answer(op, [x[None], *consts.values()], out_shape)
+    expected = answer(op, [x[None], *consts.values()], out_shape)
     if kernel == "fml_depthwise_i8":
         consts["w"] = np.ascontiguousarray(consts["w"][..., 0].transpose(1, 2, 0))
     return Case(
@@ -189,7 +154,7 @@ def _pooled(c: Choices, case: Case) -> Case:
     pool = Window(kernel=kernel, stride=stride, pad=pad)
     shape = (*pool.out_size(out_h, out_w), channels)
     whole = case.expected.view(np.int8).reshape(1, out_h, out_w, channels)
-    op = MaxPoolI8(**_NAMES, window=pool, lo=-128, hi=127)
+    op = MaxPoolI8(**NAMES, window=pool, lo=-128, hi=127)
     conv = case.op
     assert isinstance(conv, ConvI8)
     run = c.between(1, shape[1]) if stride[1] == kernel[1] else 1
@@ -214,7 +179,7 @@ def _pooled(c: Choices, case: Case) -> Case:
         inputs=case.inputs,
         n_units=math.prod(shape),
         unit_bytes=1,
-        expected=_answer(op, [whole], shape),
+        expected=answer(op, [whole], shape),
         scratch_bytes=conv_scratch + run * kernel[1] * channels,
         op=ConvPoolI8(**{f.name: getattr(conv, f.name) for f in fields_of(conv)}, pool=pool),
         out_shape=shape,
@@ -237,9 +202,9 @@ def dense(c: Choices) -> Case:
     n_in, n_out = pick(c, (c.between(1, 40), c.between(1, 400))), c.between(1, 23)
     consts = _weights_and_requant(c, (n_out, n_in))
     x = codes_of(c, n_in)
-    store: dict[str, Any] = {"y_zp": _zp(c), **_bounds(c)}
-    op = DenseI8(**_NAMES, **store)
-    expected = _answer(op, [x[None], *consts.values()], (n_out,))
+    store: dict[str, Any] = {"y_zp": zero_point(c), **bounds(c)}
+    op = DenseI8(**NAMES, **store)
+    expected = answer(op, [x[None], *consts.values()], (n_out,))
     fields = {"n_in": n_in, "n_out": n_out, **store}
     return Case("fml_dense_i8", "fml_dense_t", fields, consts, (x,), n_out, 1, expected, op=op, out_shape=(n_out,))
 
@@ -258,7 +223,7 @@ def _pool_case(
     channels = pick(c, (c.between(1, 5), c.between(1, 40)))
     x = codes_of(c, geometry["in_h"], geometry["in_w"], channels)
     out_shape = (geometry["out_h"], geometry["out_w"], channels)
-    expected = _answer(op, [x[None], *consts.values()], out_shape)
+    expected = answer(op, [x[None], *consts.values()], out_shape)
     geometry = {**geometry, "c": channels, "pad_b": window.pad[2], "pad_r": window.pad[3]}
     return Case(
         kernel=kernel,
@@ -278,20 +243,20 @@ def _pool_case(
 def maxpool(c: Choices) -> Case:
     touch, pads = bool(c.between(0, 1)), bool(c.between(0, 1))
     window, geometry = _window(c, touch=touch, pads=pads)
-    bounds: dict[str, Any] = _bounds(c)
-    op = MaxPoolI8(**_NAMES, window=window, **bounds)
+    limits = bounds(c)
+    op = MaxPoolI8(**NAMES, window=window, **limits)
     in_place = touch and window.pad[:2] == (0, 0)
-    return _pool_case(c, "fml_maxpool_i8", op, geometry, bounds, {}, in_place=in_place)
+    return _pool_case(c, "fml_maxpool_i8", op, geometry, limits, {}, in_place=in_place)
 
 
 def avgpool(c: Choices) -> Case:
     include_pad = bool(c.between(0, 1))
     window, geometry = _window(c, touch=True)
     n_mult = pick(c, (1, window.kernel[0] * window.kernel[1]))
-    store: dict[str, Any] = {"x_zp": _zp(c), "y_zp": _zp(c), **_bounds(c)}
-    op = AvgPoolI8(**_NAMES, window=window, include_pad=include_pad, **store)
+    store: dict[str, Any] = {"x_zp": zero_point(c), "y_zp": zero_point(c), **bounds(c)}
+    op = AvgPoolI8(**NAMES, window=window, include_pad=include_pad, **store)
     fields = {**store, "include_pad": int(include_pad), "n_mult": n_mult}
-    return _pool_case(c, "fml_avgpool_i8", op, geometry, fields, _requant(c, n_mult, 10))
+    return _pool_case(c, "fml_avgpool_i8", op, geometry, fields, requant(c, n_mult, 10))
 
 
 def _operands(c: Choices) -> tuple[dict[str, Any], Codes, Codes, tuple[int, ...], tuple[int, ...]]:
@@ -313,7 +278,7 @@ def _operands(c: Choices) -> tuple[dict[str, Any], Codes, Codes, tuple[int, ...]
 
 def _binary_case(kernel: str, op: Op, parts: tuple[Any, ...], fields: dict[str, int]) -> Case:
     geometry, a, b, out, whole = parts
-    expected = _answer(op, [a[None], b[None]], out)
+    expected = answer(op, [a[None], b[None]], out)
     descriptor = kernel.replace("_i8", "_t")
     fields = {**geometry, **fields}
     return Case(
@@ -329,21 +294,21 @@ def add(c: Choices) -> Case:
         "mult_b": c.between(-most, most),
         "offset": c.between(-(2**27), 2**27) if shift > 16 else c.between(-128 << shift, 128 << shift),
         "shift": shift,
-        **_bounds(c),
+        **bounds(c),
     }
-    return _binary_case("fml_add_i8", AddI8(**_NAMES, **fields), _operands(c), fields)
+    return _binary_case("fml_add_i8", AddI8(**NAMES, **fields), _operands(c), fields)
 
 
 def mul(c: Choices) -> Case:
-    scale = {name: int(values[0]) for name, values in _requant(c, 1, 14).items()}
-    fields: dict[str, Any] = {"a_zp": _zp(c), "b_zp": _zp(c), "y_zp": _zp(c), **scale, **_bounds(c)}
-    return _binary_case("fml_mul_i8", MulI8(**_NAMES, **fields), _operands(c), fields)
+    scale = {name: int(values[0]) for name, values in requant(c, 1, 14).items()}
+    fields: dict[str, Any] = {"a_zp": zero_point(c), "b_zp": zero_point(c), "y_zp": zero_point(c), **scale, **bounds(c)}
+    return _binary_case("fml_mul_i8", MulI8(**NAMES, **fields), _operands(c), fields)
 
 
 def lut(c: Choices) -> Case:
     x, table = codes_of(c, c.between(1, 60)), codes_of(c, 256)
-    op = LutI8(**_NAMES)
-    expected = _answer(op, [x[None], table], x.shape)
+    op = LutI8(**NAMES)
+    expected = answer(op, [x[None], table], x.shape)
     consts = {"table": table}
     return Case("fml_lut_i8", None, {}, consts, (x,), x.size, 1, expected, in_place=(0,), op=op, out_shape=x.shape)
 
@@ -353,8 +318,8 @@ def softmax(c: Choices) -> Case:
     x = codes_of(c, n_rows, n)
     step = pick(c, (0.0, 0.001, 0.02, 0.3, 5.0))
     table = np.rint(pick(c, (1, 255, 65535)) * np.exp(-step * np.arange(256))).astype(np.uint16)
-    op, consts, whole = SoftmaxI8(**_NAMES), {"exp_table": table}, (0,)
-    expected = _answer(op, [x[None], table], x.shape)
+    op, consts, whole = SoftmaxI8(**NAMES), {"exp_table": table}, (0,)
+    expected = answer(op, [x[None], table], x.shape)
     shape = x.shape
     return Case(
         "fml_softmax_i8",
@@ -374,8 +339,8 @@ def softmax(c: Choices) -> Case:
 def argmax(c: Choices) -> Case:
     n_rows, n, last = c.between(1, 4), c.between(1, 40), bool(c.between(0, 1))
     x = codes_of(c, n_rows, n) // np.int8(pick(c, (1, 64)))  # few values: many ties
-    op, shape = ArgMax(**_NAMES, last=last), (n_rows, 1)
-    expected = _answer(op, [x[None]], shape, DType.I32)
+    op, shape = ArgMax(**NAMES, last=last), (n_rows, 1)
+    expected = answer(op, [x[None]], shape, DType.I32)
     fields = {"n": n, "last": int(last)}
     return Case("fml_argmax_i8", "fml_argmax_t", fields, {}, (x,), n_rows, 4, expected, op=op, out_shape=shape)
 
@@ -385,7 +350,7 @@ def copy(c: Choices) -> Case:
     n_rows, widths = c.between(1, 5), [c.between(1, 9) for _ in range(c.between(1, 3))]
     which = c.between(0, len(widths) - 1)
     parts = [codes_of(c, n_rows, width) for width in widths]
-    op, shape = Concat(**_NAMES, axis=1), (n_rows, sum(widths))
+    op, shape = Concat(**NAMES, axis=1), (n_rows, sum(widths))
     whole = run_int_op(op, [p[None] for p in parts], TensorType(shape, DType.I8))[0]
     start, row, stride = sum(widths[:which]), widths[which], sum(widths)
     area = np.ascontiguousarray(whole).view(np.uint8).reshape(-1)[start : start + (n_rows - 1) * stride + row]
@@ -401,8 +366,8 @@ def pad(c: Choices) -> Case:
     before, after = tuple(c.between(0, 3) for _ in shape), tuple(c.between(0, 3) for _ in shape)
     out = tuple(b + n + a for b, n, a in zip(before, shape, after, strict=True))
     x, value = codes_of(c, *shape), c.between(-128, 127)
-    op = PadI8(**_NAMES, before=before, after=after, value=value)
-    expected = _answer(op, [x[None]], out)
+    op = PadI8(**NAMES, before=before, after=after, value=value)
+    expected = answer(op, [x[None]], out)
     lead = 4 - rank
     fields = {
         "in_dims": (1,) * lead + shape,
@@ -418,8 +383,8 @@ def transpose(c: Choices) -> Case:
     shape = tuple(c.between(1, 4) for _ in range(rank))
     order = tuple(int(axis) for axis in rng_of(c).permutation(rank))
     x, out = codes_of(c, *shape), tuple(shape[axis] for axis in order)
-    op = Transpose(**_NAMES, order=order)
-    expected = _answer(op, [x[None]], out)
+    op = Transpose(**NAMES, order=order)
+    expected = answer(op, [x[None]], out)
     strides = [math.prod(shape[k + 1 :]) for k in range(rank)]
     spare = (0,) * (6 - rank)
     fields = {"rank": rank, "out_dims": out + spare, "x_strides": tuple(strides[axis] for axis in order) + spare}
@@ -447,4 +412,4 @@ GENERATORS: dict[str, Callable[[Choices], Case]] = {
         pad,
         transpose,
     )
-}
+} | coded_generators()

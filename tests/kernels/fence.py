@@ -11,7 +11,7 @@ import numpy as np
 
 from freeml.firmware.host import build_host_library
 
-from .library import Bytes, Case, blank, includes_of, sources_of
+from .library import Bytes, Case, blank, includes_of, part_stem, sources_of
 
 Span = tuple[int, int]
 _PAGE = mmap.PAGESIZE
@@ -87,8 +87,7 @@ class FencedKernels:
         self, case: Case, element: int, k0: int, n: int, span: Span, *, at_end: bool, garbage: int
     ) -> int | None:
         """The sum of products [k0, k0 + n) of an element, or None."""
-        stem = "fml_dense" if case.kernel == "fml_dense_i8" else "fml_conv"
-        call = self._call(case, f"{stem}_part_i8", [span], at_end, garbage)
+        call = self._call(case, f"{part_stem(case.kernel)}_part_i8", [span], at_end, garbage)
         call.first, call.k0, call.n = element, k0, n
         return None if self._library.fml_touches(ctypes.byref(call)) else int(call.sum)
 

@@ -41,7 +41,7 @@ _POISON = 0xA5
 
 def parse_descriptors(pointer: Any = ctypes.c_void_p) -> dict[str, type[ctypes.Structure]]:
     """Structures of the header, so that this file cannot disagree with it; pointers are of the type given."""
-    header = (INCLUDE / "fml_kernels.h").read_text()
+    header = "".join((INCLUDE / name).read_text() for name in ("fml_kernels.h", "fml_coded.h"))
     scalars = {**_SCALARS, "fml_weights_t": pointer}
     text = re.sub(r"/\*.*?\*/", "", header, flags=re.DOTALL)
     numbers = dict(re.findall(r"#define (\w+) (\d+)", text))
@@ -91,6 +91,11 @@ class Case:
     alive: list[Any] = field(default_factory=list, repr=False, compare=False)
     op: Op | None = None
     out_shape: tuple[int, ...] = ()
+
+    @property
+    def n_products(self) -> int:
+        """Of one unit of a dot product."""
+        return int(self.fields["n_in"]) if "n_in" in self.fields else self.consts["w"].size // len(self.consts["w"])
 
     def argument(self) -> Any:
         """What the kernel takes first: a pointer to the descriptor, or the constant."""
@@ -146,6 +151,12 @@ def for_variant(case: Case, variant: str) -> Case:
     return replace(case, consts=consts, fields=fields, scratch_bytes=scratch, alive=[])
 
 
+def part_stem(kernel: str) -> str:
+    """What the names of a kernel's part and finish begin with."""
+    own = kernel == "fml_dense_i8" or kernel.startswith("fml_coded")
+    return kernel.removesuffix("_i8") if own else "fml_conv"
+
+
 def blank(n_bytes: int) -> Bytes:
     """An output nothing was written to yet."""
     return np.full(n_bytes, _POISON, np.uint8)
@@ -185,7 +196,7 @@ class Kernels:
 
     def run_parts(self, case: Case, n_products: int, part_products: int) -> Bytes:
         """The layer by sums of part_products products each, as the runtime adds them."""
-        stem = "fml_dense" if case.kernel == "fml_dense_i8" else "fml_conv"
+        stem = part_stem(case.kernel)
         part, finish = self._library[f"{stem}_part_i8"], self._library[f"{stem}_finish_i8"]
         part.restype, finish.restype = ctypes.c_int32, ctypes.c_int8
         layer, x = case.argument(), _Guarded(case.inputs[0].view(np.uint8).reshape(-1))

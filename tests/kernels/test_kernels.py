@@ -16,6 +16,7 @@ from freeml.firmware.host import build_host_library
 
 from .cases import GENERATORS, cases_of
 from .choices import Drawn, Seeded, splits
+from .coded_cases import CODED_KERNELS
 from .library import (
     DOT_PRODUCTS,
     PARTS,
@@ -79,12 +80,12 @@ def test_any_split_into_tiles_gives_the_whole_layer(variant: str, kernel: str, d
 
 
 @every_variant
-@pytest.mark.parametrize("kernel", DOT_PRODUCTS)
+@pytest.mark.parametrize("kernel", [*DOT_PRODUCTS, *CODED_KERNELS])
 @quick
 @given(st.data())
 def test_parts_of_every_dot_product_add_up_to_the_whole_layer(variant: str, kernel: str, data: Any) -> None:
     case = data.draw(cases_of(kernel))
-    n_products = case.consts["w"].size // case.consts["w"].shape[0]
+    n_products = case.n_products
     part_products = data.draw(st.integers(1, n_products + 1))
     parts = kernels_of(variant).run_parts(for_variant(case, variant), n_products, part_products)
     assert np.array_equal(parts, case.expected)

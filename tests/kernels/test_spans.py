@@ -20,12 +20,13 @@ from hypothesis import strategies as st
 
 from freeml.ir.graph import Graph, Stage
 from freeml.ir.ops import ArgMax, Op
-from freeml.ir.types import DType, TensorType
+from freeml.ir.types import Const, DType, TensorType
 from freeml.kernels.reads import Read
 from freeml.kernels.table import kernel_of
 
 from .cases import GENERATORS, cases_of
 from .choices import Drawn, Seeded, splits
+from .coded_cases import CODED_KERNELS
 from .fence import FencedKernels, Span
 from .library import DOT_PRODUCTS, VARIANTS, Case, for_variant, own_kernels
 
@@ -48,8 +49,11 @@ def as_graph(case: Case) -> tuple[Graph, Op]:
     consts = tuple(f"c{k}" for k in range(len(case.consts)))
     op = replace(case.op, inputs=(*names, *consts))
     dtype = DType.I32 if isinstance(op, ArgMax) else DType.I8
+    arrays = {name: Const(array) for name, array in zip(consts, case.consts.values(), strict=True)}
     types = {name: TensorType(x.shape, DType.I8) for name, x in zip(names, case.inputs, strict=True)}
-    return Graph("one", (), (), (op,), {**types, op.output: TensorType(case.out_shape, dtype)}, {}, Stage.QUANTIZED), op
+    return Graph(
+        "one", (), (), (op,), {**types, op.output: TensorType(case.out_shape, dtype)}, arrays, Stage.QUANTIZED
+    ), op
 
 
 def claims(case: Case) -> tuple[Read, ...]:
@@ -116,12 +120,12 @@ def test_units_are_right_with_nothing_but_what_the_planner_says(variant: str, ke
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize("kernel", DOT_PRODUCTS)
+@pytest.mark.parametrize("kernel", [*DOT_PRODUCTS, *CODED_KERNELS])
 @quick
 @given(st.data())
 def test_parts_read_nothing_outside_of_what_the_planner_says(variant: str, kernel: str, data: Any) -> None:
     case = data.draw(cases_of(kernel))
-    n_products = case.consts["w"].size // case.consts["w"].shape[0]
+    n_products = case.n_products
     case, (graph, op) = for_variant(case, variant), as_graph(case)
     read, kernels = kernel_of(graph, op).part_read(graph, op), fenced(variant)
     element = data.draw(st.integers(0, case.n_units - 1))
@@ -171,4 +175,4 @@ def test_a_claim_that_is_one_byte_short_at_either_side_is_seen(variant: str, ker
     assert seen == {"first", "last"}
 
 
-READ_WHOLE = ("fml_dense_i8", "fml_transpose_i8")
+READ_WHOLE = ("fml_dense_i8", "fml_transpose_i8", *CODED_KERNELS)

@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from freeml.kernels.coded import CODED
 from freeml.sim.msp430.chip import Msp430
 from freeml.sim.msp430.types import Limits, StopReason
-from tests.kernels.library import DESCRIPTORS, INCLUDE, RUNTIME, Bytes, Case, blank
+from tests.kernels.library import DESCRIPTORS, INCLUDE, RUNTIME, Bytes, Case, blank, part_stem
 from tests.msp430.oracle import find_toolchain
 
 PROGRAM = Path(__file__).parent / "program"
@@ -29,8 +30,12 @@ FAR, FAR_END = 0x1_0000, 0x4_3FF6
 _CALLS = """conv_i8 pointwise_i8 depthwise_i8 dense_i8 maxpool_i8 avgpool_i8 add_i8 mul_i8 lut_i8 softmax_i8 copy_i8
 pad_i8 transpose_i8 conv_part_i8 conv_finish_i8 dense_part_i8 dense_finish_i8 conv_pool_i8 pointwise_pool_i8
 depthwise_pool_i8"""
+_CODED = tuple(kernel.name for kernel in CODED.values())
+_CODED_CALLS = [f"coded_{name}_{what}i8" for name in _CODED for what in ("", "part_", "finish_")]
 KERNELS = {f"fml_{name}": number for number, name in enumerate(_CALLS.split(), start=1)}
+KERNELS |= {f"fml_{name}": number for number, name in enumerate(_CODED_CALLS, start=1)}
 """Numbers of the kernels in program/main.c."""
+STREAMS = ("w", "index")  # of 20-bit addresses
 _GUARD = 16
 _FLAGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-O2", "-ffreestanding", "-nostdlib")
 _LINK = ("-ffunction-sections", "-Wl,--gc-sections", "-DFML_FAR_WEIGHTS", f"-Wl,-T,{PROGRAM / 'link.ld'}")
@@ -69,11 +74,16 @@ def kernel_sources() -> list[Path]:
 
 
 @functools.cache
-def firmware(build: Build) -> Path:
-    """The firmware with all kernels: those of the MSP430's folder, portable ones where it has none."""
+def firmware(build: Build, *, coded: bool = False) -> Path:
+    """The firmware with all kernels: those of the MSP430's folder, portable ones where it has none.
+
+    coded: those of stored formats in place of all others.
+    """
     output = Path(tempfile.mkdtemp(prefix="freeml-kernels-")) / "fw.elf"
     command = [*build.command, *_FLAGS, *_LINK, f"-I{FOLDER}", f"-I{INCLUDE}"]
-    command += [str(path) for path in (PROGRAM / "start.S", PROGRAM / "main.c", *kernel_sources())]
+    kernels = [path for path in kernel_sources() if path.name.startswith("fml_coded") == coded]
+    command += ["-DSTORED_FORMATS"] if coded else []
+    command += [str(path) for path in (PROGRAM / "start.S", PROGRAM / "main.c", *kernels)]
     done = subprocess.run([*command, *build.library, "-o", str(output)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[:4000]
     return output
@@ -90,7 +100,7 @@ def _narrow(structure: type[ctypes.Structure], pointer: type[Any]) -> type[ctype
     for entry in structure._fields_:
         name, kind = entry[0], entry[1]
         if kind is ctypes.c_void_p:
-            kind = ctypes.c_uint32 if name == "w" else pointer
+            kind = ctypes.c_uint32 if name in STREAMS else pointer
         elif issubclass(kind, ctypes.Structure):
             kind = _narrow(kind, pointer)
         fields.append((name, kind))
@@ -141,7 +151,7 @@ class Device:
     def run_parts(self, case: Case, n_products: int, part_products: int, *, far: int = FAR) -> Bytes:
         """The layer by sums of part_products products each, as the runtime adds them."""
         self.cycles = 0
-        stem = "fml_dense" if case.kernel == "fml_dense_i8" else "fml_conv"
+        stem = part_stem(case.kernel)
         part, finish = KERNELS[f"{stem}_part_i8"], KERNELS[f"{stem}_finish_i8"]
         layer, operands, _ = self._place(case, far)
         pointers = (layer, operands[0], 0, 0, 0)
@@ -166,9 +176,9 @@ class Device:
 
         addresses: dict[str, int] = {}
         for name, array in case.consts.items():
-            if name == "w":
+            if name in STREAMS:
                 self._chip.write_memory(far, array.tobytes())
-                addresses[name] = far
+                addresses[name], far = far, far + array.nbytes
             else:
                 addresses[name] = store(array.tobytes())
         if case.descriptor is None:

@@ -1,0 +1,92 @@
+"""Constants in other forms: the same function, and bytes that are said to be there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from freeml.board.board import load_board
+from freeml.ir.encoding import ENCODINGS
+from freeml.ir.graph import Graph
+from freeml.ir.int_ops import DenseI8
+from freeml.ir.store import from_bytes, to_bytes
+from freeml.ir.types import Const
+from freeml.ir.verify import InvalidGraphError, storable, verify_graph
+from freeml.kernels.coded import CODED
+from freeml.plan.planner import plan_graph
+from tests.kernels.choices import Drawn, Seeded
+from tests.kernels.coded_cases import weights_for
+from tests.plan.plan_graphs import Builder
+
+every_format = pytest.mark.parametrize("encoding", sorted(CODED))
+
+
+def stored_graph(encoding: str | None, n_in: int = 40, n_hidden: int = 18, seed: int = 3) -> Graph:
+    """Two dense layers, of which the first is stored in a form; None: both as they are."""
+    b = Builder(seed)
+    hidden = b.dense(b.input(n_in), n_hidden)
+    graph = b.graph(b.dense(hidden, 5))
+    op = next(graph.ops_of(DenseI8))
+    weight = weights_for(Seeded(seed), encoding or "gaps", n_hidden, n_in)
+    return graph.with_ops(graph.ops, consts={op.inputs[1]: Const(weight, encoding=encoding)})
+
+
+@every_format
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_what_is_stored_is_the_array_again(encoding: str, data: st.DataObject) -> None:
+    c = Drawn(data.draw)
+    weight = weights_for(c, encoding, c.between(1, 40), c.between(1, 600))
+    form = ENCODINGS[encoding]
+    assert form.refusal(weight) is None
+    assert np.array_equal(form.decode(form.encode(weight), weight.shape), weight)
+
+
+@every_format
+def test_a_graph_keeps_its_encodings_through_bytes(encoding: str) -> None:
+    graph = stored_graph(encoding)
+    again = from_bytes(to_bytes(graph), where="test")
+    assert {name: const.encoding for name, const in again.consts.items()} == {
+        name: const.encoding for name, const in graph.consts.items()
+    }
+
+
+@every_format
+def test_how_a_constant_is_stored_is_part_of_what_it_is(encoding: str) -> None:
+    weight = next(c for c in stored_graph(encoding).consts.values() if c.encoding)
+    dense = replace(weight, encoding=None)
+    assert weight.digest != dense.digest
+    assert weight.stored_as != dense.stored_as
+    assert weight.size_bytes == sum(a.nbytes for a in weight.stored.sections.values())
+
+
+def test_an_encoding_that_an_op_does_not_know_is_refused_by_the_verifier() -> None:
+    graph = stored_graph("gaps")
+    name = next(iter(graph.ops_of(DenseI8))).inputs[2]
+    wrong = replace(graph.consts[name], encoding="gaps")
+    with pytest.raises(InvalidGraphError, match="may not be stored"):
+        verify_graph(graph.with_ops(graph.ops, consts={name: wrong}))
+    assert set(CODED) == storable(DenseI8)[1]
+
+
+def test_a_form_that_loses_a_weight_is_refused_by_the_verifier(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = stored_graph("gaps", seed=99)
+    monkeypatch.setattr(type(ENCODINGS["gaps"]), "decode", lambda _, __, shape: np.zeros(shape, np.int8))
+    with pytest.raises(InvalidGraphError, match="is not what it was"):
+        verify_graph(graph)
+
+
+@every_format
+def test_a_layer_that_came_with_a_form_keeps_it(encoding: str) -> None:
+    graph = plan_graph(stored_graph(encoding), load_board("host")).graph
+    first = next(graph.ops_of(DenseI8))
+    assert graph.consts[first.inputs[1]].encoding == encoding
+
+
+def test_an_ordinary_network_is_stored_as_it_is() -> None:
+    graph = plan_graph(stored_graph(None), load_board("host")).graph
+    assert all(const.encoding is None for const in graph.consts.values())
