@@ -47,7 +47,10 @@ class Group:
         return f"cycles_{self.prefix.removeprefix('fml_')}.toml" if self.prefix else "cycles.toml"
 
     def has(self, name: str) -> bool:
-        """Whether a file of kernels is one of the group, by its name."""
+        """Whether a file of kernels is one of the group, by its name; a variant's own header that a group names is."""
+        own = name.removeprefix("fml_").removesuffix(".h")
+        if any(own in group.headers for group in GROUPS):
+            return own in self.headers
         longest = max((len(g.prefix) for g in GROUPS if name.startswith(g.prefix)), default=0)
         return name.startswith(self.prefix) and len(self.prefix) == longest
 
