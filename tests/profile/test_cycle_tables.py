@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterable
+from itertools import product
 from pathlib import Path
 
 import pytest
 
 from freeml.board import cycle_table
 from freeml.board.board import load_board
-from freeml.board.cycle_table import MISMATCH_FACTOR, cycle_tables, kernel_cycles, sources_digest, worst
+from freeml.board.cycle_table import (
+    GROUPS,
+    MISMATCH_FACTOR,
+    CompilerCycles,
+    Group,
+    cycle_tables,
+    kernel_cycles,
+    sources_digest,
+    worst,
+)
 from freeml.cli import main
 from freeml.plan.calls import kernel_calls
 from freeml.plan.energy_work import work
@@ -22,15 +33,23 @@ from tests.plan.plan_graphs import tiny_cnn
 VARIANTS = ["msp430", "armv6m", "armv7em", "portable"]
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_a_table_is_of_the_kernels_as_they_are(variant: str) -> None:
-    stale = f"the {variant} kernels have changed: run python -m benchmarks.cycles {variant}"
-    assert cycle_tables(variant).sources == sources_digest(variant), stale
+every_file = pytest.mark.parametrize(("variant", "group"), [*product(VARIANTS, GROUPS)])
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_every_kernel_has_a_price_and_a_size_by_every_compiler(variant: str) -> None:
-    tables = cycle_tables(variant).tables
+def all_of(tables: Iterable[CompilerCycles]) -> dict[str, float]:
+    """Prices of the kernels of all groups."""
+    return {name: price for table in tables for name, price in table.prices.items()}
+
+
+@every_file
+def test_a_table_is_of_the_kernels_as_they_are(variant: str, group: Group) -> None:
+    stale = f"the {variant} kernels have changed: run python -m benchmarks.cycles {variant} --group {group.file}"
+    assert cycle_tables(variant, group).sources == sources_digest(variant, group), stale
+
+
+@every_file
+def test_every_kernel_has_a_price_and_a_size_by_every_compiler(variant: str, group: Group) -> None:
+    tables = cycle_tables(variant, group).tables
     assert {table.compiler for table in tables} == {"zig", "gcc"}
     for table in tables:
         assert set(table.kernels) == set(tables[0].kernels)
@@ -48,10 +67,10 @@ def test_what_a_network_does_has_a_price(variant: str) -> None:
 
 
 def test_a_known_compiler_gets_its_own_table() -> None:
-    for table in cycle_tables("msp430").tables:
-        found = kernel_cycles("msp430", table.wait_states, table.version)
+    for tables in zip(*(cycle_tables("msp430", group).tables for group in GROUPS), strict=True):
+        found = kernel_cycles("msp430", tables[0].wait_states, tables[0].version)
         assert found.warning is None
-        assert found.prices == table.prices
+        assert found.prices == all_of(tables)
 
 
 @pytest.mark.parametrize("version", ["msp430-elf-gcc (GCC) 99.0", None])
@@ -59,12 +78,15 @@ def test_another_compiler_costs_more_than_the_worst_and_is_told(version: str | N
     found = kernel_cycles("msp430", 1, version)
     assert found.warning is not None
     assert "freeml profile" in found.warning
-    dearest, _ = worst([table for table in cycle_tables("msp430").tables if table.wait_states == 1])
+    dearest: dict[str, float] = {}
+    for group in GROUPS:
+        prices, _ = worst([table for table in cycle_tables("msp430", group).tables if table.wait_states == 1])
+        dearest |= prices
     assert found.prices == {name: price * MISMATCH_FACTOR for name, price in dearest.items()}
 
 
 def test_a_table_of_other_kernels_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cycle_table, "sources_digest", lambda _: "another")
+    monkeypatch.setattr(cycle_table, "sources_digest", lambda *_: "another")
     table = cycle_tables("armv6m").tables[0]
     found = kernel_cycles("armv6m", 0, table.version)
     assert found.warning is not None
@@ -92,7 +114,7 @@ def test_commands_say_what_steps_are_priced_with(
     found = json.loads(capsys.readouterr().out)["kernel_cycles"]
     assert found["basis"].startswith("armv7em kernels")
     assert found["warning"] is None
-    monkeypatch.setattr(cycle_table, "sources_digest", lambda _: "another")
+    monkeypatch.setattr(cycle_table, "sources_digest", lambda *_: "another")
     assert main(args) == 0
     assert "1.3 times the worst known" in " ".join(capsys.readouterr().out.split())
 
