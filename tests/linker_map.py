@@ -12,6 +12,8 @@ from freeml.errors import ToolFailed
 _LLD_HEADER = re.compile(r"^\s*VMA\s+LMA\s+Size\s+Align\s+Out\s+In\s+Symbol\s*$", re.MULTILINE)
 _LLD_LINE = re.compile(r"^\s*([0-9a-f]+)\s+[0-9a-f]+\s+([0-9a-f]+)\s+\d+ (\S+)\s*$")
 _FILE_ONLY = (".symtab", ".strtab", ".shstrtab")  # lld lists them, at address 0, where flash may begin
+_LLD_SYMBOL = re.compile(r"^\s*[0-9a-f]+\s+[0-9a-f]+\s+([0-9a-f]+)\s+\d+ {17}([A-Za-z_]\w*)\s*$")
+_GNU_INPUT = re.compile(r"^ \.(?:rodata|text|far|near)\.(\S+)\s+0x[0-9a-f]+\s+0x([0-9a-f]+) \S+$")
 _GNU_START = "Linker script and memory map"
 _GNU_LINE = re.compile(r"^([^\s*][^\s]*)\s+0x([0-9a-f]+)\s+0x([0-9a-f]+)(?:\s+load address 0x[0-9a-f]+)?\s*$")
 
@@ -36,6 +38,19 @@ def read_map(text: str) -> Mapping[str, MapSection]:
         raise ToolFailed("the linker's map is in no format that freeml knows", hint="use zig or GCC")
     sections = {name: MapSection(int(address, 16), int(size, 16)) for name, address, size in found}
     return {name: s for name, s in sections.items() if s.n_bytes and name.startswith(".") and name not in _FILE_ONLY}
+
+
+def read_arrays(text: str) -> Mapping[str, int]:
+    """Bytes of symbols (lld), or of the sections that hold one array or function each (GNU ld), by name."""
+    if _LLD_HEADER.search(text):
+        found = [(m[2], m[1]) for m in map(_LLD_SYMBOL.match, text.splitlines()) if m]
+    else:
+        joined = re.sub(r"^ (\.\S+)\n\s+0x", r" \1 0x", text.split(_GNU_START, 1)[1], flags=re.MULTILINE)
+        found = [(m[1].replace(".", "_"), m[2]) for m in map(_GNU_INPUT.match, joined.splitlines()) if m]
+    taken: dict[str, int] = {}
+    for name, size in found:
+        taken[name] = max(taken.get(name, 0), int(size, 16))
+    return taken
 
 
 def region_bytes(sections: Mapping[str, MapSection], memory: MemoryMap) -> Mapping[str, int]:
