@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from freeml.version import __version__
 
 if TYPE_CHECKING:
+    from freeml import compress
+    from freeml.compression import Compression, bounds_in_kb
     from freeml.pipeline import CompileOptions, CompileResult, compile_model
     from freeml.sim.life.simulate import Circuit, Simulated, simulate
 
-__all__ = ["Circuit", "CompileOptions", "CompileResult", "Simulated", "__version__", "compile_model", "simulate"]
-_OF_SIMULATOR = ("Circuit", "Simulated", "simulate")
+__all__ = [
+    "Circuit",
+    "CompileOptions",
+    "CompileResult",
+    "Compression",
+    "Simulated",
+    "__version__",
+    "bounds_in_kb",
+    "compile_model",
+    "compress",
+    "simulate",
+]
+_FROM = {
+    **dict.fromkeys(("Circuit", "Simulated", "simulate"), "freeml.sim.life.simulate"),
+    **dict.fromkeys(("Compression", "bounds_in_kb"), "freeml.compression"),
+    **dict.fromkeys(("CompileOptions", "CompileResult", "compile_model"), "freeml.pipeline"),
+}
 
 
 def __getattr__(name: str) -> Any:
     """Import the compiler only when it is asked for, so that `freeml --help` stays fast."""
-    if name in _OF_SIMULATOR:
-        from freeml.sim.life import simulate as simulator
-
-        return getattr(simulator, name)
-    if name in __all__:
-        from freeml import pipeline
-
-        return getattr(pipeline, name)
+    if name == "compress":
+        return importlib.import_module("freeml.compress")  # a package that can be called
+    if name in _FROM:
+        return getattr(importlib.import_module(_FROM[name]), name)
     raise AttributeError(f"module 'freeml' has no attribute {name!r}")

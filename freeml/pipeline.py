@@ -94,6 +94,7 @@ def compile_model(
     options: CompileOptions | None = None,
     progress: Progress = _SILENT,
     dump_dir: Path | None = None,
+    beside: Mapping[str, bytes] | None = None,
 ) -> CompileResult:
     """Compile a network to C.
 
@@ -102,6 +103,7 @@ def compile_model(
     data            a data specification or a Dataset: calibration samples and, with labels, accuracy; a model that is
                     already quantized needs none. A torch module may be calibrated on `example_inputs` alone.
     example_inputs  a tuple of tensors, for a torch module
+    beside          more files of the folder, by relative path
     Raises FreemlError with what, where and what to change. An existing output folder is replaced only on success.
     """
     options = options or CompileOptions()
@@ -145,7 +147,7 @@ def compile_model(
     )
     if out is not None:
         progress("write the output folder")
-        write_folder(Path(out), files | output_files(manifest, graph, float_graph))
+        write_folder(Path(out), files | output_files(manifest, graph, float_graph) | dict(beside or {}))
     out_dir = None if out is None else Path(out)
     return CompileResult(graph, float_graph, quantized, plan, tiles, counts, program, board, manifest, out_dir)
 

@@ -9,6 +9,8 @@ from freeml.errors import FreemlError
 
 _UF_BY_PREFIX = {"p": 1e-6, "n": 1e-3, "u": 1.0, "µ": 1.0, "μ": 1.0, "m": 1e3, "": 1e6}  # in uF
 _LEAST_UF, _MOST_UF = 1e-3, 1e7
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
+_MOST_SECONDS = 3600.0 * 24 * 366
 
 
 def parse_capacitor(text: str) -> float:
@@ -50,6 +52,33 @@ def parse_time_s(text: str, where: str) -> float:
             f"{text!r} is no time above 0", where=where, hint="a number and a unit, for example 2.56s, 10ms or 5min"
         )
     return value
+
+
+def parse_duration(text: str) -> float:
+    """Seconds in "90s", "30m", "1.5h" or "45". Raises FreemlError for anything else.
+
+    >>> parse_duration("90s"), parse_duration("30m"), parse_duration("1.5 h"), parse_duration("45")
+    (90.0, 1800.0, 5400.0, 45.0)
+    """
+    match = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*([smh]?)\s*", text, re.ASCII)
+    seconds = float(match[1]) * _SECONDS[match[2]] if match else 0.0
+    if not 0 < seconds <= _MOST_SECONDS:
+        raise FreemlError(
+            f"{text!r} is no time from a second to a year", where="--time", hint="for example 90s, 30m or 2h"
+        )
+    return seconds
+
+
+def show_duration(seconds: float) -> str:
+    """In words, to the minute from there on.
+
+    >>> show_duration(12.4), show_duration(600), show_duration(7500)
+    ('12 s', '10 min', '2 h 5 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def show_capacitor(value_uf: float) -> str:

@@ -20,6 +20,7 @@ from freeml.cli.analyze import analyze
 from freeml.cli.boards import boards
 from freeml.cli.build import build
 from freeml.cli.compile import compile_command
+from freeml.cli.compress import compress_command
 from freeml.cli.data import data
 from freeml.cli.demo import demo
 from freeml.cli.doctor import doctor
@@ -37,6 +38,7 @@ COMMANDS = (
     demo,
     inspect,
     analyze,
+    compress_command,
     compile_command,
     verify,
     build,

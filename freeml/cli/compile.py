@@ -5,10 +5,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from freeml.cli.bounds import bounds_of, bounds_options
 from freeml.cli.options import (
     capacitor_option,
     data_option,
@@ -49,14 +51,16 @@ _MOST_LAYERS = 20
     help="Plan with the costs that `freeml profile` measured, instead of the board file's.",
 )
 @toolchain_option
+@bounds_options
 @click.option("--name", metavar="NAME", help="Prefix of everything in the C; from the model's file name by default.")
 @click.option(
     "--dump-ir", type=click.Path(path_type=Path), metavar="DIR", help="Write the graph's text after each pass there."
 )
 @json_option
-@click.pass_obj
+@click.pass_context
 def compile_command(
-    terminal: Terminal,
+    ctx: click.Context,
+    /,
     model: str,
     board: str,
     data_spec: str | None,
@@ -69,17 +73,21 @@ def compile_command(
     toolchain: Toolchain,
     name: str | None,
     dump_ir: Path | None,
+    **small: Any,
 ) -> None:
     """Compile MODEL, an .onnx, .tflite or .pt2 file or package.module:function, to integer C in OUT.
 
     Ranges come from the calibration part of the data, accuracy from --split. OUT is replaced only when everything
-    succeeded.
+    succeeded. With a bound, such as --target-kb, the network is made small first, as `freeml compress` does it, and is
+    in OUT as model/small.onnx, too.
 
     \b
     Example:
       freeml compile model.onnx --board host --data mnist -o out
       freeml verify out --data mnist
     """
+    from freeml.cli.compress import made_small, show_compression
+    from freeml.output.folder import check_target
     from freeml.pipeline import CompileOptions, compile_model
     from freeml.units import parse_capacitor
 
@@ -94,10 +102,26 @@ def compile_command(
         profile=profile,
         toolchain=toolchain,
     )
-    with terminal.steps() as progress:
-        result = compile_model(model, out, data=data_spec, options=options, progress=progress, dump_dir=dump_ir)
-    terminal.result({**result.manifest.as_dict(), "out": str(out)})
+    terminal = ctx.ensure_object(Terminal)
+    bounds, found = bounds_of(small), None
+    if bounds is not None:
+        check_target(out)
+        how = {"board": board, "samples": samples, "toolchain": toolchain, "name": name}
+        found = made_small(ctx, model, data_spec, bounds, out, small, file=None, **how)
+    with terminal.steps() as progress, TemporaryDirectory() as folder:
+        source = model
+        if found is not None:
+            source = str(Path(folder) / f"{Path(model).stem}.onnx")
+            Path(source).write_bytes(found.model)
+        beside = {} if found is None else {"model/small.onnx": found.model}
+        result = compile_model(
+            source, out, data=data_spec, options=options, progress=progress, dump_dir=dump_ir, beside=beside
+        )
+    made = {} if found is None else {"compression": found.as_dict()}
+    terminal.result({**result.manifest.as_dict(), **made, "out": str(out)})
     if not terminal.as_json:
+        if found is not None:
+            show_compression(terminal, found)
         show_manifest(terminal, result.manifest)
         show_written(terminal, out, data_spec)
 

@@ -70,10 +70,10 @@ class Terminal:
         with contextlib.suppress(OSError):
             click.echo("\n".join(line for line in lines if line), err=True)
 
-    def fail_interrupted(self) -> None:
+    def fail_interrupted(self, what: str = "interrupted; nothing was written", hint: str = "") -> None:
         """Say that the user stopped it."""
         with contextlib.suppress(OSError):
-            self.fail(FreemlError("interrupted; nothing was written"))
+            self.fail(FreemlError(what, hint=hint))
 
     @contextlib.contextmanager
     def steps(self) -> Iterator[Callable[[str], None]]:
@@ -89,6 +89,26 @@ class Terminal:
         with Progress(*columns, console=console, transient=True) as progress:
             task = progress.add_task("", total=None)
             yield lambda step: progress.update(task, description=printable(step))
+
+    @contextlib.contextmanager
+    def news(self) -> Iterator[Callable[[str, float], None]]:
+        """One bar up to 1 beside a line that changes: yields a function of the line and of the share that is done."""
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+        console = Console(stderr=True, markup=False, highlight=False)
+        if not console.is_terminal:
+            yield lambda _line, _done: None
+            return
+        columns = (
+            BarColumn(bar_width=20),
+            TaskProgressColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}", markup=False),
+        )
+        with Progress(*columns, console=console, transient=True) as progress:
+            task = progress.add_task("", total=1.0)
+            yield lambda line, done: progress.update(task, description=printable(line), completed=done)
 
     @contextlib.contextmanager
     def counting(self, title: str, total: int) -> Iterator[Callable[[int], None]]:

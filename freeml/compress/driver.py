@@ -75,6 +75,7 @@ def compress(
         dense_float=dense_float,
         dense_int8=judge(dense),
         dense_cost=cost_of(found.graph, board),
+        dense_quantized=found.graph,
         seed=seed,
         workspace=workspace,
         loss=loss,

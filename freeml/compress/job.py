@@ -33,6 +33,7 @@ class Job:
     dense_float: float
     dense_int8: float
     dense_cost: Cost
+    dense_quantized: Graph
     seed: int
     workspace: Path | None
     loss: OwnLoss | None
@@ -66,6 +67,7 @@ class Job:
         return Compressed(
             graph=network.fixed(),
             quantized=quantized,
+            dense_quantized=self.dense_quantized,
             method=method,
             bounds=self.bounds,
             board=self.board.name,

@@ -138,6 +138,7 @@ class Compressed:
 
     graph         float, with the scales of activations and weight codes fixed: it compiles to `quantized`, bit for bit
     quantized     the integer graph, constants with their encodings
+    dense_quantized  that of the network given
     dense_bytes   4 bytes for each parameter of the network given
     cost          of the small network on the board; dense_cost: of the given one in int8
     kind          what accuracies are: "accuracy", "agreement" or "1 - loss"
@@ -147,6 +148,7 @@ class Compressed:
 
     graph: Graph
     quantized: Graph
+    dense_quantized: Graph
     method: Method
     bounds: Bounds
     board: str

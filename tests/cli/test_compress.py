@@ -1,0 +1,209 @@
+"""`freeml compress`: a file that compiles to the integers that were measured, right figures, runs that go on."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+import freeml as package
+from freeml.cli.compress import show_compression
+from freeml.cli.terminal import Terminal
+from freeml.compression import Compression
+from freeml.firmware.build import build_firmware
+from freeml.firmware.stored import account
+from freeml.frontend.onnx.write import to_onnx
+from freeml.output.folder import read_output
+from freeml.train.loop import Options, fit
+from freeml.train.network import Network
+
+from ..train.tasks import convolutional, stripes
+from .runner import content, freeml, refused
+
+BOUNDS = ("--target-kb", 0.35, "--method", "freeml")
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a network that knows stripes, as stripes.onnx, and samples.npz."""
+    folder = tmp_path_factory.mktemp("bench")
+    network, data = Network(convolutional(3)), stripes(300, 1)
+    fit(network, data, Options(epochs=4, batch=32, learning_rate=0.01))
+    (folder / "stripes.onnx").write_bytes(to_onnx(network.to_graph()))
+    np.savez(folder / "samples.npz", x=data.inputs[0], y=data.labels)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def done(bench: Path) -> Path:
+    """What the command says as JSON, beside the files that it wrote: small.onnx, frontier.png, said.json."""
+    common = ("--data", bench / "samples.npz", "--board", "msp430fr5994", "-o", bench / "small.onnx")
+    ran = freeml("compress", bench / "stripes.onnx", *common, *BOUNDS, "--plot", bench / "frontier.png", "--json")
+    assert ran.code == 0, ran
+    (bench / "said.json").write_text(ran.out)
+    return bench
+
+
+def test_the_file_compiles_to_the_bytes_and_the_accuracy_that_were_said(done: Path, tmp_path: Path) -> None:
+    said, samples = json.loads((done / "said.json").read_text()), done / "samples.npz"
+    board = ("--board", "msp430fr5994")
+    compiled = freeml("compile", done / "small.onnx", *board, "--data", samples, "-o", tmp_path / "out", "--json")
+    assert compiled.code == 0, compiled
+    assert compiled.json["accuracy"]["int8"] == said["accuracy"]["emitted"]
+    assert compiled.json["memory"]["arena_bytes"] == said["arena_bytes"]
+    assert compiled.json["memory"]["sram_bytes"] == said["sram_bytes"]
+    output = read_output(tmp_path / "out")
+    found = account(build_firmware(output, tmp_path / "small.elf").firmware.path, output.graph.name)
+    stored = dict(said["stored_bytes"])
+    assert stored.pop("total") == found.stored.total == sum(stored.values())
+    assert (found.table_bytes, found.decoder_bytes) == (said["table_bytes"], said["decoder_bytes"])
+    checked = freeml("verify", tmp_path / "out", "--data", samples, "--json")
+    assert checked.json["mismatches"] == 0
+    assert checked.json["accuracy"] == said["accuracy"]["emitted"]
+
+
+def test_the_json_has_every_figure_that_is_asked_of_a_compression(done: Path) -> None:
+    said = json.loads((done / "said.json").read_text())
+    assert set(said["stored_bytes"]) - {"total"} == {"weights", "scales", "biases", "indices", "codebooks", "restart"}
+    assert {"dense_float", "dense_int8", "emitted"} <= set(said["accuracy"])
+    wanted = "ratio table_bytes decoder_bytes drop_points arena_bytes sram_bytes cycles energy_uj"
+    assert all(isinstance(said[key], int | float) for key in wanted.split())
+    assert said["dense_bytes"] == 4 * (4 * 9 + 4 + 3 * 64 + 3)
+    assert said["ratio"] == pytest.approx(said["dense_bytes"] / said["stored_bytes"]["total"])
+    accuracy = said["accuracy"]
+    assert said["drop_points"] == pytest.approx(100 * (accuracy["dense_float"] - accuracy["emitted"]))
+    assert [layer["name"].rsplit(":", 1)[-1] for layer in said["layers"]] == ["/conv", "/fc"]
+    assert {"train", "calibration", "measured"} <= set(said["split"])
+    assert said["split"]["measured"] == "test"
+    assert said["frontier"]
+    assert said["seeds"]
+    assert said["seconds"] > 0
+
+
+def test_nothing_but_the_files_that_were_asked_for_is_left(done: Path) -> None:
+    expected = {"stripes.onnx", "samples.npz", "small.onnx", "frontier.png", "said.json"}
+    assert set(content(done)) == expected
+    assert (done / "frontier.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    props = {prop.key for prop in onnx.load(done / "small.onnx").metadata_props}
+    assert {"freeml.method", "freeml.board", "freeml.dense_bytes"} <= props
+
+
+def test_compile_with_a_bound_makes_the_same_network_first(done: Path, tmp_path: Path) -> None:
+    args = ("--data", done / "samples.npz", "--board", "msp430fr5994", *BOUNDS, "-o", tmp_path / "out", "--json")
+    ran = freeml("compile", done / "stripes.onnx", *args)
+    assert ran.code == 0, ran
+    assert (tmp_path / "out" / "model" / "small.onnx").read_bytes() == (done / "small.onnx").read_bytes()
+    said = json.loads((done / "said.json").read_text())
+    assert ran.json["compression"]["stored_bytes"] == said["stored_bytes"]
+    assert ran.json["accuracy"]["int8"] == said["accuracy"]["emitted"]
+    assert set(os.listdir(tmp_path)) == {"out"}
+
+
+@pytest.fixture(scope="module")
+def found(bench: Path) -> Compression:
+    """What Python programs get, with a metric of their own that counts how often it was asked."""
+
+    def metric(scores: np.ndarray, labels: np.ndarray) -> float:
+        assert scores.shape == (len(labels), 3)
+        return float(np.mean(scores.argmax(axis=1) == labels))
+
+    samples = str(bench / "samples.npz")
+    made = package.compress(bench / "stripes.onnx", samples, target_kb=0.35, method="freeml", metric=metric)
+    assert isinstance(made, Compression)
+    return made
+
+
+def test_the_package_is_a_function_that_takes_a_metric(found: Compression) -> None:
+    assert found.accuracies is not None
+    assert found.accuracies.kind == found.compressed.kind == "metric"
+    assert onnx.load_model_from_string(found.model).graph.node
+
+
+def test_a_person_sees_bytes_accuracy_layers_and_frontier(found: Compression) -> None:
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        show_compression(Terminal(), found)
+    for words in ("Made small", "weights", "codebooks", "emitted C", "points lost", "Layers", "conv", "Frontier", "*"):
+        assert words in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (("--target-kb", 0.01), "cannot be reached"),
+        ((), "nothing to reach"),
+        (("--target-kb", 1, "--keep", "nowhere"), "no layer is called 'nowhere'"),
+        (("--target-kb", 1, "--time", "soon"), "no time"),
+        (("--target-kb", 1, "--resume"), "no run to go on with"),
+        (("--target-kb", 1, "--plot", "frontier.txt"), "a picture ends in"),
+        (("--target-kb", 1, "-o", "small.bin"), "is an ONNX file"),
+        (("--target-kb", 1, "-o", "no/such/small.onnx"), "no such folder"),
+        (("--target-kb", 1, "--board", "nonesuch"), "nonesuch"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_training(
+    bench: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: tuple[object, ...], says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    args = ("--data", bench / "samples.npz", "--method", "freeml", "-o", "small.onnx", *more)
+    refused("compress", bench / "stripes.onnx", *args, says=says)
+    assert not any(tmp_path.iterdir())
+
+
+def write(path: Path, x: np.ndarray, y: np.ndarray) -> Path:
+    np.savez(path, x=x, y=y)
+    return path
+
+
+@pytest.mark.parametrize("what", ["one class", "labels", "nan", "shape"])
+def test_samples_that_do_not_do_are_refused(bench: Path, tmp_path: Path, what: str) -> None:
+    data = stripes(120, 2)
+    (x,), y = data.inputs, data.labels
+    assert y is not None
+    odd, says = {
+        "one class": ((x, np.ones_like(y)), "have the label 1"),
+        "labels": ((x, np.where(y == 2, 7, y)), "label 7"),
+        "nan": ((np.where(np.arange(len(x))[:, None, None, None] == 5, np.nan, x), y), "NaN"),
+        "shape": ((x[:, :, :7], y), "the samples are (1, 7, 8)"),
+    }[what]
+    path = write(tmp_path / "odd.npz", *odd)
+    refused("compress", bench / "stripes.onnx", "--data", path, *BOUNDS, "-o", tmp_path / "small.onnx", says=says)
+    assert os.listdir(tmp_path) == ["odd.npz"]
+
+
+def test_a_quantized_network_is_refused_with_what_to_bring(done: Path, tmp_path: Path) -> None:
+    args = ("--data", done / "samples.npz", *BOUNDS, "-o", tmp_path / "x.onnx")
+    refused("compress", done / "small.onnx", *args, says="bring the float network")
+
+
+def test_an_interrupted_run_says_how_it_goes_on_and_ends_the_same(done: Path, tmp_path: Path) -> None:
+    out = tmp_path / "small.onnx"
+    command = [sys.executable, "-m", "freeml", "compress", done / "stripes.onnx", "--data", done / "samples.npz"]
+    command += ["--board", "msp430fr5994", *BOUNDS, "-o", out]
+    running = subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True)
+    work = tmp_path / "small.onnx.work"
+    until = time.monotonic() + 60
+    while not (work.is_dir() and len(os.listdir(work)) > 1) and running.poll() is None and time.monotonic() < until:
+        time.sleep(0.02)
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == 130, said
+    assert "--resume" in said
+    assert not out.exists()
+    other = ("--data", done / "samples.npz", "--board", "msp430fr5994", "--method", "freeml", "-o", out)
+    refused("compress", done / "stripes.onnx", *other, "--target-kb", 0.35, says="an interrupted run is there")
+    refused("compress", done / "stripes.onnx", *other, "--target-kb", 0.3, "--resume", says="target_bytes")
+    ran = freeml("compress", done / "stripes.onnx", *other, "--target-kb", 0.35, "--resume")
+    assert ran.code == 0, ran
+    assert out.read_bytes() == (done / "small.onnx").read_bytes()
+    assert os.listdir(tmp_path) == ["small.onnx"]
