@@ -32,6 +32,9 @@ class ConvKernel(Kernel[ConvI8]):
     def products(self, graph: Graph, op: ConvI8) -> int:
         return prod(graph.type_of(op.inputs[1]).shape[1:])
 
+    def param_names(self, graph: Graph, op: ConvI8) -> tuple[str, ...]:
+        return op.inputs[1:3]
+
     def has_parts(self, graph: Graph, op: ConvI8) -> bool:
         return not is_depthwise(op, graph)
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import ConvPoolI8
+from freeml.ir.windows import divisors
 from freeml.kernels.conv import ConvKernel, conv_read_bytes
 from freeml.kernels.conv_kind import conv_kernel, short_name
 from freeml.kernels.conv_work import Visit, alone_in_windows, borders, conv_counts, group_channels, pairs_of_rows
@@ -26,6 +27,16 @@ class ConvPoolKernel(Kernel[ConvPoolI8]):
 
     def products(self, graph: Graph, op: ConvPoolI8) -> int:
         return prod(op.pool.kernel) * prod(graph.type_of(op.inputs[1]).shape[1:])
+
+    def macs(self, graph: Graph, op: ConvPoolI8) -> int:
+        """Of the outputs of the convolution that windows of the pool reach."""
+        conv_hw = op.window.out_size(*graph.types[op.inputs[0]].shape[:2])
+        height, width, channels = graph.types[op.output].shape
+        needed = int(divisors(op.pool, conv_hw, (height, width), include_pad=False).sum())
+        return needed * channels * prod(graph.type_of(op.inputs[1]).shape[1:])
+
+    def param_names(self, graph: Graph, op: ConvPoolI8) -> tuple[str, ...]:
+        return op.inputs[1:3]
 
     def reads(self, graph: Graph, op: ConvPoolI8, operand: int) -> tuple[Read, ...]:
         return (windowed(graph, op, op.window, op.pool),)

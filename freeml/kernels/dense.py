@@ -27,6 +27,9 @@ class DenseKernel(Kernel[DenseI8]):
     def products(self, graph: Graph, op: DenseI8) -> int:
         return prod(graph.type_of(op.inputs[1]).shape[1:])
 
+    def param_names(self, graph: Graph, op: DenseI8) -> tuple[str, ...]:
+        return op.inputs[1:3]
+
     def has_parts(self, graph: Graph, op: DenseI8) -> bool:
         return True
 

@@ -28,6 +28,9 @@ class _BinaryKernel(Kernel[B]):
 
     name: str
 
+    def param_names(self, graph: Graph, op: B) -> tuple[str, ...]:
+        return tuple(name for name in op.inputs if name in graph.consts)
+
     def in_place_operands(self, graph: Graph, op: B) -> tuple[str, ...]:
         """One that is not broadcast, which has as many elements as the output: each is read before it is written."""
         n_elems = graph.types[op.output].n_elems

@@ -83,6 +83,15 @@ class Kernel(ABC, Generic[OpT]):
         """Products of one unit; 0 where a unit is no dot product."""
         return 0
 
+    def macs(self, graph: Graph, op: OpT) -> int:
+        """Multiply-accumulates of the whole output; taps in the padding count, as kernels compute them. Of the float op
+        that it is made of, too, as `param_names`."""
+        return graph.types[op.output].n_elems * self.products(graph, op)
+
+    def param_names(self, graph: Graph, op: OpT) -> tuple[str, ...]:
+        """Constants that are parameters of the model: what training finds. As it stands here: none."""
+        return ()
+
     def has_parts(self, graph: Graph, op: OpT) -> bool:
         """Whether a kernel can compute the products of one unit in parts."""
         return False

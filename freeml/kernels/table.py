@@ -17,7 +17,7 @@ from freeml.ir.int_ops import (
     PadI8,
     SoftmaxI8,
 )
-from freeml.ir.ops import ArgMax, Concat, Op, Transpose
+from freeml.ir.ops import ArgMax, Binary, Concat, Conv, Dense, Op, Transpose
 from freeml.kernels.conv import ConvKernel
 from freeml.kernels.conv_pool import ConvPoolKernel
 from freeml.kernels.dense import DenseKernel
@@ -42,6 +42,9 @@ KERNELS: Mapping[type[Op], AnyKernel] = {
     PadI8: PadKernel(),
     Transpose: TransposeKernel(),
 }
+
+OF_FLOAT: Mapping[type[Op], AnyKernel] = {Conv: KERNELS[ConvI8], Dense: KERNELS[DenseI8], Binary: KERNELS[AddI8]}
+"""By class of float op, a kernel that it becomes: whose products and parameters are its own."""
 
 
 def kernel_of(graph: Graph, op: Op) -> AnyKernel:

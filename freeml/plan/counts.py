@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
 from types import MappingProxyType
 
 from freeml.ir.graph import Graph
-from freeml.ir.int_ops import AddI8, ConvI8, ConvPoolI8, DenseI8, MulI8
-from freeml.ir.ops import Binary, Conv, Dense, Op
-from freeml.ir.windows import divisors
-from freeml.kernels.table import KERNELS, kernel_of
+from freeml.ir.ops import Op
+from freeml.kernels.kernel import AnyKernel
+from freeml.kernels.table import KERNELS, OF_FLOAT, kernel_of
 from freeml.kernels.variants import VARIANTS
 
 
@@ -80,23 +78,15 @@ def scratch_bytes(op: Op, graph: Graph, kernels: str = "portable") -> int:
 
 
 def _macs(op: Op, graph: Graph) -> int:
-    match op:
-        case ConvI8() | Conv():
-            return graph.types[op.output].n_elems * prod(graph.type_of(op.inputs[1]).shape[1:])
-        case ConvPoolI8():
-            conv_hw = op.window.out_size(*graph.types[op.inputs[0]].shape[:2])
-            height, width, channels = graph.types[op.output].shape
-            needed = int(divisors(op.pool, conv_hw, (height, width), include_pad=False).sum())
-            return needed * channels * prod(graph.type_of(op.inputs[1]).shape[1:])
-        case DenseI8() | Dense():
-            return graph.type_of(op.inputs[1]).n_elems
-    return 0
+    kernel = _counter(op)
+    return kernel.macs(graph, op) if kernel else 0
 
 
 def _param_names(graph: Graph, op: Op) -> tuple[str, ...]:
-    match op:
-        case ConvI8() | ConvPoolI8() | DenseI8() | Conv() | Dense():
-            return tuple(dict.fromkeys(op.inputs[1:3]))
-        case AddI8() | MulI8() | Binary():
-            return tuple(dict.fromkeys(name for name in op.inputs if name in graph.consts))
-    return ()
+    kernel = _counter(op)
+    return tuple(dict.fromkeys(kernel.param_names(graph, op))) if kernel else ()
+
+
+def _counter(op: Op) -> AnyKernel | None:
+    """Of an op of either stage, however its constants are stored; None where nothing is multiplied or trained."""
+    return KERNELS.get(type(op)) or OF_FLOAT.get(type(op))
