@@ -1,9 +1,9 @@
-"""Make runtime_c/kernels/<variant>/cycles*.toml: python -m benchmarks.cycles [VARIANT ..] [--group FILE] [--show]
+"""Make runtime_c/kernels/<variant>/cycles*.toml: python -m benchmarks.cycles [VARIANT ..] [--group FILE] [--show | --names]
 
 Builds the layers of a group's design (design.py, coded_design.py) with zig and with GCC, runs them on the emulated
 boards below, and fits for each kernel the least prices that lie above every call (fit.py). Needs both compilers. Run it
 when a kernel, or the version of a compiler, has changed; how far prices lie above what was profiled is printed. --show
-writes nothing.
+writes nothing; --names writes anew what is counted, and measures nothing.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import argparse
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import groupby, product
 from pathlib import Path
+
+import numpy as np
 
 import freeml
 from benchmarks.cycles.coded_design import coded_designs
@@ -25,6 +27,9 @@ from freeml.board.cycle_table import CODED, GROUPS, PLAIN, Group, sources_digest
 from freeml.codegen.emit import kernel_file
 from freeml.firmware.build import Toolchain, find_cross_compiler, object_flags
 from freeml.firmware.size import measure
+from freeml.plan.calls import kernel_calls
+from freeml.plan.energy_work import part_work, work
+from freeml.plan.memory import plan_memory
 
 VARIANTS: Mapping[str, tuple[str, ...]] = {
     "msp430": ("msp430fr5994", "msp430fr5994 at 8 MHz"),
@@ -141,6 +146,7 @@ def text_of(variant: str, made: Sequence[Table], group: Group = PLAIN) -> str:
         f"# Cycles of the {variant} kernels: the most that a call takes is the sum of what it does (KERNEL.COUNT of",
         "# freeml/kernels) times these prices. Made by `python -m benchmarks.cycles`; do not edit.",
         f'sources = "{sources_digest(variant, group)}"',
+        *counted_lines(variant, group),
     ]
     for table in made:
         lines += [
@@ -163,14 +169,38 @@ def text_of(variant: str, made: Sequence[Table], group: Group = PLAIN) -> str:
     return "\n".join(lines) + "\n"
 
 
+def counted_lines(variant: str, group: Group) -> list[str]:
+    """What the planner counts of all designs, a line for each kernel: what is not there has no price."""
+    names: set[str] = set()
+    for graph in (design.graph for design in DESIGNS[group](_TILE_BYTES, few=False, repeats=1)):
+        for call in kernel_calls(graph, plan_memory(graph, in_place=False)):
+            names |= work(graph, call, np.array([1]), variant).counts.keys()
+            names |= part_work(graph, call, np.array([1])).counts.keys() if call.has_parts else set()
+    by_kernel = groupby(sorted(names), key=lambda name: name.split(".")[0])
+    rows = (", ".join(f'"{name}"' for name in own) for _, own in by_kernel)
+    return ["counted = [", *(f"    {row}," for row in rows), "]"]
+
+
+def with_names(variant: str, group: Group, text: str) -> str:
+    """A file with what is counted now."""
+    head, tables = text.split("\n\n", 1)
+    kept = head.split("\ncounted = [", 1)[0]
+    return "\n".join([kept, *counted_lines(variant, group), "", tables])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("variants", nargs="*", default=list(VARIANTS), metavar="VARIANT")
     parser.add_argument("--group", help="one file of each: " + ", ".join(group.file for group in GROUPS))
     parser.add_argument("--show", action="store_true", help="print the files, write none")
+    parser.add_argument("--names", action="store_true", help="write what is counted, keep prices as they are")
     args = parser.parse_args()
     wanted = [group for group in GROUPS if args.group in (None, group.file)]
     for variant, group in product(args.variants, wanted):
+        path = KERNELS / variant / group.file
+        if args.names:
+            path.write_text(with_names(variant, group, path.read_text(encoding="utf-8")), encoding="utf-8")
+            continue
         made = list(tables(variant, group))
         for table in made:
             excess = f"above what was profiled by {table.mean_excess:.1%} in the mean, {table.most_excess:.0%} at most"
@@ -178,7 +208,7 @@ def main() -> None:
         if args.show:
             print(text_of(variant, made, group))
         else:
-            (KERNELS / variant / group.file).write_text(text_of(variant, made, group), encoding="utf-8")
+            path.write_text(text_of(variant, made, group), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -81,9 +81,15 @@ class CompilerCycles(Strict):
 
 
 class VariantCycles(Strict):
-    """The file of a variant. sources: digest of the kernels that were profiled, as `sources_digest` gives it."""
+    """The file of a variant.
+
+    sources  digest of the kernels that were profiled, as `sources_digest` gives it
+    counted  every KERNEL.COUNT of what was profiled: what a table leaves out of these costs nothing, any other was not
+             measured. None where nobody wrote it: then whatever is counted of a kernel that has prices
+    """
 
     sources: str
+    counted: tuple[str, ...] | None = Field(default=None, strict=False)
     tables: tuple[CompilerCycles, ...] = Field(strict=False, min_length=1)
 
 
@@ -140,6 +146,15 @@ def cycle_tables(variant: str, group: Group = PLAIN) -> VariantCycles:
     """The file that ships with a variant."""
     path = resource("runtime_c") / "kernels" / variant / group.file
     return VariantCycles.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+
+
+@cache
+def is_measured(variant: str, name: str) -> bool:
+    """Whether a KERNEL.COUNT that no table has a price of was counted when they were made: then it costs nothing."""
+    kernel = name.split(".")[0]
+    files = [cycle_tables(variant, group) for group in GROUPS]
+    named = any(name in made.counted for made in files if made.counted is not None)
+    return named or any(kernel in table.kernels for made in files if made.counted is None for table in made.tables)
 
 
 def kernel_cycles(variant: str, waits: int, version: str | None) -> KernelCycles:

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from freeml.board.board import Board
+from freeml.board.cycle_table import is_measured
 from freeml.board.figures import Cycles, Energy
 from freeml.energy.capacitor import Floats, StepCost, StepCosts
+from freeml.errors import BadBoard
 from freeml.ir.graph import Graph
 from freeml.kernels.kernel import KernelCall
 from freeml.kernels.reads import Ints
@@ -49,6 +51,7 @@ class CountedPrices:
         self._mapped = not board.nvm.is_staged
         kernels = board.kernel_cycles.prices
         call, byte = self._prices.sample_call, self._prices.sample_byte
+        self._kernels = board.kernels
         self._prices_of = {
             **kernels,
             "sample.call": call.value if call else _UNMEASURED * (kernels["copy.call"] + kernels["copy.row"]),
@@ -70,7 +73,7 @@ class CountedPrices:
         write_bytes = work.write_bytes + commit.write_bytes
         transfers = read_transfers + work.write_transfers + commit.transfers
         cycles = prices.boot.value + prices.tile.value + work.compared * prices.compared.value
-        cycles = cycles + sum(n * self._prices_of.get(name, 0.0) for name, n in work.counts.items())
+        cycles = cycles + sum(n * self._price(name) for name, n in work.counts.items())
         cycles = cycles + (0 if self._mapped else read * prices.nvm_read_byte.value)
         cycles = cycles + write_bytes * prices.nvm_write_byte.value + transfers * prices.nvm_command.value
         charge = (
@@ -80,6 +83,16 @@ class CountedPrices:
             + transfers * energy.nvm_command_pc.value
         )
         return self._priced(cycles, charge)
+
+    def _price(self, name: str) -> float:
+        """Of one count. Raises BadBoard for one that was not measured, which is not free."""
+        price = self._prices_of.get(name, 0.0)
+        if name not in self._prices_of and not is_measured(self._kernels, name):
+            raise BadBoard(
+                f"the {self._kernels} kernels have no price of {name!r}",
+                hint="`python -m benchmarks.cycles` measures what layers of benchmarks/cycles/design.py count",
+            )
+        return price
 
     def _priced(self, cycles: Floats, charge_pc: Floats) -> StepCosts:
         energy = self._energy

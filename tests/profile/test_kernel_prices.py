@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from benchmarks.cycles.design import designs
+from freeml.board.board import load_board
 from freeml.board.cycle_table import cycle_tables
+from freeml.errors import BadBoard
 from freeml.ir.graph import Graph, Stage
 from freeml.ir.ops import Reshape
 from freeml.ir.verify import LEGAL
 from freeml.kernels.table import KERNELS, kernel_of
 from freeml.kernels.variants import VARIANTS
 from freeml.plan.calls import kernel_calls
-from freeml.plan.energy_work import part_work, work
+from freeml.plan.energy_work import fixed_work, part_work, work
 from freeml.plan.memory import plan_memory
+from freeml.plan.price import ONE_WORD, CountedPrices
 from freeml.resources import resource
 
 DESIGNS: list[Graph] = [design.graph for design in designs(1500, few=True, repeats=1)]
@@ -42,12 +47,24 @@ def test_every_file_of_kernels_is_called_and_nothing_else(variant: str) -> None:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_no_kernel_is_counted_under_a_name_without_a_price(variant: str) -> None:
-    """What a table leaves out costs nothing: so a kernel that it leaves out would be free."""
+def test_nothing_is_counted_under_a_name_that_was_not_measured(variant: str) -> None:
+    """What a table leaves out costs nothing: so a kernel that all leave out would be free."""
     counted: set[str] = set()
     for graph in DESIGNS:
         for call in kernel_calls(graph, plan_memory(graph, in_place=False)):
             counted |= work(graph, call, np.array([1]), variant).counts.keys()
             counted |= part_work(graph, call, np.array([1])).counts.keys() if call.has_parts else set()
+    known = cycle_tables(variant).counted
+    assert known is not None
+    assert counted == set(known)
     for made in cycle_tables(variant).tables:
         assert {name.split(".")[0] for name in counted} <= made.kernels.keys()
+        assert made.prices.keys() <= counted
+
+
+def test_a_count_that_was_not_measured_is_an_error_and_not_free() -> None:
+    board = load_board("qemu_m4")
+    done = fixed_work(write_bytes=4, compared=0)
+    CountedPrices(board).costs(replace(done, counts={"dense.call": np.ones(1)}), ONE_WORD)
+    with pytest.raises(BadBoard, match=r"the armv7em kernels have no price of 'dense\.cal'"):
+        CountedPrices(board).costs(replace(done, counts={"dense.cal": np.ones(1)}), ONE_WORD)
