@@ -31,7 +31,7 @@ from freeml.ir.graph import Graph
 from freeml.needs import bounds
 from freeml.output.folder import Sources, write_folder
 from freeml.pipeline import for_toolchain, measure_memory, optimise, planned_graph, quantize_with
-from freeml.plan.steps import TilePlan
+from freeml.plan.steps import FixedStep, TilePlan
 from freeml.sim.board_device import board_device
 from freeml.sim.device import Taken
 from freeml.sim.profile import counted, measure_boots, measure_steps, random_codes
@@ -198,14 +198,12 @@ def planned_steps(tiles: TilePlan) -> list[tuple[str, StepCost]]:
     """Name and planned cost of every step of an inference in order, without boot."""
     restore = tiles.restore
     assert restore is not None
-    assert tiles.capture.cost is not None
-    assert tiles.publish.cost is not None
-    assert tiles.report.cost is not None
-    found = [("capture", tiles.capture.cost - restore)]
-    for layer in tiles.layers:
-        assert layer.cost is not None
-        found += [(layer.loc, layer.cost - restore)] * layer.n_tiles
-    return [*found, ("publish", tiles.publish.cost - restore), ("report", tiles.report.cost - restore)]
+    found: list[tuple[str, StepCost]] = []
+    for step in tiles.whole:
+        assert step.cost is not None
+        name = step.key.split()[0] if isinstance(step, FixedStep) else step.loc
+        found += [(name, step.cost - restore)] * step.n_steps
+    return found
 
 
 def main() -> None:

@@ -12,8 +12,18 @@ import numpy as np
 from freeml.board.memory import MemoryMap
 from freeml.codegen.far import SLICE_BYTES, FarLayout
 from freeml.codegen.names import Names
-from freeml.codegen.program import Descriptor, EmittedTable, LayerEntry, PortTable, Program, Result, RowEntry, Slice
-from freeml.ir.decision import decide, threshold_code
+from freeml.codegen.program import (
+    Descriptor,
+    EmittedTable,
+    LayerEntry,
+    PolicyEntry,
+    PortTable,
+    Program,
+    Result,
+    RowEntry,
+    Slice,
+)
+from freeml.ir.decision import decide, depths, is_of_sums, threshold_code
 from freeml.ir.graph import Graph
 from freeml.ir.ops import Concat, Op
 from freeml.ir.text import digest
@@ -25,7 +35,7 @@ from freeml.kernels.variants import VARIANTS, Variant
 from freeml.plan.memory import MemoryPlan
 from freeml.plan.protocol import ARENA
 from freeml.plan.step_table import Kind, StepRow
-from freeml.plan.steps import LayerTiles, TilePlan
+from freeml.plan.steps import FixedStep, LayerTiles, Step, TilePlan
 
 _ROW_ELEMS = 24
 _C_TYPES = {DType.I8: "int8_t", DType.I16: "int16_t", DType.U16: "uint16_t", DType.I32: "int32_t", DType.U8: "uint8_t"}
@@ -50,8 +60,8 @@ def generate(
     """
     far = FarLayout(memory) if memory and memory.family.has_far_memory else None
     emitter = _Emitter(graph, plan, VARIANTS[kernels], far, tiles.is_staged)
-    for row in tiles.steps.rows:
-        emitter.add_row(row, tiles.layers[len(emitter.layers)] if row.kind is Kind.TILES else None)
+    for row, step in zip(tiles.steps.rows, tiles.in_order, strict=True):
+        emitter.add_row(row, step)
     if far and judged:
         near = sum(table.n_bytes for table in emitter.tables if not table.address)
         far.check(near_bytes=near + ARENA + plan.arena_bytes)
@@ -79,9 +89,21 @@ def generate(
         digest=_digest(graph, plan, tiles),
         kernels=tuple(sorted(emitter.kernels)),
         headers=tuple(sorted(emitter.headers)),
-        reads=tuple(emitter.reads),
+        reads=emitter.reads_of_rows(),
+        reads_row=min(emitter.reads, default=0),
         stage_bytes=tiles.stage_bytes,
+        policy=_policy(tiles),
     )
+
+
+def _policy(tiles: TilePlan) -> PolicyEntry | None:
+    """What decides, where anything is decided: with a row of its table for each decision."""
+    n_decisions, made = sum(row.kind is Kind.DECIDE for row in tiles.steps.rows), tiles.policy
+    assert n_decisions == (0 if made is None else len(made.rows)), f"{n_decisions} decisions of the policy {made}"
+    if made is None:
+        return None
+    rows = tuple(", ".join(map(str, row)) for row in made.rows)
+    return PolicyEntry(made.name, rows, made.levels_uj, made.state_bytes)
 
 
 _RESULT_KINDS = {"scores": "FML_RESULT_SCORES", "threshold": "FML_RESULT_THRESHOLD", "index": "FML_RESULT_INDEX"}
@@ -90,7 +112,7 @@ _RESULT_KINDS = {"scores": "FML_RESULT_SCORES", "threshold": "FML_RESULT_THRESHO
 def _result(graph: Graph, plan: MemoryPlan) -> Result:
     """How the class is published, and from what."""
     made = decide(graph)
-    if made is None:
+    if made is None or is_of_sums(graph, made):  # the last decision publishes
         return Result("FML_RESULT_NONE", 0, 0, 0, 0)
     code = threshold_code(graph, made) if made.kind == "threshold" else 0
     n_bytes = graph.types[made.value].size_bytes
@@ -117,20 +139,26 @@ class _Emitter:
     descriptors: list[Descriptor] = field(default_factory=list)
     rows: list[RowEntry] = field(default_factory=list)
     layers: list[LayerEntry] = field(default_factory=list)
-    reads: list[tuple[tuple[str, ...], ...]] = field(default_factory=list)
+    reads: dict[int, tuple[tuple[str, ...], ...]] = field(default_factory=dict)  # by row
     kernels: set[str] = field(default_factory=set)
     headers: set[str] = field(default_factory=set)
     scratch_bytes: int = 0
     _by_content: dict[tuple[str, bool, bool], EmittedTable] = field(default_factory=dict)
 
-    def add_row(self, row: StepRow, tiles: LayerTiles | None) -> None:
+    def add_row(self, row: StepRow, step: Step) -> None:
         """A row of the table of steps and, where it has tiles, their layer."""
-        if tiles is None:
+        if isinstance(step, FixedStep):
             self.rows.append(RowEntry(row.kind.name.lower(), self._fields(row)))
             return
-        op = self.graph.producers[tiles.value]
-        self._add_layer(op, tiles)
-        self.rows.append(RowEntry(comment_text(f"{op.output}: {op.loc}"), self._fields(row, tiles)))
+        op = self.graph.producers[step.value]
+        self._add_layer(op, step)
+        self.rows.append(RowEntry(comment_text(f"{op.output}: {op.loc}"), self._fields(row, step)))
+
+    def reads_of_rows(self) -> tuple[tuple[tuple[str, ...], ...], ...]:
+        """What rows read, from the first that reads to the last one; one between them may be of no layer."""
+        nothing = (self._read_fields((), 0),) * 2
+        rows = range(min(self.reads), max(self.reads) + 1) if self.reads else range(0)
+        return tuple(self.reads.get(row, nothing) for row in rows)
 
     def _add_layer(self, op: Op, tiles: LayerTiles) -> None:
         kernel = kernel_of(self.graph, op)
@@ -148,7 +176,7 @@ class _Emitter:
         if self.is_staged:
             is_whole = tiles.parts == 1
             read = kernel.reads(self.graph, op, tiles.operand) if is_whole else (kernel.part_read(self.graph, op),)
-            self.reads.append((self._read_fields(read, 0), self._read_fields(read, 1)))
+            self.reads[len(self.rows)] = (self._read_fields(read, 0), self._read_fields(read, 1))
         call = layer.call.format(**filled) if tiles.parts == 1 else ""
         self.layers.append(LayerEntry(len(self.rows), call, partial, finish))
         if tiles.parts == 1:
@@ -158,10 +186,13 @@ class _Emitter:
     def _fields(self, row: StepRow, tiles: LayerTiles | None = None) -> tuple[tuple[str, str], ...]:
         """fml_layer_t, with tiles or of a single step; what is 0 in C is left out of one.
 
-        Of publication and report, `products` says that it is of depth 1, and that all outputs are there.
+        Of a decision and a publication, `products` is the depth; of a report it says that all outputs are there.
         """
         values = {"first_step": row.first, "n_units": 1, "tile_units": 1}
-        values |= {"products": 1} if row.kind in (Kind.PUBLISH, Kind.REPORT) else {}
+        values |= self._scores(row) if row.kind is Kind.DECIDE else {}
+        values |= {"products": row.depth} if row.kind in (Kind.DECIDE, Kind.PUBLISH) else {}
+        values |= {"products": 1} if row.kind is Kind.REPORT and row.depth else {}
+        values |= {"part_products": row.stop} if row.stop else {}
         values |= {"parts": 1}
         if tiles is not None:
             values = {
@@ -177,6 +208,14 @@ class _Emitter:
             }
         numbers = tuple((f".{name}", f"{value}u") for name, value in values.items())
         return (*numbers, (".kind", f"FML_{row.kind.name}"))
+
+    def _scores(self, row: StepRow) -> dict[str, int]:
+        """Where a decision finds its scores: all of them, and one."""
+        made = depths(self.graph)[row.depth - 1]
+        assert made is not None
+        type_ = self.graph.types[made.value]
+        offset = self.plan.offset_bytes[made.value]
+        return {"out_offset_bytes": offset, "unit_bytes": type_.size_bytes, "unit_stride_bytes": type_.dtype.size_bytes}
 
     def _operands(self, op: Op, tiles: LayerTiles) -> dict[str, str]:
         """Where each operand lies: in the arena, or in SRAM, where its bytes were copied to."""

@@ -93,13 +93,24 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyEntry:
+    """What decides: fml_NAME.h and its table, a line of numbers for each decision; what it compares the meter with."""
+
+    name: str
+    rows: tuple[str, ...]
+    levels_uj: tuple[int, ...]
+    state_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Program:
     """One model, ready to print. `kernels` names the files of runtime_c/kernels it calls, without ending, `headers`
     what declares them beside fml_kernels.h.
 
     tile_bytes  SRAM of the largest tile: outputs and staged inputs, of which stage_bytes at most
-    rows        of the table of steps: the capture, those of the layers, publication, report
-    reads       fml_read_t of both operands of each layer where inputs are staged, else nothing
+    rows        of the table of steps, from the capture to the report
+    reads       where inputs are staged, fml_read_t of both operands of each row from `reads_row` on, the first that has
+                any, to the last one
     """
 
     name: str
@@ -124,7 +135,9 @@ class Program:
     kernels: tuple[str, ...]
     headers: tuple[str, ...]
     reads: tuple[tuple[tuple[str, ...], ...], ...]
+    reads_row: int
     stage_bytes: int
+    policy: PolicyEntry | None
 
     @property
     def near_tables(self) -> tuple[EmittedTable, ...]:

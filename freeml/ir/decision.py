@@ -3,7 +3,7 @@
 Kinds
 
     scores     one value for each class: the class is the first of the largest. Confidence: the largest code less the
-               runner-up's.
+               runner-up's; of int32 scores, that lead shifted right, at most 255.
     threshold  one score: class 1 if it is above the threshold, else class 0, also where it is equal. Confidence:
                how many codes it is from the threshold's code.
     index      what ArgMax gives. Confidence 255.
@@ -66,6 +66,45 @@ def lasting(graph: Graph) -> tuple[str, ...]:
     return tuple(values)
 
 
+def depths(graph: Graph) -> tuple[Decision | None, ...]:
+    """What an integer graph's device may publish: at each exit, then of the whole network."""
+    return *graph.exits, decide(graph)
+
+
+def published_values(graph: Graph) -> tuple[str, ...]:
+    """The values that say what an integer graph's device gives and publishes, whatever it decides on the way."""
+    return *lasting(graph), *(made.value for made in graph.exits)
+
+
+def is_of_sums(graph: Graph, made: Decision | None) -> bool:
+    """Whether scores are int32: a decision reads them, a publication does not."""
+    return made is not None and made.kind == "scores" and graph.types[made.value].dtype is DType.I32
+
+
+def needed_for(graph: Graph, value: str) -> frozenset[str]:
+    """The outputs of the ops that a value is made by, its own op's included."""
+    found: set[str] = set()
+    waiting = [value]
+    while waiting:
+        op = graph.producers.get(waiting.pop())
+        if op is not None and op.output not in found:
+            found.add(op.output)
+            waiting += op.inputs
+    return frozenset(found)
+
+
+def segments(graph: Graph) -> list[int]:
+    """Of each op, in order, the first exit that needs it, from 0; those that none needs come behind the last one.
+
+    On the way to an exit nothing is computed that it does not need: so run all ops of one segment before the next.
+    """
+    first: dict[str, int] = {}
+    for k, made in enumerate(graph.exits):
+        for output in needed_for(graph, made.value):
+            first.setdefault(output, k)
+    return [first.get(op.output, len(graph.exits)) for op in graph.ops]
+
+
 def n_classes(graph: Graph, decision: Decision) -> int | None:
     """How many classes there are; None for an index from elsewhere than ArgMax."""
     if decision.kind == "threshold":
@@ -98,9 +137,12 @@ def classes(graph: Graph, decision: Decision, values: Mapping[str, Array]) -> np
     return np.asarray(flat[:, 0] > limit, dtype=np.int64)
 
 
-def published(graph: Graph, values: Mapping[str, Array]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Classes and confidences (B,) that an integer graph's device publishes; zeros where there is no decision."""
-    decision = decide(graph)
+def published(
+    graph: Graph, values: Mapping[str, Array], depth: int | None = None
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Classes and confidences (B,) that an integer graph's device publishes at a depth, from 1 on, of the whole network
+    where None; zeros where there is no decision."""
+    decision = decide(graph) if depth is None else depths(graph)[depth - 1]
     if decision is None:
         nothing = np.zeros(len(next(iter(values.values()))), dtype=np.int64)
         return nothing, nothing
@@ -112,7 +154,7 @@ def published(graph: Graph, values: Mapping[str, Array]) -> tuple[npt.NDArray[np
         away = np.abs(codes[:, 0] - threshold_code(graph, decision))
         return found, np.minimum(away, 255)
     falling = -np.sort(-codes, axis=1)
-    return found, falling[:, 0] - falling[:, 1]
+    return found, np.minimum((falling[:, 0] - falling[:, 1]) >> decision.shift, 255)
 
 
 def softmax_of_one(graph: Graph) -> list[str]:

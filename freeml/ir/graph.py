@@ -27,7 +27,9 @@ class Stage(Enum):
 class Graph:
     """SSA graph. `ops` is in execution order; `types` has every value; `consts` every constant.
 
-    decision: of an integer graph, what its device publishes; None: what decision.py makes of the graph as it stands.
+    decision  of an integer graph, what its device publishes; None: what decision.py makes of the graph as it stands
+    exits     of an integer graph, what its device may publish on the way to that, from shallow to deep: right behind
+              the last op that each value needs, it decides whether to stop there
     """
 
     name: str
@@ -38,6 +40,7 @@ class Graph:
     consts: Mapping[str, Const]
     stage: Stage = Stage.FLOAT
     decision: Decision | None = None
+    exits: tuple[Decision, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "types", MappingProxyType(dict(self.types)))
@@ -50,9 +53,10 @@ class Graph:
 
     @cached_property
     def uses(self) -> Counter[str]:
-        """How often each value or constant is read by ops; being an output of the graph is a read too."""
+        """How often each value or constant is read by ops; being an output of the graph, or an exit, is a read too."""
         counts = Counter(name for op in self.ops for name in op.inputs)
         counts.update(port.value for port in self.outputs)
+        counts.update(made.value for made in self.exits)
         return counts
 
     @cached_property

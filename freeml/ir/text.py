@@ -6,6 +6,7 @@
     value %x i8[16,16,1] q(0.0078, -1)
     %c1 = ConvI8(%x, @c1.w, @c1.b, @c1.m, @c1.s) groups=1 ... : i8[16,16,8] q(0.02, -128) ; "/conv1/Conv"
     output %c1 "logits" (8, 16, 16) order (1, 2, 0) float32
+    exit scores %e1 0 0.0 >> 9
     decide scores %c1 0 0.0
 
 Constants are printed by digest, so equal text means equal function; `parse` takes their arrays from outside.
@@ -36,7 +37,7 @@ _PLAIN = re.compile(r"^[A-Za-z0-9_.-]+\Z")
 _TYPE = re.compile(r"^(\w+)\[([\d,]*)\](?: q\((\S+), (-?\d+)\))?$")
 _PORT = re.compile(r"^(input|output) %(\S+) (\".*\"|'.*') (\(.*?\)) order (\(.*?\)) (\w+)$")
 
-_DECIDE = re.compile(r"^decide (scores|threshold|index) %(\S+) (\d+) (-?\d\S*)$")
+_DECIDE = re.compile(r"^(?:decide|exit) (scores|threshold|index) %(\S+) (\d+) (-?\d\S*)(?: >> (\d+))?$")
 
 
 def to_text(graph: Graph) -> str:
@@ -48,8 +49,9 @@ def to_text(graph: Graph) -> str:
     lines += [f"value %{port.value} {graph.types[port.value]}" for port in graph.inputs]
     lines += [_op_text(graph, op) for op in graph.ops]
     lines += [_port_text("output", port) for port in graph.outputs]
-    if (made := graph.decision) is not None:
-        lines.append(f"decide {made.kind} %{made.value} {made.output} {made.threshold!r}")
+    lines += [f"exit {_decision_text(made)}" for made in graph.exits]
+    if graph.decision is not None:
+        lines.append(f"decide {_decision_text(graph.decision)}")
     return "\n".join(lines) + "\n"
 
 
@@ -60,6 +62,11 @@ def digest(graph: Graph) -> str:
 
 def _port_text(direction: str, port: Port) -> str:
     return f"{direction} %{port.value} {port.name!r} {port.shape} order {port.order} {port.dtype}"
+
+
+def _decision_text(made: Decision) -> str:
+    shift = f" >> {made.shift}" if made.shift else ""
+    return f"{made.kind} %{made.value} {made.output} {made.threshold!r}{shift}"
 
 
 def _op_text(graph: Graph, op: Op) -> str:
@@ -84,7 +91,7 @@ def parse(text: str, consts: Mapping[str, Const]) -> Graph:
     ports: dict[str, list[Port]] = {"input": [], "output": []}
     types: dict[str, TensorType] = {}
     parsed: list[Op] = []
-    decision: Decision | None = None
+    decisions: dict[str, list[Decision]] = {"exit": [], "decide": []}
     for number, line in enumerate(text.splitlines(), start=1):
         try:
             head = line.split(" ", 1)[0]
@@ -101,23 +108,25 @@ def parse(text: str, consts: Mapping[str, Const]) -> Graph:
             elif head == "value":
                 _, value, type_text = line.split(" ", 2)
                 types[value[1:]] = _parse_type(type_text)
-            elif head == "decide":
-                decision = _parse_decision(line)
+            elif head in decisions:
+                decisions[head].append(_parse_decision(line))
             elif line.strip():
                 op, type_ = _parse_op(line)
                 parsed.append(op)
                 types[op.output] = type_
         except (ValueError, KeyError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
             raise BadModel(f"not the text of a graph: {error}", where=f"line {number}: {line[:80]}") from error
-    return Graph(name, tuple(ports["input"]), tuple(ports["output"]), tuple(parsed), types, consts, stage, decision)
+    decision, exits = next(iter(decisions["decide"]), None), tuple(decisions["exit"])
+    ins, outs = tuple(ports["input"]), tuple(ports["output"])
+    return Graph(name, ins, outs, tuple(parsed), types, consts, stage, decision, exits)
 
 
 def _parse_decision(line: str) -> Decision:
     match = _DECIDE.match(line)
     if match is None:
         raise ValueError("malformed decision")
-    kind, value, output, threshold = match.groups()
-    return Decision(kind, value, int(output), float(threshold))  # type: ignore[arg-type]
+    kind, value, output, threshold, shift = match.groups()
+    return Decision(kind, value, int(output), float(threshold), int(shift or 0))  # type: ignore[arg-type]
 
 
 def _parse_port(line: str) -> Port:

@@ -224,9 +224,11 @@ class Decision:
     value      what is read
     output     the output that it speaks for
     threshold  real, of one score
+    shift      of int32 scores: the confidence is the lead shifted right by so many bits
     """
 
     kind: Literal["scores", "threshold", "index"]
     value: str
     output: int
     threshold: float = 0.0
+    shift: int = 0

@@ -21,7 +21,7 @@ from freeml.ir.decision import MOST_CLASSES
 from freeml.ir.encoding import ENCODINGS
 from freeml.ir.graph import Graph, Stage
 from freeml.ir.ops import Op, Window
-from freeml.ir.types import Const, DType, Port, TensorType
+from freeml.ir.types import Const, Decision, DType, Port, TensorType
 
 _LAYOUT_OPS = (f.Reshape, f.Transpose, f.Concat, f.ArgMax)
 _INT_OPS = (
@@ -86,7 +86,9 @@ def verify_graph(graph: Graph) -> Graph:
         if port.value not in defined:
             raise InvalidGraphError(f"output {port.name!r}: nothing defines {port.value!r}")
         _check_port(graph, port)
-    _check_decision(graph, defined)
+    for made in (*graph.exits, *([graph.decision] if graph.decision else [])):
+        _check_decision(graph, made, defined)
+    _check_exits(graph)
     return graph
 
 
@@ -112,14 +114,26 @@ def _keeps(const: Const) -> bool:
     )
 
 
-def _check_decision(graph: Graph, defined: set[str]) -> None:
-    """What the device publishes must be a value of the kind's type."""
-    if (made := graph.decision) is None:
-        return
+def _check_exits(graph: Graph) -> None:
+    """Exits have scores, each of something that no exit before it has computed, in the order of the ops."""
+    place = {op.output: k for k, op in enumerate(graph.ops)}
+    last = -1
+    for made in graph.exits:
+        if made.kind != "scores" or place.get(made.value, -1) <= last:
+            raise InvalidGraphError(
+                f"exit: {made.kind} of %{made.value}, which nothing computes behind the exit before"
+            )
+        last = place[made.value]
+
+
+def _check_decision(graph: Graph, made: Decision, defined: set[str]) -> None:
+    """What the device publishes must be a value of the kind's type: of scores int8, or int32 with a shift."""
     if made.value not in defined or made.output >= len(graph.outputs) or graph.stage is not Stage.QUANTIZED:
         raise InvalidGraphError(f"decision: %{made.value} of output {made.output} is not in this graph")
     type_ = graph.types[made.value]
+    is_sum = made.kind == "scores" and type_.dtype is DType.I32
     dtype, fits = (DType.I32, type_.n_elems == 1) if made.kind == "index" else (DType.I8, type_.n_elems <= MOST_CLASSES)
+    dtype, fits = (DType.I32, fits and 0 <= made.shift < 32) if is_sum else (dtype, fits and made.shift == 0)
     if type_.dtype is not dtype or not fits or (made.kind == "threshold") != (type_.n_elems == 1 and dtype is DType.I8):
         raise InvalidGraphError(f"decision: {made.kind} from a value of type {type_}")
 

@@ -21,8 +21,8 @@ from freeml.plan.memory import MemoryPlan
 from freeml.plan.steps import TilePlan
 from freeml.plan.windows import Windows
 
-FORMAT_VERSION = 2
-"""1 had no version; of the plan it had only sizes of tiles."""
+FORMAT_VERSION = 3
+"""1 had no version; of the plan it had only sizes of tiles. 2 had capture, publication and report by name."""
 _SPELT_BEFORE = {"quantisation": "quantization"}
 _SUMS = ("n_tiles", "commits", "commit_check", "written_ratio")  # of a plan, as the file has them
 

@@ -92,8 +92,8 @@ class Cutter:
         self._sram_bytes = sram_bytes
         self._is_staged = board.nvm.is_staged
 
-    def best(self, call: KernelCall, first_tile: int) -> LayerTiles:
-        """The best tiles of a call, whose first is step `first_tile`; the smallest where the budget covers none.
+    def best(self, call: KernelCall) -> LayerTiles:
+        """The best tiles of a call, not numbered yet; the smallest where the budget covers none.
 
         Raises DoesNotFit where SRAM cannot hold even the smallest.
         """
@@ -101,13 +101,13 @@ class Cutter:
         best = ((some, some.best(self._sram_bytes, self._budget)) for some in ways)
         picked = next((_Choice(some, index) for some, index in best if index is not None), None)
         least = self._least(ways)
-        return _made(call, first_tile, picked or least or self._refuse(call, ways), least)
+        return _made(call, picked or least or self._refuse(call, ways), least)
 
-    def exactly(self, call: KernelCall, first_tile: int, cut: Cut) -> LayerTiles:
+    def exactly(self, call: KernelCall, cut: Cut) -> LayerTiles:
         """Tiles as said, whether they fit or not."""
         size = np.array([cut.part_macs or cut.tile_units], dtype=np.int64)
         ways = self._parts(call, size) if cut.part_macs else self._units(call, size)
-        return _made(call, first_tile, _Choice(ways, 0), self._least(self._all_ways(call)))
+        return _made(call, _Choice(ways, 0), self._least(self._all_ways(call)))
 
     def _all_ways(self, call: KernelCall) -> list[_Ways]:
         """Those that make the fewest tiles first."""
@@ -164,7 +164,7 @@ class Cutter:
         )
 
 
-def _made(call: KernelCall, first_tile: int, choice: _Choice, least: _Choice | None) -> LayerTiles:
+def _made(call: KernelCall, choice: _Choice, least: _Choice | None) -> LayerTiles:
     """The tiles of a call, cut in the chosen way; `least` is the cheapest there could be."""
     ways, index = choice.ways, choice.index
     part_macs = int(ways.part_macs[index])
@@ -172,7 +172,7 @@ def _made(call: KernelCall, first_tile: int, choice: _Choice, least: _Choice | N
         value=call.op.output,
         operand=call.operand,
         loc=call.op.loc,
-        first_tile=first_tile,
+        first_tile=0,
         n_units=call.n_units,
         unit_bytes=call.unit_bytes,
         unit_stride_bytes=call.unit_stride_bytes,

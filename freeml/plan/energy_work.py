@@ -18,7 +18,7 @@ from freeml.kernels.reads import ALIGN_BYTES, Ints, aligned
 from freeml.kernels.table import kernel_of
 from freeml.kernels.variants import VARIANTS
 from freeml.kernels.work import REQUANT_BYTES
-from freeml.plan.protocol import CHUNK_BYTES, PARTIAL_BYTES, RECORD_BYTES
+from freeml.plan.protocol import CHUNK_BYTES, COMMIT_SLOT_BYTES, PARTIAL_BYTES, RECORD_BYTES, STATE_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +111,23 @@ def fixed_work(*, write_bytes: int, compared: int, writes: int = 0) -> Work:
         write_bytes=write_bytes * one,
         write_transfers=np.maximum(_transfers(write_bytes * one), writes),
         compared=compared * one,
+    )
+
+
+def decide_work(n_scores: int, score_bytes: int) -> Work:
+    """Work of a decision: the newest record is read and one with the policy's state written, the slot of the next
+    commit is read and made void, and scores are looked at as in a publication; one of four bytes counts as four.
+    """
+    one = np.ones(1, dtype=np.int64)
+    word = COMMIT_SLOT_BYTES // 2
+    record, scores = RECORD_BYTES + STATE_BYTES, n_scores * score_bytes
+    done = fixed_work(write_bytes=record + word, compared=scores)
+    return replace(
+        done,
+        value_read_bytes=(scores + record + word) * one,
+        stage_bytes=(scores + record + word) * one,
+        stage_transfers=(n_scores + 2) * one,
+        write_transfers=done.write_transfers + 1,
     )
 
 

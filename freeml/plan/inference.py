@@ -11,7 +11,7 @@ from freeml.plan.steps import TilePlan
 
 @dataclass(frozen=True, slots=True)
 class InferenceCost:
-    """One inference at worst-case costs.
+    """One inference at worst-case costs, of the whole network: no decision stops before its end.
 
     charge_pc, energy_uj, active_us  of all steps on a board that is on, without losses of power
     boot_uj, boot_us                 of one boot: start of the hardware, and finding where it was
@@ -33,9 +33,7 @@ def inference_cost(plan: TilePlan) -> InferenceCost | None:
     budget, restore = plan.budget, plan.restore
     if budget is None or restore is None or not makes_progress(plan):
         return None
-    fixed = [(1, step.cost) for step in (plan.capture, plan.publish, plan.report)]
-    steps = [fixed[0], *((layer.n_tiles, layer.cost) for layer in plan.layers), *fixed[1:]]
-    runs = [(n_steps, cost) for n_steps, cost in steps if cost is not None]
+    runs = [(step.n_steps, step.cost) for step in plan.whole if step.cost is not None]
     charge, active = 0.0, 0.0
     for n_steps, cost in runs:
         own = cost - restore

@@ -16,23 +16,7 @@ from freeml.kernels.kernel import KernelCall
 from freeml.kernels.reads import Ints
 
 PARTS = " in parts"
-COLD_START = "cold start"
 _NAMES = {field.name for field in fields(Op)}  # of values and of the model's node: nothing that a kernel sees
-
-
-def capture_key(n_bytes: int) -> str:
-    """A cost table's name for capturing inputs of so many bytes."""
-    return f"capture {n_bytes}"
-
-
-def publish_key(n_bytes: int) -> str:
-    """A cost table's name for publishing outputs of so many bytes."""
-    return f"publish {n_bytes}"
-
-
-def report_key(n_bytes: int) -> str:
-    """A cost table's name for reporting a result with outputs of so many bytes."""
-    return f"report {n_bytes}"
 
 
 def signature(graph: Graph, call: KernelCall) -> str:
@@ -78,7 +62,7 @@ class MeasuredPrices:
         return self._line(signature(graph, call) + PARTS, products)
 
     def fixed(self, name: str) -> StepCosts | None:
-        """Of the capture, the publication or a cold start, by the table's name for it."""
+        """Of a step that cannot be cut, by the table's name for it (`FixedStep.key`)."""
         step: MeasuredStep | None = self._table.fixed.get(name)
         return None if step is None else self._with_boot(np.array([step.cycles]), np.array([step.charge_pc]))
 

@@ -17,13 +17,6 @@ from freeml.units import show_capacitor
 
 Replan = Callable[[float], TilePlan]  # the tiles of the same calls for another capacitor, in uF
 
-_FIXED = {
-    "cold start": "a cold start",
-    "capture": "capturing the input",
-    "publish": "publishing the result",
-    "report": "reporting the result",
-}
-
 
 def makes_progress(plan: TilePlan) -> bool:
     """Whether every step fits one charge of the plan's own capacitor; True on a board without energy model."""
@@ -73,7 +66,7 @@ def smallest_capacitor_uf(budget: Budget, replan: Replan) -> float | None:
 
 def _describe(step: LayerTiles | FixedStep) -> str:
     if isinstance(step, FixedStep):
-        return _FIXED[step.name]
+        return step.words
     if step.parts > 1:
         return f"a tile of {step.part_macs:,} of {step.macs:,} products"
     return f"a tile of {step.tile_units:,} of {step.n_units:,} units"

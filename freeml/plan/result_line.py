@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from freeml.board.board import Board
 from freeml.energy.capacitor import MOST_UF, StepCost
+from freeml.plan.step_table import Kind
 from freeml.plan.steps import TilePlan
 from freeml.units import round_up, show_capacitor
 
@@ -20,7 +21,7 @@ _TEXT_CYCLES = 6_000
 
 def report_with_line(tiles: TilePlan, board: Board) -> StepCost | None:
     """Worst case of the report step with its line; None for a board that has no energy model or no UART."""
-    memory, energy, cost = board.memory_map, board.energy, tiles.report.cost
+    memory, energy, cost = board.memory_map, board.energy, tiles.fixed_of(Kind.REPORT).cost
     if memory is None or memory.support == "emulated" or energy is None or cost is None:
         return None
     cycles = len(LONGEST_LINE) * _FRAME_BITS * memory.clock_hz / _BAUD + _TEXT_CYCLES

@@ -13,7 +13,7 @@ import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from freeml.ir.decision import lasting
+from freeml.ir.decision import lasting, segments
 from freeml.ir.graph import Graph
 from freeml.ir.ops import Concat
 from freeml.plan.memory import plan_memory
@@ -81,6 +81,11 @@ class _Problem:
                 if name in producer:
                     self._needs[index] |= 1 << producer[name]
                     self._followers[producer[name]].append(index)
+        of_segment = segments(graph)
+        for index, segment in enumerate(of_segment):  # what an exit does not need waits until it was decided
+            for before in (k for k in range(n) if of_segment[k] < segment and not self._needs[index] >> k & 1):
+                self._needs[index] |= 1 << before
+                self._followers[before].append(index)
         for value in lasting(graph):
             readers[root[value]] |= 1 << n  # never done
         # Per op: bytes it adds, and for each storage it reads: its readers, its size, what the op can take over of it.

@@ -6,12 +6,12 @@ number. step_table.py says what the step of each number does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from freeml.energy.capacitor import Budget, StepCost
 from freeml.plan.protocol import MAX_CHECKED_WORD_STEPS, PARTIAL_BYTES
-from freeml.plan.step_table import StepTable, step_table
+from freeml.plan.step_table import Kind, StepTable, step_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class LayerTiles:
     value              output of the op
     operand            which call of the op: of a Concat, which input is copied; 0 where there is one call
     loc                the model's node
-    first_tile         step number of the first tile; they are consecutive
+    first_tile         step number of the first tile; they are consecutive (`numbered`)
     n_units            output units of the kernel
     unit_bytes         bytes of one unit
     unit_stride_bytes  from one unit to the next in the arena; above unit_bytes only in copies
@@ -69,6 +69,16 @@ class LayerTiles:
     scratch_bytes: int
     cost: StepCost | None
     least_cost: StepCost | None
+
+    @property
+    def kind(self) -> Kind:
+        """What its steps do."""
+        return Kind.TILES
+
+    @property
+    def n_steps(self) -> int:
+        """Its steps: a tile each."""
+        return self.n_tiles
 
     @property
     def tile_bytes(self) -> int:
@@ -115,17 +125,68 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class FixedStep:
-    """The capture of the input (step 0), the publishing of the result or its report (the last two steps), or a cold
-    start before them.
+    """A step that cannot be cut: the capture of the input, a decision, the publishing of the result, a report; or a
+    cold start before them (fixed_steps.py).
 
-    loc   names of the ports concerned; of the model for a cold start
-    cost  with restore and commit; None on a board without energy model
+    kind    what it does; None for a cold start, which is no step of an inference
+    words   the same in words, for messages
+    key     a cost table's name for it
+    loc     names of the ports or of the node concerned; of the model for a cold start
+    behind  so many layers come before it
+    cost    with restore and commit; None on a board without energy model
+    """
+
+    kind: Kind | None
+    words: str
+    key: str
+    loc: str
+    behind: int
+    written_bytes: int
+    cost: StepCost | None
+
+    @property
+    def n_steps(self) -> int:
+        """It is one."""
+        return 1
+
+
+Step = LayerTiles | FixedStep
+
+
+def in_order(layers: Sequence[LayerTiles], fixed: Sequence[FixedStep]) -> tuple[Step, ...]:
+    """Both together, as the steps of an inference follow one another."""
+    found: list[Step] = []
+    for k in range(len(layers) + 1):
+        found += [step for step in fixed if step.behind == k]
+        found += layers[k : k + 1]
+    return tuple(found)
+
+
+def table_of(steps: Sequence[Step]) -> StepTable:
+    """What the step of each number does."""
+    return step_table((step.kind, step.n_steps) for step in steps if step.kind is not None)
+
+
+def numbered(layers: Sequence[LayerTiles], fixed: Sequence[FixedStep]) -> tuple[LayerTiles, ...]:
+    """The layers with their first tiles, as their rows have them."""
+    rows = [row for row in table_of(in_order(layers, fixed)).rows if row.kind is Kind.TILES]
+    return tuple(replace(layer, first_tile=row.first) for layer, row in zip(layers, rows, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What decides at the exits of a network: `runtime_c/src/fml_NAME.c`, and the table that it reads.
+
+    name         of the file, of its header, of fml_NAME_t and of fml_NAME_stops
+    rows         of the table, one for each decision from shallow to deep: the members of its fml_NAME_exit_t
+    levels_uj    what it compares the energy meter with, rising
+    state_bytes  that it keeps in the result slot
     """
 
     name: str
-    loc: str
-    written_bytes: int
-    cost: StepCost | None
+    rows: tuple[tuple[int, ...], ...]
+    levels_uj: tuple[int, ...] = ()
+    state_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +197,8 @@ class TilePlan:
     budget             what the capacitor gives one boot; None on a board without energy model
     restore            cost of a boot, part of the cost of every step; None as budget
     cold_start         what a boot does first where NVM is not this model's; no step of an inference
-    capture            first step
-    publish, report    the last two steps
-    layers             the others, in execution order; step numbers run on from 1
+    fixed              the steps of an inference that cannot be cut, in order: from the capture to the report
+    layers             the others, in execution order
     commit_slots       1: one word; 2: alternating slots that check themselves
     commit_bytes       of one record
     tile_buffer_bytes  SRAM for the outputs of the largest tile
@@ -147,15 +207,14 @@ class TilePlan:
     partial_bytes      NVM for partial sums: two slots, or 0 where no layer has parts
     written_bytes      NVM bytes written in one inference without a power loss, commits included
     activation_bytes   of these, bytes of values: the input and what ops compute
+    policy             what decides; None where nothing does
     """
 
     board: str
     budget: Budget | None
     restore: StepCost | None
     cold_start: FixedStep
-    capture: FixedStep
-    publish: FixedStep
-    report: FixedStep
+    fixed: tuple[FixedStep, ...]
     layers: tuple[LayerTiles, ...]
     commit_slots: int
     commit_bytes: int
@@ -165,21 +224,46 @@ class TilePlan:
     partial_bytes: int
     written_bytes: int
     activation_bytes: int
+    policy: Policy | None = None
+
+    @property
+    def levels_uj(self) -> tuple[int, ...]:
+        """What the policy compares the energy meter with, rising."""
+        return self.policy.levels_uj if self.policy else ()
+
+    @property
+    def state_bytes(self) -> int:
+        """What the policy keeps in the result slot."""
+        return self.policy.state_bytes if self.policy else 0
 
     @property
     def n_tiles(self) -> int:
-        """Tiles of all layers, without capture, publish and report."""
+        """Tiles of all layers, without steps that cannot be cut."""
         return sum(layer.n_tiles for layer in self.layers)
+
+    @property
+    def in_order(self) -> tuple[Step, ...]:
+        """An entry for each row of the table of steps."""
+        return in_order(self.layers, self.fixed)
 
     @property
     def steps(self) -> StepTable:
         """What the step of each number does."""
-        return step_table(layer.n_tiles for layer in self.layers)
+        return table_of(self.in_order)
 
     @property
-    def priced_steps(self) -> tuple[LayerTiles | FixedStep, ...]:
+    def whole(self) -> tuple[Step, ...]:
+        """The same of an inference in which no decision stops before the end."""
+        return tuple(step for row, step in zip(self.steps.rows, self.in_order, strict=True) if row.depth > 0)
+
+    def fixed_of(self, kind: Kind) -> FixedStep:
+        """The first step of a kind that cannot be cut."""
+        return next(step for step in self.fixed if step.kind is kind)
+
+    @property
+    def priced_steps(self) -> tuple[Step, ...]:
         """All that must fit a boot, a cold start first; the tiles of a layer are one entry, with the worst's cost."""
-        return self.cold_start, self.capture, *self.layers, self.publish, self.report
+        return self.cold_start, *self.in_order
 
     @property
     def least_costs(self) -> tuple[StepCost, ...]:
@@ -190,13 +274,13 @@ class TilePlan:
 
     @property
     def commits(self) -> int:
-        """Commit records written in one inference: one for each step."""
-        return self.steps.n_steps
+        """Commit records written in one whole inference: one for each step."""
+        return sum(step.n_steps for step in self.whole)
 
     @property
     def commit_check(self) -> bool:
         """Whether a flipped bit of the commit record shows: in two slots, and in a word with bits left for a check."""
-        return self.commit_slots == 2 or self.commits <= MAX_CHECKED_WORD_STEPS
+        return self.commit_slots == 2 or self.steps.n_steps <= MAX_CHECKED_WORD_STEPS
 
     @property
     def sram_bytes(self) -> int:

@@ -8,6 +8,7 @@ such a plan.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from freeml.board.board import Board
 from freeml.energy.capacitor import Budget, budget_of
@@ -24,8 +25,7 @@ from freeml.plan.protocol import (
     PARTIAL_BYTES,
 )
 from freeml.plan.sram import HOST_TILE_BYTES
-from freeml.plan.step_table import step_table
-from freeml.plan.steps import Cut, LayerTiles, TilePlan
+from freeml.plan.steps import Cut, LayerTiles, TilePlan, numbered
 
 
 def plan_tiles(
@@ -46,7 +46,7 @@ def plan_tiles(
     one_word = not board.nvm.tears and board.nvm.atomic_bytes >= COMMIT_WORD_BYTES
     if one_word:
         plan = planner.plan(commit_slots=1)
-        if plan.commits <= MAX_WORD_STEPS:
+        if plan.steps.n_steps <= MAX_WORD_STEPS:
             return plan
     return planner.plan(commit_slots=2)
 
@@ -83,21 +83,18 @@ class _Tiler:
         """All steps; with `cuts`, one for each call, tiles are as said there."""
         commit_bytes = COMMIT_WORD_BYTES if commit_slots == 1 else COMMIT_SLOT_BYTES
         prices = step_prices(self._board, ONE_WORD if commit_slots == 1 else TWO_SLOTS)
-        layers = self._layers(Cutter(self._graph, self._board, prices, self._budget, self._sram_bytes), cuts)
-        fixed = FixedSteps(self._graph, prices)
-        capture = fixed.capture(buffer_bytes=max((layer.sram_bytes for layer in layers), default=1))
-        publish = fixed.publish()
-        values = capture.written_bytes + sum(layer.n_units * layer.unit_bytes for layer in layers)
+        cut = self._layers(Cutter(self._graph, self._board, prices, self._budget, self._sram_bytes), cuts)
+        known = FixedSteps(self._graph, self._calls, prices)
+        fixed = known.in_order(buffer_bytes=max((layer.sram_bytes for layer in cut), default=1))
+        layers = numbered(cut, fixed)
+        values = fixed[0].written_bytes + sum(layer.n_units * layer.unit_bytes for layer in layers)
         partial = sum(PARTIAL_BYTES * layer.n_units * (layer.parts - 1) for layer in layers)
-        commits = step_table(layer.n_tiles for layer in layers).n_steps
-        return TilePlan(
+        plan = TilePlan(
             board=self._board.name,
             budget=self._budget,
             restore=prices.restore() if prices else None,
-            cold_start=fixed.cold_start(),
-            capture=capture,
-            publish=publish,
-            report=fixed.report(),
+            cold_start=known.cold_start(),
+            fixed=fixed,
             layers=layers,
             commit_slots=commit_slots,
             commit_bytes=commit_bytes,
@@ -105,15 +102,11 @@ class _Tiler:
             is_staged=self._board.nvm.is_staged,
             stage_bytes=max((layer.stage_bytes for layer in layers), default=0),
             partial_bytes=2 * PARTIAL_BYTES if any(layer.parts > 1 for layer in layers) else 0,
-            written_bytes=values + partial + publish.written_bytes + commits * commit_bytes,
+            written_bytes=values + partial + sum(step.written_bytes for step in fixed[1:]),
             activation_bytes=values,
         )
+        return replace(plan, written_bytes=plan.written_bytes + plan.commits * commit_bytes)
 
     def _layers(self, cutter: Cutter, cuts: Sequence[Cut] | None) -> tuple[LayerTiles, ...]:
-        layers: list[LayerTiles] = []
-        first_tile = 1
-        for call, cut in zip(self._calls, cuts or (None,) * len(self._calls), strict=True):
-            made = cutter.best(call, first_tile) if cut is None else cutter.exactly(call, first_tile, cut)
-            layers.append(made)
-            first_tile += made.n_tiles
-        return tuple(layers)
+        ways = zip(self._calls, cuts or (None,) * len(self._calls), strict=True)
+        return tuple(cutter.best(call) if cut is None else cutter.exactly(call, cut) for call, cut in ways)

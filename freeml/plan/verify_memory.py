@@ -47,6 +47,8 @@ def verify_memory(graph: Graph, plan: MemoryPlan) -> MemoryPlan:
         else:
             _check_overlaps(graph, plan, op, where)
             arena.write(op.output)
+        if any(made.value == op.output for made in graph.exits):
+            arena.read(op.output, "the class of an exit")
     for port in graph.outputs:
         arena.read(port.value, f"output {port.name!r}")
     if (decision := decide(graph)) is not None:

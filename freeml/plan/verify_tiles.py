@@ -21,12 +21,13 @@ A violation is a bug of freeml, so it raises `InvalidTilesError` (an AssertionEr
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from math import prod
 
 import numpy as np
 import numpy.typing as npt
 
-from freeml.ir.decision import decide
+from freeml.ir.decision import decide, is_of_sums
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import ConvI8, ConvPoolI8, DenseI8, SoftmaxI8
 from freeml.ir.ops import Concat, Op, Reshape
@@ -49,7 +50,8 @@ def verify_tiles(graph: Graph, memory_plan: MemoryPlan, plan: TilePlan) -> TileP
     for port in graph.inputs:
         arena.define(port.value)
     remaining = list(plan.layers)
-    step = 1
+    table = [("CAPTURE", 1, 1)]
+    step = depth = 1
     for op in graph.ops:
         where = f"%{op.output} ({type(op).__name__}, {op.loc})"
         if isinstance(op, Reshape) and op.inputs[0] in graph.types:
@@ -60,6 +62,7 @@ def verify_tiles(graph: Graph, memory_plan: MemoryPlan, plan: TilePlan) -> TileP
             own.append(remaining.pop(0))
             _rule(own[-1].first_tile == step, where, f"its tiles begin at step {own[-1].first_tile}, not {step}")
             step += own[-1].n_tiles
+            table.append(("TILES", own[-1].n_tiles, depth))
         reads = [name for name in dict.fromkeys(op.inputs) if name in graph.types]
         for name in reads:
             arena.check(name, where)
@@ -68,9 +71,14 @@ def verify_tiles(graph: Graph, memory_plan: MemoryPlan, plan: TilePlan) -> TileP
             _check_stage(graph, op, layer, plan.is_staged, where)
         _check_writes(graph, memory_plan, op, own, reads, where)
         arena.produce(op, where)
+        if any(made.value == op.output for made in graph.exits):
+            arena.check(op.output, f"the class of exit {depth}")
+            table.append(("DECIDE", 1, depth))
+            step, depth = step + 1, depth + 1
     _rule(not remaining, "plan", f"tiles of %{remaining[0].value if remaining else ''} belong to no op in this order")
-    _rule(step == 1 + plan.n_tiles, "plan", f"{plan.n_tiles} tiles, but steps 1 to {step - 1}")
-    _check_table(plan)
+    end = "DECIDE" if is_of_sums(graph, decide(graph)) else "PUBLISH"
+    table += [(end, 1, depth), ("REPORT", 1, depth), *[("REPORT", 1, 0)] * (depth > 1)]
+    _check_table(plan, table)
     for port in graph.outputs:
         arena.check(port.value, f"output {port.name!r}")
     if (decision := decide(graph)) is not None:
@@ -261,19 +269,20 @@ def _check_cover(
     _rule(extra == 0, where, f"{extra} bytes are written twice, or are not its own")
 
 
-def _check_table(plan: TilePlan) -> None:
-    """What the runtime is told that its steps do: a capture, these tiles, one publication, one report."""
-    step, found = 0, [(row.kind.name, row.first, row.n) for row in plan.steps.rows]
-    for name, n in [
-        ("CAPTURE", 1),
-        *(("TILES", layer.n_tiles) for layer in plan.layers),
-        ("PUBLISH", 1),
-        ("REPORT", 1),
-    ]:
-        _rule(found[:1] == [(name, step, n)], "table of steps", f"step {step} is not the first of {n} {name}")
+def _check_table(plan: TilePlan, wanted: list[tuple[str, int, int]]) -> None:
+    """What the runtime is told that its steps do: kind, number and depth of each row, and where a decision leads that
+    stops: to the last report, of the last decision to the one right behind it.
+    """
+    step, rows = 0, plan.steps.rows
+    found = [(row.kind.name, row.first, row.n, row.depth) for row in rows]
+    for name, n, depth in wanted:
+        _rule(found[:1] == [(name, step, n, depth)], "table of steps", f"step {step} is not the first of {n} {name}")
         found.pop(0)
         step += n
     _rule(not found, "table of steps", f"rows behind the report: {found}")
+    for row, behind in pairwise(rows):
+        stop = 0 if row.kind.name != "DECIDE" else row.first + 1 if behind.kind.name == "REPORT" else step - 1
+        _rule(row.stop == stop, "table of steps", f"step {row.first} stops at {row.stop}, not {stop}")
 
 
 def _check_totals(graph: Graph, plan: TilePlan) -> None:
@@ -285,8 +294,10 @@ def _check_totals(graph: Graph, plan: TilePlan) -> None:
         _rule(layer.parts == 1 or plan.partial_bytes >= 8, where, "no room for two slots of partial sums")
         _rule(layer.parts == 1 or plan.tile_buffer_bytes >= 4, where, "a partial sum does not fit the buffer")
     inputs = sum(graph.types[port.value].size_bytes for port in graph.inputs)
-    _rule(plan.capture.written_bytes == inputs, "capture", f"{plan.capture.written_bytes} bytes of {inputs}")
+    captured = plan.fixed[0].written_bytes
+    _rule(captured == inputs, "capture", f"{captured} bytes of {inputs}")
     _rule(plan.commit_slots in (1, 2), "plan", f"{plan.commit_slots} commit slots")
     longest = 2**15 if plan.commit_slots == 1 else 2**29
-    _rule(plan.commits <= longest, "plan", f"{plan.commits} steps are more than a commit record can number")
+    n_steps = plan.steps.n_steps
+    _rule(n_steps <= longest, "plan", f"{n_steps} steps are more than a commit record can number")
     _rule(plan.commit_bytes == (2 if plan.commit_slots == 1 else 8), "plan", f"a commit of {plan.commit_bytes} bytes")

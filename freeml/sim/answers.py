@@ -1,12 +1,13 @@
-"""What inferences must say: the interpreter's outputs, and the result that freeml/ir/decision.py publishes of them."""
+"""What inferences must say: the interpreter's outputs, and the results that freeml/ir/decision.py publishes of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
-from freeml.ir.decision import lasting, published
+from freeml.ir.decision import depths, published, published_values
 from freeml.ir.graph import Graph
 from freeml.ir.interpret import interpret
 from freeml.ir.types import Array
@@ -21,11 +22,23 @@ def codes_of(graph: Graph, inputs: Mapping[str, Array]) -> list[bytes]:
 
 def answers_of(graph: Graph, inputs: Mapping[str, Array]) -> list[tuple[bytes, Answer]]:
     """The same codes, each with its answer."""
-    values = interpret(graph, inputs, lasting(graph))
-    classes, confidences = published(graph, values)
+    values = interpret(graph, inputs, published_values(graph))
+    return list(zip(codes_of(graph, inputs), answers_from(graph, values), strict=True))
+
+
+def answers_from(graph: Graph, values: Mapping[str, Array]) -> list[Answer]:
+    """The answers that follow from values (B, *shape) of an integer graph by name: `published_values`."""
+    *exits, whole = [
+        [
+            Answer(None, int(found), int(sure), depth)
+            for found, sure in zip(*published(graph, values, depth), strict=True)
+        ]
+        for depth in range(1, len(depths(graph)) + 1)
+    ]
+    outputs = [values[port.value] for port in graph.outputs]
     return [
-        (codes, Answer(b"".join(values[port.value][k].tobytes() for port in graph.outputs), int(found), int(sure)))
-        for k, (codes, found, sure) in enumerate(
-            zip(codes_of(graph, inputs), classes.tolist(), confidences.tolist(), strict=True)
+        replace(
+            answer, outputs=b"".join(array[k].tobytes() for array in outputs), stopped=tuple(one[k] for one in exits)
         )
+        for k, answer in enumerate(whole)
     ]

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import math
 import tempfile
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from freeml.board.core import MSP430
 from freeml.board.memory import MemoryMap
+from freeml.energy.capacitor import Budget
 from freeml.errors import BadBoard, ToolFailed
 from freeml.firmware.build import Build, Toolchain, build_firmware
 from freeml.output.folder import Sources
@@ -19,7 +22,7 @@ from freeml.plan.step_table import Kind
 from freeml.plan.steps import TilePlan
 from freeml.sim.cortexm.engine import CortexMEngine
 from freeml.sim.device import Inference, Result, Step, Taken
-from freeml.sim.instruction import Emulator
+from freeml.sim.instruction import Emulator, Reading
 from freeml.sim.msp430.charge import charge_of
 from freeml.sim.msp430.engine import Msp430Board
 from freeml.sim.steps import ModelSteps
@@ -72,11 +75,26 @@ class BoardDevice:
 
         Raises BadBoard for a board whose file has no capacitor.
         """
+        if self._budget is None:
+            raise BadBoard("the board's file has no capacitor to meter", hint="add [capacitor] and [energy]")
+        self.emulator.meter(*self._shown(energy_uj))
+
+    def readings(self, levels_uj: Sequence[int]) -> list[Reading]:
+        """What the meter may show, a reading for each way in which a policy with these levels may decide: amid the two
+        levels that it lies between. Levels that a full capacitor does not reach are none.
+        """
+        budget = self._budget
+        full_uj = 2 * max(levels_uj, default=1) if budget is None else _stored_uj(budget, budget.v_on_mv)
+        edges = [0, *(level for level in levels_uj if level < full_uj), full_uj]
+        return [self._shown((low + high) / 2) for low, high in pairwise(edges)]
+
+    def _shown(self, energy_uj: float) -> tuple[int, int]:
+        """Energy, and the voltage of a capacitor that has so much to give; 0 mV where there is none."""
         budget = self._budget
         if budget is None:
-            raise BadBoard("the board's file has no capacitor to meter", hint="add [capacitor] and [energy]")
+            return int(energy_uj), 0
         squared_mv2 = budget.v_off_mv**2 + 2e6 * energy_uj / budget.capacitor_uf
-        self.emulator.meter(int(energy_uj), round(min(math.sqrt(squared_mv2), budget.v_on_mv)))
+        return int(energy_uj), round(min(math.sqrt(squared_mv2), budget.v_on_mv))
 
     def clock(self, time_us: float) -> None:
         """What the clock shows from now on."""
@@ -135,6 +153,11 @@ class BoardDevice:
         now = emulator.taken
         taken, self._before = taken + (now - self._before), now
         return taken, reports
+
+
+def _stored_uj(budget: Budget, voltage_mv: float) -> float:
+    """What a capacitor gives from a voltage on."""
+    return budget.capacitor_uf * (voltage_mv**2 - budget.v_off_mv**2) / 2e6
 
 
 def emulator_for(made: Sources, elf: Path, memory: MemoryMap) -> Emulator:

@@ -10,14 +10,14 @@ import numpy as np
 from freeml.data import Dataset, fit_inputs
 from freeml.data.accuracy import Said, agreement, score
 from freeml.data.findings import joined, model_findings, range_findings
-from freeml.ir.decision import lasting, published
+from freeml.ir.decision import depths, published_values
 from freeml.ir.graph import Graph
 from freeml.ir.interpret import chunks, encode_inputs, interpret
 from freeml.ir.types import Array
 from freeml.output.folder import Output
 from freeml.plan.protocol import ARENA
 from freeml.plan.step_table import Kind
-from freeml.sim.answers import codes_of
+from freeml.sim.answers import answers_from, codes_of
 from freeml.sim.device import Device, steps_to_report
 from freeml.sim.host import HostDevice, host_device
 from freeml.sim.sampled import SampledDevice
@@ -74,9 +74,10 @@ def verify_output(
     for start, stop in chunks(output.graph, len(dataset)):
         part = [array[start:stop] for array in samples]
         inputs = encode_inputs(output.graph, part)
-        got, expected = model.run(inputs), interpret(output.graph, inputs, lasting(output.graph))
-        misreported = _misreported(model, output.graph, expected, stop - start)
-        differing = _differing(got, expected)
+        got, expected = model.run(inputs), interpret(output.graph, inputs, published_values(output.graph))
+        misreported = _misreported(model, output.graph, expected)
+        stopped = np.array([record.depth < len(depths(output.graph)) for record in model.published])
+        differing = _differing(got, expected) & ~stopped  # what was computed is not of this sample
         wrong = differing | (misreported != "")
         mismatches += int(wrong.sum())
         if wrong.any() and not first:
@@ -122,13 +123,14 @@ def random_dataset(graph: Graph, n_samples: int, seed: int = 0) -> Dataset:
     return Dataset(tuple(arrays), None, (), "random", "test", tuple(None for _ in arrays))
 
 
-def _misreported(model: SampledDevice, graph: Graph, expected: Mapping[str, Array], n_samples: int) -> Array:
+def _misreported(model: SampledDevice, graph: Graph, expected: Mapping[str, Array]) -> Array:
     """For each sample what is wrong with the result that was published of it, in words; empty where it is right."""
-    said = np.full(n_samples, "", dtype=object)
-    classes, confidences = published(graph, expected)
+    said = np.full(len(model.published), "", dtype=object)
     number = model.number
-    for k, (record, class_index, confidence) in enumerate(zip(model.published, classes, confidences, strict=True)):
-        got, wanted = (record.class_index, record.confidence, record.depth), (int(class_index), int(confidence), 1)
+    for k, (record, answer) in enumerate(zip(model.published, answers_from(graph, expected), strict=True)):
+        due = answer.at(record.depth)
+        got = (record.class_index, record.confidence, record.depth)
+        wanted = (due.class_index, due.confidence, due.depth)
         if got != wanted:
             said[k] = f"class, confidence and depth published are {got}, the interpreter's {wanted}"
         elif record.sequence != number % _MOST_NUMBER + 1:

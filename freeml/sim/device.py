@@ -15,7 +15,6 @@ from typing import Protocol
 from freeml.plan.step_table import Kind
 
 N_FILLS = 8
-WHOLE_NETWORK = 1  # depth of a result
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +68,41 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an inference must say: the bytes of all outputs, and the class and confidence that are published."""
+    """What an inference must say: the class and confidence that are published, at which depth, and all outputs.
 
-    outputs: bytes
+    outputs  None where a decision stopped before they were computed
+    stopped  of the whole network: what it must say if it stops at each decision on the way
+    """
+
+    outputs: bytes | None
     class_index: int
     confidence: int
+    depth: int = 1
+    stopped: tuple[Answer, ...] = ()
 
     def result(self, sequence: int) -> Result:
         """As reported under this number."""
-        return Result(sequence, self.class_index, self.confidence, WHOLE_NETWORK)
+        return Result(sequence, self.class_index, self.confidence, self.depth)
+
+    def at(self, depth: int) -> Answer:
+        """What must be said at a depth; of the whole network where there is none."""
+        return self.stopped[depth - 1] if 1 <= depth <= len(self.stopped) else self
+
+    def wrong(self, outputs: bytes, result: Result, sequence: int) -> str:
+        """What is wrong with a report that must have this number, in words; empty where nothing is.
+
+        Which depth the device chose is its own affair.
+        """
+        due = self.at(result.depth)
+        if due.outputs is not None and outputs != due.outputs:
+            return "the outputs are wrong"
+        return "" if result == due.result(sequence) else f"the report is {result}, not {due.result(sequence)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Inference:
-    """One answer: the bytes of all outputs, the result as reported, and what it took from the power-on or the report
-    before; None where the device does not count."""
+    """One answer: the bytes of all outputs (as they were before, where a decision stopped), the result as reported, and
+    what it took from the power-on or the report before; None where the device does not count."""
 
     outputs: bytes
     result: Result
@@ -97,7 +116,7 @@ class Step:
     index  its number, from 0, the capture, on
     kind   what it did
     layer  row of the tile plan that it computed units of; None where it is of no layer
-    depth  exits of the network up to it, and the next one: 1 where the last one is the only one
+    depth  of the result that it works for, as its row of the table has it
     taken  from the step before, or a power-on: start-up and cold start included; None where the device does not count
     at_us  what the clock shows behind it
     """

@@ -123,11 +123,11 @@ class HostDevice:
         index = self._next
         kind = self.steps.kind(index)
         if kind is Kind.REPORT:
-            self._show()
+            self._show(has_outputs=self.steps.depth(index) > 0)
         status = self.library.fml_step(self.ram)
-        if status != (PUBLISHED if kind is Kind.PUBLISH else 0):
-            raise ToolFailed(f"step {index} gave status {status}", where=self.name)
         self._next = self.steps.next_in(self.nvm[:ARENA])
+        if status != (PUBLISHED if self.steps.publishes(index, self._next) else 0):
+            raise ToolFailed(f"step {index} gave status {status}", where=self.name)
         self._check_guards()
         return Step(index, kind, self.steps.layer(index), self.steps.depth(index), None, self._time_us)
 
@@ -160,9 +160,9 @@ class HostDevice:
     def _stands_at(self, kind: Kind) -> bool:
         return self._next is not None and self.steps.kind(self._next) is kind
 
-    def _show(self) -> None:
+    def _show(self, *, has_outputs: bool) -> None:
         """Outputs and result, as fml_hal_report() finds them."""
-        for k, shown in enumerate(self._shown):
+        for k, shown in enumerate(self._shown if has_outputs else ()):
             span = ctypes.c_uint32(0), ctypes.c_uint32(len(shown))
             if self.library.fml_read_output(self.ram, ctypes.c_uint16(k), *span, shown) != 0:
                 raise ToolFailed(f"it published a result and gives no output {k}", where=self.name)

@@ -34,6 +34,10 @@ class NvmWrite:
     data: bytes
 
 
+Reading = tuple[int, int]
+"""What `Emulator.meter` takes: uJ, mV."""
+
+
 class Emulator(Protocol):
     """A board with one firmware. Starts without power, with garbage in NVM."""
 

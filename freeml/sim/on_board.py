@@ -22,7 +22,7 @@ from freeml.sim.sampled import SampledDevice
 def images_of(emulator: Emulator, output: Output, codes: bytes) -> list[bytes]:
     """NVM of a board behind each commit of its firmware's first inference, on these codes: commit_images."""
     tiles = output.manifest.tiles
-    return commit_images(emulator, codes, tiles.steps, tiles.commit_slots)[1]
+    return commit_images(emulator, codes, tiles)[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +34,21 @@ class ClosedBoard(BoardClosure):
 
 
 def closure_of(
-    output: Output, emulator: Emulator, codes: bytes, answer: Answer, *, limit_s: float, strangers: Sequence[bytes] = ()
+    output: Output,
+    emulator: Emulator,
+    codes: bytes,
+    answer: Answer,
+    *,
+    limit_s: float,
+    strangers: Sequence[bytes] = (),
 ) -> ClosedBoard:
-    """Closure of a firmware under what its board's NVM may do, from all first images.
+    """Closure of a firmware under what its board's NVM and its energy meter may do, from all first images.
 
     strangers: images that firmware of other networks left, which may lie in NVM at the first boot.
     """
     nvm, tiles = output.board.nvm, output.manifest.tiles
     before = emulator.nvm
-    control, own = commit_images(emulator, codes, tiles.steps, tiles.commit_slots)
+    control, own = commit_images(emulator, codes, tiles)
     emulator.nvm = before
     found = close(
         emulator,
@@ -52,6 +58,7 @@ def closure_of(
         atomic_bytes=nvm.atomic_bytes,
         tears=nvm.tears,
         first=first_images(control, own, strangers),
+        readings=BoardDevice(emulator, tiles).readings(tiles.levels_uj) if tiles.levels_uj else (),
         limit_s=limit_s,
     )
     said = f"writes of {nvm.atomic_bytes} byte{'s' * (nvm.atomic_bytes != 1)}{', one torn in each step' * nvm.tears}"

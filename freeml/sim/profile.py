@@ -10,6 +10,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +25,11 @@ from freeml.ir.graph import Graph
 from freeml.kernels.kernel import KernelCall
 from freeml.output.folder import Output, Sources, write_folder
 from freeml.plan.calls import kernel_calls
-from freeml.plan.measured import COLD_START, PARTS, MeasuredPrices, capture_key, publish_key, report_key, signature
+from freeml.plan.measured import PARTS, MeasuredPrices, signature
 from freeml.plan.memory import MemoryPlan
 from freeml.plan.planner import recut
 from freeml.plan.step_table import Kind
-from freeml.plan.steps import Cut, TilePlan
+from freeml.plan.steps import Cut, FixedStep, TilePlan
 from freeml.sim.board_device import board_device
 from freeml.sim.device import Device, Step, Taken, steps_to_report
 from freeml.version import __version__
@@ -41,11 +42,15 @@ Progress = Callable[[str], None]
 def measure_steps(device: Device, codes: bytes) -> list[Step]:
     """All steps of one inference, of a device that has published before.
 
-    Raises ToolFailed where they are not each of the plan's once, in order.
+    Raises ToolFailed where they are not each of the plan's once, in order, but for those that a decision leaves out.
     """
     _to_report(device, codes)
     steps = list(steps_to_report(device))
-    if [step.index for step in steps] != list(range(len(steps))):
+    leaps = [
+        after.index != before.index + 1 and (before.kind, after.kind) != (Kind.DECIDE, Kind.REPORT)
+        for before, after in pairwise(steps)
+    ]
+    if steps[0].index != 0 or any(leaps):
         raise ToolFailed("the firmware makes its steps in another order than its plan")
     return steps
 
@@ -142,7 +147,7 @@ def profile_output(output: Output, toolchain: Toolchain = "auto", progress: Prog
         clock_hz=board.clock_hz.value,
         basis=basis,
         boot=_most(found.boots),
-        fixed={name: _most(taken) for name, taken in sorted(found.fixed.items())},
+        fixed={name: _most(taken) for name, taken in sorted(found.fixed.items()) if taken},
         layers=tuple(_line(name, sizes) for name, sizes in found.layers.items()),
     )
 
@@ -181,23 +186,19 @@ class _Found:
 
     def add(self, device: Device, codes: bytes, tiles: TilePlan) -> None:
         """Measure one firmware."""
-        cold = measure_cold_start(device, codes)
-        found = measure_steps(device, codes)
-        steps, of = [counted(step) for step in found], {step.kind: counted(step) for step in found}
+        self.fixed.setdefault(tiles.cold_start.key, []).append(measure_cold_start(device, codes))
+        steps = {step.index: counted(step) for step in measure_steps(device, codes)}
         self.boots += measure_boots(device, codes)
-        types = self.graph.types
-        read, written = (
-            sum(types[port.value].size_bytes for port in ports) for ports in (self.graph.inputs, self.graph.outputs)
-        )
-        names = (COLD_START, capture_key(read), publish_key(written), report_key(written))
-        for name, taken in zip(names, (cold, of[Kind.CAPTURE], of[Kind.PUBLISH], of[Kind.REPORT]), strict=True):
-            self.fixed.setdefault(name, []).append(taken)
-        for layer in tiles.layers:
-            call = self.calls[layer.value, layer.operand]
-            key = signature(self.graph, call) + (PARTS if layer.parts > 1 else "")
-            for index, tile in enumerate(layer.tiles()):
-                size = tile.mac_n if layer.parts > 1 else tile.n
-                self.layers.setdefault(key, []).append((size, steps[layer.first_tile + index]))
+        for row, planned in zip(tiles.steps.rows, tiles.in_order, strict=True):
+            if isinstance(planned, FixedStep):
+                self.fixed.setdefault(planned.key, []).extend(steps[k] for k in row.steps if k in steps)
+                continue
+            call = self.calls[planned.value, planned.operand]
+            key = signature(self.graph, call) + (PARTS if planned.parts > 1 else "")
+            for index, tile in zip(row.steps, planned.tiles(), strict=True):
+                if index in steps:
+                    size = tile.mac_n if planned.parts > 1 else tile.n
+                    self.layers.setdefault(key, []).append((size, steps[index]))
 
 
 def _most(taken: Iterable[Taken]) -> MeasuredStep:
@@ -281,7 +282,7 @@ def check_measured(output: Output, table: CostTable, capacitor_uf: float | None 
             )
         )
 
-    for name in table.fixed:
+    for name in sorted(dict.fromkeys(step.key for step in (tiles.cold_start, *tiles.fixed))):
         judge(name, priced.fixed(name))
     for call, layer in zip(kernel_calls(graph, plan), tiles.layers, strict=True):
         size = np.array([layer.part_macs if layer.parts > 1 else layer.tile_units])

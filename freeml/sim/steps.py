@@ -34,9 +34,12 @@ class ModelSteps:
         return next((number for number, row in enumerate(rows) if step in row.steps), None)
 
     def depth(self, step: int) -> int:
-        """Exits up to a step, and the next one: a network has one, at its end."""
-        assert 0 <= step < self.table.n_steps
-        return 1
+        """Of the result that a step works for."""
+        return self.table.row_of(step).depth
+
+    def publishes(self, step: int, following: int | None) -> bool:
+        """Whether a result was published by this step, as the one that is next then says: a report, of another one."""
+        return following is not None and self.kind(following) is Kind.REPORT and self.kind(step) is not Kind.REPORT
 
     def next_in(self, image: bytes) -> int | None:
         """The step that an NVM image has as the next one; None where no boot can tell from it.

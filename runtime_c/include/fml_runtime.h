@@ -67,7 +67,9 @@ typedef int fml_status_t;
  *
  * A single step has n_units = tile_units = parts = 1, so that steps are counted by one rule, and 0 in fields that it does
  * not use. Used are, of
- *   a decision      products: the depth that it publishes; part_products: the step that is next if it does, of a report
+ *   a decision      products: the depth that it publishes; part_products: the step that is next if it does, of a report: of
+ *                   the last decision the row behind it, so that it publishes whatever is decided; out_offset_bytes,
+ *                   unit_bytes, unit_stride_bytes: where its scores lie, bytes of all, bytes of one (1: int8, 4: int32)
  *   a publication   products: the depth that it publishes
  *   a report        products: 1 where all outputs were computed, so that they can be read; 0 where a decision stopped before */
 typedef struct {
@@ -108,15 +110,15 @@ typedef struct {
 } fml_record_t;
 
 /* What decides, in a model that has decisions. Others point to none, and no linker brings them the code of it. */
-typedef struct {
+typedef struct fml_policy {
     /* fml_decide(): the step. */
     fml_status_t (*step)(struct fml_ram *ram, const fml_layer_t *row, struct fml_position *next);
-    /* Whether the decision of this row is to stop: 1, or 0 to go on. record: `state` is that of the last decision that was
+    /* Whether the decision of this row is to stop: 1, or 0 to go on. policy: this one, whose tables lie behind it. record: `state` is that of the last decision that was
      * committed, all zeros after a cold start, and is changed to what it is to be, whatever is decided; class_index and
      * confidence, here 0, and depth, here that of the row, are changed to what is published if it stops. Reads the arena by
      * fml_hal_nvm_read(), the meter by fml_hal_energy_uj(), nothing else that changes, and keeps nothing: of two calls
      * that a loss parts, only the last one counts. */
-    uint8_t (*stops)(uint16_t row, const int8_t *arena, fml_record_t *record);
+    uint8_t (*stops)(const struct fml_policy *policy, const fml_layer_t *row, const int8_t *arena, fml_record_t *record);
     /* Ascending. Two readings of the meter are alike to all decisions where both are below the same levels. */
     const uint32_t *levels_uj;
     uint8_t n_levels;

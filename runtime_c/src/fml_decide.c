@@ -12,9 +12,11 @@ fml_status_t fml_decide(fml_ram_t *ram, const fml_layer_t *row, fml_position_t *
     record.class_index = 0;
     record.confidence = 0;
     record.depth = (uint8_t)row->products;
-    const uint8_t stops = model->policy->stops(ram->layer, (const int8_t *)ram->nvm + FML_NVM_ARENA, &record);
-    if (stops) {
+    if (model->policy->stops(model->policy, row, (const int8_t *)ram->nvm + FML_NVM_ARENA, &record)) {
         next->step = row->part_products;
+    }
+    const uint8_t publishes = next->step == row->part_products; /* in any case where a report is next */
+    if (publishes) {
         ram->sequence = ram->sequence + 1 == 0 ? 1 : ram->sequence + 1;
     } else {
         record.class_index = newest.class_index;
@@ -25,5 +27,34 @@ fml_status_t fml_decide(fml_ram_t *ram, const fml_layer_t *row, fml_position_t *
     next->newest ^= 1u;
     fml_nvm_erase_next(model, ram->nvm, next->count);
     fml_nvm_write_record(model, ram->nvm, next->newest, &record);
-    return stops ? FML_PUBLISHED : FML_OK;
+    return publishes ? FML_PUBLISHED : FML_OK;
+}
+
+FML_SMALL static int32_t score_of(const int8_t *at, uint32_t n_bytes) {
+    int32_t sum;
+    int8_t code;
+    if (n_bytes == sizeof code) {
+        fml_hal_nvm_read(&code, at, sizeof code);
+        return code;
+    }
+    fml_hal_nvm_read(&sum, at, sizeof sum);
+    return sum;
+}
+
+FML_SMALL uint32_t fml_lead(const fml_layer_t *row, const int8_t *arena, uint16_t *class_index) {
+    const int8_t *from = arena + row->out_offset_bytes;
+    int32_t best = INT32_MIN, second = INT32_MIN;
+    uint16_t i = 0;
+    *class_index = 0;
+    for (uint32_t at = 0; at < row->unit_bytes; at += row->unit_stride_bytes, i++) {
+        const int32_t score = score_of(from + at, row->unit_stride_bytes);
+        if (score > best) {
+            second = best;
+            best = score;
+            *class_index = i;
+        } else if (score > second) {
+            second = score;
+        }
+    }
+    return (uint32_t)best - (uint32_t)second;
 }

@@ -186,7 +186,7 @@ int world_may_follow(const crash_position_t *at) {
     const uint8_t is_switched = at->newest != from->newest;
     switch (row->kind) {
     case FML_DECIDE:
-        if (at->step == from->step + 1) { /* going on changes what is published no more than its place */
+        if (at->step == from->step + 1 && at->step != row->part_products) { /* going on changes what is published no more than its place */
             return is_switched && memcmp(&at->record.sequence, &from->record.sequence,
                                          offsetof(fml_record_t, state) - offsetof(fml_record_t, sequence)) == 0;
         }

@@ -37,8 +37,9 @@ class AnyControl(FakeControl):
         return Position(*self.steps.of_kind(Kind.REPORT), 0)
 
 
-CONTROL = FakeControl(steps=step_table([3]), commit_slots=1, identity=b"")
-NO_COMMIT = AnyControl(steps=step_table([3]), commit_slots=1, identity=b"")
+TABLE = step_table([(Kind.CAPTURE, 1), (Kind.TILES, 3), (Kind.PUBLISH, 1), (Kind.REPORT, 1)])
+CONTROL = FakeControl(steps=TABLE, commit_slots=1, identity=b"")
+NO_COMMIT = AnyControl(steps=TABLE, commit_slots=1, identity=b"")
 
 
 class FakeBoard:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import pytest
 
-from freeml.plan.step_table import Kind, StepRow, StepTable
+from freeml.plan.step_table import Kind, step_table
 from freeml.sim.device import Answer, Result
 from freeml.sim.instruction import NvmWrite
 from freeml.sim.power_loss.closure import BoardClosure, Reading, close
@@ -17,12 +16,11 @@ from .fake import COMMIT, MAGIC, FakeBoard, FakeControl, Firmware
 
 # Capture, tile, decision, tile, decision, tile, publication; the reports of a whole network, and of one that stopped.
 KINDS = [Kind.CAPTURE, *[Kind.TILES, Kind.DECIDE] * 2, Kind.TILES, Kind.PUBLISH, Kind.REPORT, Kind.REPORT]
-TABLE = StepTable(tuple(StepRow(kind, step) for step, kind in enumerate(KINDS)))
+TABLE = step_table((kind, 1) for kind in KINDS)
 DECISIONS, PUBLISH, WHOLE, STOPPED = (2, 4), 6, 7, 8
 DEPTH, DATA = 32, 40  # where the newest result's depth lies, and two bytes used in turn
 LITTLE, MUCH = (10, 2000), (1000, 3000)
-ANSWER = Answer(bytes([3]), 0, 0)
-EARLY = [replace(ANSWER, outputs=b""), replace(ANSWER, outputs=b"")]
+ANSWER = Answer(bytes([3]), 0, 0, 3, (Answer(None, 0, 0, 1), Answer(None, 0, 0, 2)))
 
 
 class DecidingControl(FakeControl):
@@ -62,9 +60,7 @@ def decides(board: FakeBoard, *, again: bool = False, early: bool = False) -> It
 
 
 def closed(firmware: Firmware, readings: Sequence[Reading]) -> BoardClosure:
-    return close(
-        FakeBoard(firmware), b"codes", ANSWER, CONTROL, atomic_bytes=1, readings=readings, stopped=EARLY, limit_s=60
-    )
+    return close(FakeBoard(firmware), b"codes", ANSWER, CONTROL, atomic_bytes=1, readings=readings, limit_s=60)
 
 
 def test_closure_takes_every_way_that_readings_of_the_meter_open() -> None:

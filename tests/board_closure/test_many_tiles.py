@@ -27,7 +27,7 @@ def second_inference(output: Output, toolchain: Toolchain) -> BoardClosure:
     engine = OnBoard.start(output, toolchain).emulator
     (codes, expected), *_ = answers(output, 1)
     tiles = output.manifest.tiles
-    control, own = commit_images(engine, codes, tiles.steps, tiles.commit_slots)
+    control, own = commit_images(engine, codes, tiles)
     engine.nvm = own[-1]
     atomic_bytes = output.board.nvm.atomic_bytes
     return close(engine, codes, expected, control, atomic_bytes=atomic_bytes, limit_s=PATIENCE_S)

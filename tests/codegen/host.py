@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from freeml.ir.interpret import interpret
 from freeml.ir.ops import Reshape
 from freeml.plan.memory import plan_memory
 from freeml.plan.schedule import schedule
-from freeml.plan.step_table import Kind, StepRow, StepTable
+from freeml.plan.step_table import Kind, StepTable, step_table
 from freeml.plan.tiles import plan_tiles
 from freeml.plan.verify_memory import verify_memory
 from freeml.plan.verify_tiles import verify_tiles
@@ -80,11 +81,11 @@ def on_host(library: Path, graph: Graph, program: Program, *, is_staged: bool = 
 
 
 def step_table_of(program: Program) -> StepTable:
-    """The rows that the C has."""
+    """What follows from the kinds of the rows that the C has."""
     rows = [dict(row.fields) for row in program.rows]
     first = [*(int(row[".first_step"].removesuffix("u")) for row in rows), program.n_steps]
     kinds = [Kind[row[".kind"].removeprefix("FML_")] for row in rows]
-    return StepTable(tuple(StepRow(kind, a, b - a) for kind, a, b in zip(kinds, first, first[1:], strict=False)))
+    return step_table((kind, b - a) for kind, (a, b) in zip(kinds, pairwise(first), strict=True))
 
 
 def computes(graph: Graph) -> bool:

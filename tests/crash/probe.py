@@ -13,6 +13,7 @@ from freeml.sim.power_loss.explorer import CrashRig, build_rig
 ROOT = Path(__file__).resolve().parents[2] / "runtime_c"
 N_STEPS, PUBLISH = 25, 22
 ONE_SLOT = "PROBE_COMMIT_SLOTS=1"
+LAST_DECIDES = "PROBE_LAST_DECIDES"  # the answer of its whole network is published by a decision
 STAGED = "PROBE_STAGED"  # its NVM is no memory that a pointer can read
 
 

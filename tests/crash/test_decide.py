@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from freeml.firmware.host import build_host_library
-from freeml.plan.protocol import RECORD_BYTES, RESULT_SLOT_BYTES, RESULTS
+from freeml.plan.protocol import PUBLISHED, RECORD_BYTES, RESULT_SLOT_BYTES, RESULTS
 from freeml.sim.power_loss.explorer import BEHAVIOURS
 
-from .probe import ONE_SLOT, ROOT, include_dirs, probe, rig
+from .probe import LAST_DECIDES, ONE_SLOT, PUBLISH, ROOT, include_dirs, probe, rig
 from .test_report import NO_RESULT, OK, Board
 
 LITTLE, SOME, MUCH = 10, 2_000, 10_000  # uJ: on each side of the two levels of the probe's policy
@@ -133,3 +133,24 @@ def test_a_schedule_may_say_what_the_meter_shows_at_each_reading(behaviour: str)
         report = rig().explore(f"9:{answers},end:{answers}", behaviour, n_inferences=3)  # type: ignore[arg-type]
         assert report.closed, report.reason
         assert report.divergences == 0, report.how_to_reproduce()
+
+
+@pytest.mark.parametrize("energy_uj", [LITTLE, MUCH])
+def test_a_last_decision_publishes_whatever_is_decided(tmp_path: Path, energy_uj: int) -> None:
+    """Its report is that of the whole network, with outputs."""
+    sources = [*probe(), ROOT / "hal" / "host" / "fml_hal_host.c"]
+    library = tmp_path / "last.so"
+    build_host_library(sources, include_dirs(), library, optimise=f"-D{LAST_DECIDES}")
+    board = Board(ctypes.CDLL(str(library)))
+    while board.step_number() != PUBLISH:
+        step_with(board, MUCH)
+    assert step_with(board, energy_uj) == PUBLISHED
+    assert board.step_number() == PUBLISH + 1
+    assert (newest(board)[11], newest(board)[STATE]) == (3, 3)
+    assert board.outputs()[0] == OK
+
+
+@pytest.mark.parametrize("behaviour", BEHAVIOURS)
+def test_a_network_whose_end_is_a_decision_gives_the_uninterrupted_answers(behaviour: str) -> None:
+    report = rig(LAST_DECIDES).explore("all", behaviour, n_inferences=1)  # type: ignore[arg-type]
+    assert (report.closed, report.divergences) == (True, 0), f"{behaviour}: {report.reason}"

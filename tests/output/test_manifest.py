@@ -74,7 +74,7 @@ def test_nobody_reads_the_sums_that_the_file_has_of_a_plan(tmp_path: Path) -> No
         (lambda found: found.pop("tiles"), "damaged: freeml.json: tiles: Field required"),
         (lambda found: found.update(tiles=[]), "damaged: freeml.json: tiles"),
         (lambda found: found["tiles"].update(commit_slots="2"), "damaged: freeml.json: tiles.commit_slots"),
-        (lambda found: found["tiles"].pop("capture"), "damaged: freeml.json: tiles.capture"),
+        (lambda found: found["tiles"].pop("fixed"), "damaged: freeml.json: tiles.fixed"),
         (lambda found: found["tiles"]["layers"][0].update(more=1), "damaged: freeml.json: tiles.layers.0.more"),
         (lambda found: found["board"]["nvm"].update(atomic_bytes=3), "damaged: freeml.json: board.nvm.atomic_bytes"),
         (lambda found: found["tiles"]["layers"][0].update(tile_units=0), "plan is damaged, or of another version"),

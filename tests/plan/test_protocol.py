@@ -80,7 +80,8 @@ def test_every_kind_of_step_has_the_number_that_c_has() -> None:
 
 
 def test_rows_of_a_table_follow_one_another_from_the_capture_to_the_report() -> None:
-    table = step_table([3, 1, 7])
+    runs = [(Kind.CAPTURE, 1), *((Kind.TILES, n) for n in (3, 1, 7)), (Kind.PUBLISH, 1), (Kind.REPORT, 1)]
+    table = step_table(runs)
     assert [table.kind_of(step) for step in range(table.n_steps)] == [
         Kind.CAPTURE,
         *[Kind.TILES] * 11,
@@ -88,6 +89,33 @@ def test_rows_of_a_table_follow_one_another_from_the_capture_to_the_report() -> 
         Kind.REPORT,
     ]
     assert list(table.of_kind(Kind.TILES)) == list(range(1, 12))
+    assert (table.n_depths, list(table.depths_from(5)), list(table.depths_from(13))) == (1, [1], [])
     for beyond in (-1, table.n_steps):
         with pytest.raises(IndexError, match=f"no step {beyond}"):
             table.kind_of(beyond)
+
+
+def test_decisions_lead_to_the_next_depth_or_to_a_report_and_the_last_one_to_the_whole_networks() -> None:
+    tiles, decide, report = (Kind.TILES, 2), (Kind.DECIDE, 1), (Kind.REPORT, 1)
+    ends_published = step_table([(Kind.CAPTURE, 1), tiles, decide, tiles, (Kind.PUBLISH, 1), report, report])
+    assert [(row.first, row.depth, row.stop) for row in ends_published.rows] == [
+        (0, 1, 0),
+        (1, 1, 0),
+        (3, 1, 8),
+        (4, 2, 0),
+        (6, 2, 0),
+        (7, 2, 0),
+        (8, 0, 0),
+    ]
+    assert [list(ends_published.depths_from(step)) for step in (0, 3, 4, 6, 7)] == [[1, 2], [1, 2], [2], [2], []]
+    ends_decided = step_table([(Kind.CAPTURE, 1), tiles, decide, tiles, decide, report, report])
+    assert [(row.depth, row.stop) for row in ends_decided.rows] == [
+        (1, 0),
+        (1, 0),
+        (1, 8),
+        (2, 0),
+        (2, 7),
+        (2, 0),
+        (0, 0),
+    ]
+    assert ends_decided.n_depths == ends_published.n_depths == 2

@@ -11,6 +11,7 @@ from freeml import CompileOptions, CompileResult, compile_model
 from freeml.firmware.build import build_firmware
 from freeml.output.folder import read_output
 from freeml.plan.result_line import LONGEST_LINE, report_with_line
+from freeml.plan.step_table import Kind
 from freeml.units import parse_capacitor
 
 DIGITS = Path(__file__).resolve().parents[2] / "examples" / "digits" / "digits.onnx"
@@ -47,7 +48,7 @@ def test_a_line_that_the_capacitor_cannot_pay_for_is_left_out_and_said(board: st
 
 def test_the_price_of_a_line_is_its_time_on_the_wire(tmp_path: Path) -> None:
     result = made("msp430fr5994", tmp_path / "out")
-    cost, alone = report_with_line(result.tiles, result.board), result.tiles.report.cost
+    cost, alone = report_with_line(result.tiles, result.board), result.tiles.fixed_of(Kind.REPORT).cost
     assert cost is not None
     assert alone is not None
     on_the_wire_us = len(LONGEST_LINE) * 10 / 115_200 * 1e6

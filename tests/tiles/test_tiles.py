@@ -401,8 +401,18 @@ SEEDED: dict[str, tuple[Callable[[TilePlan], TilePlan], str]] = {
     "half a pixel": (lambda plan: changed(plan, 2, unit_bytes=1), "units"),
     "a buffer too small": (lambda plan: replace(plan, tile_buffer_bytes=1), "do not fit the buffer"),
     "an input captured in part": (
-        lambda plan: replace(plan, capture=replace(plan.capture, written_bytes=31)),
+        lambda plan: replace(plan, fixed=(replace(plan.fixed[0], written_bytes=31), *plan.fixed[1:])),
         "capture: 31 bytes of 32",
+    ),
+    "no capture": (lambda plan: replace(plan, fixed=plan.fixed[1:]), "step 0 is not the first of 1 CAPTURE"),
+    "no report": (lambda plan: replace(plan, fixed=plan.fixed[:-1]), "of 1 REPORT"),
+    "a report before the tiles": (
+        lambda plan: replace(plan, fixed=(*plan.fixed[:2], replace(plan.fixed[2], behind=0))),
+        "table of steps",
+    ),
+    "a step behind the end": (
+        lambda plan: replace(plan, fixed=(*plan.fixed[:2], replace(plan.fixed[2], behind=99))),
+        "of 1 REPORT",
     ),
     "a commit record that cannot count so far": (lambda plan: replace(plan, commit_bytes=1), "a commit of 1 bytes"),
     "products that are not there": (lambda plan: changed(plan, 0, macs=19), "products"),

@@ -15,11 +15,11 @@ from freeml.errors import BadBoard, BadData
 from freeml.ir.graph import Graph
 from freeml.output.folder import Output
 from freeml.plan.calls import kernel_calls
-from freeml.plan.measured import COLD_START, MeasuredPrices, capture_key, publish_key, report_key
+from freeml.plan.measured import MeasuredPrices
 from freeml.plan.price import ONE_WORD, TWO_SLOTS
 from freeml.plan.result_line import line_fits, report_with_line
 from freeml.plan.step_table import Kind
-from freeml.plan.steps import LayerTiles, TilePlan
+from freeml.plan.steps import FixedStep, LayerTiles, TilePlan
 from freeml.sim.life.load import NOTHING, Load, Work
 
 STACK_OF = {
@@ -94,7 +94,7 @@ def figures_of(board: Board, tiles: TilePlan) -> Figures:
 
 
 def _line(board: Board, tiles: TilePlan) -> Work:
-    told, cost = report_with_line(tiles, board), tiles.report.cost
+    told, cost = report_with_line(tiles, board), tiles.fixed_of(Kind.REPORT).cost
     if told is None or cost is None or not line_fits(tiles, board):
         return NOTHING
     more = told - cost
@@ -110,7 +110,7 @@ def load_of(output: Output, table: CostTable) -> Load:
     figures = figures_of(board, tiles)
     priced = _Priced(output, MeasuredPrices(board, table))
     restore = Work(table.boot.cycles / table.clock_hz, table.boot.charge_pc * 1e-12, stack="restore")
-    cold = priced.fixed(COLD_START)
+    cold = priced.fixed(tiles.cold_start.key)
     rows: list[Work] = []
     for work in priced.rows(figures):
         rows.append(replace(work, row=len(rows)))
@@ -136,22 +136,18 @@ class _Priced:
         self._calls = kernel_calls(self._graph, output.manifest.arena)
 
     def rows(self, figures: Figures) -> Iterator[Work]:
-        """In the order of the plan."""
-        layers = iter(zip(self._calls, self._tiles.layers, strict=True))
-        read, written = (
-            sum(self._graph.types[port.value].size_bytes for port in ports)
-            for ports in (self._graph.inputs, self._graph.outputs)
-        )
-        keys = {Kind.CAPTURE: capture_key(read), Kind.PUBLISH: publish_key(written), Kind.REPORT: report_key(written)}
-        for number, row in enumerate(self._tiles.steps.rows):
-            if row.kind is not Kind.TILES:
-                yield figures.step(self.fixed(keys[row.kind]), row.kind, 1, number)
+        """In the order of the plan, without the report of a network that stopped, which is no dearer than the other."""
+        calls = iter(self._calls)
+        for number, (row, step) in enumerate(zip(self._tiles.steps.rows, self._tiles.in_order, strict=True)):
+            if isinstance(step, FixedStep):
+                if row.depth > 0:
+                    yield figures.step(self.fixed(step.key), row.kind, row.depth, number)
                 continue
-            call, layer = next(layers)
-            of = self._prices.parts if layer.parts > 1 else self._prices.tiles
-            for size, n in _sizes(layer):
-                cost = self._own(of(self._graph, call, np.array([size])), layer.loc)
-                yield figures.step(cost, Kind.TILES, 1, number, n)
+            call = next(calls)
+            of = self._prices.parts if step.parts > 1 else self._prices.tiles
+            for size, n in _sizes(step):
+                cost = self._own(of(self._graph, call, np.array([size])), step.loc)
+                yield figures.step(cost, Kind.TILES, row.depth, number, n)
 
     def fixed(self, key: str) -> StepCost:
         """Of a step that cannot be cut, by the profile's name for it."""

@@ -18,13 +18,13 @@ import hashlib
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from freeml.errors import ToolFailed
 from freeml.plan.protocol import SUMS
 from freeml.plan.step_table import Kind
 from freeml.sim.device import Answer
-from freeml.sim.instruction import Emulator, NvmWrite
+from freeml.sim.instruction import Emulator, NvmWrite, Reading
 from freeml.sim.power_loss.control_block import COMMIT, ControlBlock, Position
 from freeml.sim.power_loss.first_images import FirstImage, Losses
 
@@ -35,7 +35,6 @@ _PUBLISHED = b"published"
 # An image that was seen is seen no more: what boots with fewer losses may not come before what boots with more.
 _MOST_LOSSES_FIRST: tuple[Losses, ...] = ("all", "cold", "none")
 
-Reading = tuple[int, int] | None  # of Emulator.meter: uJ, mV; None as it is
 OnImage = Callable[[int, int], None]
 
 
@@ -86,9 +85,9 @@ class _Search:
     """The images seen, those to boot, and where each one leads if power stays."""
 
     engine: Emulator
-    expected: Sequence[Answer]
+    expected: Answer
     control: ControlBlock
-    readings: Sequence[Reading]
+    readings: Sequence[Reading | None]  # None: the meter is left as it is
     atomic_bytes: int
     tears: bool
     seen: dict[bytes, bool] = field(default_factory=dict)  # by what stands for an image: whether it was a first one
@@ -159,12 +158,10 @@ class _Search:
         depth = engine.result().depth
         if depth not in self.control.depths_from(begun, image):
             raise _WrongAnswerError(f"the report is of depth {depth}, which was decided against")
-        answer = self.expected[depth - 1]
-        expected = replace(answer.result(sequence), depth=depth)
-        if depth == len(self.expected) and engine.outputs() != answer.outputs:
-            raise _WrongAnswerError("the outputs are wrong")
-        if engine.result() != expected:
-            raise _WrongAnswerError(f"the report is {engine.result()}, not {expected}")
+        wrong = self.expected.wrong(engine.outputs(), engine.result(), sequence)
+        if wrong:
+            raise _WrongAnswerError(wrong)
+        expected = engine.result()
         at, newest = self.control.committed(image), self.control.newest(image)
         if newest != expected or at is None or self.control.kind_of(at) is not Kind.REPORT:
             raise _WrongAnswerError(f"NVM holds {newest} at {at}, not {expected} waiting for its report")
@@ -272,25 +269,23 @@ def close(
     tears: bool = False,
     first: Iterable[FirstImage] = (),
     readings: Sequence[Reading] = (),
-    stopped: Sequence[Answer] = (),
     limit_s: float = 300.0,
     on_image: OnImage = lambda _done, _left: None,
 ) -> BoardClosure:
     """Boot every reachable NVM image of one inference.
 
     codes         what the sensors show
-    expected      what must be reported of it where no decision stops before
+    expected      what must be reported of it
     control       how the model's images are read
     atomic_bytes  aligned writes of so many bytes happen wholly or not at all
     tears         whether a loss may leave such a write as garbage
     first         images to begin with, beside the one that the engine has
     readings      what the energy meter may show: each is tried from each image, and lasts until the next loss
-    stopped       what each decision publishes if it stops, in order; their outputs are not looked at
     """
     began = time.monotonic()
     engine.sense(codes)
     cold = engine.nvm
-    search = _Search(engine, [*stopped, expected], control, list(readings) or [None], atomic_bytes, tears)
+    search = _Search(engine, expected, control, list(readings) or [None], atomic_bytes, tears)
     starts = [FirstImage(cold, "all"), *first]
     reason, divergences = "", 0
     try:

@@ -37,7 +37,7 @@ def lose_power_at_commits(
         except ToolFailed as error:
             reason = error.what
         else:
-            reason = _wrong(device, answer, number + 1)
+            reason = answer.wrong(device.outputs(), device.result(), number + 1)
         if reason:
             reason, diverged = f"sample {number}: {reason}", True
             break
@@ -65,12 +65,3 @@ def _one_inference(device: Device, codes: bytes, mode: str, images: set[bytes], 
         images.add(hashlib.blake2b(device.nvm, digest_size=16).digest())
         lived.append(1)
         device.power_on()
-
-
-def _wrong(device: Device, answer: Answer, sequence: int) -> str:
-    """What is wrong with the last report, in words; empty where nothing is."""
-    if device.outputs() != answer.outputs:
-        return "the outputs are wrong"
-    if device.result() != answer.result(sequence):
-        return f"the report is {device.result()}, not {answer.result(sequence)}"
-    return ""

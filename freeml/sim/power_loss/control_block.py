@@ -72,13 +72,12 @@ class ControlBlock:
 
         From a report that waits on, only what is published.
         """
-        decisions = [row.first for row in self.steps.rows if row.kind is Kind.DECIDE]
         if begun is None:
-            return range(1, len(decisions) + 2)
+            return self.steps.depths_from(0)
         if self.kind_of(begun) is Kind.REPORT:
             newest = self.newest(image)
             return range(0) if newest is None else range(newest.depth, newest.depth + 1)
-        return range(1 + sum(step < begun.step for step in decisions), len(decisions) + 2)
+        return self.steps.depths_from(begun.step)
 
     def next_sequence(self, image: bytes | bytearray) -> int:
         """Of the result that a boot from this image reports first."""

@@ -152,9 +152,10 @@ def _undisturbed(engine: Emulator, cold: bytes, codes: bytes, expected: Answer, 
     found.longest, found.sequence = _PATIENCE * first.taken.instructions, first.result.sequence
     then = engine.infer(codes)
     for result, sequence in ((first.result, found.sequence), (then.result, found.sequence + 1)):
-        if sequence < 1 or result != expected.result(sequence):
+        due = expected.at(result.depth).result(max(sequence, 1))
+        if sequence < 1 or result != due:
             found.schedule = [0]
-            found.reason = f"without a loss the report is {result}, not {expected.result(max(sequence, 1))}"
+            found.reason = f"without a loss the report is {result}, not {due}"
     return first.taken.instructions, then.taken.instructions
 
 
@@ -268,6 +269,7 @@ def _behind_the_report(engine: Emulator, expected: Answer, length: int, found: _
         engine.run(_TAIL_CHUNK)
         tail += _TAIL_CHUNK
     tail += _TAIL_CHUNKS_BEYOND * _TAIL_CHUNK
+    expected = expected.at(engine.result().depth)  # the meter shows the same all through
     again, following = expected.result(found.sequence), expected.result(found.sequence + 1)
     for n in spread(tail, _TAIL_CUTS):
         if found.timed_out():
@@ -326,11 +328,10 @@ def _reports(
     except ToolFailed as error:
         found.schedule, found.reason = list(lived), error.what
         return True
-    due = expected.result(found.sequence)
-    if passing and engine.result() == expected.result(found.sequence - 1):
+    result = engine.result()
+    if passing and result == expected.at(result.depth).result(found.sequence - 1):
         return _reports(engine, expected, lived, found)
-    if engine.outputs() != expected.outputs:
-        found.schedule, found.reason = list(lived), "the outputs are wrong"
-    elif engine.result() != due:
-        found.schedule, found.reason = list(lived), f"the report is {engine.result()}, not {due}"
+    wrong = expected.wrong(engine.outputs(), result, found.sequence)
+    if wrong:
+        found.schedule, found.reason = list(lived), wrong
     return True

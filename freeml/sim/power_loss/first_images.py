@@ -16,7 +16,8 @@ import numpy as np
 
 from freeml.errors import ToolFailed
 from freeml.plan.protocol import RESULT_SLOT_BYTES, RESULTS, SUMS
-from freeml.plan.step_table import Kind, StepTable
+from freeml.plan.step_table import Kind
+from freeml.plan.steps import TilePlan
 from freeml.sim.instruction import Emulator
 from freeml.sim.power_loss.control_block import (
     COMMIT,
@@ -83,9 +84,7 @@ def first_images(
             yield FirstImage(content, losses, tears=k < len(foreign))
 
 
-def commit_images(
-    engine: Emulator, codes: bytes, steps: StepTable, commit_slots: int
-) -> tuple[ControlBlock, list[bytes]]:
+def commit_images(engine: Emulator, codes: bytes, tiles: TilePlan) -> tuple[ControlBlock, list[bytes]]:
     """How a firmware's images are read, and those behind the commits of its first inference, the report's included.
 
     Raises as Emulator.run does, and ToolFailed where the report is never committed.
@@ -95,7 +94,7 @@ def commit_images(
     engine.power_on()
     image = bytearray(engine.nvm)
     _, writes = engine.logged_writes()
-    control = ControlBlock(steps, commit_slots, engine.nvm[IDENTITY])
+    control = ControlBlock(tiles.steps, tiles.commit_slots, engine.nvm[IDENTITY], tiles.state_bytes)
     found: list[bytes] = []
     last: Position | None = None
     for _ in range(_MOST_CHUNKS):
@@ -104,7 +103,7 @@ def commit_images(
             at = control.committed(image)
             if at is not None and at != last:
                 found.append(bytes(image))
-                if len(found) > 1 and steps.kind_of(at.step) is Kind.CAPTURE:
+                if len(found) > 1 and control.kind_of(at) is Kind.CAPTURE:
                     return control, found
             last = at or last
         _, writes = engine.logged_writes(_CHUNK_INSTRUCTIONS)
