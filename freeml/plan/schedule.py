@@ -24,7 +24,15 @@ BEAM_STATES = 60_000  # sets that the beam may look at, over all steps together
 
 
 def schedule(graph: Graph, *, in_place: bool = True) -> Graph:
-    """The graph with its ops in an order that needs a smaller arena, or the graph itself where none was found."""
+    """The graph with its ops in an order that needs a smaller arena, or the graph itself where none was found.
+
+    What an exit needs runs before all that it does not, whatever that takes: a network stops as early as it can.
+    """
+    if graph.exits:
+        by_segment = sorted(
+            zip(segments(graph), range(len(graph.ops)), graph.ops, strict=True), key=lambda one: one[:2]
+        )
+        graph = graph.with_ops(op for _, _, op in by_segment)
     problem = _Problem(graph, in_place=in_place)
     if problem.is_chain():
         return graph
