@@ -1,4 +1,4 @@
-"""Make runtime_c/kernels/<variant>/cycles*.toml: python -m benchmarks.cycles [VARIANT ..] [--group FILE] [--show | --names]
+"""Make runtime_c/kernels/<variant>/cycles*.toml: python -m benchmarks.cycles [VARIANT ..] [--group FILE]
 
 Builds the layers of a group's design (design.py, coded_design.py) with zig and with GCC, runs them on the emulated
 boards below, and fits for each kernel the least prices that lie above every call (fit.py). Needs both compilers. Run it

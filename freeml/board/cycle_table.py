@@ -151,7 +151,7 @@ def cycle_tables(variant: str, group: Group = PLAIN) -> VariantCycles:
 @cache
 def is_measured(variant: str, name: str) -> bool:
     """Whether a KERNEL.COUNT that no table has a price of was counted when they were made: then it costs nothing."""
-    kernel = name.split(".")[0]
+    kernel = name.split(".", maxsplit=1)[0]
     files = [cycle_tables(variant, group) for group in GROUPS]
     named = any(name in made.counted for made in files if made.counted is not None)
     return named or any(kernel in table.kernels for made in files if made.counted is None for table in made.tables)
