@@ -1,6 +1,8 @@
 """Every reachable state after power losses: python -m benchmarks.power_loss.closure [NAME ..] [--json]
 
-Under every behaviour of NVM; small networks over two inferences, the others over one, layer by layer.
+Under every behaviour of NVM; small networks over two inferences, the others over one, layer by layer, and in tiles that
+are smaller than those of a host would be: after each loss a run writes its tile again, so what closure does grows with
+the square of a tile. They are several of the chunks still that wait for one barrier.
 """
 
 from __future__ import annotations
@@ -13,8 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.power_loss.models import LARGE, SMALL, compiled
+from freeml.plan.sram import HOST_TILE_BYTES
 from freeml.sim.power_loss.explorer import BEHAVIOURS
 from freeml.sim.power_loss.host import lose_power_on_host
+
+_TILE_BYTES = 512  # of large networks
 
 
 def measure(
@@ -29,7 +34,9 @@ def measure(
     with tempfile.TemporaryDirectory() as work:
         for name in names:
             for nvm in nvms:
-                closure = lose_power_on_host(compiled(name, Path(work), nvm), "all", limit_s=limit_s)
+                tile_bytes = _TILE_BYTES if name in LARGE else HOST_TILE_BYTES
+                output = compiled(name, Path(work), nvm, tile_bytes)
+                closure = lose_power_on_host(output, "all", limit_s=limit_s)
                 kept = ("closed", "images", "writes", "divergences", "seconds", "reason")
                 rows.append({"model": name, "nvm": nvm, **{key: getattr(closure, key) for key in kept}})
                 on_row(rows[-1])

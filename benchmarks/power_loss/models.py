@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import onnx
@@ -12,6 +13,7 @@ from benchmarks.tiny_cnn.model import network
 from freeml import CompileOptions, compile_model
 from freeml.data.folders import data_root
 from freeml.output.folder import Output, read_output
+from freeml.plan import sram
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY_CNN = "benchmarks.tiny_cnn.model:samples"
@@ -19,12 +21,13 @@ SMALL = ("digits", "tiny_cnn", "mnist8", "har")
 LARGE = ("kws", "resnet8")
 
 
-def compiled(name: str, work: Path, nvm: str = "atomic") -> Output:
+def compiled(name: str, work: Path, nvm: str = "atomic", tile_bytes: int = sram.HOST_TILE_BYTES) -> Output:
     """Compile one network for a host whose NVM behaves as `nvm` says. Needs FREEML_DATA but for the first two."""
     model, data = source(name, work)
     out = work / f"{name}-{nvm}"
     # Accuracy is not what these tables are about: one sample of it is enough.
-    compile_model(model, out, data=data, options=CompileOptions(name=name, nvm=nvm, samples=1))
+    with patch.object(sram, "HOST_TILE_BYTES", tile_bytes):
+        compile_model(model, out, data=data, options=CompileOptions(name=name, nvm=nvm, samples=1))
     return read_output(out)
 
 
