@@ -9,7 +9,7 @@ from freeml.errors import FreemlError
 
 _UF_BY_PREFIX = {"p": 1e-6, "n": 1e-3, "u": 1.0, "µ": 1.0, "μ": 1.0, "m": 1e3, "": 1e6}  # in uF
 _LEAST_UF, _MOST_UF = 1e-3, 1e7
-_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
+_SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _MOST_SECONDS = 3600.0 * 24 * 366
 
 
@@ -36,16 +36,13 @@ def parse_capacitor(text: str) -> float:
     return value_uf
 
 
-_SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-
-
 def parse_time_s(text: str, where: str) -> float:
     """Seconds of "2.56s", "10ms", "5min", "1 h", "3d" or "12". Raises FreemlError for anything else.
 
     >>> parse_time_s("2.56s", ""), parse_time_s("10 min", ""), parse_time_s("5", "")
     (2.56, 600.0, 5.0)
     """
-    match = re.fullmatch(r"\s*(\d+\.?\d*(?:e[-+]?\d+)?|\.\d+)\s*(us|ms|s|min|h|d)?\s*", text, re.ASCII)
+    match = re.fullmatch(r"\s*(\d+\.?\d*(?:e[-+]?\d+)?|\.\d+)\s*(us|ms|min|[smhd])?\s*", text, re.ASCII)
     value = float(match[1]) * _SECONDS[match[2] or "s"] if match else 0.0
     if not 0 < value < math.inf:
         raise FreemlError(
@@ -60,12 +57,9 @@ def parse_duration(text: str) -> float:
     >>> parse_duration("90s"), parse_duration("30m"), parse_duration("1.5 h"), parse_duration("45")
     (90.0, 1800.0, 5400.0, 45.0)
     """
-    match = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*([smh]?)\s*", text, re.ASCII)
-    seconds = float(match[1]) * _SECONDS[match[2]] if match else 0.0
-    if not 0 < seconds <= _MOST_SECONDS:
-        raise FreemlError(
-            f"{text!r} is no time from a second to a year", where="--time", hint="for example 90s, 30m or 2h"
-        )
+    seconds = parse_time_s(text, "--time")
+    if seconds > _MOST_SECONDS:
+        raise FreemlError(f"{text!r} is more than a year", where="--time", hint="for example 90s, 30m or 2h")
     return seconds
 
 
