@@ -30,8 +30,10 @@ from freeml.frontend.load import load_model
 from freeml.frontend.onnx.write import to_onnx
 from freeml.ir.graph import Graph
 from freeml.ir.interpret import encode_inputs
+from freeml.ir.ops import Conv, Dense
 from freeml.output.folder import Output, read_output
 from freeml.pipeline import CompileOptions, compile_model, for_toolchain, optimise, rated_dataset
+from freeml.plan.encode import encoded
 from freeml.sim.board_device import board_device
 from freeml.sim.device import Taken
 from freeml.sim.host import host_device
@@ -222,7 +224,7 @@ def compress_model(
 
     with tempfile.TemporaryDirectory(prefix="freeml-compress-") as work:
         path = Path(work) / f"{Path(loaded.name).name}.onnx"
-        path.write_bytes(content := to_onnx(found.graph, described(found)))
+        path.write_bytes(content := to_onnx(stored_graph(found, made), described(found)))
         tell("compile the small network")
         options = CompileOptions(board=board, name=name, toolchain=toolchain)
         compile_model(path, Path(work) / "out", options=options)
@@ -237,6 +239,17 @@ def compress_model(
             replace_file(path, target)
     memory = output.manifest.memory.model_dump()
     return Compression(found, content, memory, counts, counted, rated, inference, note)
+
+
+def stored_graph(found: Compressed, board: Board) -> Graph:
+    """The float graph with its layers' constants stored as is best on the board: what the file says, too."""
+    integers = encoded(found.quantized, board).consts
+    consts = {}
+    for op in found.graph.ops:
+        for name, kind in zip(op.inputs[1:], ("weight", "bias"), strict=False) if isinstance(op, Conv | Dense) else ():
+            encoding = integers[f"{op.output}.{kind}"].encoding
+            consts[name] = replace(found.graph.consts[name], encoding=encoding)
+    return found.graph.with_ops(found.graph.ops, consts=consts)
 
 
 def described(found: Compressed) -> dict[str, str]:

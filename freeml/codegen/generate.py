@@ -163,7 +163,7 @@ class _Emitter:
     def _add_layer(self, op: Op, tiles: LayerTiles) -> None:
         kernel = kernel_of(self.graph, op)
         layer = kernel.layer(self.graph, op, tiles.operand, self.variant)
-        base = self.names.unique(op.output, stem="layer")
+        base = self.names.layer(op.output)
         filled = {key: self._table(f"{base}_{key}", key, layer, op) for key in layer.tables}
         filled |= self._operands(op, tiles)
         filled["d"] = self._describe(layer, base, filled)

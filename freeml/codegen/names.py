@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from freeml.kernels.layer import SECTIONS
+
 # The keywords of C99 and C11, and what the headers of the generated code define.
 _KEYWORDS = """
 auto break case char const continue default do double else enum extern float for goto if inline int long register
@@ -38,6 +40,8 @@ _OWN = (
     "weights_bytes",
 )
 
+_HOLDS = re.compile(rf"_({'|'.join(SECTIONS)})\d*(_\d+)?$")
+
 
 def identifier(text: str, *, stem: str = "model") -> str:
     """A C identifier of the prefix style: lower case, no leading digit, never a keyword or an fml_ name."""
@@ -52,6 +56,11 @@ class Names:
 
     def __init__(self) -> None:
         self._taken = set(_OWN)
+
+    def layer(self, text: str) -> str:
+        """Of a layer, whose tables have the names of what they hold behind it: it ends in none of these itself."""
+        base = identifier(text, stem="layer")
+        return self.unique(f"{base}_layer" if _HOLDS.search(base) else base, stem="layer")
 
     def unique(self, text: str, *, stem: str) -> str:
         """An identifier like `text` that was not handed out before."""

@@ -8,7 +8,7 @@ files that read encoded weights. What the linker left out has no symbol and does
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,19 +17,8 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import Symbol, SymbolTableSection
 
 from freeml.errors import BadOutput
+from freeml.kernels.layer import SECTIONS
 
-SECTIONS: Mapping[str, str] = {
-    "weight": "weights",
-    "operand": "weights",
-    "mult": "scales",
-    "shift": "scales",
-    "scale": "scales",
-    "bias": "biases",
-    "index": "indices",
-    "codebook": "codebooks",
-    "restart": "restart",
-}
-"""The last word of an array's name, and what it counts as. Slices on an MSP430 and operands have a number behind it."""
 DECODERS = "fml_coded"
 """What the names of files begin with that have code to read encoded weights, and those of their functions."""
 

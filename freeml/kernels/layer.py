@@ -17,12 +17,14 @@ Fields = tuple[tuple[str, str], ...]
 # MSP430, weights and indices are slices, whose symbols have a number behind that. Other tables are none of these.
 SECTIONS: Mapping[str, str] = {
     "weight": "weights",
+    "operand": "weights",
     "index": "indices",
     "codebook": "codebooks",
     "restart": "restart",
     "bias": "biases",
     "mult": "scales",
     "shift": "scales",
+    "scale": "scales",
 }
 
 REQUANT_FIELDS: Fields = ((".bias", "@bias"), (".mult", "@mult"), (".shift", "@shift"))

@@ -15,6 +15,7 @@ from freeml.c_files import c_files
 from freeml.compress.codebook import Codebook, Ternary
 from freeml.compress.separate import separate
 from freeml.compress.stored import layers_of
+from freeml.errors import UnsupportedOp
 from freeml.frontend.builder import GraphBuilder
 from freeml.frontend.onnx.read import from_model_proto
 from freeml.frontend.onnx.write import to_onnx
@@ -22,7 +23,7 @@ from freeml.frontend.views import View, Weight
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import ConvI8, DenseI8
 from freeml.ir.interpret import predict
-from freeml.ir.ops import Window
+from freeml.ir.ops import Conv, Dense, Window
 from freeml.ir.types import Array
 from freeml.passes.pipeline import run_passes
 from freeml.pipeline import planned_graph
@@ -206,3 +207,33 @@ def test_biases_are_int32_initialisers_and_one_scale_for_all_is_one_number() -> 
     assert stored["conv.weight"].data_type == stored["fc.weight"].data_type == onnx.TensorProto.INT8
     names = {node.name: node.op_type for node in model.graph.node}
     assert [names[name] for name in ("conv", "fc", "pool")] == ["Conv", "Gemm", "MaxPool"]
+
+
+def test_how_layers_are_stored_is_in_the_file_and_read_back() -> None:
+    graph = plain()
+    fixed = Int8Network(graph, assign_scales(graph, observe(graph, samples_of(graph)), min_max)).fixed()
+    conv, dense = (op for op in fixed.ops if isinstance(op, Conv | Dense))
+    consts = {
+        dense.inputs[1]: replace(fixed.consts[dense.inputs[1]], encoding="gaps"),
+        dense.inputs[2]: replace(fixed.consts[dense.inputs[2]], encoding="int16"),
+    }
+    model = to_onnx(fixed.with_ops(fixed.ops, consts=consts), {"freeml.method": "auto"})
+    said = {prop.key: prop.value for prop in onnx.load_model_from_string(model).metadata_props}
+    stored = {"fc.weight": "gaps", "fc.bias": "int16", "conv.weight": "dense", "conv.bias": "dense"}
+    assert said.pop("freeml.method") == "auto"
+    assert said == {f"freeml.encoding:{name}": encoding for name, encoding in stored.items()}
+    graph, plain_graph = again(model), again(to_onnx(fixed))
+    assert read(model).consts["fc.bias"].encoding == "int16"
+    for op in graph.ops_of(DenseI8):
+        assert graph.consts[op.inputs[1]].encoding == "gaps"
+        assert graph.consts[op.inputs[1]].size_bytes != graph.consts[op.inputs[1]].array.size
+    samples = samples_of(fixed)
+    assert np.array_equal(predict(graph, samples)[0], predict(plain_graph, samples)[0])
+    assert conv.output in graph.types
+
+
+def test_an_encoding_that_nobody_knows_is_refused_by_name() -> None:
+    model = onnx.load_model_from_string(to_onnx(small(plain()).fixed()))
+    next(prop for prop in model.metadata_props if prop.key.endswith("conv.weight")).value = "runes"
+    with pytest.raises(UnsupportedOp, match=r"'conv.weight' is stored as 'runes'"):
+        from_model_proto(model, name="net", where="net.onnx")

@@ -75,7 +75,7 @@ def _rows_out(known: Known, *, transposed: bool) -> Known:
     """A constant factor as (outputs, inputs)."""
     if not transposed:
         return known
-    return Known(known.array.T, known.dtype, None if known.scales is None else known.scales.T)
+    return Known(known.array.T, known.dtype, None if known.scales is None else known.scales.T, known.encoding)
 
 
 def _scaled(weight: Weight, alpha: float) -> Weight:
@@ -110,7 +110,7 @@ def matmul(g: GraphBuilder, node: Node, args: Args) -> Operand:
 
 def _transposed(known: Known) -> Known:
     scales = None if known.scales is None else np.swapaxes(known.scales, -1, -2)
-    return Known(np.swapaxes(known.array, -1, -2), known.dtype, scales)
+    return Known(np.swapaxes(known.array, -1, -2), known.dtype, scales, known.encoding)
 
 
 def _times_constant(g: GraphBuilder, node: Node, x: Tensor, b: Known) -> Tensor:
@@ -121,7 +121,7 @@ def _times_constant(g: GraphBuilder, node: Node, x: Tensor, b: Known) -> Tensor:
     if column or all(n == 1 for n in b.shape[:-2]):
         matrix = b.array.reshape(-1, 1 if column else b.shape[-1])
         scales = None if b.scales is None else b.scales.reshape(matrix.shape).T
-        y = g.dense(x.view, node.weight(Known(matrix.T, b.dtype, scales)), None, loc=node.loc)
+        y = g.dense(x.view, node.weight(Known(matrix.T, b.dtype, scales, b.encoding)), None, loc=node.loc)
         if column:
             return Tensor(g.reshape(y, y.shape[:-1]), x.dtype)
         extra = max(0, len(b.shape) - max(2, len(x.shape)))
@@ -140,7 +140,7 @@ def _per_batch(g: GraphBuilder, node: Node, x: View, b: Known) -> View:
     swapped = _transposed(b)
     shape = (batch * n, k, 1, 1)
     scales = None if swapped.scales is None else swapped.scales.reshape(shape)
-    weight = node.weight(Known(swapped.array.reshape(shape), b.dtype, scales))
+    weight = node.weight(Known(swapped.array.reshape(shape), b.dtype, scales, b.encoding))
     y = g.conv(image, weight, None, window=Window(kernel=(1, 1)), groups=batch, loc=node.loc)
     return g.reshape(g.transpose(g.reshape(y, (batch, n, m)), (0, 2, 1)), (*x.shape[:-2], m, n))
 

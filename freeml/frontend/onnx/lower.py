@@ -18,6 +18,7 @@ import onnx
 from freeml.errors import BadModel, FreemlError, UnsupportedOp
 from freeml.frontend.builder import GraphBuilder
 from freeml.frontend.onnx import dense, elementwise, norm, qdq, shapes, windows
+from freeml.frontend.onnx.encodings import encodings_of
 from freeml.frontend.onnx.file import InputSpec, inputs_of, to_array
 from freeml.frontend.onnx.fold import check_results, fold
 from freeml.frontend.onnx.nodes import Known, Node, Operand, ReadArgs, Tensor, make_node
@@ -126,6 +127,7 @@ class Lowering:
         self.absent: dict[str, Node] = {}
         self.n_elems = 0
         self.n_constants = 0
+        self.encodings = encodings_of(model, where)
         self.initialisers = {tensor.name: tensor for tensor in self.graph.initializer}
         self.common_scales = qdq.common_scales((node for _, node in live_nodes(self.graph)), self.initialisers)
 
@@ -191,7 +193,8 @@ class Lowering:
         if name not in self.values:
             if name not in self.initialisers:
                 node.bad(f"it reads {name!r}, which no input, initialiser or earlier node defines")
-            self.values[name] = self._read(self.initialisers[name], f"{self.where}:{name}")
+            read = self._read(self.initialisers[name], f"{self.where}:{name}")
+            self.values[name] = replace(read, encoding=self.encodings.get(name))
         return self.values[name]
 
     def _check_absent(self, name: str) -> None:

@@ -80,11 +80,13 @@ class Known:
     array    elements; float64 for those of DequantizeLinear, whose products float32 would round
     dtype    the type in the model
     scales   where array is codes times scales: the scale of each element, shaped like array
+    encoding  how the model wants the codes stored (encodings.py)
     """
 
     array: Array
     dtype: np.dtype[Any]
     scales: Floats | None = None
+    encoding: str | None = None
 
     @classmethod
     def of(cls, array: Array) -> Known:
@@ -265,7 +267,8 @@ class Node:
             self.bad(f"its {what} holds values that are not finite in float32")
         if known.array.dtype.kind in "iu" and (np.abs(array) > 2.0**53).any():
             self.refuse(f"its {what} holds integers above 2**53")
-        return Weight(array, None if known.scales is None or array.ndim == 0 else _code_scales(array, known.scales))
+        scales = None if known.scales is None or array.ndim == 0 else _code_scales(array, known.scales)
+        return Weight(array, scales, known.encoding)
 
     def floats(self, args: Args, i: int, what: str) -> Floats | None:
         """A constant operand as float64; None where it is not given."""
@@ -280,7 +283,7 @@ class Node:
         found = self.weight(known, what)
         if known.scales is None or found.array.ndim != 1:
             return Weight(found.array)
-        return Weight(found.array, tuple(float(step) for step in known.scales))
+        return Weight(found.array, tuple(float(step) for step in known.scales), known.encoding)
 
 
 def _code_scales(array: Floats, scales: Floats) -> tuple[float, ...] | None:

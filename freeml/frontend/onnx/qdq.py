@@ -125,4 +125,4 @@ def _constant(node: Node, args: Args, x: Known) -> Known:
     steps = scale.array.astype(np.float64).reshape(shape)
     offset = 0 if zero is None else zero.array.astype(np.int64).reshape(shape)
     codes = x.array.astype(np.int64) - offset
-    return Known(codes.astype(np.float64) * steps, scale.dtype, np.broadcast_to(steps, x.shape))
+    return Known(codes.astype(np.float64) * steps, scale.dtype, np.broadcast_to(steps, x.shape), x.encoding)

@@ -16,6 +16,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from freeml.errors import UnsupportedOp
+from freeml.frontend.onnx.encodings import DENSE, PREFIX
 from freeml.ir.graph import Graph, Stage
 from freeml.ir.ops import (
     ArgMax,
@@ -62,7 +63,7 @@ _UNARY: dict[str, Callable[[tuple[float, ...]], tuple[str, dict[str, Any]]]] = {
 def to_onnx(graph: Graph, metadata: Mapping[str, str] | None = None) -> bytes:
     """A model file; the same graph gives the same bytes.
 
-    metadata: of the whole model, such as how initialisers are stored. Values with a scale get QuantizeLinear and
+    metadata: of the model, beside how each coded initialiser is stored. Values with a scale get QuantizeLinear and
     DequantizeLinear, weights with scales of their codes int8 initialisers; scales are of single precision there.
     Raises UnsupportedOp for a function that is no ONNX operator.
     """
@@ -71,7 +72,7 @@ def to_onnx(graph: Graph, metadata: Mapping[str, str] | None = None) -> bytes:
     made = helper.make_graph(writer.nodes, graph.name, *writer.ports(), initializer=writer.initializers)
     model = helper.make_model(made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=_IR_VERSION)
     model.producer_name = "freeml"
-    helper.set_model_props(model, dict(sorted((metadata or {}).items())))
+    helper.set_model_props(model, dict(sorted({**writer.encodings, **(metadata or {})}.items())))
     onnx.checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString(deterministic=True))
 
@@ -86,6 +87,7 @@ class _Writer:
         self.names: dict[str, str] = {}
         self.n = 0
         self.stem = ""
+        self.encodings: dict[str, str] = {}
         self.taken = {port.name for port in (*graph.inputs, *graph.outputs)}
         for port in graph.inputs:
             moved = self.node("Transpose", port.name, perm=(0, *(axis + 1 for axis in port.order)))
@@ -234,6 +236,7 @@ class _Writer:
         zeros = dtype(0) if one else np.zeros(len(scales), dtype=dtype)
         grid = [self.constant(steps, f"{name}.scale"), self.constant(zeros)]
         stored = self.constant(codes.transpose(order), name)
+        self.encodings[PREFIX + stored] = const.encoding or DENSE
         axis: dict[str, Any] = {} if one else {"axis": 0}
         return self.node("DequantizeLinear", stored, *grid, **axis)
 
