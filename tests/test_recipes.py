@@ -40,8 +40,13 @@ def test_there_is_a_recipe_for_each_kind_of_change() -> None:
         "Add a board of a known family",
         "Add a board of an unknown family",
         "Add an engine",
+        "Add an exit head",
         "Add a policy",
     } <= set(RECIPES)
+
+
+def test_no_recipe_stands_twice() -> None:
+    assert len(RECIPES) == len(set(RECIPES))
 
 
 @pytest.mark.parametrize("title", RECIPES)
@@ -120,6 +125,7 @@ def test_what_knows_it_for_another_reason_still_does(example: Example) -> None:
     [
         ("Add a sparse format", 12),
         ("Add an engine", 4),
+        ("Add an exit head", 26),
         ("Add a pass", 2),
     ],
 )
