@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import ClassVar
 
+from freeml.board.board import Board
 from freeml.data import Dataset
 from freeml.firmware.build import Build, Toolchain
 from freeml.output.folder import Output
+from freeml.plan.steps import TilePlan
 from freeml.sim.board_device import BoardDevice, start_emulator
 from freeml.sim.device import Answer
 from freeml.sim.instruction import Emulator
@@ -42,12 +44,26 @@ def closure_of(
     limit_s: float,
     strangers: Sequence[bytes] = (),
 ) -> ClosedBoard:
+    """Closure of a folder's firmware: close_board."""
+    tiles = output.manifest.tiles
+    return close_board(output.board, tiles, emulator, codes, answer, limit_s=limit_s, strangers=strangers)
+
+
+def close_board(
+    board: Board,
+    tiles: TilePlan,
+    emulator: Emulator,
+    codes: bytes,
+    answer: Answer,
+    *,
+    limit_s: float,
+    strangers: Sequence[bytes] = (),
+) -> ClosedBoard:
     """Closure of a firmware under what its board's NVM and its energy meter may do, from all first images.
 
     strangers: images that firmware of other networks left, which may lie in NVM at the first boot.
     """
-    nvm, tiles = output.board.nvm, output.manifest.tiles
-    before = emulator.nvm
+    nvm, before = board.nvm, emulator.nvm
     control, own = commit_images(emulator, codes, tiles)
     emulator.nvm = before
     found = close(
