@@ -44,7 +44,7 @@ class Analysis:
 
     graph: Graph
     board: Board
-    costs: Counts
+    counts: Counts
     regions: Mapping[str, Region]
     tiles: TilePlan | None
     inference: InferenceCost | None
@@ -83,7 +83,7 @@ def analyze(
     return Analysis(
         graph=planned.graph,
         board=board,
-        costs=count_ops(planned.graph, board.kernels),
+        counts=count_ops(planned.graph, board.kernels),
         regions=found,
         tiles=tiles,
         inference=None if tiles is None else inference_cost(tiles),

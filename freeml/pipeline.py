@@ -78,7 +78,7 @@ class CompileResult:
     quantized: Quantized
     plan: MemoryPlan
     tiles: TilePlan
-    costs: Counts
+    counts: Counts
     program: Program
     board: Board
     manifest: Manifest = field(repr=False)

@@ -73,9 +73,9 @@ def _described(analysis: Analysis) -> dict[str, Any]:
         "fits": analysis.fits,
         **({"error": refusal.what, "where": refusal.where, "hint": refusal.hint} if refusal else {}),
         "board": analysis.board.name,
-        "macs": analysis.costs.macs,
-        "params": analysis.costs.params,
-        "weights_bytes": analysis.costs.weight_bytes,
+        "macs": analysis.counts.macs,
+        "params": analysis.counts.params,
+        "weights_bytes": analysis.counts.weight_bytes,
         "memory": {
             name: {"needed_bytes": region.needed_bytes, "available_bytes": region.available_bytes, "fits": region.fits}
             for name, region in analysis.regions.items()

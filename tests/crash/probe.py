@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.mutants.mutant import table
-from freeml.sim.power_loss.explorer import CrashRig, build_rig
+from freeml.sim.power_loss.explorer import CrashReport, CrashRig, build_rig
 
 ROOT = Path(__file__).resolve().parents[2] / "runtime_c"
 N_STEPS, PUBLISH = 25, 22
@@ -40,3 +40,8 @@ def rig(*defines: str, mutant: str = "") -> CrashRig:
             root = shutil.copytree(ROOT, Path(work) / "runtime_c")
             table()[mutant].apply(Path(work))
         return build_rig(probe(root), include_dirs(root), "probe", Path(work) / "probe.so", defines)
+
+
+def how_to_reproduce(report: CrashReport) -> str:
+    """One line for the failure message of a test."""
+    return f"{report.behaviour} NVM: {report.reason}; losses after writes {report.schedule}"

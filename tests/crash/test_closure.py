@@ -9,7 +9,7 @@ import pytest
 from freeml.board.figures import Behaviour
 from freeml.sim.power_loss.explorer import BEHAVIOURS, STARTS, Start
 
-from .probe import ONE_SLOT, STAGED, rig
+from .probe import ONE_SLOT, STAGED, how_to_reproduce, rig
 
 # What an NVM guarantees, and the commit record that follows from it.
 NVMS: list[tuple[tuple[str, ...], Behaviour, int]] = [
@@ -30,7 +30,7 @@ NVMS: list[tuple[tuple[str, ...], Behaviour, int]] = [
 
 def closed(defines: tuple[str, ...], behaviour: Behaviour, **options: Any) -> None:
     report = rig(*defines).explore("all", behaviour, **options)
-    assert report.divergences == 0, report.how_to_reproduce()
+    assert report.divergences == 0, how_to_reproduce(report)
     assert report.closed, report.reason
     if "up_to" not in options:
         assert all(layer.closed for layer in report.per_layer)
@@ -62,7 +62,7 @@ def test_the_very_first_boot_may_tear_and_lose_units_in_one_loss(start: Start) -
 def test_power_cut_while_an_input_is_captured_gives_one_sample_or_the_other(behaviour: Behaviour) -> None:
     report = rig().explore("all", behaviour, up_to=0)
     capture = report.per_layer[-2]
-    assert report.closed, report.how_to_reproduce()
+    assert report.closed, how_to_reproduce(report)
     assert capture.images > 8 if behaviour != "atomic" else capture.segments == 2
     assert capture.closed
 
@@ -71,7 +71,7 @@ def test_power_cut_while_an_input_is_captured_gives_one_sample_or_the_other(beha
 def test_power_cut_while_a_result_is_published_publishes_it_once(behaviour: Behaviour) -> None:
     report = rig().explore("all", behaviour, n_inferences=3, branches=1)
     publish = report.per_layer[-1]
-    assert report.closed, report.how_to_reproduce()
+    assert report.closed, how_to_reproduce(report)
     assert publish.segments > 3
     assert publish.images > 8 * publish.segments
 
@@ -92,7 +92,7 @@ def test_random_garbage_in_torn_bytes_does_no_harm() -> None:
 def test_a_schedule_of_losses_ends_with_all_results(mode: str, behaviour: Behaviour) -> None:
     report = rig().explore(mode, behaviour, n_inferences=4, branches=2)
     assert report.closed, report.reason
-    assert report.divergences == 0, report.how_to_reproduce()
+    assert report.divergences == 0, how_to_reproduce(report)
 
 
 def test_computing_a_tile_once_finds_the_same_images() -> None:

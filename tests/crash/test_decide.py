@@ -12,7 +12,7 @@ from freeml.firmware.host import build_host_library
 from freeml.plan.protocol import PUBLISHED, RECORD_BYTES, RESULT_SLOT_BYTES, RESULTS
 from freeml.sim.power_loss.explorer import BEHAVIOURS
 
-from .probe import LAST_DECIDES, ONE_SLOT, PUBLISH, ROOT, include_dirs, probe, rig
+from .probe import LAST_DECIDES, ONE_SLOT, PUBLISH, ROOT, how_to_reproduce, include_dirs, probe, rig
 from .test_report import NO_RESULT, OK, Board
 
 LITTLE, SOME, MUCH = 10, 2_000, 10_000  # uJ: on each side of the two levels of the probe's policy
@@ -132,7 +132,7 @@ def test_a_schedule_may_say_what_the_meter_shows_at_each_reading(behaviour: str)
     for answers in ("0", "00", "002", "012", "02", "0010020"):
         report = rig().explore(f"9:{answers},end:{answers}", behaviour, n_inferences=3)  # type: ignore[arg-type]
         assert report.closed, report.reason
-        assert report.divergences == 0, report.how_to_reproduce()
+        assert report.divergences == 0, how_to_reproduce(report)
 
 
 @pytest.mark.parametrize("energy_uj", [LITTLE, MUCH])

@@ -13,7 +13,7 @@ import pytest
 from freeml.board.figures import Behaviour
 from freeml.sim.power_loss.explorer import CrashReport
 
-from .probe import ONE_SLOT, STAGED, rig
+from .probe import ONE_SLOT, STAGED, how_to_reproduce, rig
 
 OF_ANY_MODEL = [
     "commit-before-data",
@@ -32,7 +32,7 @@ def found(mutant: str, behaviour: Behaviour, *defines: str, reproducible: bool =
     assert not report.closed
     if reproducible:
         again = with_bug.explore(report.schedule, behaviour, **options)
-        assert again.divergences == 1, report.how_to_reproduce()
+        assert again.divergences == 1, how_to_reproduce(report)
     return report
 
 

@@ -115,17 +115,15 @@ def test_power_up_keeps_fram_and_fills_sram_and_registers_with_garbage_from_the_
     assert len(set(images[0][0])) == 256
 
 
-def test_nvm_images_hold_information_memory_and_all_main_memory() -> None:
-    for part, n_bytes in (("fr5994", 512 + 256 * 1024), ("fr5969", 512 + 63 * 1024)):
+def test_information_memory_and_main_memory_are_as_large_as_the_part_has_them() -> None:
+    for part, main, end in (("fr5994", 0x04000, 0x44000), ("fr5969", 0x04400, 0x14000)):
         chip = Msp430(part)  # type: ignore[arg-type]
-        assert chip.nvm_bytes == n_bytes
-        write_words(chip, 0x1800, [0x1111])
-        write_words(chip, 0x10000, [0x2222])
-        image = chip.nvm_image()
-        other = Msp430(part)  # type: ignore[arg-type]
-        other.set_nvm_image(image)
-        assert (read_word(other, 0x1800), read_word(other, 0x10000)) == (0x1111, 0x2222)
-        assert other.nvm_image() == image
+        for first, last in ((0x1800, 0x19FE), (main, end - 2)):
+            write_words(chip, first, [0x1111])
+            write_words(chip, last, [0x2222])
+            assert (read_word(chip, first), read_word(chip, last)) == (0x1111, 0x2222)
+        with pytest.raises(IndexError, match="no memory"):
+            chip.read_memory(end, 2)
 
 
 def test_power_fails_before_the_nth_fram_write_takes_effect() -> None:

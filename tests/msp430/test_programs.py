@@ -94,7 +94,7 @@ def test_a_c_program_compiled_by_zig_gives_the_right_answer_after_every_power_up
         assert chip.run(Limits(cycles=100_000)).reason == StopReason.CPU_OFF
         assert chip.register(12) == expected & 0xFFFF
         assert chip.counters().multiplications == 16
-    assert expected.to_bytes(4, "little", signed=True) in chip.nvm_image()
+    assert expected.to_bytes(4, "little", signed=True) in chip.read_memory(0x4000, 0x40000)
 
 
 def elf(address: int, data: bytes, machine: int = 105) -> bytes:

@@ -150,23 +150,6 @@ class Msp430:
         if self._write(address, data) != len(data):
             raise IndexError(f"no memory for {len(data)} bytes at 0x{address:05X} in {self.part}")
 
-    @property
-    def nvm_bytes(self) -> int:
-        """All FRAM: information memory and main memory."""
-        return int(self._library.fml_msp430_nvm_bytes(self._device))
-
-    def nvm_image(self) -> bytes:
-        """Content of all FRAM, information memory first, in rising order of addresses."""
-        out = ctypes.create_string_buffer(self.nvm_bytes)
-        self._library.fml_msp430_nvm_get(self._device, out)
-        return out.raw
-
-    def set_nvm_image(self, image: bytes) -> None:
-        """Put back what `nvm_image` gave. Raises ValueError for another length."""
-        if len(image) != self.nvm_bytes:
-            raise ValueError(f"image of {len(image)} bytes for {self.nvm_bytes} bytes of FRAM in {self.part}")
-        self._library.fml_msp430_nvm_set(self._device, image)
-
     def watch(self, address: int, n_bytes: int) -> None:
         """Count the traffic of this part of FRAM apart, and log its writes while `logged_run` runs."""
         self._library.fml_msp430_watch(self._device, address, n_bytes)
@@ -266,9 +249,6 @@ def _library() -> ctypes.CDLL:
         "set_register": (None, [device, ctypes.c_int, address]),
         "read": (size, [device, address, ctypes.c_char_p, size]),
         "write": (size, [device, address, ctypes.c_char_p, size]),
-        "nvm_bytes": (size, [device]),
-        "nvm_get": (None, [device, ctypes.c_char_p]),
-        "nvm_set": (None, [device, ctypes.c_char_p]),
         "watch": (None, [device, address, address]),
         "log": (None, [device, ctypes.c_int]),
         "logged": (size, [device, ctypes.c_void_p]),

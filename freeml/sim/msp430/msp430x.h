@@ -112,11 +112,6 @@ void fml_msp430_set_register(fml_msp430_t *m, int index, uint32_t value);
 size_t fml_msp430_read(const fml_msp430_t *m, uint32_t address, uint8_t *out, size_t n_bytes);
 size_t fml_msp430_write(fml_msp430_t *m, uint32_t address, const uint8_t *data, size_t n_bytes);
 
-/* All FRAM, information memory first, in rising order of addresses. */
-size_t fml_msp430_nvm_bytes(const fml_msp430_t *m);
-void fml_msp430_nvm_get(const fml_msp430_t *m, uint8_t *out);
-void fml_msp430_nvm_set(fml_msp430_t *m, const uint8_t *data);
-
 /* The part of FRAM whose traffic is counted apart and, while logging, listed write by write. */
 void fml_msp430_watch(fml_msp430_t *m, uint32_t address, uint32_t n_bytes);
 /* Forgets the list; logs from now on, or no more. */

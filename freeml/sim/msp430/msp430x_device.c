@@ -183,21 +183,6 @@ size_t fml_msp430_write(fml_msp430_t *m, uint32_t address, const uint8_t *data, 
     return i;
 }
 
-size_t fml_msp430_nvm_bytes(const fml_msp430_t *m) {
-    return INFO_HIGH - INFO_LOW + m->fram_high - m->fram_low;
-}
-
-void fml_msp430_nvm_get(const fml_msp430_t *m, uint8_t *out) {
-    memcpy(out, m->mem + INFO_LOW, INFO_HIGH - INFO_LOW);
-    memcpy(out + (INFO_HIGH - INFO_LOW), m->mem + m->fram_low, m->fram_high - m->fram_low);
-}
-
-void fml_msp430_nvm_set(fml_msp430_t *m, const uint8_t *data) {
-    memcpy(m->mem + INFO_LOW, data, INFO_HIGH - INFO_LOW);
-    memcpy(m->mem + m->fram_low, data + (INFO_HIGH - INFO_LOW), m->fram_high - m->fram_low);
-    memset(m->way, 0xFF, sizeof m->way);
-}
-
 void fml_msp430_watch(fml_msp430_t *m, uint32_t address, uint32_t n_bytes) {
     m->watch_low = address;
     m->watch_bytes = n_bytes;

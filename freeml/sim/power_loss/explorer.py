@@ -83,10 +83,6 @@ class CrashReport:
     seconds: float
     per_layer: tuple[LayerClosure, ...]
 
-    def how_to_reproduce(self) -> str:
-        """One line for the failure message of a test."""
-        return f"{self.behaviour} NVM: {self.reason}; losses after writes {self.schedule}"
-
 
 class CrashRig:
     """A model and the explorer in one library. One exploration at a time in a process."""
