@@ -53,10 +53,10 @@ def deciding_graph() -> Graph:
     return verify_graph(replace(b.graph(end), exits=exits, decision=Decision("scores", end, 0)))
 
 
-def with_policy(tiles: TilePlan, *rows: tuple[int, int]) -> TilePlan:
+def with_policy(tiles: TilePlan, *rows: tuple[int, int], state_bytes: int = 1) -> TilePlan:
     """A plan with what is sure enough, and how little energy too little, at each exit."""
     levels = sorted({least_uj for _, least_uj in rows} - {0})
-    return replace(tiles, policy=Policy("sure", rows, tuple(levels), state_bytes=1))
+    return replace(tiles, policy=Policy("sure", rows, tuple(levels), state_bytes=state_bytes))
 
 
 def write_policy(runtime: Path) -> None:

@@ -117,6 +117,9 @@ def fixed_work(*, write_bytes: int, compared: int, writes: int = 0) -> Work:
 def decide_work(n_scores: int, score_bytes: int) -> Work:
     """Work of a decision: the newest record is read and one with the policy's state written, the slot of the next
     commit is read and made void, and scores are looked at as in a publication; one of four bytes counts as four.
+
+    What adds up the state's check, judges and reads the meter is priced by loops that copy bytes: by more of them than
+    it took on any emulated board with a policy that asks the meter and has all the state there may be.
     """
     one = np.ones(1, dtype=np.int64)
     word = COMMIT_SLOT_BYTES // 2
@@ -124,6 +127,7 @@ def decide_work(n_scores: int, score_bytes: int) -> Work:
     done = fixed_work(write_bytes=record + word, compared=scores)
     return replace(
         done,
+        counts={"copy.call": 4 * one, "copy.row": 4 * one, "copy.byte": 6 * STATE_BYTES * one},
         value_read_bytes=(scores + record + word) * one,
         stage_bytes=(scores + record + word) * one,
         stage_transfers=(n_scores + 2) * one,
