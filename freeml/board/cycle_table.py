@@ -56,7 +56,7 @@ class Group:
 
 
 PLAIN = Group("")
-CODED = Group("fml_coded", ("coded", "coded_rows", "stream"))
+CODED = Group("fml_coded", ("coded", "coded_gaps", "coded_rows", "coded_walk", "stream"))
 GROUPS = (PLAIN, CODED)
 
 

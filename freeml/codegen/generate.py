@@ -28,7 +28,7 @@ from freeml.ir.graph import Graph
 from freeml.ir.ops import Concat, Op
 from freeml.ir.text import digest
 from freeml.ir.types import Array, Const, DType, Port
-from freeml.kernels.layer import Layer
+from freeml.kernels.layer import SECTIONS, Layer
 from freeml.kernels.reads import Read
 from freeml.kernels.table import kernel_of
 from freeml.kernels.variants import VARIANTS, Variant
@@ -143,7 +143,7 @@ class _Emitter:
     kernels: set[str] = field(default_factory=set)
     headers: set[str] = field(default_factory=set)
     scratch_bytes: int = 0
-    _by_content: dict[tuple[str, bool, bool], EmittedTable] = field(default_factory=dict)
+    _by_content: dict[tuple[str, str, bool, bool], EmittedTable] = field(default_factory=dict)
 
     def add_row(self, row: StepRow, step: Step) -> None:
         """A row of the table of steps and, where it has tiles, their layer."""
@@ -256,7 +256,7 @@ class _Emitter:
         table = layer.tables[key]
         const = Const(table.array)
         is_far = self.far is not None and table.far
-        content = (const.digest, is_far, table.aligned)
+        content = (const.digest, SECTIONS.get(key, ""), is_far, table.aligned)
         if content not in self._by_content:
             full = f"{self.graph.name}_{self.names.unique(name, stem='layer')}"
             address = self.far.place(const.size_bytes) if self.far and is_far else 0

@@ -13,11 +13,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from freeml.ir.stored import Encoding, Stored
-from freeml.ir.stored_gaps import Gaps
+from freeml.ir.stored_ans import Ans
+from freeml.ir.stored_blocks import Blocks
+from freeml.ir.stored_codes import Codes
+from freeml.ir.stored_gaps import GapCodes, Gaps
 from freeml.ir.stored_requant import Narrow, Single
+from freeml.ir.stored_rice import Rice
+from freeml.ir.stored_ternary import Ternary
 
 ENCODINGS: Mapping[str, Encoding] = {
     "gaps": Gaps(),
+    "gap_codes": GapCodes(),
+    "rice": Rice(),
+    "codes4": Codes(4),
+    "codes3": Codes(3),
+    "codes2": Codes(2),
+    "ternary": Ternary(),
+    "blocks": Blocks(),
+    "ans": Ans(),
     "int16": Narrow(),
     "single": Single(),
 }

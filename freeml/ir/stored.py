@@ -86,3 +86,35 @@ def joined(groups: list[Array], bits: int) -> tuple[Array, Array]:
     whole = np.concatenate([np.zeros(0, np.uint8), *padded]).astype(np.uint8)
     whole = whole if whole.size else np.zeros(1, np.uint8)  # C has no arrays of nothing
     return whole, starts.astype(np.uint16)
+
+
+def weights_refused(array: Array) -> str | None:
+    """Why an array is no codes of weights that kernels can count, or None."""
+    if array.dtype != np.int8 or array.ndim < 2 or array.size == 0:
+        return "not the codes of weights"
+    return None if matrix(array).shape[1] <= _MOST_OFFSET else "rows too long"
+
+
+def book_of(values: Array) -> Array:
+    """The different values, rising; one at least."""
+    return np.unique(values).astype(np.int8) if values.size else np.zeros(1, np.int8)
+
+
+def codes_of(values: Array, book: Array) -> Array:
+    """Where each value is in a codebook."""
+    return np.searchsorted(book, values).astype(np.uint8)
+
+
+def to_bits(numbers: Array, bits: int) -> Array:
+    """Numbers of so many bits, 1 to 8, as bytes: the highest bit first."""
+    if bits == 8:
+        return numbers.astype(np.uint8)
+    each = np.unpackbits(numbers.astype(np.uint8)[:, None], axis=1)[:, 8 - bits :]
+    return np.packbits(each.ravel())
+
+
+def from_bits(stream: Array, first_bit: int, bits: int, n: int) -> Array:
+    """n numbers from this bit of a stream of bytes on."""
+    flat = np.unpackbits(stream.view(np.uint8))[first_bit : first_bit + bits * n].reshape(n, bits)
+    numbers: Array = flat.astype(np.int64) @ (1 << np.arange(bits - 1, -1, -1))
+    return numbers

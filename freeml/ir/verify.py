@@ -47,7 +47,7 @@ _N_INPUTS: dict[type[Op], tuple[int | None, int]] = {
     f.Concat: (None, 0),
 }
 # How inputs of an op, by position, may be stored other than as they are (encoding.py).
-_DENSE_WEIGHTS = frozenset({"gaps"})
+_DENSE_WEIGHTS = frozenset({"gaps", "gap_codes", "rice", "codes4", "codes3", "codes2", "ternary", "blocks", "ans"})
 _REQUANT = {2: frozenset({"int16"}), 3: frozenset({"single"}), 4: frozenset({"single"})}
 _STORABLE: dict[type[Op], dict[int, frozenset[str]]] = {
     q.DenseI8: {1: _DENSE_WEIGHTS, **_REQUANT},

@@ -1,4 +1,4 @@
-"""Kernels of dense layers whose weights are stored in another form: what all of them have, and which is which.
+"""Kernels of dense layers whose weights are stored in another form: what all of them have.
 
 Decoding goes from row to row. A tile begins at the restart point at or before its first row, so that up to
 `rows` - 1 rows are decoded without an output; where a tile's size is a multiple of `rows`, none is. Counts are those of
@@ -50,6 +50,11 @@ class CodedKernel(Kernel[DenseI8]):
     def per_row(self, const: Const) -> Mapping[str, Array]:
         """What decoding each row takes, by name of a count: (rows,) each."""
 
+    def per_part(self, const: Const, macs: Ints) -> Mapping[str, Ints]:
+        """Of so many products of one row. As it stands here: all of the row is decoded, and rows before it."""
+        step, one = self.step(const.stored), np.ones_like(macs)
+        return {"mac": macs, **{name: most(each, one, step) for name, each in self.per_row(const).items()}}
+
     def step(self, stored: Stored) -> int:
         """Rows from one restart point to the next; 1 where every row is one."""
         return stored.numbers.get("rows", 1)
@@ -63,13 +68,10 @@ class CodedKernel(Kernel[DenseI8]):
         return named(f"coded_{self.name}", {"call": one, "output": n, "row": rows, **found, **shifts})
 
     def part_counts(self, graph: Graph, op: DenseI8, macs: Ints) -> LoopCounts:
-        """All of a row is decoded, and the rows before it: products alone are fewer."""
         const, one = graph.consts[op.inputs[1]], np.ones_like(macs)
-        step = self.step(const.stored)
-        found = {name: most(each, one, step) for name, each in self.per_row(const).items()}
-        rows = most(np.ones(const.shape[0], np.int64), one, step)
-        shifts = {"bit": one * bits(graph.consts[op.inputs[4]].array)}
-        return named(f"coded_{self.name}_part", {"call": one, "row": rows, **found, "mac": macs, **shifts})
+        rows = most(np.ones(const.shape[0], np.int64), one, self.step(const.stored))
+        shifts = {"shift": one * bits(graph.consts[op.inputs[4]].array)}
+        return named(f"coded_{self.name}_part", {"call": one, "row": rows, **self.per_part(const, macs), **shifts})
 
     def read_bytes(self, graph: Graph, op: DenseI8, call: KernelCall, n: Ints) -> tuple[Ints, Ints]:
         """Each stored byte once; of values, one for each weight that is not zero."""
@@ -111,20 +113,6 @@ class CodedKernel(Kernel[DenseI8]):
         )
 
 
-class GapsKernel(CodedKernel):
-    """fml_coded_gaps_i8."""
-
-    name = "gaps"
-
-    def per_row(self, const: Const) -> Mapping[str, Array]:
-        return _gap_counts(const)
-
-
-CODED: Mapping[str, CodedKernel] = {
-    "gaps": GapsKernel(),
-}
-
-
 def requant(graph: Graph, op: DenseI8) -> tuple[dict[str, Table], int]:
     """Tables of bias, mult and shift as they are stored, and flags that say how."""
     tables, flags = {}, 0
@@ -153,11 +141,3 @@ def _most_table(per_row: bytes, step: int) -> bytes:
         first = np.arange(0, len(rows), size)
         table[size] = (up_to[np.minimum(first + size, len(rows))] - up_to[first // step * step]).max()
     return table.tobytes()
-
-
-@lru_cache(maxsize=256)
-def _gap_counts(const: Const) -> Mapping[str, Array]:
-    rows = const.array.reshape(const.shape[0], -1)
-    entries = np.count_nonzero(rows, axis=1)
-    zeros = [np.diff(np.flatnonzero(row), prepend=-1) - 1 for row in rows]
-    return {"entry": entries, "escape": np.array([int((gaps // 255).sum()) for gaps in zeros])}

@@ -8,7 +8,7 @@ import numpy as np
 
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import DenseI8
-from freeml.kernels.coded import CODED
+from freeml.kernels.coded_formats import CODED
 from freeml.kernels.kernel import Kernel, KernelCall
 from freeml.kernels.layer import REQUANT_FIELDS, Layer, Table, check_sizes, requant_tables
 from freeml.kernels.packing import packed

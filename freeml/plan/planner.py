@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from freeml.board.board import Board
+from freeml.energy.capacitor import MOST_UF
 from freeml.errors import DoesNotFit, UnsupportedOp
 from freeml.ir.graph import Graph
 from freeml.ir.ops import Reshape
 from freeml.ir.verify import verify_graph
-from freeml.plan.encode import encoded
+from freeml.plan.encode import as_it_is, encoded, leanest, refitted
 from freeml.plan.fuse import fuse
 from freeml.plan.inference import layers_charge_pc
 from freeml.plan.memory import MemoryPlan, plan_memory
@@ -65,7 +66,16 @@ def plan_graph(graph: Graph, board: Board, capacitor_uf: float | None = None) ->
     """
     if _computes_nothing(graph):
         raise UnsupportedOp("the model computes nothing: its outputs are its inputs", where=graph.name)
-    graph = encoded(graph, board, capacitor_uf)
+    stored = encoded(graph, board, capacitor_uf)
+    planned = _plan_windows(stored, board, capacitor_uf)
+    if planned.refusal is None or (dense := as_it_is(stored)) is stored:
+        return planned
+    again = _plan_windows(dense, board, capacitor_uf)
+    return planned if again.refusal is not None else again
+
+
+def _plan_windows(graph: Graph, board: Board, capacitor_uf: float | None) -> Planned:
+    """Windows for all inputs and outputs, or piece by piece where SRAM holds no others."""
     planned = _plan_joined(graph, board, capacitor_uf, whole_windows(graph))
     pieces = pieced_windows(graph, board)
     if pieces is None or planned.refusal is None or planned.refusal.region != "sram":
@@ -114,6 +124,7 @@ def smallest_uf(graph: Graph, board: Board, *, windows: Windows) -> float | None
 
     None where none does, SRAM does not, or there is no energy model.
     """
+    graph = encoded(graph, board)
     alone = plan_as_it_is(graph, board, windows=windows)
     if alone.sram_tile_bytes is None or alone.tiles is None:
         return None
@@ -135,7 +146,17 @@ def recut(graph: Graph, memory: MemoryPlan, board: Board, plan: TilePlan, cuts: 
 
 def _replanner(graph: Graph, memory: MemoryPlan, board: Board, sram_tile_bytes: int) -> Replan:
     """Plans the tiles of a graph as it is for other capacitors."""
-    return lambda capacitor_uf: plan_tiles(graph, memory, board, capacitor_uf, sram_tile_bytes=sram_tile_bytes)
+
+    def replan(capacitor_uf: float) -> TilePlan:
+        # the search for the smallest capacitor begins with what steps cost at the least, on the largest one
+        first = leanest(graph, board) if capacitor_uf >= MOST_UF else refitted(graph, board, capacitor_uf)
+        for stored in (first, leanest(graph, board), as_it_is(graph)):
+            tiles = plan_tiles(stored, memory, board, capacitor_uf, sram_tile_bytes=sram_tile_bytes)
+            if makes_progress(tiles):  # smaller tiles of one layer can cost another step more
+                break
+        return tiles
+
+    return replan
 
 
 def _smallest_uf(tiles: TilePlan, replan: Replan, smaller: Callable[[float], float]) -> float | None:

@@ -25,4 +25,20 @@ static inline uint16_t fml_coded_restart(const fml_coded_t *l, uint16_t o, uint3
     return (uint16_t)(point * l->rows);
 }
 
+/* The functions of a format whose rows each begin at a known place; sum() adds products [k0, k0 + n) of row o. */
+#define FML_CODED_FIXED(name) \
+    void fml_coded_##name##_i8(const fml_coded_t *l, const int8_t *x, int8_t *y, uint32_t first, uint32_t n) { \
+        for (; n > 0; n--, first++) { \
+            const int32_t acc = sum(l, x, first, 0, l->n_in, fml_coded_bias(l, (uint16_t)first)); \
+            *y++ = fml_coded_finish(l, (uint16_t)first, acc); \
+        } \
+    } \
+    int32_t fml_coded_##name##_part_i8(const fml_coded_t *l, const int8_t *x, uint32_t element, uint32_t k0, \
+                                       uint32_t n) { \
+        return sum(l, x, element, k0, n, k0 == 0 ? fml_coded_bias(l, (uint16_t)element) : 0); \
+    } \
+    int8_t fml_coded_##name##_finish_i8(const fml_coded_t *l, uint32_t element, int32_t acc) { \
+        return fml_coded_finish(l, (uint16_t)element, acc); \
+    }
+
 #endif

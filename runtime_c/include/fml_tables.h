@@ -70,6 +70,7 @@ typedef struct {
     uint8_t value_bits;
     uint8_t index_bits;
     uint8_t count_bits;
+    uint8_t per_block;
     uint8_t narrow;
     int8_t value;
     int8_t y_zp;

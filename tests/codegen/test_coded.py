@@ -18,7 +18,7 @@ from freeml.plan.planner import plan_graph
 from freeml.sim.board_device import board_device
 from freeml.sim.sampled import SampledDevice
 from tests.codegen.host import check, program_of
-from tests.plan.test_stored import every_format, stored_graph
+from tests.plan.test_stored import every_format, graph_of_every_form, stored_graph
 
 
 def on_board(graph: Graph, board: Board, folder: Path) -> SampledDevice:
@@ -30,14 +30,9 @@ def on_board(graph: Graph, board: Board, folder: Path) -> SampledDevice:
     return SampledDevice(device, made.graph)
 
 
-@every_format
-@pytest.mark.parametrize("tile_bytes", [4096, 7, 1])
-@pytest.mark.parametrize("is_staged", [False, True])
-def test_a_stored_layer_runs_as_the_interpreter_does(
-    encoding: str, tile_bytes: int, is_staged: bool, tmp_path: Path
-) -> None:
-    sram = tile_bytes + 100 * is_staged
-    check(stored_graph(encoding), tmp_path, tile_bytes=sram, is_staged=is_staged)
+@pytest.mark.parametrize(("tile_bytes", "is_staged"), [(4096, False), (7, False), (107, True), (41, True)])
+def test_stored_layers_run_as_the_interpreter_does(tile_bytes: int, is_staged: bool, tmp_path: Path) -> None:
+    check(graph_of_every_form(), tmp_path, tile_bytes=tile_bytes, is_staged=is_staged)
 
 
 @every_format
@@ -52,14 +47,11 @@ def test_the_last_word_of_a_table_says_what_it_holds(encoding: str) -> None:
     assert {name: held[name] for name in own} == own
 
 
-@every_format
-def test_a_stored_layer_runs_on_its_boards(encoding: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["msp430fr5994", "nucleo_l476rg", "nucleo_l073rz"])
+def test_stored_layers_run_on_their_boards(name: str, tmp_path: Path) -> None:
     """Far weights and a pointer's reach, SPI FRAM, and NVM on the bus: the emulated firmware gives the same bytes."""
-    graph = stored_graph(encoding)
-    rng = np.random.default_rng(2)
-    inputs = {graph.inputs[0].value: rng.integers(-128, 128, (2, 40), dtype=np.int8)}
-    expected = interpret(graph, inputs)
-    for name in ("msp430fr5994", "nucleo_l476rg", "nucleo_l073rz"):
-        found = on_board(graph, load_board(name), tmp_path / name).run(inputs)
-        for value in graph.output_values:
-            np.testing.assert_array_equal(found[value], expected[value], err_msg=name)
+    graph = graph_of_every_form()
+    inputs = {graph.inputs[0].value: np.random.default_rng(2).integers(-128, 128, (2, 40), dtype=np.int8)}
+    expected, found = interpret(graph, inputs), on_board(graph, load_board(name), tmp_path).run(inputs)
+    for value in graph.output_values:
+        np.testing.assert_array_equal(found[value], expected[value])

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from freeml.ir.encoding import ENCODINGS
 from freeml.ir.int_ops import DenseI8
-from freeml.kernels.coded import CODED
+from freeml.kernels.coded_formats import CODED
 
 from .choices import Choices, codes_of, pick, rng_of
 from .library import Case
@@ -34,7 +34,7 @@ def weights_for(c: Choices, encoding: str, n_out: int, n_in: int) -> npt.NDArray
 
 
 # Values other than zero that a form can tell apart.
-MOST_VALUES: dict[str, int] = {}
+MOST_VALUES = {"gap_codes": 16, "codes4": 15, "codes3": 7, "codes2": 3, "ans": 60}
 
 
 def coded(c: Choices, encoding: str) -> Case:

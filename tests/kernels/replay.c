@@ -18,7 +18,15 @@ typedef void (*call_t)(const void *l, int8_t **in, int8_t *y, int8_t *scratch, u
 CALL(fml_add_i8, l, in[0], in[1], y)
 CALL(fml_argmax_i8, l, in[0], (int32_t *)(void *)y)
 CALL(fml_avgpool_i8, l, in[0], y)
+CALL(fml_coded_ans_i8, l, in[0], y)
+CALL(fml_coded_blocks_i8, l, in[0], y)
+CALL(fml_coded_codes2_i8, l, in[0], y)
+CALL(fml_coded_codes3_i8, l, in[0], y)
+CALL(fml_coded_codes4_i8, l, in[0], y)
+CALL(fml_coded_gap_codes_i8, l, in[0], y)
 CALL(fml_coded_gaps_i8, l, in[0], y)
+CALL(fml_coded_rice_i8, l, in[0], y)
+CALL(fml_coded_ternary_i8, l, in[0], y)
 CALL(fml_conv_i8, l, in[0], y, scratch)
 CALL(fml_conv_pool_i8, l, in[0], y, scratch)
 CALL(fml_copy_i8, l, in[0], y)
@@ -43,7 +51,15 @@ static const struct {
     ENTRY(fml_add_i8),      ENTRY(fml_argmax_i8), ENTRY(fml_avgpool_i8),   ENTRY(fml_conv_i8), ENTRY(fml_copy_i8),
     ENTRY(fml_dense_i8),    ENTRY(fml_depthwise_i8), ENTRY(fml_lut_i8),    ENTRY(fml_maxpool_i8), ENTRY(fml_mul_i8),
     ENTRY(fml_pad_i8),      ENTRY(fml_pointwise_i8), ENTRY(fml_softmax_i8), ENTRY(fml_transpose_i8),
+    ENTRY(fml_coded_ans_i8),
+    ENTRY(fml_coded_blocks_i8),
+    ENTRY(fml_coded_codes2_i8),
+    ENTRY(fml_coded_codes3_i8),
+    ENTRY(fml_coded_codes4_i8),
+    ENTRY(fml_coded_gap_codes_i8),
     ENTRY(fml_coded_gaps_i8),
+    ENTRY(fml_coded_rice_i8),
+    ENTRY(fml_coded_ternary_i8),
     ENTRY(fml_conv_pool_i8), ENTRY(fml_depthwise_pool_i8), ENTRY(fml_pointwise_pool_i8),
 };
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from freeml.kernels.coded import CODED
+from freeml.kernels.coded_formats import CODED
 from freeml.sim.msp430.chip import Msp430
 from freeml.sim.msp430.types import Limits, StopReason
 from tests.kernels.library import DESCRIPTORS, INCLUDE, RUNTIME, Bytes, Case, blank, part_stem

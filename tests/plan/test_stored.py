@@ -16,7 +16,7 @@ from freeml.ir.int_ops import DenseI8
 from freeml.ir.store import from_bytes, to_bytes
 from freeml.ir.types import Const
 from freeml.ir.verify import InvalidGraphError, storable, verify_graph
-from freeml.kernels.coded import CODED
+from freeml.kernels.coded_formats import CODED
 from freeml.plan.planner import plan_graph
 from tests.kernels.choices import Drawn, Seeded
 from tests.kernels.coded_cases import weights_for
@@ -33,6 +33,19 @@ def stored_graph(encoding: str | None, n_in: int = 40, n_hidden: int = 18, seed:
     op = next(graph.ops_of(DenseI8))
     weight = weights_for(Seeded(seed), encoding or "gaps", n_hidden, n_in)
     return graph.with_ops(graph.ops, consts={op.inputs[1]: Const(weight, encoding=encoding)})
+
+
+def graph_of_every_form() -> Graph:
+    """A layer in each form, one behind the other."""
+    b = Builder(7)
+    x = b.input(40)
+    for _ in CODED:
+        x = b.dense(x, 40)
+    graph = b.graph(b.dense(x, 5))
+    consts = {}
+    for k, (op, form) in enumerate(zip(graph.ops_of(DenseI8), sorted(CODED), strict=False)):
+        consts[op.inputs[1]] = Const(weights_for(Seeded(k + 20), form, 40, 40), encoding=form)
+    return graph.with_ops(graph.ops, consts=consts)
 
 
 @every_format

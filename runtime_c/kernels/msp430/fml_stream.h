@@ -30,8 +30,15 @@ static inline uint8_t fml_stream_next(fml_stream_t *stream) {
     return (uint8_t)value;
 }
 
+/* GCC shifts by 16 places in a loop. */
+typedef union {
+    int32_t whole;
+    uint16_t half[2];
+} fml_halves_t;
+
 static inline int32_t fml_product(int32_t acc, int8_t x, int8_t w) {
-    uint16_t low = (uint16_t)acc, high = (uint16_t)((uint32_t)acc >> 16);
+    fml_halves_t sum;
+    sum.whole = acc;
     __asm__ volatile(
         "mov %0, &0x4ca\n\t" /* RESLO, RESHI */
         "mov %1, &0x4cc\n\t"
@@ -39,9 +46,9 @@ static inline int32_t fml_product(int32_t acc, int8_t x, int8_t w) {
         "mov.b %3, &0x4c8\n\t" /* OP2 */
         "mov &0x4ca, %0\n\t"
         "mov &0x4cc, %1"
-        : "+r"(low), "+r"(high)
+        : "+r"(sum.half[0]), "+r"(sum.half[1])
         : "r"((uint16_t)x), "r"((uint16_t)w));
-    return (int32_t)((uint32_t)high << 16 | low);
+    return sum.whole;
 }
 
 #else

@@ -29,6 +29,14 @@ int main(void) {
     case 0: break;
 #ifdef STORED_FORMATS /* a firmware of their own: memory below 64 KiB does not hold all kernels */
     CODED(1, gaps)
+    CODED(4, gap_codes)
+    CODED(7, rice)
+    CODED(10, codes4)
+    CODED(13, codes3)
+    CODED(16, codes2)
+    CODED(19, ternary)
+    CODED(22, blocks)
+    CODED(25, ans)
 #else
     case 1: fml_conv_i8(l, a, y, CALL->scratch, first, n); break;
     case 2: fml_pointwise_i8(l, a, y, first, n); break;
