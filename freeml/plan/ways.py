@@ -71,7 +71,7 @@ def _way(graph: Graph, op: Op, board: Board, capacitor_uf: float | None) -> Way:
     room = HOST_TILE_BYTES if sram is None else min(HOST_TILE_BYTES, sram.value // _SRAM_SHARE)
     cutter = Cutter(graph, board, prices, budget, room)
     try:
-        layers = [cutter.best(call, 1) for call in _calls(graph, op)]
+        layers = [cutter.best(call) for call in _calls(graph, op)]
     except DoesNotFit:
         return Way(weight.encoding, weight.size_bytes, kernel, code, inf, inf, inf, fits=False)
     assert budget is not None
