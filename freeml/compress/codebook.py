@@ -67,20 +67,22 @@ class Ternary:
 def best_levels(count: Floats, k: int, *, zero: bool) -> Codes:
     """The level of each code (256,) from how often each occurs, with the least squared error; at most k levels."""
     cost, level = _costs(count)
-    left, left_starts = _chains(cost, k)
+    half = _N // 2 if zero else _N  # no level but 0 has bins on both sides of it
+    left, left_starts = _chains(cost[:half, :half], k)
     if not zero:
         return _fill(level, _cuts(left_starts, k, _N), [])
     # Levels below the one that is 0 are found from the left, those above it from the right, on mirrored bins.
-    right, right_starts = _chains(cost[::-1, ::-1].T, k)
+    right, right_starts = _chains(cost[::-1, ::-1].T[:half, :half], k)
     at = np.arange(_N) - 128.0
     squares = np.concatenate([[0.0], np.cumsum(count * at**2)])
     best = (np.inf, 0, 128, 128)
-    for below in range(k):
-        first, last = np.meshgrid(np.arange(129), np.arange(128, _N), indexing="ij")  # bins that get level 0
-        total = left[below][first] + squares[last + 1] - squares[first] + right[k - 1 - below][_N - 1 - last]
-        where = np.unravel_index(int(np.argmin(total)), total.shape)
-        if total[where] < best[0]:
-            best = float(total[where]), below, int(first[where]), int(last[where])
+    for below in range(k):  # bins first..last get level 0: what is lost on its two sides adds up
+        lower_loss = left[below][:129] - squares[:129]
+        upper_loss = squares[129:] + right[k - 1 - below][127::-1]
+        first, last = int(np.argmin(lower_loss)), int(np.argmin(upper_loss))
+        total = float(lower_loss[first] + upper_loss[last])
+        if total < best[0]:
+            best = total, below, first, 128 + last
     _, below, first_bin, last_bin = best
     lower = _cuts(left_starts, below, first_bin)
     upper = [(_N - b, _N - a) for a, b in _cuts(right_starts, k - 1 - below, _N - 1 - last_bin)]
@@ -99,13 +101,14 @@ def _costs(count: Floats) -> tuple[Floats, Codes]:
 
 
 def _chains(cost: Floats, k: int) -> tuple[list[Floats], list[Codes]]:
-    """Least error of the first n bins, n = 0..256, with 0, 1, .. k levels; and where the last level then starts."""
-    least = [np.concatenate([[0.0], np.full(_N, np.inf)])]
-    starts = [np.zeros(_N + 1, dtype=np.int64)]
+    """Least error of the first n bins, n from 0, with 0, 1, .. k levels; and where the last level then starts."""
+    n = len(cost)
+    least = [np.concatenate([[0.0], np.full(n, np.inf)])]
+    starts = [np.zeros(n + 1, dtype=np.int64)]
     for _ in range(k):
-        total = least[-1][:_N, None] + cost  # the last level has bins i..j
+        total = least[-1][:n, None] + cost  # the last level has bins i..j
         start = np.argmin(total, axis=0)
-        fewer, found = least[-1], np.concatenate([[0.0], total[start, np.arange(_N)]])
+        fewer, found = least[-1], np.concatenate([[0.0], total[start, np.arange(n)]])
         better = found < fewer
         least.append(np.where(better, found, fewer))
         starts.append(np.where(better, np.concatenate([[0], start]), -1))  # -1: a level less does as well

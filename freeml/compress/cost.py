@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from freeml.board.board import Board
 from freeml.compress.types import Bounds, Cost
 from freeml.ir.graph import Graph
+from freeml.ir.types import Const
 from freeml.needs import bounds as region_bounds
 from freeml.plan.inference import inference_cost
 from freeml.plan.planner import plan_graph
@@ -27,52 +30,67 @@ OPTION = {
     "ms": ("time of an inference", "ms"),
     "max_drop_points": ("drop of accuracy", "points"),
 }
+_FIELD_OF = {"sram": "sram_bytes", "nvm": "nvm_bytes", "energy": "energy_uj"}  # others are of flash
 
 
 def cost_of(graph: Graph, board: Board) -> Cost:
     """Of an integer graph on a board. Code and stack are upper bounds, as `freeml analyze` has them."""
     planned = plan_graph(graph, board)
-    stored = stored_bytes(planned.graph)
-    arena = planned.memory.arena_bytes
+    stored, arena = stored_bytes(planned.graph), planned.memory.arena_bytes
     if planned.tiles is None:
-        return Cost(stored, arena, stored, arena, arena, None, None, None, str(planned.refusal))
+        assert planned.refusal is not None
+        over = {planned.refusal.region: planned.refusal.needed / max(1, planned.refusal.available)}
+        return Cost(stored, arena, stored, planned.refusal.needed, arena, None, None, None, over, planned.refusal.what)
     regions = region_bounds(planned, board)
     inference = inference_cost(planned.tiles)
-    clock = board.clock_hz.value if board.clock_hz else None
-    timed = inference is not None and clock is not None
-    too_large = [name for name, region in regions.items() if not region.fits]
-    refusal = planned.refusal.what if planned.refusal else None
+    clock = board.clock_hz.value if board.clock_hz else 0
+    over = {
+        name: region.needed_bytes / max(1, region.available_bytes or 0)
+        for name, region in regions.items()
+        if not region.fits
+    }
+    why = (
+        planned.refusal.what if planned.refusal else f"{board.name} has too little {', '.join(over)}" if over else None
+    )
     return Cost(
         stored_bytes=stored,
         arena_bytes=arena,
         flash_bytes=regions["flash"].needed_bytes,
         sram_bytes=regions["sram"].needed_bytes,
         nvm_bytes=regions["nvm"].needed_bytes,
-        cycles=round(inference.active_us * clock / 1e6) if timed and inference and clock else None,
+        cycles=round(inference.active_us * clock / 1e6) if inference and clock else None,
         energy_uj=inference.energy_uj if inference else None,
         ms=inference.active_us / 1000 if inference else None,
-        refusal=refusal or (f"{board.name} has too little {too_large[0]}" if too_large else None),
+        over=over,
+        refusal=why,
     )
 
 
 def stored_bytes(graph: Graph) -> int:
-    """Of all constants of an integer graph, as they are stored."""
-    return sum(const.size_bytes for const in graph.consts.values())
+    """Of the constants of an integer graph in the smallest of the simple formats."""
+    return sum(_const_bytes(const) for const in graph.consts.values())
+
+
+def _const_bytes(const: Const) -> int:
+    array = const.array
+    if array.dtype == np.int8 and array.ndim > 1:
+        n = len(np.unique(array))
+        bits = max(1, int(np.ceil(np.log2(max(n, 2)))))
+        return min(array.size, -(-array.size * bits // 8) + n)
+    if array.size and (array == array.flat[0]).all():
+        return int(array.itemsize)
+    return int(array.nbytes)
 
 
 def excess(cost: Cost, bounds: Bounds) -> dict[str, float]:
-    """How many times each bound is exceeded, by field of `Bounds`: above 1 it is broken. A figure that the board has
-    no model of breaks nothing."""
+    """How many times each bound is exceeded, by field of `Bounds`: above 1 it is broken. What the board itself has too
+    little of counts as a bound, too; a figure that the board has no model of breaks nothing."""
     found = {}
     for name, limit in bounds.limits().items():
         figure = getattr(cost, FIGURE[name]) if name in FIGURE else None
         if figure is not None:
             found[name] = figure / limit
+    for region, times in cost.over.items():
+        name = _FIELD_OF.get(region, "flash_bytes")
+        found[name] = max(times, found.get(name, 0.0))
     return found
-
-
-def broken(cost: Cost, bounds: Bounds) -> str | None:
-    """The bound that is exceeded most; None where all are kept."""
-    found = excess(cost, bounds)
-    worst = max(found, key=lambda name: found[name], default=None)
-    return worst if worst is not None and found[worst] > 1 else None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,18 @@ import numpy as np
 
 from freeml.board.board import Board, load_board
 from freeml.compress import faithful
-from freeml.compress.cost import FIGURE, OPTION, cost_of
+from freeml.compress.auto import by_bounds
+from freeml.compress.cost import cost_of
 from freeml.compress.job import Job
 from freeml.compress.judge import Judge, Metric, in_int8
+from freeml.compress.refuse import refuse_if_broken
 from freeml.compress.samples import Data, Samples, samples_of
 from freeml.compress.separate import check_float
 from freeml.compress.stored import layers_of
-from freeml.compress.types import Bounds, Compressed, Method, Progress
-from freeml.errors import BadData, BadModel, DoesNotFit
+from freeml.compress.types import Bounds, Compressed, Cost, Method, Progress
+from freeml.errors import BadData, BadModel
 from freeml.ir.graph import Graph, Stage
+from freeml.ir.store import from_bytes, to_bytes
 from freeml.ir.text import digest
 from freeml.train import checkpoint
 from freeml.train.loop import Augment, Options, data_digest
@@ -43,6 +47,7 @@ def compress(
     loss: OwnLoss | None = None,
     metric: Metric | None = None,
     augment: Augment | None = None,
+    precision: str = "float32",
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Compressed:
     """Make a float graph (passes done) fit `bounds` on a board.
@@ -53,6 +58,7 @@ def compress(
     loss       (scores (B, K), labels or targets) -> number, in place of cross-entropy or squared error
     metric     (scores (N, K), labels or targets) -> number, the better the larger, in place of accuracy
     augment    changes a batch before it is trained on, as train/augment.py has some
+    precision  of products while it trains as a float network: "bfloat16" is faster where a processor knows it
     Raises BadModel for an int8 network, one with nothing to compress or with weights that are no numbers; BadData for
     samples or labels that do not do, and a workspace of another run; DoesNotFit, with the binding bound and the best
     that was found, where the bounds cannot be kept.
@@ -61,11 +67,15 @@ def compress(
     board = load_board(board) if isinstance(board, str) else board
     _check(graph, bounds, method)
     samples = samples_of(data, graph)
-    _open_workspace(workspace, graph, samples, board, bounds, method, seed)
+    run = _Run(workspace, graph, samples, board, bounds, method, seed)
     judge = Judge(Network(graph), samples, metric)
-    dense_float = judge(judge.dense)
-    on_progress(Progress("judge the network in int8", 0.0, dense_float, None, None))
-    dense, found = in_int8(graph, samples)
+    if run.known is None:
+        dense_float = judge(judge.dense)
+        on_progress(Progress("judge the network in int8", 0.0, dense_float, None, None))
+        dense, found = in_int8(graph, samples)
+        run.save(dense_float, judge(dense), cost_of(found.graph, board), found.graph)
+    assert run.known is not None
+    dense_float, dense_int8, dense_cost, dense_quantized = run.known
     job = Job(
         graph=graph,
         samples=samples,
@@ -73,18 +83,22 @@ def compress(
         bounds=bounds,
         judge=judge,
         dense_float=dense_float,
-        dense_int8=judge(dense),
-        dense_cost=cost_of(found.graph, board),
-        dense_quantized=found.graph,
+        dense_int8=dense_int8,
+        dense_cost=dense_cost,
+        dense_quantized=dense_quantized,
         seed=seed,
         workspace=workspace,
         loss=loss,
         augment=augment,
+        precision=precision,
         on_progress=on_progress,
         begun=begun,
     )
-    job.note(job.dense_cost, job.dense_int8)
-    return _by_published_method(job)
+    job.note(dense_cost, dense_int8)
+    result = by_bounds(job) if method == "auto" else _by_published_method(job)
+    # The published method goes by a model of stored bytes of its own.
+    refuse_if_broken(job, result, skip=("target_bytes",) if method == "freeml" else ())
+    return result
 
 
 def _check(graph: Graph, bounds: Bounds, method: str) -> None:
@@ -124,28 +138,48 @@ def layer_loc(graph: Graph, value: str) -> str:
     return graph.producers[value].loc
 
 
-def _open_workspace(
-    workspace: Path | None, graph: Graph, samples: Samples, board: Board, bounds: Bounds, method: str, seed: int
-) -> None:
-    """Write down which run a workspace belongs to, or raise BadData where it belongs to another one."""
-    if workspace is None:
-        return
-    workspace.mkdir(parents=True, exist_ok=True)
-    identity: dict[str, Any] = {
-        "method": method,
-        "network": digest(graph)[:12],
-        "training samples": data_digest(samples.train),
-        "calibration samples": data_digest(samples.calibration),
-        "board": board.name,
-        "seed": seed,
-        "keep": list(bounds.keep),
-        **bounds.limits(),
-    }
-    path = workspace / "run"
-    if path.exists():
-        checkpoint.load(path, identity)
-    else:
-        checkpoint.save(path, identity, {}, {})
+class _Run:
+    """Which run a workspace belongs to, and what is known of the dense network: its accuracies, its cost, its integers.
+
+    Raises BadData where the workspace is one of another run.
+    """
+
+    def __init__(
+        self,
+        workspace: Path | None,
+        graph: Graph,
+        samples: Samples,
+        board: Board,
+        bounds: Bounds,
+        method: str,
+        seed: int,
+    ) -> None:
+        self.path = None if workspace is None else workspace / "run"
+        self.identity: dict[str, Any] = {
+            "method": method,
+            "network": digest(graph)[:12],
+            "training samples": data_digest(samples.train),
+            "calibration samples": data_digest(samples.calibration),
+            "board": board.name,
+            "seed": seed,
+            "keep": list(bounds.keep),
+            **bounds.limits(),
+        }
+        self.known: tuple[float, float, Cost, Graph] | None = None
+        if workspace is not None:
+            workspace.mkdir(parents=True, exist_ok=True)
+        if self.path is not None and self.path.exists():
+            state, arrays = checkpoint.load(self.path, self.identity)
+            integers = from_bytes(arrays["integers"].tobytes(), where=str(self.path))
+            self.known = state["float"], state["int8"], Cost(**state["cost"]), integers
+
+    def save(self, dense_float: float, dense_int8: float, cost: Cost, integers: Graph) -> None:
+        """Keep what was measured of the dense network."""
+        self.known = dense_float, dense_int8, cost, integers
+        if self.path is not None:
+            state = {"float": dense_float, "int8": dense_int8, "cost": asdict(cost)}
+            stored = np.frombuffer(to_bytes(integers), dtype=np.uint8)
+            checkpoint.save(self.path, self.identity, state, {"integers": stored})
 
 
 def _by_published_method(job: Job) -> Compressed:
@@ -170,29 +204,9 @@ def _by_published_method(job: Job) -> Compressed:
         on_progress=told,
     )
     network, _ = in_int8(found.graph, job.samples)
-    result = job.result("freeml", network)
-    refuse_if_broken(job, result, skip=("target_bytes",))  # its own model of stored bytes is what it went by
-    return result
+    return job.result("freeml", network)
 
 
 def layer_loc_or(graph: Graph, value: str) -> str:
     """As `layer_loc`; of a piece of a separated layer, its value's name."""
     return layer_loc(graph, value) if value in graph.producers else value
-
-
-def refuse_if_broken(job: Job, result: Compressed, skip: tuple[str, ...] = ()) -> None:
-    """Raise DoesNotFit where a finished network breaks a bound or the board cannot run it, with what was found."""
-    for name, limit in job.bounds.limits().items():
-        if name in skip or name == "time_s":
-            continue
-        figure = result.accuracy.drop_points if name == "max_drop_points" else getattr(result.cost, FIGURE[name])
-        if figure is not None and figure > limit:
-            what, unit = OPTION[name]
-            raise DoesNotFit(
-                f"{what} of {limit:,g} {unit} was not reached: the best found has {figure:,.4g} {unit} with "
-                f"{100 * result.accuracy.small_int8:.2f} % {result.kind} on the calibration split",
-                region=what,
-                needed=int(figure) + 1,
-                available=int(limit),
-                hint=f"give a bound above {figure:,.4g} {unit}, or more time to train",
-            )

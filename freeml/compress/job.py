@@ -38,6 +38,7 @@ class Job:
     workspace: Path | None
     loss: OwnLoss | None
     augment: Augment | None
+    precision: str
     on_progress: Callable[[Progress], None]
     begun: float = field(default_factory=time.monotonic)
     judged: list[Point] = field(default_factory=list)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Literal
 
 from freeml.errors import BadData
@@ -44,7 +44,7 @@ class Bounds:
 
     def limits(self) -> dict[str, float]:
         """Those that are set, by field, without `keep`."""
-        found = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "keep"}
+        found = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "keep"}
         return {name: float(value) for name, value in found.items() if value is not None}
 
 
@@ -71,6 +71,7 @@ class Cost:
     """What an int8 network takes on the board, as the planner says; None where the board has no model of it.
 
     stored_bytes  of all constants, in their encodings
+    over          what the firmware needs of each memory over what the board has, where that is above 1
     refusal       why the board cannot run it
     """
 
@@ -82,6 +83,7 @@ class Cost:
     cycles: int | None
     energy_uj: float | None
     ms: float | None
+    over: Mapping[str, float] = field(default_factory=dict)
     refusal: str | None = None
 
 

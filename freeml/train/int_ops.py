@@ -41,6 +41,30 @@ class _FloorClamp(torch.autograd.Function):
         return grads[0] * ctx.saved_tensors[0], None, None
 
 
+class _Stored(torch.autograd.Function):
+    """clamp(floor(((acc + bias) * mult + half) / (2 half)), lo, hi) + zp, whole numbers in float32, in one pass.
+
+    Backward the real factor, where the clamp changed nothing.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, acc: Tensor, bias: Tensor, mult: Tensor, half: Tensor, bounds: tuple[int, int, int]
+    ) -> Tensor:
+        low, high, zero_point = bounds
+        v = acc.double() if acc.dtype != torch.float64 else acc.clone()
+        v.add_(bias).mul_(mult).add_(half).mul_(0.5 / half).floor_()
+        ctx.save_for_backward((v >= low) & (v <= high), mult * 0.5 / half)
+        ctx.dtype, ctx.bias = acc.dtype, bias
+        return v.clamp_(low, high).add_(zero_point).float()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+        inside, factor = ctx.saved_tensors
+        passed = (grads[0] * inside).mul_(factor.to(grads[0].dtype))
+        return passed.to(ctx.dtype), passed.double().sum_to_size(ctx.bias.shape), None, None, None
+
+
 class _Coded(torch.autograd.Function):
     """Codes in place of the real weights that they stand for: `codes`, with the gradient of `real / scales`."""
 
@@ -108,11 +132,20 @@ def _floor_clamp(v: Tensor, lo: int, hi: int) -> Tensor:
     return result
 
 
-def store(acc: Tensor, mult: Tensor | int, shift: Tensor | int, op: ConvI8 | DenseI8 | AvgPoolI8 | MulI8) -> Tensor:
-    """clamp(requant(acc, mult, shift) + y_zp, lo, hi) as int_ops.py defines them; codes in float32."""
+def store(
+    acc: Tensor,
+    mult: Tensor | int,
+    shift: Tensor | int,
+    op: ConvI8 | DenseI8 | AvgPoolI8 | MulI8,
+    bias: Tensor | None = None,
+) -> Tensor:
+    """clamp(requant(acc + bias, mult, shift) + y_zp, lo, hi) as int_ops.py defines them; codes in float32."""
     half = 2.0 ** (torch.as_tensor(shift, dtype=torch.float64) - 1)
-    v = (acc.double() * mult + half) / (2 * half)
-    return (_floor_clamp(v, op.lo - op.y_zp, op.hi - op.y_zp) + op.y_zp).float()
+    factor = torch.as_tensor(mult, dtype=torch.float64)
+    offset = torch.zeros((), dtype=torch.float64) if bias is None else bias
+    bounds = (op.lo - op.y_zp, op.hi - op.y_zp, op.y_zp)
+    result: Tensor = _Stored.apply(acc, offset, factor, half, bounds)  # type: ignore[no-untyped-call]
+    return result
 
 
 def run_weighted(op: ConvI8 | DenseI8, args: Sequence[Tensor], x_zp: int, out: TensorType) -> Tensor:
@@ -128,7 +161,7 @@ def run_weighted(op: ConvI8 | DenseI8, args: Sequence[Tensor], x_zp: int, out: T
         acc = convolve(shifted, weight, None, op.window, op.groups, out.shape[:2], 0.0)
     else:
         acc = F.linear(shifted, weight)
-    return store(acc.double() + bias, mult, shift, op)
+    return store(acc, mult, shift, op, bias)
 
 
 def run_op(op: Op, args: Sequence[Tensor], x: TensorType, out: TensorType) -> Tensor:

@@ -24,7 +24,7 @@ from freeml.ir.types import Array
 from freeml.train import checkpoint as files
 from freeml.train.arithmetic import fixed_arithmetic
 from freeml.train.network import Network
-from freeml.train.objective import Loss, OwnLoss, loss_of
+from freeml.train.objective import Loss, OwnLoss, Scores, loss_of
 
 # (samples of a batch, one array per input; a generator) -> the samples to train on
 Augment = Callable[[tuple[Array, ...], np.random.Generator], tuple[Array, ...]]
@@ -39,6 +39,7 @@ class Options:
     schedule     of the learning rate: "constant", or "cosine" down to 0
     distill      share of the teacher in the loss where there are labels or targets, too
     temperature  of the classes that teacher and student are compared by
+    precision    of products in the forward pass: "float32", or "bfloat16", which is faster where a processor knows it
     threads      of torch; part of the result, as sums depend on it
     """
 
@@ -50,10 +51,12 @@ class Options:
     distill: float = 0.5
     temperature: float = 4.0
     seed: int = 0
+    precision: str = "float32"
     threads: int = 1
 
     def __post_init__(self) -> None:
         assert self.schedule in ("constant", "cosine"), self.schedule
+        assert self.precision in ("float32", "bfloat16"), self.precision
         if self.epochs < 0 or self.batch < 1 or not self.learning_rate > 0 or not 0 <= self.distill <= 1:
             raise BadData(
                 f"training with {self.epochs} epochs, batches of {self.batch}, learning rate {self.learning_rate} and "
@@ -96,6 +99,7 @@ def fit(
     options: Options,
     *,
     teacher: Network | None = None,
+    taught: Mapping[str, Array] | None = None,
     validation: Dataset | None = None,
     after_step: AfterStep = lambda *_: None,
     augment: Augment | None = None,
@@ -107,6 +111,8 @@ def fit(
 ) -> Fitted:
     """Train a network in place. With validation samples the weights of the epoch with the least loss on them are kept.
 
+    taught      the teacher's values (N, *shape) for each training sample before it is augmented, by name: what
+                `teacher_values` gives; without them the teacher sees every batch as it is trained on
     after_step  is called at the start and after each step
     loss        the user's own, in place of that of labels or targets
     checkpoint  a file that is written every `every_s` seconds and after each epoch, and gone on with where it exists
@@ -115,7 +121,7 @@ def fit(
     another run.
     """
     with fixed_arithmetic(options.threads):
-        run = _Run(network, teacher, data, validation, options, after_step, augment, loss)
+        run = _Run(network, teacher, data, validation, options, after_step, augment, loss, taught)
         known = {**run.identity(), **(identity or {})} if checkpoint else {}
         if checkpoint is not None and checkpoint.exists():
             run.restore(*files.load(checkpoint, known))
@@ -136,6 +142,22 @@ def evaluate(network: Network, teacher: Network | None, data: Dataset, options: 
         return _Course(network, teacher, data, options).evaluate(options.batch)
 
 
+def teacher_values(teacher: Network, data: Dataset, batch: int = 128) -> dict[str, Array]:
+    """What a teacher says of each sample, (N, *shape) by name: what `fit` takes as `taught`."""
+    names = sorted(needed_of(Scores.of(teacher.source)))
+    parts: list[dict[str, Tensor]] = []
+    with fixed_arithmetic(), torch.no_grad():
+        for start in range(0, len(data), batch):
+            samples = data.select(np.arange(start, min(start + batch, len(data)))).real_inputs()
+            parts.append(teacher(teacher.encode(samples), names))
+    return {name: torch.cat([part[name] for part in parts]).numpy() for name in names}
+
+
+def needed_of(scores: Scores) -> set[str]:
+    """Values of a teacher that a loss reads."""
+    return {*scores.names, *filter(None, [scores.deciding])}
+
+
 class _Course:
     """Samples, what is expected of them, and the loss of any of them."""
 
@@ -148,6 +170,7 @@ class _Course:
         own: OwnLoss | None = None,
     ) -> None:
         self.network, self.teacher, self.data = network, teacher, data
+        self.taught: dict[str, Tensor] | None = None
         self.loss: Loss
         self.loss, self.expected = loss_of(
             network.source,
@@ -159,17 +182,21 @@ class _Course:
         )
 
     def batch(
-        self, rows: Array, augment: Callable[[tuple[Array, ...]], tuple[Array, ...]]
+        self, rows: Array, augment: Callable[[tuple[Array, ...]], tuple[Array, ...]], precision: str = "float32"
     ) -> tuple[Tensor, Tensor | None]:
         """Loss, and which samples are right."""
         samples = augment(self.data.select(rows).real_inputs())  # images stay bytes until they are needed
-        expected = None if self.expected is None else self.expected[torch.from_numpy(rows)]
-        found = self.network(self.network.encode(samples), self.loss.wanted)
+        at = torch.from_numpy(rows)
+        expected = None if self.expected is None else self.expected[at]
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+            found = self.network(self.network.encode(samples), self.loss.wanted)
+        found = {name: value.float() if value.dtype == torch.bfloat16 else value for name, value in found.items()}
         wanted = None
-        if self.teacher is not None and self.loss.teacher is not None:
+        if self.taught is not None:
+            wanted = {name: values[at] for name, values in self.taught.items()}
+        elif self.teacher is not None and self.loss.teacher is not None:
             with torch.no_grad():
-                names = {*self.loss.teacher.names, *filter(None, [self.loss.teacher.deciding])}
-                wanted = self.teacher(self.teacher.encode(samples), names)
+                wanted = self.teacher(self.teacher.encode(samples), needed_of(self.loss.teacher))
         return self.loss(found, wanted, expected), self.loss.right(found, wanted, expected)
 
     def evaluate(self, batch: int) -> tuple[float, float | None]:
@@ -204,9 +231,12 @@ class _Run:
         after_step: AfterStep,
         augment: Augment | None,
         own: OwnLoss | None,
+        taught: Mapping[str, Array] | None,
     ) -> None:
         self.network, self.options, self.after_step, self.augment = network, options, after_step, augment
         self.course = _Course(network, teacher, data, options, own)
+        if taught is not None:
+            self.course.taught = {name: torch.from_numpy(array) for name, array in taught.items()}
         self.held = None if validation is None else _Course(network, teacher, validation, options, own)
         self.adam = torch.optim.Adam(
             network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, foreach=False
@@ -226,7 +256,8 @@ class _Run:
             "training samples": data_digest(self.course.data),
             "validation samples": None if held is None else data_digest(held.data),
             "loss": None if self.course.loss.own is None else getattr(self.course.loss.own, "__qualname__", "own"),
-            "augmentation": None if self.augment is None else getattr(self.augment, "__qualname__", "one"),
+            "augmentation": None if self.augment is None else getattr(self.augment, "__qualname__", repr(self.augment)),
+            "teacher's answers": "once" if self.course.taught is not None else "each batch",
             "torch": torch.__version__,
         }
 
@@ -251,7 +282,9 @@ class _Run:
     def _one(self, rows: Array) -> None:
         rng = np.random.default_rng([self.options.seed, self.epoch, self.step, 1])
         augment = self.augment
-        loss, right = self.course.batch(rows, lambda s: s if augment is None else augment(s, rng))
+        loss, right = self.course.batch(
+            rows, lambda s: s if augment is None else augment(s, rng), self.options.precision
+        )
         value = float(loss.detach())
         if not math.isfinite(value):
             raise BadData(

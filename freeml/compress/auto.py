@@ -1,0 +1,151 @@
+"""This project's own method: fewer channels first, by what binds on the board, then few codes, trained as they run.
+
+Channels go in rounds, each to a geometric mean of what is and what is asked, with training towards the dense network's
+answers in between; then weights get as many values as the bytes allow, from many to few, trained in the integers of
+the device. Where only a drop of accuracy is given, the network is halved until it costs more than that.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from freeml.compress.coding import Levels, gradual, levels_for
+from freeml.compress.cost import cost_of, excess, stored_bytes
+from freeml.compress.job import Job
+from freeml.compress.judge import in_int8
+from freeml.compress.merge import merge_dense
+from freeml.compress.narrow import narrowed
+from freeml.compress.refuse import refuse_early
+from freeml.compress.training import Trainer, schedule_for
+from freeml.compress.types import Bounds, Compressed
+from freeml.ir.graph import Graph
+from freeml.train.int8 import Int8Network
+from freeml.train.network import Network
+
+_MOST_ROUNDS = 6
+_LARGEST_STEP = 2.0  # by which a figure falls in one round, where there are not more rounds than that
+_STORED_MARGIN = 0.98  # of the bytes asked for that the plan fills: codes change while they are trained
+_SAMPLES = 512  # that channels are judged by
+_LEARNING_RATE = 1e-3
+_CODED_LEARNING_RATE = 5e-4
+
+
+def by_bounds(job: Job) -> Compressed:
+    """Make a job's network keep to its bounds. Raises DoesNotFit at once where nothing can, or at the end."""
+    search = _Search(job)
+    whole = merge_dense(job.graph, job.bounds.keep)
+    only_drop = job.bounds.limits().keys() <= {"max_drop_points", "time_s"}
+    network = search.smallest_within_drop(whole) if only_drop else search.within_bounds(whole)
+    return job.result("auto", network)
+
+
+class _Search:
+    """One search; what is decided depends on what is given alone, so that a killed run decides the same again."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.bounds = job.bounds
+        self.levels = levels_for(job.bounds.target_bytes, job.bounds.keep)
+        self.calibration = job.samples.calibration.take(_SAMPLES).real_inputs()
+        # Planning takes seconds: where only stored bytes are asked for, it waits until the board is known to bind.
+        self.asks_board = bool(self.bounds.limits().keys() - {"target_bytes", "max_drop_points", "time_s"})
+
+    def excess(self, graph: Graph, levels: Levels | None = None) -> dict[str, float]:
+        """How many times each bound is exceeded by a float graph with so many values for its weights."""
+        integers = (levels or self.levels).integers(graph)
+        found = excess(cost_of(integers, self.job.board), self.bounds) if self.asks_board else {}
+        if self.bounds.target_bytes is not None:
+            found["target_bytes"] = stored_bytes(integers) / (_STORED_MARGIN * self.bounds.target_bytes)
+        return found
+
+    def within_bounds(self, graph: Graph) -> Int8Network:
+        """Rounds of fewer channels, and few codes behind them."""
+        job = self.job
+        self._ask_board_where_it_binds(graph)
+        refuse_early(job, lambda g: self.excess(g, Levels(3)), graph, self.calibration)
+        if _kept(self.excess(graph, Levels(256))):
+            self.levels = Levels(256)
+        begin = self.excess(graph)
+        rounds = self._rounds(begin)
+        codings = gradual(self.levels)
+        schedule = schedule_for(job, rounds, len(codings))
+        trainer = Trainer(job, schedule, schedule.total(rounds, len(codings)))
+        for number in range(1, rounds + 1):
+            left = 1 - number / rounds
+            allowed = {name: max(1.0, times**left) for name, times in begin.items()}
+            graph = self._narrow(graph, allowed)
+            epochs = schedule.round_epochs + (schedule.tune_epochs if number == rounds else 0)
+            graph = self._trained(trainer, graph, f"round {number}", epochs)
+        return self._coded(trainer, graph, codings)
+
+    def smallest_within_drop(self, graph: Graph) -> Int8Network:
+        """Halve the weights until accuracy falls by more than is allowed; the last network before it, in few codes."""
+        job, drop = self.job, self.bounds.max_drop_points
+        assert drop is not None
+        self.levels = Levels(16, frozenset(self.bounds.keep))
+        codings = gradual(self.levels)
+        schedule = schedule_for(job, _MOST_ROUNDS, len(codings))
+        trainer = Trainer(job, schedule, schedule.total(_MOST_ROUNDS, len(codings)))
+        now = graph
+        for number in range(1, _MOST_ROUNDS + 1):
+            target = round(stored_bytes(self.levels.integers(now)) / _LARGEST_STEP)
+            self.bounds = Bounds(target_bytes=max(1, target), keep=job.bounds.keep)
+            smaller = self._narrow(now, {"target_bytes": 1.0})
+            smaller = self._trained(trainer, smaller, f"round {number}", schedule.round_epochs)
+            if smaller.consts.keys() == now.consts.keys() and smaller.types == now.types:
+                break
+            if 100 * (job.dense_float - job.judge(Network(smaller))) > drop:
+                break
+            now = smaller
+        return self._coded(trainer, now, codings)
+
+    def _ask_board_where_it_binds(self, graph: Graph) -> None:
+        """A network that keeps its bytes may still be too much for the board: then the board is asked, too."""
+        if self.asks_board:
+            return
+        small, _ = narrowed(
+            graph, self.calibration, self.excess(graph), lambda g: _kept(self.excess(g)), self.bounds.keep
+        )
+        self.asks_board = cost_of(self.levels.integers(small), self.job.board).refusal is not None
+
+    def _rounds(self, begin: Mapping[str, float]) -> int:
+        worst = max(begin.values(), default=0.0)
+        return 0 if worst <= 1 else min(_MOST_ROUNDS, math.ceil(math.log(worst, _LARGEST_STEP)))
+
+    def _narrow(self, graph: Graph, allowed: Mapping[str, float]) -> Graph:
+        found, _ = narrowed(
+            graph,
+            self.calibration,
+            self.excess(graph),
+            lambda g: all(times <= allowed.get(name, 1.0) for name, times in self.excess(g).items()),
+            self.bounds.keep,
+        )
+        return found
+
+    def _trained(self, trainer: Trainer, graph: Graph, stage: str, epochs: int) -> Graph:
+        network = Network(graph)
+        trainer.train(network, stage, epochs, _LEARNING_RATE, stored_bytes(self.levels.integers(graph)))
+        return network.to_graph()
+
+    def _coded(self, trainer: Trainer, graph: Graph, codings: list[Levels]) -> Int8Network:
+        """Trained in integers, from many values to few; each network on the way is judged."""
+        job = self.job
+        job.tell("choose scales of activations", trainer.done / trainer.planned)
+        plain, found = in_int8(graph, job.samples)
+        job.note(cost_of(found.graph, job.board), job.judge(plain))
+        reference = found.reference
+        network = plain
+        for levels in codings:
+            network = Int8Network(reference, plain.scales, coding=levels.of(reference))
+            size = stored_bytes(network.lowered().integer)
+            stage = f"{levels.values} values a weight"
+            trainer.train(network, stage, trainer.schedule.code_epochs, _CODED_LEARNING_RATE, size)
+            reference = network.to_graph()
+            if levels is not codings[-1]:
+                job.note(cost_of(network.lowered().integer, job.board), job.judge(network))
+        return network
+
+
+def _kept(times: Mapping[str, float]) -> bool:
+    return all(each <= 1 for each in times.values())

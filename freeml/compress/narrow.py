@@ -1,0 +1,100 @@
+"""Channels taken out until a bound is met: those that are missed least for what they save of the figure that binds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+import numpy as np
+
+from freeml.compress.channels import Channels, channels, mixes, remove
+from freeml.compress.sensitivity import of_channels, read_means
+from freeml.compress.shrink import elements_saved, weakest, weights_saved
+from freeml.ir.graph import Graph
+from freeml.ir.ops import Conv, Dense
+from freeml.ir.types import Array
+
+# Shares of what counts, by the bound that is broken: weights, activations, products.
+_COUNTS = {
+    "target_bytes": (1.0, 0.1, 0.3),  # some of what else a device is short of, so that the small network is fast, too
+    "flash_bytes": (1.0, 0.1, 0.3),
+    "sram_bytes": (0.0, 1.0, 0.0),
+    "nvm_bytes": (0.2, 1.0, 0.0),
+    "energy_uj": (0.0, 0.1, 1.0),
+    "ms": (0.0, 0.1, 1.0),
+}
+
+
+def products_saved(graph: Graph, known: Channels) -> dict[int, float]:
+    """Products of an inference that go with each free bundle alone."""
+    saved = dict.fromkeys(sorted(known.free), 0.0)
+    for op in graph.ops:
+        if not isinstance(op, Conv | Dense):
+            continue
+        weight, shape = graph.consts[op.inputs[1]].array, graph.types[op.output].shape
+        places = int(np.prod(shape[:-1])) if len(shape) > 1 else 1
+        row, column = weight[0].size * places, weight[..., 0].size * places if mixes(op) else 0
+        for value, each in ((op.output, row), (op.inputs[0], column)):
+            for bundle in known.of[value].tolist():
+                if bundle in saved:
+                    saved[bundle] += each
+    return saved
+
+
+def savings(graph: Graph, known: Channels, excess: Mapping[str, float]) -> dict[int, int]:
+    """What a bundle saves of all that is too much, each figure by how far it is above its bound, in millionths.
+
+    excess: of each bound, how many times it is broken; those of at most 1 do not count.
+    """
+    figures: list[Mapping[int, float]] = [f(graph, known) for f in (weights_saved, elements_saved, products_saved)]
+    whole = [max(1.0, float(sum(figure.values()))) for figure in figures]
+    share = np.zeros(3)
+    for name, times in excess.items():
+        if times > 1:
+            share += np.log(times) * np.array(_COUNTS.get(name, (0.0, 0.0, 0.0)))
+    if not share.any():
+        share[0] = 1.0
+    share /= share.sum()
+    return {
+        bundle: max(1, round(1e6 * sum(s * f[bundle] / w for s, f, w in zip(share, figures, whole, strict=True))))
+        for bundle in sorted(known.free)
+    }
+
+
+def order_of(
+    graph: Graph, samples: Sequence[Array], excess: Mapping[str, float], keep: Collection[str]
+) -> tuple[Channels, list[int]]:
+    """All bundles that may go, in the order in which they do; a channel of each value stays. keep: nodes."""
+    known = channels(graph)
+    kept_values = {name for op in graph.ops if op.loc in set(keep) for name in (op.inputs[0], op.output)}
+    kept = {int(bundle) for value in kept_values for bundle in known.of[value]}
+    missed = of_channels(graph, samples, known)
+    return known, weakest(known, missed, savings(graph, known, excess), 10**12, kept)
+
+
+def narrowed(
+    graph: Graph,
+    samples: Sequence[Array],
+    excess: Mapping[str, float],
+    fits: Callable[[Graph], bool],
+    keep: Collection[str] = (),
+) -> tuple[Graph, bool]:
+    """The graph with as few channels gone as let it fit, and whether it does; with all gone that may, where none do.
+
+    fits: whether a graph keeps to what is asked for. What it asks falls as channels go, but for small steps.
+    """
+    known, order = order_of(graph, samples, excess, keep)
+    means = read_means(graph, samples)
+
+    def without(n: int) -> Graph:
+        return remove(graph, order[:n], known=known, means=means) if n else graph
+
+    low, high = 0, len(order)
+    if not fits(without(high)):
+        return without(high), False
+    while low < high:
+        middle = (low + high) // 2
+        if fits(without(middle)):
+            high = middle
+        else:
+            low = middle + 1
+    return without(high), True

@@ -1,0 +1,151 @@
+"""How long and in which stages a network is trained while it is made small, and one stage of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from freeml.compress.job import Job
+from freeml.ir.types import Array
+from freeml.train import checkpoint
+from freeml.train.int8 import Int8Network
+from freeml.train.loop import Fitted, Options, Progress, fit, teacher_values
+from freeml.train.network import Network
+
+# Samples seen in all stages together, and the epochs that this makes at least and at most.
+_SEEN = 1_500_000
+_EPOCHS = (24, 100)
+# Shares of all epochs: while channels go, after them, with few codes.
+_ROUNDS, _TUNED, _CODED = 0.4, 0.25, 0.35
+# Steps in integers take so much longer than those in floating point, about.
+_CODED_COST = 3.0
+_FEW_SAMPLES = 4000  # below, batches are half as large, so that there are steps enough
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Epochs of each stage, and samples of a batch."""
+
+    round_epochs: int
+    tune_epochs: int
+    code_epochs: int
+    batch: int
+
+    def total(self, rounds: int, codings: int) -> float:
+        """Of a whole run, in epochs of floating point."""
+        tuned = self.tune_epochs if rounds else 0
+        return rounds * self.round_epochs + tuned + _CODED_COST * codings * self.code_epochs
+
+
+def schedule_for(job: Job, rounds: int, codings: int) -> Schedule:
+    """From the number of samples; with a bound on time, fitted into it by the measured time of a few steps.
+
+    What was decided is kept in the workspace: a run that goes on trains as long as it was begun.
+    """
+    path = job.file("schedule")
+    if path is not None and path.exists():
+        state, _ = checkpoint.load(path, {})
+        return Schedule(**state)
+    n = len(job.samples.train)
+    epochs = min(max(_SEEN / n, _EPOCHS[0]), _EPOCHS[1])
+    batch = 64 if n < _FEW_SAMPLES else 128
+
+    def of(epochs: float) -> Schedule:
+        return Schedule(
+            round_epochs=max(1, round(_ROUNDS * epochs / max(1, rounds))),
+            tune_epochs=max(1, round(_TUNED * epochs)),
+            code_epochs=max(1, round(_CODED * epochs / max(1, codings))),
+            batch=batch,
+        )
+
+    found = of(epochs)
+    if job.bounds.time_s is not None:
+        left = 0.85 * job.bounds.time_s - (time.monotonic() - job.begun)
+        needed = found.total(rounds, codings) * _seconds_an_epoch(job, batch)
+        found = of(min(1.0, max(0.0, left) / needed) * epochs)
+    if path is not None:
+        checkpoint.save(path, {}, {name: getattr(found, name) for name in Schedule.__slots__}, {})
+    return found
+
+
+def _seconds_an_epoch(job: Job, batch: int) -> float:
+    """Of the dense network: an upper bound of what smaller ones take."""
+    few = job.samples.train.take(4 * batch)
+    begun = time.monotonic()
+    fit(Network(job.graph), few, Options(epochs=1, batch=batch, distill=0.0), teacher=job.judge.dense, loss=job.loss)
+    return (time.monotonic() - begun) / len(few) * len(job.samples.train)
+
+
+@dataclass(slots=True)
+class Trainer:
+    """Trains networks one after the other towards the labels and the dense network's answers.
+
+    planned: what `Schedule.total` gives; done counts towards it
+    """
+
+    job: Job
+    schedule: Schedule
+    planned: float
+    done: float = 0.0
+    taught: dict[str, Array] | None = field(default=None)
+
+    def train(self, network: Network, stage: str, epochs: int, learning_rate: float, stored_bytes: int) -> Fitted:
+        """One stage, with its own file in the workspace. The weights that are best on the calibration split stay."""
+        job = self.job
+        if self.taught is None:
+            self.taught = self._teach()
+        in_integers = isinstance(network, Int8Network)
+        weight = epochs * (_CODED_COST if in_integers else 1.0)
+        job.seeds[stage] = job.seed
+        job.stored = stored_bytes
+        labelled = job.samples.train.labels is not None or job.samples.train.targets is not None
+        options = Options(
+            epochs=epochs,
+            batch=self.schedule.batch,
+            learning_rate=learning_rate,
+            schedule="cosine",
+            distill=0.7 if labelled or job.loss is not None else 1.0,
+            seed=job.seed,
+            precision="float32" if in_integers else job.precision,
+        )
+        fitted = fit(
+            network,
+            job.samples.train,
+            options,
+            teacher=job.judge.dense,
+            taught=self.taught,
+            validation=job.samples.calibration,
+            augment=job.augment,
+            loss=job.loss,
+            checkpoint=job.file(f"{stage.replace(' ', '_')}.run"),
+            on_progress=self._teller(stage, weight),
+        )
+        self.done += weight
+        return fitted
+
+    def _teach(self) -> dict[str, Array]:
+        """The dense network's answers to the training samples; kept in the workspace."""
+        path = self.job.file("taught")
+        if path is not None and path.exists():
+            return checkpoint.load(path, {})[1]
+        self.job.tell("ask the dense network", self.done / self.planned)
+        found = teacher_values(self.job.judge.dense, self.job.samples.train)
+        if path is not None:
+            checkpoint.save(path, {}, {}, found)
+        return found
+
+    def _teller(self, stage: str, weight: float) -> Callable[[Progress], None]:
+        job = self.job
+        begun, first = time.monotonic(), self.done
+
+        def told(news: Progress) -> None:
+            if news.held_accuracy is not None:
+                job.accuracy = news.held_accuracy
+            share = (news.epoch - 1 + news.step / news.steps) / news.epochs
+            done = first + weight * share
+            seconds = time.monotonic() - begun
+            left = seconds / max(weight * share, 1e-9) * (self.planned - done) if share > 0 else None
+            job.tell(f"{stage}, epoch {news.epoch} of {news.epochs}", min(1.0, done / self.planned), left)
+
+        return told

@@ -1,0 +1,148 @@
+"""The project's own method: bounds of size, memory, energy and accuracy are met, or refused with the best found."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from freeml.board.board import load_board
+from freeml.compress.cost import cost_of
+from freeml.compress.driver import compress
+from freeml.compress.types import Bounds, Compressed, Progress
+from freeml.data.accuracy import answers
+from freeml.errors import BadData, DoesNotFit
+from freeml.ir.graph import Graph
+from freeml.ir.text import digest
+from freeml.quantize.search import quantize
+from freeml.train.loop import Options, fit
+from freeml.train.network import Network
+
+from ..train.tasks import convolutional, stripes
+
+TRAIN, HELD = stripes(300, 1), stripes(100, 2)
+DATA = (TRAIN, HELD)
+BOARD = load_board("msp430fr5994")
+SIZE = Bounds(target_bytes=400, time_s=6)  # so little time that stages have few epochs
+
+
+class Killed(Exception):
+    """In the middle of a stage."""
+
+
+@pytest.fixture(scope="module")
+def dense() -> Graph:
+    network = Network(convolutional(7, channels=16))
+    fit(network, TRAIN, Options(epochs=6, batch=64, learning_rate=0.01), validation=HELD)
+    return network.to_graph()
+
+
+@pytest.fixture(scope="module")
+def small(dense: Graph, tmp_path_factory: pytest.TempPathFactory) -> Compressed:
+    return compress(dense, DATA, board=BOARD, bounds=SIZE, workspace=tmp_path_factory.mktemp("run"))
+
+
+def test_a_size_is_met_and_the_network_is_nearly_as_right(small: Compressed) -> None:
+    assert small.cost.stored_bytes <= 400
+    assert small.ratio > 8
+    assert small.accuracy.small_int8 > small.accuracy.dense_float - 0.03
+    assert small.frontier
+    found = answers(small.quantized, HELD.inputs).classes
+    assert float(np.mean(found == HELD.labels)) == small.accuracy.small_int8
+    assert digest(quantize(small.graph, None).graph) == digest(small.quantized)
+
+
+def test_weights_have_as_few_values_as_their_format_says(small: Compressed) -> None:
+    for const in small.quantized.consts.values():
+        if const.array.dtype == np.int8:
+            assert len(np.unique(const.array)) <= 4
+
+
+def test_a_killed_run_goes_on_to_the_same_bytes(dense: Graph, small: Compressed, tmp_path: Path) -> None:
+    bounds = replace(SIZE, time_s=None, target_bytes=500)
+    kept = compress(dense, DATA, board=BOARD, bounds=replace(bounds, time_s=2), workspace=tmp_path / "whole")
+    seen = 0
+
+    def kill(news: Progress) -> None:
+        nonlocal seen
+        seen += "values a weight" in news.stage
+        if seen == 4:
+            raise Killed
+
+    again = tmp_path / "again"
+    again.mkdir()
+    (again / "schedule").write_bytes((tmp_path / "whole" / "schedule").read_bytes())
+    with pytest.raises(Killed):
+        compress(dense, DATA, board=BOARD, bounds=replace(bounds, time_s=2), workspace=again, on_progress=kill)
+    resumed = compress(dense, DATA, board=BOARD, bounds=replace(bounds, time_s=2), workspace=again)
+    assert digest(resumed.graph) == digest(kept.graph)
+    assert digest(resumed.quantized) == digest(kept.quantized)
+    assert resumed.accuracy == kept.accuracy
+
+
+def test_another_seed_trains_another_network_and_is_refused_by_the_workspace(dense: Graph, tmp_path: Path) -> None:
+    quick = replace(SIZE, time_s=1)
+    one, other = (compress(dense, DATA, board=BOARD, bounds=quick, seed=seed) for seed in (0, 1))
+    assert digest(one.graph) != digest(other.graph)
+    assert set(one.seeds.values()) == {0}
+    compress(dense, DATA, board=BOARD, bounds=quick, seed=0, workspace=tmp_path)
+    with pytest.raises(BadData, match="seed 0, this one has 1"):
+        compress(dense, DATA, board=BOARD, bounds=quick, seed=1, workspace=tmp_path)
+
+
+@pytest.mark.parametrize("field", ["sram_bytes", "energy_uj", "ms", "nvm_bytes", "flash_bytes"])
+def test_whatever_binds_is_met(dense: Graph, field: str) -> None:
+    before = cost_of(quantize(dense, HELD.inputs).graph, BOARD)
+    least = {"flash_bytes": 0.97, "sram_bytes": 0.98}.get(field, 0.7)
+    bounds = Bounds(**{field: type(getattr(before, field))(least * getattr(before, field))}, time_s=3)
+    found = compress(dense, DATA, board=BOARD, bounds=bounds)
+    assert getattr(found.cost, field) <= getattr(bounds, field) < getattr(before, field)
+    assert found.accuracy.small_int8 > 0.9
+
+
+def test_a_bound_that_nothing_keeps_is_refused_before_training(dense: Graph) -> None:
+    heard: list[Progress] = []
+    with pytest.raises(DoesNotFit, match=r"SRAM: a bound of 100 bytes cannot be reached: .* take [12],"):
+        compress(dense, DATA, board=BOARD, bounds=Bounds(sram_bytes=100), on_progress=heard.append)
+    assert not any("epoch" in news.stage for news in heard)
+
+
+def test_a_drop_alone_gives_the_smallest_network_that_was_found_within_it(dense: Graph) -> None:
+    found = compress(dense, DATA, board=BOARD, bounds=Bounds(max_drop_points=3, time_s=6))
+    assert found.accuracy.drop_points <= 3
+    assert found.ratio > 8
+
+
+def test_a_layer_that_is_kept_keeps_its_shape_and_int8(dense: Graph) -> None:
+    found = compress(dense, DATA, board=BOARD, bounds=Bounds(target_bytes=600, keep=("net:/conv",), time_s=3))
+    conv = next(change for change in found.layers if change.name == "net:/conv")
+    assert conv.shape_after == conv.shape_before
+    name = next(op.inputs[1] for op in found.quantized.ops if op.loc == "net:/conv" and len(op.inputs) == 5)
+    assert len(np.unique(found.quantized.consts[name].array)) > 16
+
+
+def test_the_dense_network_alone_teaches_where_there_are_no_labels(dense: Graph) -> None:
+    unlabelled = tuple(replace(data, labels=None, class_names=()) for data in DATA)
+    found = compress(dense, (unlabelled[0], unlabelled[1]), board=BOARD, bounds=SIZE)
+    assert found.kind == "agreement"
+    assert found.accuracy.dense_float == 1.0
+    assert found.accuracy.small_int8 > 0.9
+
+
+def test_the_users_loss_and_metric_are_what_counts(dense: Graph) -> None:
+    calls = {"loss": 0, "metric": 0}
+
+    def loss(scores, expected):  # type: ignore[no-untyped-def]
+        calls["loss"] += 1
+        return -(scores.log_softmax(dim=1)[range(len(expected)), expected]).mean()
+
+    def metric(scores: np.ndarray, expected: np.ndarray | None) -> float:
+        calls["metric"] += 1
+        return float(np.mean(scores.argmax(axis=1) == expected)) / 2
+
+    found = compress(dense, DATA, board=BOARD, bounds=SIZE, loss=loss, metric=metric)
+    assert found.kind == "metric"
+    assert 0.4 < found.accuracy.small_int8 <= 0.5
+    assert min(calls.values()) > 2
