@@ -5,6 +5,7 @@ The network trains on the split train, everything is chosen by the split calibra
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -48,6 +49,7 @@ def compress(
     metric: Metric | None = None,
     augment: Augment | None = None,
     precision: str = "float32",
+    effort: float = 1.0,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Compressed:
     """Make a float graph (passes done) fit `bounds` on a board.
@@ -59,6 +61,7 @@ def compress(
     metric     (scores (N, K), labels or targets) -> number, the better the larger, in place of accuracy
     augment    changes a batch before it is trained on, as train/augment.py has some
     precision  of products while it trains as a float network: "bfloat16" is faster where a processor knows it
+    effort     times the epochs that are usual for so many samples
     Raises BadModel for an int8 network, one with nothing to compress or with weights that are no numbers; BadData for
     samples or labels that do not do, and a workspace of another run; DoesNotFit, with the binding bound and the best
     that was found, where the bounds cannot be kept.
@@ -66,8 +69,10 @@ def compress(
     begun = time.monotonic()
     board = load_board(board) if isinstance(board, str) else board
     _check(graph, bounds, method)
+    if not (math.isfinite(effort) and effort > 0):
+        raise BadData(f"{effort:g} times the usual epochs", hint="give an effort above 0, such as 0.5")
     samples = samples_of(data, graph)
-    run = _Run(workspace, graph, samples, board, bounds, method, seed)
+    run = _Run(workspace, graph, samples, board, bounds, method, seed, effort)
     judge = Judge(Network(graph), samples, metric)
     if run.known is None:
         dense_float = judge(judge.dense)
@@ -91,6 +96,7 @@ def compress(
         loss=loss,
         augment=augment,
         precision=precision,
+        effort=effort,
         on_progress=on_progress,
         begun=begun,
     )
@@ -153,6 +159,7 @@ class _Run:
         bounds: Bounds,
         method: str,
         seed: int,
+        effort: float,
     ) -> None:
         self.path = None if workspace is None else workspace / "run"
         self.identity: dict[str, Any] = {
@@ -162,6 +169,7 @@ class _Run:
             "calibration samples": data_digest(samples.calibration),
             "board": board.name,
             "seed": seed,
+            "effort": effort,
             "keep": list(bounds.keep),
             **bounds.limits(),
         }

@@ -39,6 +39,7 @@ class Job:
     loss: OwnLoss | None
     augment: Augment | None
     precision: str
+    effort: float
     on_progress: Callable[[Progress], None]
     begun: float = field(default_factory=time.monotonic)
     judged: list[Point] = field(default_factory=list)

@@ -48,7 +48,7 @@ def schedule_for(job: Job, rounds: int, codings: int) -> Schedule:
         state, _ = checkpoint.load(path, {})
         return Schedule(**state)
     n = len(job.samples.train)
-    epochs = min(max(_SEEN / n, _EPOCHS[0]), _EPOCHS[1])
+    epochs = job.effort * min(max(_SEEN / n, _EPOCHS[0]), _EPOCHS[1])
     batch = 64 if n < _FEW_SAMPLES else 128
 
     def of(epochs: float) -> Schedule:
