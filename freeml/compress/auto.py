@@ -1,8 +1,9 @@
 """This project's own method: fewer channels first, by what binds on the board, then few codes, trained as they run.
 
-Channels go in rounds, each to a geometric mean of what is and what is asked, with training towards the dense network's
-answers in between; then weights get as many values as the bytes allow, from many to few, trained in the integers of
-the device. Where only a drop of accuracy is given, the network is halved until it costs more than that.
+Layers of low rank are separated where that lowers what binds. Channels go in rounds, each to a geometric mean of what
+is and what is asked, with training towards the dense network's answers in between; then weights get as many values as
+the bytes allow, from many to few, trained in the integers of the device. Where only a drop of accuracy is given, the
+network is halved until it costs more than that.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from freeml.compress.job import Job
 from freeml.compress.judge import in_int8
 from freeml.compress.merge import merge_dense
 from freeml.compress.narrow import narrowed
+from freeml.compress.pieces import separated_where_it_helps
 from freeml.compress.refuse import refuse_early
 from freeml.compress.training import Trainer, schedule_for
 from freeml.compress.types import Bounds, Compressed
@@ -66,6 +68,8 @@ class _Search:
         refuse_early(job, lambda g: self.excess(g, Levels(3)), graph, self.calibration)
         if _kept(self.excess(graph, Levels(256))):
             self.levels = Levels(256)
+        if not _kept(self.excess(graph)):
+            graph = separated_where_it_helps(graph, self.calibration, self.excess, job.bounds.keep)
         begin = self.excess(graph)
         rounds = self._rounds(begin)
         codings = gradual(self.levels)
@@ -74,7 +78,7 @@ class _Search:
         for number in range(1, rounds + 1):
             left = 1 - number / rounds
             allowed = {name: max(1.0, times**left) for name, times in begin.items()}
-            graph = self._narrow(graph, allowed)
+            graph = merge_dense(self._narrow(graph, allowed), job.bounds.keep)
             epochs = schedule.round_epochs + (schedule.tune_epochs if number == rounds else 0)
             graph = self._trained(trainer, graph, f"round {number}", epochs)
         return self._coded(trainer, graph, codings)

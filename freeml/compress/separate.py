@@ -74,7 +74,7 @@ def separate(
     report = []
     for op in sorted(layers, key=lambda op: -costs[op.output]):
         if costs[op.output] >= least_bytes and isinstance(op, tuple(kinds)):
-            graph, told = _separate_one(graph, op, costs[op.output])
+            graph, told = separate_layer(graph, op, costs[op.output])
             report.append(told)
     return graph, report
 
@@ -91,7 +91,8 @@ def check_float(graph: Graph) -> None:
             )
 
 
-def _separate_one(graph: Graph, op: Conv | Dense, cost_bytes: int) -> tuple[Graph, Separated]:
+def separate_layer(graph: Graph, op: Conv | Dense, cost_bytes: int) -> tuple[Graph, Separated]:
+    """One layer in pieces, or the graph as it is, and why. cost_bytes: as it is to be told."""
     weight, bias = (graph.consts[name].array.astype(np.float64) for name in op.inputs[1:])
     before = weight.size
     told = Separated(op.loc, cost_bytes, before, before)
