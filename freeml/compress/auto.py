@@ -12,15 +12,16 @@ import math
 from collections.abc import Mapping
 
 from freeml.compress.coding import Levels, gradual, levels_for
-from freeml.compress.cost import cost_of, excess, stored_bytes
+from freeml.compress.cost import cost_of, excess
 from freeml.compress.job import Job
 from freeml.compress.judge import in_int8
 from freeml.compress.merge import merge_dense
 from freeml.compress.narrow import narrowed
 from freeml.compress.pieces import separated_where_it_helps
 from freeml.compress.refuse import refuse_early
+from freeml.compress.storing import smallest, stored, stored_bytes
 from freeml.compress.training import Trainer, schedule_for
-from freeml.compress.types import Bounds, Compressed
+from freeml.compress.types import Bounds, Compressed, Cost
 from freeml.ir.graph import Graph
 from freeml.train.int8 import Int8Network
 from freeml.train.network import Network
@@ -39,7 +40,8 @@ def by_bounds(job: Job) -> Compressed:
     whole = merge_dense(job.graph, job.bounds.keep)
     only_drop = job.bounds.limits().keys() <= {"max_drop_points", "time_s"}
     network = search.smallest_within_drop(whole) if only_drop else search.within_bounds(whole)
-    return job.result("auto", network)
+    encodings = smallest(network.lowered().integer) if search.bytes_bind else {}
+    return job.result("auto", network, encodings)
 
 
 class _Search:
@@ -50,24 +52,41 @@ class _Search:
         self.bounds = job.bounds
         self.levels = levels_for(job.bounds.target_bytes, job.bounds.keep)
         self.calibration = job.samples.calibration.take(_SAMPLES).real_inputs()
+        # Bytes are what some bound is about: weights are stored in their smallest form, whatever it costs in time.
+        self.bytes_bind = bool(self.bounds.limits().keys() & {"target_bytes", "flash_bytes"}) or not (
+            self.bounds.limits().keys() - {"max_drop_points", "time_s"}
+        )
         # Planning takes seconds: where only stored bytes are asked for, it waits until the board is known to bind.
         self.asks_board = bool(self.bounds.limits().keys() - {"target_bytes", "max_drop_points", "time_s"})
 
     def excess(self, graph: Graph, levels: Levels | None = None) -> dict[str, float]:
         """How many times each bound is exceeded by a float graph with so many values for its weights."""
         integers = (levels or self.levels).integers(graph)
+        if self.asks_board and self.bytes_bind:
+            integers = stored(integers, smallest(integers))
         found = excess(cost_of(integers, self.job.board), self.bounds) if self.asks_board else {}
         if self.bounds.target_bytes is not None:
-            found["target_bytes"] = stored_bytes(integers) / (_STORED_MARGIN * self.bounds.target_bytes)
+            found["target_bytes"] = self.bytes_of(integers) / (_STORED_MARGIN * self.bounds.target_bytes)
         return found
+
+    def bytes_of(self, integers: Graph) -> int:
+        """Stored bytes of an integer graph."""
+        return stored_bytes(integers, self.job.board, as_small_as_can_be=self.bytes_bind)
+
+    def cost(self, network: Int8Network) -> Cost:
+        """What it takes on the board, stored as it would be in the end."""
+        integers = network.lowered().integer
+        return cost_of(stored(integers, smallest(integers)) if self.bytes_bind else integers, self.job.board)
 
     def within_bounds(self, graph: Graph) -> Int8Network:
         """Rounds of fewer channels, and few codes behind them."""
         job = self.job
         self._ask_board_where_it_binds(graph)
-        refuse_early(job, lambda g: self.excess(g, Levels(3)), graph, self.calibration)
-        if _kept(self.excess(graph, Levels(256))):
-            self.levels = Levels(256)
+        refuse_early(job, lambda g: self.excess(g, Levels(3, self.levels.keep)), graph, self.calibration)
+        for values in (256, 16):  # the most values that do not ask for fewer channels
+            if _kept(self.excess(graph, Levels(values, self.levels.keep))):
+                self.levels = Levels(values, self.levels.keep)
+                break
         if not _kept(self.excess(graph)):
             graph = separated_where_it_helps(graph, self.calibration, self.excess, job.bounds.keep)
         begin = self.excess(graph)
@@ -93,7 +112,7 @@ class _Search:
         trainer = Trainer(job, schedule, schedule.total(_MOST_ROUNDS, len(codings)))
         now = graph
         for number in range(1, _MOST_ROUNDS + 1):
-            target = round(stored_bytes(self.levels.integers(now)) / _LARGEST_STEP)
+            target = round(self.bytes_of(self.levels.integers(now)) / _LARGEST_STEP)
             self.bounds = Bounds(target_bytes=max(1, target), keep=job.bounds.keep)
             smaller = self._narrow(now, {"target_bytes": 1.0})
             smaller = self._trained(trainer, smaller, f"round {number}", schedule.round_epochs)
@@ -111,7 +130,8 @@ class _Search:
         small, _ = narrowed(
             graph, self.calibration, self.excess(graph), lambda g: _kept(self.excess(g)), self.bounds.keep
         )
-        self.asks_board = cost_of(self.levels.integers(small), self.job.board).refusal is not None
+        integers = self.levels.integers(small)
+        self.asks_board = cost_of(stored(integers, smallest(integers)), self.job.board).refusal is not None
 
     def _rounds(self, begin: Mapping[str, float]) -> int:
         worst = max(begin.values(), default=0.0)
@@ -129,7 +149,7 @@ class _Search:
 
     def _trained(self, trainer: Trainer, graph: Graph, stage: str, epochs: int) -> Graph:
         network = Network(graph)
-        trainer.train(network, stage, epochs, _LEARNING_RATE, stored_bytes(self.levels.integers(graph)))
+        trainer.train(network, stage, epochs, _LEARNING_RATE, self.bytes_of(self.levels.integers(graph)))
         return network.to_graph()
 
     def _coded(self, trainer: Trainer, graph: Graph, codings: list[Levels]) -> Int8Network:
@@ -142,12 +162,12 @@ class _Search:
         network = plain
         for levels in codings:
             network = Int8Network(reference, plain.scales, coding=levels.of(reference))
-            size = stored_bytes(network.lowered().integer)
+            size = self.bytes_of(network.lowered().integer)
             stage = f"{levels.values} values a weight"
             trainer.train(network, stage, trainer.schedule.code_epochs, _CODED_LEARNING_RATE, size)
             reference = network.to_graph()
             if levels is not codings[-1]:
-                job.note(cost_of(network.lowered().integer, job.board), job.judge(network))
+                job.note(self.cost(network), job.judge(network))
         return network
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from freeml.board.board import Board
 from freeml.compress.types import Bounds, Cost
 from freeml.ir.graph import Graph
-from freeml.ir.types import Const
 from freeml.needs import bounds as region_bounds
 from freeml.plan.inference import inference_cost
 from freeml.plan.planner import plan_graph
@@ -36,7 +33,8 @@ _FIELD_OF = {"sram": "sram_bytes", "nvm": "nvm_bytes", "energy": "energy_uj"}  #
 def cost_of(graph: Graph, board: Board) -> Cost:
     """Of an integer graph on a board. Code and stack are upper bounds, as `freeml analyze` has them."""
     planned = plan_graph(graph, board)
-    stored, arena = stored_bytes(planned.graph), planned.memory.arena_bytes
+    arena = planned.memory.arena_bytes
+    stored = sum(const.size_bytes for const in planned.graph.consts.values())
     if planned.tiles is None:
         assert planned.refusal is not None
         over = {planned.refusal.region: planned.refusal.needed / max(1, planned.refusal.available)}
@@ -64,22 +62,6 @@ def cost_of(graph: Graph, board: Board) -> Cost:
         over=over,
         refusal=why,
     )
-
-
-def stored_bytes(graph: Graph) -> int:
-    """Of the constants of an integer graph in the smallest of the simple formats."""
-    return sum(_const_bytes(const) for const in graph.consts.values())
-
-
-def _const_bytes(const: Const) -> int:
-    array = const.array
-    if array.dtype == np.int8 and array.ndim > 1:
-        n = len(np.unique(array))
-        bits = max(1, int(np.ceil(np.log2(max(n, 2)))))
-        return min(array.size, -(-array.size * bits // 8) + n)
-    if array.size and (array == array.flat[0]).all():
-        return int(array.itemsize)
-    return int(array.nbytes)
 
 
 def excess(cost: Cost, bounds: Bounds) -> dict[str, float]:

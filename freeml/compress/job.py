@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from freeml.board.board import Board
 from freeml.compress.cost import cost_of
 from freeml.compress.judge import Judge
 from freeml.compress.samples import Samples
+from freeml.compress.storing import stored
 from freeml.compress.types import Accuracies, Bounds, Compressed, Cost, LayerChange, Method, Point, Progress
 from freeml.ir.graph import Graph
 from freeml.ir.ops import Conv, Dense
@@ -60,14 +62,16 @@ class Job:
         """Of the workspace."""
         return None if self.workspace is None else self.workspace / name
 
-    def result(self, method: Method, network: Int8Network) -> Compressed:
-        """The end of it: the network as it is now."""
-        quantized = network.lowered().integer
+    def result(
+        self, method: Method, network: Int8Network, encodings: Mapping[str, str] = MappingProxyType({})
+    ) -> Compressed:
+        """The end of it: the network as it is now, weights stored so, by what their layer computes."""
+        quantized = stored(network.lowered().integer, encodings)
         cost = cost_of(quantized, self.board)
         accuracy = self.judge(network)
         self.note(cost, accuracy)
         return Compressed(
-            graph=network.fixed(),
+            graph=stored(network.fixed(), encodings),
             quantized=quantized,
             dense_quantized=self.dense_quantized,
             method=method,
@@ -139,7 +143,7 @@ def changes(dense: Graph, small: Graph) -> tuple[LayerChange, ...]:
 
 def encoding(graph: Graph, const: str) -> str:
     """How a constant is stored."""
-    return graph.consts[const].stored_as
+    return graph.consts[const].encoding or graph.consts[const].stored_as
 
 
 def _parameters(graph: Graph, op: Conv | Dense) -> int:

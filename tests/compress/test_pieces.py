@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import numpy as np
 
 from freeml.analysis import placeholder_int8
-from freeml.compress.cost import stored_bytes
 from freeml.compress.pieces import separated_where_it_helps
 from freeml.frontend.builder import GraphBuilder
 from freeml.frontend.views import Weight
@@ -40,6 +39,10 @@ def network(rank: int | None) -> Graph:
     x = builder.reshape(x, (1, 48))
     builder.output(builder.dense(x, Weight(weight(5, 48)), np.zeros(5), loc="net:/fc"), "y", dtype="float32")
     return run_passes(builder.finish())
+
+
+def stored_bytes(graph: Graph) -> int:
+    return sum(const.size_bytes for const in graph.consts.values())
 
 
 def bytes_over(target: float):  # type: ignore[no-untyped-def]
