@@ -10,7 +10,7 @@ from freeml.board.board import Board
 from freeml.ir.encoding import ENCODINGS
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import ConvI8, DenseI8
-from freeml.ir.ops import Conv, Dense, Op
+from freeml.ir.ops import Conv, Dense
 from freeml.ir.types import Const
 from freeml.ir.verify import storable
 from freeml.plan.encode import encoded
@@ -27,17 +27,17 @@ def smallest(graph: Graph, most_weights: int | None = None) -> dict[str, str]:
     for op in graph.ops:
         if isinstance(op, ConvI8 | DenseI8):
             const = graph.consts[op.inputs[_WEIGHT]]
-            kind: type[Op] = type(op)
-            name = None if most_weights and const.array.size > most_weights else _smallest_of(kind, const)
+            forms = storable(type(op)).get(_WEIGHT, frozenset())
+            name = None if most_weights and const.array.size > most_weights else _smallest_of(forms, const)
             if name is not None:
                 found[op.output] = name
     return found
 
 
 @lru_cache(maxsize=4096)
-def _smallest_of(kind: type[Op], const: Const) -> str | None:
+def _smallest_of(forms: frozenset[str], const: Const) -> str | None:
     best, least = None, const.array.nbytes
-    for name in sorted(storable(kind).get(_WEIGHT, ())):
+    for name in sorted(forms):
         if ENCODINGS[name].refusal(const.array) is None:
             size = replace(const, encoding=name).size_bytes
             if size < least:
