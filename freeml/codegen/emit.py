@@ -113,7 +113,8 @@ def runtime_files(program: Program, kernels: str = "portable") -> dict[str, str]
     runtime = [
         path
         for path in sorted(resource("runtime_c", "src").glob("*.[ch]"))
-        if program.reads or path.stem != "fml_stage"  # firmware that reads NVM by pointer has no use for it
+        # Firmware that reads NVM by pointer has no use for the one; no program has a table of a policy yet.
+        if (program.reads or path.stem != "fml_stage") and path.stem != "fml_policy"
     ]
     sources = [kernel_file(kernel, kernels) for kernel in program.kernels]
     hal = sorted(resource("runtime_c", "hal", "host").glob("fml_hal_host.[ch]"))

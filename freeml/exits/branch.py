@@ -124,12 +124,13 @@ def _as_map(
     return name, types[name].shape
 
 
-def common_size(graph: Graph, points: Sequence[Point]) -> tuple[Pooling, ...]:
-    """gNet's: each map max-pooled to the size of the smallest one; vectors stay as they are."""
+def common_size(graph: Graph, points: Sequence[Point], grid: tuple[int, int] | None = None) -> tuple[Pooling, ...]:
+    """gNet's: each map max-pooled to one size, that of the smallest where none is given; vectors stay as they are."""
     shapes = [graph.types[point.value].shape for point in points]
     maps = [shape for shape in shapes if len(shape) == 3]
-    grid = (min((s[0] for s in maps), default=1), min((s[1] for s in maps), default=1))
-    return tuple(Pooling.to_grid("max", shape, grid) if len(shape) == 3 else Pooling("none") for shape in shapes)
+    least = (min((s[0] for s in maps), default=1), min((s[1] for s in maps), default=1))
+    size = least if grid is None else (min(grid[0], least[0]), min(grid[1], least[1]))
+    return tuple(Pooling.to_grid("max", s, size) if len(s) == 3 else Pooling("none") for s in shapes)
 
 
 def untrained(branched: Branched, kind: Kind, n_classes: int, *, tied: bool = False) -> Heads:

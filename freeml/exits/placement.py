@@ -78,7 +78,8 @@ def automatic(graph: Graph, most: int = MOST_EXITS) -> tuple[Point, ...]:
 
 def listed(graph: Graph, names: Sequence[str]) -> tuple[Point, ...]:
     """Points by value, or by the model's own node. Raises BadModel for what is no value, or the answer itself."""
-    known = {point.value: point for point in points(graph)}
+    # By what was computed: the model's node may give another shape than whoever reads it.
+    known = {_computed(graph, point.value): point for point in points(graph)}
     answers, found = _answers(graph), []
     for name in names:
         fitting = [op for op in graph.ops if name in (op.output, op.loc, op.loc.rsplit(":", 1)[-1])]
@@ -88,7 +89,7 @@ def listed(graph: Graph, names: Sequence[str]) -> tuple[Point, ...]:
         value = map_of(graph, fitting[-1].output)
         if value in answers:
             raise BadModel(f"{name!r} is the network's answer: an exit lies before it", where=fitting[-1].loc)
-        found.append(known.get(value) or _point_at(graph, value))
+        found.append(known.get(_computed(graph, value)) or _point_at(graph, value))
     order = sorted({point.value: point for point in found}.values(), key=lambda point: point.share)
     return tuple(order)
 
@@ -102,10 +103,14 @@ def _point_at(graph: Graph, value: str) -> Point:
 
 def loc_of(graph: Graph, value: str) -> str:
     """The model's node that computes it, not one that only gives it another shape."""
-    op = graph.producers[value]
-    while isinstance(op, Reshape) and op.inputs[0] in graph.producers:
-        op = graph.producers[op.inputs[0]]
-    return op.loc
+    return graph.producers[_computed(graph, value)].loc
+
+
+def _computed(graph: Graph, value: str) -> str:
+    """The value before ops that only give it another shape."""
+    while isinstance(op := graph.producers.get(value), Reshape) and op.inputs[0] in graph.producers:
+        value = op.inputs[0]
+    return value
 
 
 def _mixes(graph: Graph, op: Op) -> bool:
