@@ -8,7 +8,7 @@ FML_STATIC_ASSERT(sizeof(fml_policy_exit_t) == 16, a_row_has_no_holes);
 
 #define OCTAVE 32
 #define MOST_FALL (16u * OCTAVE) /* a weight of 2^15 is 0 by then */
-#define ONE 0x8000u
+#define ONE ((uint32_t)0x8000) /* an int may have 16 bits */
 
 /* 2^15 * 2^(-i / 32) */
 static const uint16_t powers[OCTAVE] = {32768, 32066, 31379, 30706, 30048, 29405, 28774, 28158, 27554, 26964, 26386,
@@ -40,26 +40,27 @@ static uint16_t log2_of(uint32_t total) {
     const uint32_t fraction = (total << 8 >> octave) - (ONE << 8);
     const uint16_t step = (uint16_t)(fraction >> 18), rest = (uint16_t)(fraction >> 10 & 255u);
     const uint16_t between = step < OCTAVE ? (uint16_t)(((uint16_t)(logs[step + 1] - logs[step]) * rest + 128u) >> 8) : 0;
-    return (uint16_t)(octave * 256u + logs[step] + between);
+    return (uint16_t)((uint16_t)(octave << 8) + logs[step] + between);
 }
 
 void fml_policy_answer(const fml_policy_exit_t *row, const fml_policy_now_t *now, fml_policy_answer_t *answer) {
     uint16_t best = 0;
-    for (uint16_t i = 1; i < now->n_classes; i++)
-        if (now->scores[i] > now->scores[best])
-            best = i;
+    for (uint16_t k = 1; k < now->n_classes; k++)
+        if (now->scores[k] > now->scores[best])
+            best = k;
     uint32_t total = 0, spread = 0;
-    for (uint16_t i = 0; i < now->n_classes; i++) {
+    uint16_t i = 0;
+    do { /* once at least: a division by 0 that a compiler sees becomes a call of abort() */
         const uint32_t below = (uint32_t)now->scores[best] - (uint32_t)now->scores[i];
         const uint16_t fall = fall_of(below, row->mult, row->shift);
-        const uint16_t weight = (uint16_t)(powers[fall % OCTAVE] >> fall / OCTAVE);
+        const uint16_t weight = (uint16_t)((uint32_t)powers[fall % OCTAVE] >> fall / OCTAVE);
         total += weight;
         spread += (uint32_t)weight * fall;
-    }
+    } while (++i < now->n_classes);
     answer->class_index = best;
     answer->share = (uint16_t)((ONE * ONE + total / 2) / total);
     answer->entropy = (uint16_t)(log2_of(total) + (spread * 8 + total / 2) / total);
-    answer->confidence = (uint8_t)((answer->share * 255ul + ONE / 2) / ONE);
+    answer->confidence = (uint8_t)((answer->share * 255ul + ONE / 2) >> 15);
 }
 
 /* The row of this exit, and what its scores say. */
