@@ -1,5 +1,6 @@
 # Two commands do everything on a machine that has Python 3.10 or newer, pip and make:
-#   make demo    install what is pinned in constraints.txt into .venv, then run the main job on the digits network
+#   make demo    install what is pinned in constraints.txt into .venv, then run the main job on the digits network, and
+#                make that network small
 #   make test    the same for lint, types and tests
 PYTHON ?= python3
 VENV := .venv
@@ -16,6 +17,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 demo: setup
 	$(BIN)/freeml demo
+	$(BIN)/freeml compress examples/digits/digits.onnx --data digits --board msp430fr5994 --target-kb 1.2 -o $(VENV)/digits_small.onnx
 
 test: lint types unit
 

@@ -189,6 +189,7 @@ def compress_model(
     name: str | None = None,
     toolchain: Toolchain = "auto",
     example_inputs: Any = None,
+    training: Mapping[str, Any] | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Compression:
     """Make a pre-trained float network small, and measure what comes out.
@@ -198,6 +199,7 @@ def compress_model(
     out      the QDQ ONNX file to write, when all has been measured; nothing is written where None
     data     a specification, whose splits train, calibration and test are used; or datasets, with `test` beside them
     samples  at most this many of the test samples
+    training  effort and precision, as `driver.compress` has them
     loss, metric, augment, workspace, seed: as `freeml.compress.driver.compress` has them
     Raises FreemlError with what, where and what to change.
     """
@@ -217,6 +219,7 @@ def compress_model(
         metric=metric,
         augment=augment,
         on_progress=on_progress,
+        **(training or {}),
     )
 
     def tell(stage: str) -> None:

@@ -1,0 +1,1 @@
+"""Networks of somebody else made small: `python -m benchmarks.compress NAME`."""
