@@ -4,7 +4,7 @@
 
 Takes traces and HAR of FREEML_DATA. Samples: the ten Mementos traces joined and repeated to two million samples of
 1 ms. Steps: a load of a million steps an event, on power without end. TUHHx: 194 days with the HAR network, an event
-each 2.56 s. Real time: how many seconds of the ten Mementos traces pass in one.
+each 2.56 s. Real time: how many seconds of the ten Mementos traces pass in one. Seconds are those of the processor.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ def timed(said: str, work: str, found: Simulated, seconds: float, amount: float,
 
 
 def timed_run(said: str, work: str, amount: float, unit: str, **options: object) -> str:
-    start = time.perf_counter()
+    start = time.process_time()
     found = simulate(**options)  # type: ignore[arg-type]
-    return timed(said, work, found, time.perf_counter() - start, amount, unit)
+    return timed(said, work, found, time.process_time() - start, amount, unit)
 
 
 def mementos(data: Path) -> list[Trace]:

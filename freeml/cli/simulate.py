@@ -123,6 +123,8 @@ def show_simulated(terminal: Terminal, found: Simulated) -> None:
     said = found.as_json()
     size = show_capacitor(found.capacitor_uf)
     terminal.show(tables.heading(f"{said['name']} on {size}", f"{said['duration_s']:,.6g} s, engine {said['engine']}"))
+    if found.why_never_on:
+        terminal.show(printable(f"never on: {found.why_never_on}"))
     figures = tables.table("", "", right=(1,))
     for name in ("events", "inferences", "missed", "unfinished", "boots", "steps", "steps_lost"):
         figures.add_row(name.replace("_", " "), f"{said[name]:,}")

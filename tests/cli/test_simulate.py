@@ -101,6 +101,24 @@ def test_the_table_of_costs_is_an_inference_as_the_plan_has_it(digits: Path) -> 
     assert 0.7 < load.active_s * 16e6 / 389_224 < 1.6  # benchmarks/results/costs.txt: cycles of digits on this board
 
 
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--converter", "direct", "--v-on", "9"), "clamp at 3.6 V keeps it below 9 V"),
+        (("--capacitor", "10mF"), "it settles at 0.778 V, short of 3 V"),
+        (("--capacitor", "150uF"), "the trace ends before the capacitor is charged"),
+    ],
+)
+def test_why_a_device_was_never_on_is_said(
+    options: tuple[str, ...], says: str, digits: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trace = digits.parent / "weak.csv"
+    trace.write_text("time_s,voltage_v,current_ua\n0,2.5,100\n1,2.5,100\n")
+    found = run(capsys, str(digits), "--trace", str(trace), "--data", "digits", *options)
+    assert found["boots"] == found["inferences"] == 0
+    assert says in found["why_never_on"]
+
+
 def test_a_short_trace_is_repeated_and_that_is_said(digits: Path, walk: Path) -> None:
     found = freeml.simulate(digits, trace=[walk, walk], duration_s=100.0)
     assert found.lived.duration_s == pytest.approx(100.0)

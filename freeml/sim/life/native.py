@@ -43,7 +43,7 @@ class SourceStruct(ctypes.Structure):
     _fields_ = [
         *_each(_p, "volts", "amperes"),
         *_each(_f, "low", "high", "low_share", "high_share"),
-        *_each(_i, "n", "split"),
+        *_each(_i, "n", "split", "hint", "unused"),
     ]
 
 

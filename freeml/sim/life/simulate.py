@@ -59,6 +59,7 @@ class Simulated:
     full_uj   one inference to its full depth with boot, sense and report, at the mean of the two voltages
     r         mean power into the capacitor for the power that full_uj at each event would take; None without a rate
     has_labels  whether answers could be judged
+    why_never_on  why it was never switched on, of the best sample; empty where it was
     """
 
     lived: Lived
@@ -74,6 +75,7 @@ class Simulated:
     r: float | None
     events: int
     has_labels: bool
+    why_never_on: str
     notes: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
@@ -111,6 +113,7 @@ class Simulated:
             "full_uj": self.full_uj,
             "delivered_uw": self.delivered_uw,
             "R": self.r,
+            "why_never_on": self.why_never_on or None,
             "notes": list(self.notes),
         }
 
@@ -173,7 +176,8 @@ def simulate(
     lived = live(
         _pieces(traces, between, lasts_s), supply, device.engine, device.load, device.arrivals, lasts_s, log_what
     )
-    return _simulated(lived, device, between, policy, _notes(traces, whole_s, lasts_s, device))
+    why = "" if lived.boots else _why_never_on(traces, between, device)
+    return _simulated(lived, device, between, policy, why, _notes(traces, whole_s, lasts_s, device))
 
 
 @dataclass(frozen=True)
@@ -287,6 +291,15 @@ def _around(board: Board, circuit: Circuit) -> tuple[Capacitor, Comparator, tupl
     return capacitor, Comparator(v_on_v, v_off_v), notes
 
 
+def _why_never_on(traces: Sequence[Trace], between: Converter, device: _Device) -> str:
+    """Of the sample with most power."""
+    best = max(traces, key=lambda trace: float(trace.power_w().max()))
+    switch = between.comparator(device.comparator)
+    supply = Supply(device.capacitor, switch, diode_v=between.diode_v, ldo=device.ldo)
+    supply.offer_lines(between.lines(best, int(np.argmax(best.power_w()))))
+    return supply.why_never_on() or "the trace ends before the capacitor is charged"
+
+
 def _notes(traces: Iterable[Trace], whole_s: float, lasts_s: float, device: _Device) -> tuple[str, ...]:
     found = list(dict.fromkeys(note for trace in traces for note in trace.notes))
     if lasts_s > whole_s * (1 + 1e-9):
@@ -294,7 +307,9 @@ def _notes(traces: Iterable[Trace], whole_s: float, lasts_s: float, device: _Dev
     return (*found, *device.notes)
 
 
-def _simulated(lived: Lived, device: _Device, between: Converter, policy: str, notes: tuple[str, ...]) -> Simulated:
+def _simulated(
+    lived: Lived, device: _Device, between: Converter, policy: str, why_never_on: str, notes: tuple[str, ...]
+) -> Simulated:
     middle_v = (device.comparator.v_on_v + device.comparator.v_off_v) / 2
     full_uj = device.load.full_c * middle_v * 1e6
     delivered_w = lived.energy.delivered_j / lived.duration_s
@@ -315,5 +330,6 @@ def _simulated(lived: Lived, device: _Device, between: Converter, policy: str, n
         r=None if rate_hz is None or not full_uj else delivered_w / (full_uj * 1e-6 * rate_hz),
         events=events,
         has_labels=device.has_labels,
+        why_never_on=why_never_on,
         notes=notes,
     )

@@ -26,9 +26,21 @@ static void add(double *sum, double *carried, double joules)
 #define BOOK(supply, name, joules) add(&(supply)->energy.name, &(supply)->carried.name, (joules))
 
 /* Nodes at or below a voltage. */
-static int32_t nodes_upto(const fml_source_t *source, double volts)
+static int32_t nodes_upto(fml_source_t *source, double volts)
 {
-    int32_t low = 0, high = source->n;
+    int32_t low = 0, high = source->n, hint = source->hint;
+    /* Voltages move little from one look to the next. */
+    if (hint > 0 && hint <= high && source->volts[hint - 1] <= volts) {
+        if (hint == high || volts < source->volts[hint]) {
+            return hint;
+        }
+        low = hint + 1;
+        if (low < high && volts < source->volts[low]) {
+            high = low;
+        }
+    } else if (hint > 1 && hint <= high && source->volts[hint - 2] <= volts) {
+        low = high = hint - 1;
+    }
     while (low < high) {
         int32_t middle = (low + high) / 2;
         if (volts < source->volts[middle]) {
@@ -37,11 +49,12 @@ static int32_t nodes_upto(const fml_source_t *source, double volts)
             low = middle + 1;
         }
     }
+    source->hint = low;
     return low;
 }
 
 /* Number of the line at a voltage of the source; n - 1 is what lies beyond the last node. */
-static int32_t segment(const fml_source_t *source, double source_v, int up)
+static int32_t segment(fml_source_t *source, double source_v, int up)
 {
     int32_t below = nodes_upto(source, source_v + (up ? NODE_V : -NODE_V));
     return below > 0 ? below - 1 : 0;
@@ -113,7 +126,7 @@ static void drawn(const fml_supply_t *supply, double load_a, int up, double *amp
 /* The lines that hold here; on a node, those above it or those below. */
 static void find_lines(fml_supply_t *supply, double load_a, int up, lines_t *found)
 {
-    const fml_source_t *source = &supply->source;
+    fml_source_t *source = &supply->source;
     double esr = supply->esr_ohm, leak_s = 1.0 / supply->insulation_ohm;
     int32_t at, tries;
     found->idle_a = supply->is_on ? supply->on_a : supply->off_a;
@@ -174,9 +187,9 @@ static void nearer(double mark, double terminal_v, int rising, double *target)
 }
 
 /* The next terminal voltage at which something changes, on the way that the voltage goes; infinite where none does. */
-static double next_v(const fml_supply_t *supply, const lines_t *lines, double terminal_v, double slope)
+static double next_v(fml_supply_t *supply, const lines_t *lines, double terminal_v, double slope)
 {
-    const fml_source_t *source = &supply->source;
+    fml_source_t *source = &supply->source;
     int rising = slope > 0;
     double target = rising ? HUGE_VAL : -HUGE_VAL, source_v = terminal_v + supply->diode_v;
     int32_t node;
@@ -264,7 +277,7 @@ static void hold(fml_supply_t *supply, const lines_t *lines, double t_s)
 }
 
 /* Whether lines are others below the present voltage than above it. */
-static int is_on_edge(const fml_supply_t *supply, double load_a)
+static int is_on_edge(fml_supply_t *supply, double load_a)
 {
     double source_v = supply->seen_v + supply->diode_v;
     if (supply->regulator == FML_BUCK && load_a != 0) {

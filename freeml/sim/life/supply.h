@@ -25,6 +25,7 @@ typedef struct {
     const double *volts, *amperes;
     double low, high, low_share, high_share;
     int32_t n, split;
+    int32_t hint, unused; /* hint: how many nodes lay at or below the voltage that was looked up last */
 } fml_source_t;
 
 typedef struct {
