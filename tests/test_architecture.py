@@ -80,6 +80,7 @@ ONLY_IN = {
         "energy/",
     ),
     "ctypes": ("firmware/", "sim/"),
+    "plotly": ("report/",),
     "subprocess": ("firmware/", "cli/doctor.py"),
 }
 

@@ -27,6 +27,7 @@ from freeml.cli.doctor import doctor
 from freeml.cli.flash import flash
 from freeml.cli.inspect import inspect
 from freeml.cli.profile import profile
+from freeml.cli.report import report_command
 from freeml.cli.simulate import simulate_command
 from freeml.cli.terminal import Terminal
 from freeml.cli.traces import traces
@@ -44,6 +45,7 @@ COMMANDS = (
     build,
     profile,
     simulate_command,
+    report_command,
     flash,
     traces,
     boards,

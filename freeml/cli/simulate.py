@@ -7,61 +7,26 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from freeml.cli.options import capacitor_option, data_option, json_option, samples_option, split_option
+from freeml.cli.life_options import asked_of, life_options, trace_option
+from freeml.cli.options import json_option
 from freeml.cli.terminal import Terminal, printable
-from freeml.cli.trace_options import ABOVE_ZERO, on_defect_option, told_beside_tasks, told_of
 
 if TYPE_CHECKING:
     from freeml.sim.life.simulate import Simulated
 
-_CIRCUIT = ("converter", "tracked", "esr_ohm", "insulation_ohm", "clamp_v", "v_on_v", "v_off_v")
 _COLUMNS = 80
 
 
 @click.command("simulate", short_help="Let a network live on a recorded trace of harvested energy.")
 @click.argument("out", required=False, type=click.Path(path_type=Path), metavar="[OUT]")
-@click.option(
-    "--trace",
-    "traces",
-    multiple=True,
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Harvested energy, any format of `freeml traces`; several are joined in their order.",
-)
+@trace_option(required=True)
 @click.option(
     "--load", "load_file", type=click.Path(path_type=Path), metavar="TOML", help="Tasks of a device in place of OUT."
 )
-@capacitor_option
-@click.option(
-    "--engine",
-    type=click.Choice(["fast", "host", "board"]),
-    default="fast",
-    show_default=True,
-    help="Costs by table, per step of the generated C, or per instruction of the firmware.",
-)
-@click.option("--arrivals", metavar="WHEN", help="every:T, poisson:T:SEED, file:F, back-to-back or each-boot.")
-@click.option("--duration", "duration", metavar="TIME", help="For example 10min; the trace's own by default.")
-@click.option("--policy", default="always-full", show_default=True, metavar="NAME", help="When to stop early.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of samples and arrivals.")
-@data_option("Labelled samples that events show.")
-@split_option()
-@samples_option("At most N samples, evenly spread.")
-@click.option(
-    "--converter", type=click.Choice(["direct", "diode", "bq25504", "bq25570"]), default="bq25570", show_default=True
-)
-@click.option("--tracked", type=click.FloatRange(0, 1, True, True), metavar="X", help="Of the open voltage; 0.8.")
-@click.option("--v-on", "v_on_v", type=ABOVE_ZERO, metavar="V", help="Device on from; the board's own by default.")
-@click.option("--v-off", "v_off_v", type=ABOVE_ZERO, metavar="V", help="Device off at.")
-@click.option("--esr", "esr_ohm", type=click.FloatRange(min=0), metavar="OHM", help="Of the capacitor.")
-@click.option("--insulation", "insulation_ohm", type=ABOVE_ZERO, metavar="OHM", help="Leakage of the capacitor.")
-@click.option("--clamp", "clamp_v", type=ABOVE_ZERO, metavar="V", help="Shunts above.")
-@click.option("--timekeeper", is_flag=True, help="The board keeps time while it sleeps, and pays for it.")
+@life_options
 @click.option(
     "--events", "events", type=click.Path(path_type=Path), metavar="CSV", help="Every boot, loss, event and answer."
 )
-@told_beside_tasks
-@on_defect_option("repair")
 @json_option
 @click.pass_obj
 def simulate_command(
@@ -69,10 +34,8 @@ def simulate_command(
     /,
     out: Path | None,
     traces: tuple[Path, ...],
-    capacitor: str | None,
-    duration: str | None,
+    load_file: Path | None,
     events: Path | None,
-    data_spec: str | None,
     **options: Any,
 ) -> None:
     """Let the network in OUT live on the energy of a trace: how often it answers, how right, where each joule went.
@@ -84,32 +47,25 @@ def simulate_command(
     """
     from freeml.sim.life.events import ALL, write_events
     from freeml.sim.life.native import LOG_DONE
-    from freeml.sim.life.simulate import Circuit, simulate
-    from freeml.units import parse_capacitor, parse_time_s
+    from freeml.sim.life.simulate import simulate
 
-    circuit = Circuit(
-        capacitor_uf=None if capacitor is None else parse_capacitor(capacitor),
-        **{name: options.pop(name) for name in _CIRCUIT},
-    )
-    own = ("load_file", "engine", "arrivals", "policy", "seed", "split", "samples", "on_defect", "timekeeper")
-    asked = {name: options.pop(name) for name in own}
+    asked = asked_of(options)
     with terminal.steps() as progress:
         found = simulate(
             out,
             trace=traces,
-            data=data_spec,
-            duration_s=None if duration is None else parse_time_s(duration, "--duration"),
-            circuit=circuit,
-            told=told_of(options),
+            load_file=load_file,
+            data=options["data_spec"],
+            split=options["split"],
+            samples=options["samples"],
             log_what=ALL if events else LOG_DONE,
             progress=progress,
             **asked,
         )
     if events:
         write_events(found.lived, events)
-    terminal.result(
-        {"out": None if out is None else str(out), "traces": [str(one) for one in traces], **found.as_json()}
-    )
+    files = {"out": None if out is None else str(out), "traces": [str(one) for one in traces]}
+    terminal.result({**files, **found.as_json()})
     if not terminal.as_json:
         show_simulated(terminal, found)
 

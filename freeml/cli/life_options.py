@@ -1,0 +1,83 @@
+"""Options of all commands that let a compiled network live on a trace, and what they ask `freeml.simulate` for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from freeml.cli.options import Command, Decorator, capacitor_option, data_option, samples_option, split_option
+from freeml.cli.trace_options import ABOVE_ZERO, on_defect_option, told_beside_tasks, told_of
+
+_CIRCUIT = ("converter", "tracked", "esr_ohm", "insulation_ohm", "clamp_v", "v_on_v", "v_off_v")
+_CONVERTERS = ("direct", "diode", "bq25504", "bq25570")
+_OWN = ("engine", "arrivals", "policy", "seed", "on_defect", "timekeeper")
+_OPTIONS = (
+    capacitor_option,
+    click.option(
+        "--engine",
+        type=click.Choice(["fast", "host", "board"]),
+        default="fast",
+        show_default=True,
+        help="Costs by table, per step of the generated C, or per instruction of the firmware.",
+    ),
+    click.option("--arrivals", metavar="WHEN", help="every:T, poisson:T:SEED, file:F, back-to-back or each-boot."),
+    click.option("--duration", "duration", metavar="TIME", help="For example 10min; the trace's own by default."),
+    click.option("--policy", default="always-full", show_default=True, metavar="NAME", help="When to stop early."),
+    click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of samples and arrivals."),
+    data_option("Labelled samples that events show."),
+    split_option(),
+    samples_option("At most N samples, evenly spread."),
+    click.option(
+        "--converter",
+        type=click.Choice(_CONVERTERS),
+        default="bq25570",
+        show_default=True,
+    ),
+    click.option("--tracked", type=click.FloatRange(0, 1, True, True), metavar="X", help="Of the open voltage; 0.8."),
+    click.option("--v-on", "v_on_v", type=ABOVE_ZERO, metavar="V", help="Device on from; the board's own by default."),
+    click.option("--v-off", "v_off_v", type=ABOVE_ZERO, metavar="V", help="Device off at."),
+    click.option("--esr", "esr_ohm", type=click.FloatRange(min=0), metavar="OHM", help="Of the capacitor."),
+    click.option("--insulation", "insulation_ohm", type=ABOVE_ZERO, metavar="OHM", help="Leakage of the capacitor."),
+    click.option("--clamp", "clamp_v", type=ABOVE_ZERO, metavar="V", help="Shunts above."),
+    click.option("--timekeeper", is_flag=True, help="The board keeps time while it sleeps, and pays for it."),
+    told_beside_tasks,
+    on_defect_option("repair"),
+)
+
+
+def trace_option(required: bool) -> Decorator[Any]:
+    """--trace."""
+    return click.option(
+        "--trace",
+        "traces",
+        multiple=True,
+        required=required,
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Harvested energy, any format of `freeml traces`; several are joined in their order.",
+    )
+
+
+def life_options(command: Command) -> Command:
+    """Everything but the trace and the device."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def asked_of(options: dict[str, Any]) -> dict[str, Any]:
+    """Arguments of `freeml.simulate`, without data, split and samples, which stay in `options`."""
+    from freeml.sim.life.simulate import Circuit
+    from freeml.units import parse_capacitor, parse_time_s
+
+    capacitor, duration = options.pop("capacitor"), options.pop("duration")
+    around = {name: options.pop(name) for name in _CIRCUIT}
+    asked = {name: options.pop(name) for name in _OWN}
+    asked["circuit"] = Circuit(capacitor_uf=None if capacitor is None else parse_capacitor(capacitor), **around)
+    asked["duration_s"] = None if duration is None else parse_time_s(duration, "--duration")
+    shown = {name: options.pop(name) for name in ("data_spec", "split", "samples")}
+    asked["told"] = told_of(options)
+    options |= shown
+    return asked

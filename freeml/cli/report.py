@@ -1,0 +1,54 @@
+"""`freeml report`: a compiled folder, and how it lives on a trace, as one HTML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from freeml.cli.life_options import asked_of, life_options, trace_option
+from freeml.cli.options import json_option
+from freeml.cli.terminal import Terminal
+
+NAME = "report.html"
+
+
+@click.command("report", short_help="Write one HTML file of what is known of OUT, and how it lives.")
+@click.argument("out", type=click.Path(path_type=Path), metavar="OUT")
+@click.option("-o", "--output", "to", type=click.Path(path_type=Path), metavar="FILE", help=f"OUT/{NAME} by default.")
+@trace_option(required=False)
+@life_options
+@json_option
+@click.pass_obj
+def report_command(terminal: Terminal, /, out: Path, to: Path | None, traces: tuple[Path, ...], **options: Any) -> None:
+    """Write memory, layers, exits and, with --trace, a life on it into one HTML file that needs nothing else.
+
+    \b
+    Example:
+      freeml report out --data har --trace walk.csv --arrivals every:2.56s
+    """
+    from freeml.cli import tables
+    from freeml.cli.simulate import show_simulated
+    from freeml.data import load
+    from freeml.output.folder import read_output
+    from freeml.report.make import write_report
+    from freeml.sim.life.events import ALL
+    from freeml.sim.life.simulate import simulate
+
+    asked = asked_of(options)
+    output, path = read_output(out), to or out / NAME
+    spec = options["data_spec"]
+    dataset = None if spec is None else load(spec, options["split"], limit=options["samples"])
+    lives = []
+    with terminal.steps() as progress:
+        if traces:
+            lives.append(simulate(output, trace=traces, data=dataset, log_what=ALL, progress=progress, **asked))
+        progress("write the page")
+        write_report(output, path, lives, dataset)
+    terminal.result({"report": str(path), "bytes": path.stat().st_size, "lives": [life.as_json() for life in lives]})
+    if not terminal.as_json:
+        terminal.show(tables.heading("Memory"), tables.memory(output.manifest))
+        for life in lives:
+            show_simulated(terminal, life)
+        terminal.show(tables.heading(str(path), f"{path.stat().st_size:,} bytes, needs no network"))
