@@ -18,12 +18,23 @@ from pathlib import Path
 import numpy as np
 
 import freeml
+from benchmarks.cycles.coded_conv_design import coded_conv_designs, decoded_conv_designs
 from benchmarks.cycles.coded_design import coded_designs
 from benchmarks.cycles.design import Design, designs
 from benchmarks.cycles.fit import envelope, priced
 from benchmarks.cycles.measure import Sample, readings, samples, start
 from freeml.board.board import Board, load_board
-from freeml.board.cycle_table import CODED, GROUPS, PLAIN, Group, sources_digest, wait_states
+from freeml.board.cycle_table import (
+    CODED,
+    CODED_CONV,
+    DECODED_CONV,
+    GROUPS,
+    PLAIN,
+    Group,
+    cycle_tables,
+    sources_digest,
+    wait_states,
+)
 from freeml.codegen.emit import kernel_file
 from freeml.firmware.build import Toolchain, find_cross_compiler, object_flags
 from freeml.firmware.size import measure
@@ -38,9 +49,15 @@ VARIANTS: Mapping[str, tuple[str, ...]] = {
     "portable": ("cortex-m3",),
 }
 TOOLCHAINS: tuple[Toolchain, ...] = ("zig", "gcc")
-DESIGNS: Mapping[Group, Callable[..., Iterator[Design]]] = {PLAIN: designs, CODED: coded_designs}
+DESIGNS: Mapping[Group, Callable[..., Iterator[Design]]] = {
+    PLAIN: designs,
+    CODED: coded_designs,
+    CODED_CONV: coded_conv_designs,
+    DECODED_CONV: decoded_conv_designs,
+}
 REPEATS = 3
 _POOL = "pool"
+_OWN_SHARE = 0.01  # of a call, at the least, that a kernel takes itself around one whose prices lie above what it takes
 _LITTLE_SRAM_BYTES, _TILE_BYTES = 16_384, 1500
 KERNELS = Path(freeml.__file__).resolve().parents[1] / "runtime_c" / "kernels"
 
@@ -83,22 +100,27 @@ def profiled(
     for design in DESIGNS[group](_TILE_BYTES, few=few, repeats=repeats):
         engine, tiles, version = start(design, board, toolchain)
         found += samples(design, board, readings(design, board, engine, tiles))
-    return [sample for sample in found if all(group.has(f"fml_{name}") for name in sample.counts)], version
+    return [sample for sample in found if any(group.has(f"fml_{name}") for name in sample.counts)], version
 
 
-def fitted(found: Sequence[Sample]) -> dict[str, float]:
-    """Prices of every kernel; those of the pool behind a convolution cover what the convolution's leave over."""
+def fitted(found: Sequence[Sample], group: Group = PLAIN, known: Mapping[str, float] | None = None) -> dict[str, float]:
+    """Prices of every kernel of a group; those of the pool behind a convolution cover what the convolution's leave
+    over.
+
+    known: of kernels of other groups that these call
+    """
     by_kernel: dict[str, list[Sample]] = defaultdict(list)
     for sample in found:
-        kernels = {name.split(".")[0] for name in sample.counts}
+        kernels = {name.split(".")[0] for name in sample.counts if group.has(f"fml_{name}")}
         by_kernel[_POOL if _POOL in kernels else min(kernels)].append(sample)
-    prices: dict[str, float] = {}
+    prices: dict[str, float] = dict(known or {})
     for kernel in sorted(by_kernel, key=lambda name: (name == _POOL, name)):
         own = by_kernel[kernel]
-        left = [max(0.0, sample.reading.kernel - priced(sample.counts, prices)) for sample in own]
+        least = _OWN_SHARE if known else 0.0
+        left = [max(least * s.reading.kernel, s.reading.kernel - priced(s.counts, prices)) for s in own]
         counts = [{n: c for n, c in s.counts.items() if n.startswith(f"{kernel}.")} for s in own]
         prices |= envelope(counts, left)
-    return prices
+    return {name: price for name, price in prices.items() if group.has(f"fml_{name}")}
 
 
 def tables(variant: str, group: Group = PLAIN) -> Iterator[Table]:
@@ -113,8 +135,9 @@ def tables(variant: str, group: Group = PLAIN) -> Iterator[Table]:
             found, version = profiled(board, toolchain, group=group)
             by_waits[wait_states(board.cpu.core, board.clock_hz.value)] += found
         for waits, found in sorted(by_waits.items()):
-            prices = fitted(found)
-            excess = [priced(sample.counts, prices) / sample.reading.kernel - 1 for sample in found]
+            known = {} if group is PLAIN else _plain_prices(variant, toolchain, waits)
+            prices = fitted(found, group, known)
+            excess = [priced(s.counts, {**known, **prices}) / s.reading.kernel - 1 for s in found]
             yield Table(
                 compiler=toolchain,
                 version=version,
@@ -124,6 +147,12 @@ def tables(variant: str, group: Group = PLAIN) -> Iterator[Table]:
                 mean_excess=sum(excess) / len(excess),
                 most_excess=max(excess),
             )
+
+
+def _plain_prices(variant: str, toolchain: Toolchain, waits: int) -> Mapping[str, float]:
+    """Of kernels that those of other groups call, as they stand in the variant's file."""
+    tables = cycle_tables(variant, PLAIN).tables
+    return next(t.prices for t in tables if (t.compiler, t.wait_states) == (toolchain, waits))
 
 
 def code_of(variant: str, toolchain: Toolchain, group: Group = PLAIN) -> dict[str, int]:

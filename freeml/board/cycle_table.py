@@ -57,7 +57,22 @@ class Group:
 
 PLAIN = Group("")
 CODED = Group("fml_coded", ("coded", "coded_gaps", "coded_rows", "coded_walk", "stream"))
-GROUPS = (PLAIN, CODED)
+CODED_CONV = Group(
+    "fml_coded_conv",
+    (
+        *("coded_rows", "stream", "read_gaps", "coded_widen"),
+        *("coded_conv", "coded_conv_inner", "coded_conv_part", "coded_conv_pixels"),
+    ),
+)
+DECODED_CONV = Group(
+    "fml_decoded_conv",
+    (
+        *("coded_rows", "stream", "read_codebook", "read_ternary", "read_ans", "coded_widen"),
+        *("coded_conv", "coded_conv_inner", "coded_conv_part"),
+        *("decoded_conv", "decoded_conv_rows", "decoded_conv_block"),
+    ),
+)
+GROUPS = (PLAIN, CODED, CODED_CONV, DECODED_CONV)
 
 
 class CompilerCycles(Strict):

@@ -172,7 +172,8 @@ class _Emitter:
         if tiles.parts > 1:
             partial = f"fml_{layer.part}_part_i8({filled['d']}, {filled['x0']}, element, k0, n)"
             finish = f"fml_{layer.part}_finish_i8({filled['d']}, element, acc)"
-            self.kernels.add(layer.part_in or f"fml_{layer.part}_part_i8")
+            called = layer.part_in or f"fml_{layer.part}_part_i8"
+            self.kernels |= {called, *self.variant.called_by(called)}
         if self.is_staged:
             is_whole = tiles.parts == 1
             read = kernel.reads(self.graph, op, tiles.operand) if is_whole else (kernel.part_read(self.graph, op),)

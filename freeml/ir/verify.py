@@ -48,9 +48,11 @@ _N_INPUTS: dict[type[Op], tuple[int | None, int]] = {
 }
 # How inputs of an op, by position, may be stored other than as they are (encoding.py).
 _DENSE_WEIGHTS = frozenset({"gaps", "gap_codes", "rice", "codes4", "codes3", "codes2", "ternary", "blocks", "ans"})
+_CONV_WEIGHTS = frozenset({"gaps", "codes4", "codes3", "codes2", "ternary", "ans"})
 _REQUANT = {2: frozenset({"int16"}), 3: frozenset({"single"}), 4: frozenset({"single"})}
 _STORABLE: dict[type[Op], dict[int, frozenset[str]]] = {
     q.DenseI8: {1: _DENSE_WEIGHTS, **_REQUANT},
+    q.ConvI8: {1: _CONV_WEIGHTS, **_REQUANT},
 }
 _KEEP_SCALE = (q.MaxPoolI8, q.PadI8, f.Reshape, f.Transpose, f.Concat)
 LEGAL: dict[Stage, tuple[type[Op], ...]] = {Stage.FLOAT: f.FLOAT_OPS, Stage.QUANTIZED: (*_INT_OPS, *_LAYOUT_OPS)}

@@ -16,7 +16,7 @@ import numpy as np
 
 from freeml.ir.encoding import Stored
 from freeml.ir.graph import Graph
-from freeml.ir.int_ops import DenseI8
+from freeml.ir.int_ops import ConvI8, DenseI8
 from freeml.ir.types import Array, Const
 from freeml.kernels.kernel import Kernel, KernelCall
 from freeml.kernels.layer import Fields, Layer, Table, check_sizes
@@ -113,7 +113,7 @@ class CodedKernel(Kernel[DenseI8]):
         )
 
 
-def requant(graph: Graph, op: DenseI8) -> tuple[dict[str, Table], int]:
+def requant(graph: Graph, op: DenseI8 | ConvI8) -> tuple[dict[str, Table], int]:
     """Tables of bias, mult and shift as they are stored, and flags that say how."""
     tables, flags = {}, 0
     for position, (name, section, flag) in _NARROW.items():

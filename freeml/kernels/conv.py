@@ -8,8 +8,9 @@ import numpy as np
 
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import ConvI8, ConvPoolI8
+from freeml.kernels.coded_convs import coded_conv_kernel
 from freeml.kernels.conv_kind import conv_kernel, is_depthwise, is_pointwise, short_name
-from freeml.kernels.conv_work import Visit, alone_in_windows, conv_counts, group_channels, padded_pixels, pairs_of_rows
+from freeml.kernels.conv_work import conv_counts, conv_visit
 from freeml.kernels.kernel import Kernel, KernelCall
 from freeml.kernels.layer import (
     REQUANT_FIELDS,
@@ -28,6 +29,9 @@ from freeml.kernels.work import REQUANT_BYTES, LoopCounts, bits, far, named
 
 class ConvKernel(Kernel[ConvI8]):
     """inputs: x, weight, bias, mult, shift. One output in parts: fml_conv_part_i8, of any but depthwise ones."""
+
+    def chosen(self, graph: Graph, op: ConvI8) -> Kernel[ConvI8]:
+        return coded_conv_kernel(graph, op) or self
 
     def products(self, graph: Graph, op: ConvI8) -> int:
         return prod(graph.type_of(op.inputs[1]).shape[1:])
@@ -50,22 +54,7 @@ class ConvKernel(Kernel[ConvI8]):
 
     def counts(self, graph: Graph, op: ConvI8, call: KernelCall, n: Ints, variant: Variant) -> LoopCounts:
         kernel = conv_kernel(op, graph, variant)
-        height, width, channels = graph.types[op.output].shape
-        pixels = touched(n, channels, height * width)
-        group = group_channels(op, graph)
-        windows = touched(n, group, call.n_units // group)
-        visit = Visit(
-            calls=np.ones_like(n),
-            rows=touched(n, channels * width, height),
-            pixels=pixels,
-            partial=np.where(n % channels == 0, 0, np.minimum(pixels, 2)),
-            windows=windows,
-            pairs=pairs_of_rows(n, channels, op.groups),
-            padded=padded_pixels(op, graph.types[op.inputs[0]].shape, (height, width), pixels),
-            outputs=n,
-            alone=alone_in_windows(n, group, windows),
-        )
-        counts = conv_counts(graph, op, kernel, visit, variant, is_even=call.is_even)
+        counts = conv_counts(graph, op, kernel, conv_visit(graph, op, call.n_units, n), variant, is_even=call.is_even)
         return counts | {f"{short_name(kernel)}.far": far(call.n_units, n)}
 
     def part_counts(self, graph: Graph, op: ConvI8, macs: Ints) -> LoopCounts:

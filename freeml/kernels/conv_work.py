@@ -10,7 +10,7 @@ import numpy as np
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import ConvI8, ConvPoolI8
 from freeml.kernels.conv_kind import is_depthwise, short_name
-from freeml.kernels.reads import Ints
+from freeml.kernels.reads import Ints, touched
 from freeml.kernels.variants import Variant
 from freeml.kernels.work import QUAD, LoopCounts, dots, named, odd_shifts, row_pairs
 
@@ -41,6 +41,25 @@ class Visit:
     padded: Ints
     outputs: Ints
     alone: Ints
+
+
+def conv_visit(graph: Graph, op: ConvI8, n_units: int, n: Ints) -> Visit:
+    """One call for tiles of n units each, of n_units."""
+    height, width, channels = graph.types[op.output].shape
+    pixels = touched(n, channels, height * width)
+    group = group_channels(op, graph)
+    windows = touched(n, group, n_units // group)
+    return Visit(
+        calls=np.ones_like(n),
+        rows=touched(n, channels * width, height),
+        pixels=pixels,
+        partial=np.where(n % channels == 0, 0, np.minimum(pixels, 2)),
+        windows=windows,
+        pairs=pairs_of_rows(n, channels, op.groups),
+        padded=padded_pixels(op, graph.types[op.inputs[0]].shape, (height, width), pixels),
+        outputs=n,
+        alone=alone_in_windows(n, group, windows),
+    )
 
 
 def pairs_of_rows(n: Ints, channels: int, groups: int, taps: int = 1, odd: Ints | int = 0) -> Ints:

@@ -20,6 +20,12 @@ _CALLS: Mapping[str, tuple[str, ...]] = {
     "fml_conv_pool_i8": ("fml_conv_i8",),
     "fml_pointwise_pool_i8": ("fml_pointwise_i8",),
     "fml_depthwise_pool_i8": ("fml_depthwise_i8",),
+    "fml_coded_conv_plain_i8": ("fml_conv_i8", "fml_conv_part_i8"),
+    "fml_coded_conv_depthwise_i8": ("fml_depthwise_i8",),
+    "fml_decoded_conv_ans_i8": ("fml_conv_i8",),
+    "fml_decoded_conv_codebook_i8": ("fml_conv_i8",),
+    "fml_decoded_conv_ternary_i8": ("fml_conv_i8",),
+    "fml_decoded_conv_depthwise_i8": ("fml_depthwise_i8",),
 }
 
 
@@ -35,6 +41,15 @@ def _two_columns_of_halves(taps: int, channels: int) -> int:
     return row_bytes * (4 if channels % 4 == 0 else 5)
 
 
+def _rows_of_bytes(products: int, rows: int) -> int:
+    return products * rows
+
+
+def _pairs_of_words(products: int, rows: int) -> int:
+    """fml_packed_bytes of runtime_c/kernels/armv7em/fml_packed.h."""
+    return -(-rows // 2) * 2 * (-(-products // 4) * 4)
+
+
 @dataclass(frozen=True, slots=True)
 class Variant:
     """The kernels of one folder of runtime_c/kernels, with the portable ones that it does not replace.
@@ -48,6 +63,10 @@ class Variant:
     dot_loop        rows that a dot product computes in one go: four; two, by words; or one, eight products a loop
     gather_bytes    that a column is gathered by, where all is aligned to that
     depthwise_loop  four channels at once, or taps in lists
+    block_bytes     bytes of so many rows of a group in SRAM, of (products, rows), in the order of `rows`
+    most_block_bytes  of rows that are decoded at once, where a layer has more and one row has no more
+    gap_pixels      neighbouring pixels that share an entry of weights by gaps: FML_PIXELS of
+                    fml_coded_conv_pixels.h; 1: none do
     """
 
     rows: Callable[[Array], Array] | None = None
@@ -58,6 +77,9 @@ class Variant:
     dot_loop: Literal["quads", "pairs", "eights"] = "quads"
     gather_bytes: int = 1
     depthwise_loop: Literal["quads", "lists"] = "quads"
+    block_bytes: Callable[[int, int], int] = _rows_of_bytes
+    most_block_bytes: int = 4096
+    gap_pixels: int = 4
 
     def called_by(self, kernel: str) -> tuple[str, ...]:
         """Kernels that a kernel calls, and those that they call."""
@@ -67,7 +89,7 @@ class Variant:
 
 VARIANTS: Mapping[str, Variant] = {
     "portable": Variant(),
-    "armv6m": Variant(rows=quads_of_bytes),
+    "armv6m": Variant(rows=quads_of_bytes, most_block_bytes=2048, gap_pixels=2),
     "armv7em": Variant(
         rows=pairs_of_words,
         reads_words=True,
@@ -76,6 +98,8 @@ VARIANTS: Mapping[str, Variant] = {
         calls_nothing=frozenset({"fml_conv_i8"}),
         dot_loop="pairs",
         gather_bytes=4,
+        block_bytes=_pairs_of_words,
+        most_block_bytes=8192,
     ),
-    "msp430": Variant(dot_loop="eights", gather_bytes=2, depthwise_loop="lists"),
+    "msp430": Variant(dot_loop="eights", gather_bytes=2, depthwise_loop="lists", most_block_bytes=1024, gap_pixels=1),
 }

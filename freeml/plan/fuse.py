@@ -43,6 +43,8 @@ def fusible(graph: Graph) -> Iterator[tuple[ConvI8, MaxPoolI8]]:
         conv = graph.producers.get(pool.inputs[0])
         if not isinstance(conv, ConvI8) or graph.uses[conv.output] != 1 or conv.output in lasting(graph):
             continue
+        if any(graph.consts[name].encoding is not None for name in conv.inputs[1:]):
+            continue  # decoding serves all pixels of a tile, and those of a pooled one are few
         window = pool.window
         apart = all(stride >= k for stride, k in zip(window.stride, window.kernel, strict=True))
         if not apart or window.dilation != (1, 1):

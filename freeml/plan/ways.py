@@ -21,6 +21,8 @@ from freeml.plan.steps import LayerTiles
 
 _SRAM_SHARE = 4  # of a board's SRAM, what tiles of a layer are compared with: windows and stack are not known yet
 
+_SCRATCH_SHARES = 2  # of these, what a decoder may take beside the tiles
+
 
 @dataclass(frozen=True, slots=True)
 class Way:
@@ -62,13 +64,16 @@ def _with(graph: Graph, op: Op, encoding: str | None) -> Graph:
 
 def _way(graph: Graph, op: Op, board: Board, capacitor_uf: float | None) -> Way:
     weight = graph.consts[op.inputs[1]]
-    kernel = kernel_of(graph, op).layer(graph, op, 0, VARIANTS[board.kernels]).kernel
+    made, variant = kernel_of(graph, op), VARIANTS[board.kernels]
+    kernel = made.layer(graph, op, 0, variant).kernel
     code = board.kernel_cycles.code_bytes.get(kernel, 0) if weight.encoding else 0
     prices = step_prices(board, TWO_SLOTS if board.nvm.tears else ONE_WORD)
     if prices is None:
         return Way(weight.encoding, weight.size_bytes, kernel, code, 0.0, 0.0, 0.0, fits=True)
     budget, sram = budget_of(board, capacitor_uf), board.memory.sram_bytes
     room = HOST_TILE_BYTES if sram is None else min(HOST_TILE_BYTES, sram.value // _SRAM_SHARE)
+    if weight.encoding and made.scratch_bytes(graph, op, variant) > _SCRATCH_SHARES * room:
+        return Way(weight.encoding, weight.size_bytes, kernel, code, inf, inf, inf, fits=False)
     cutter = Cutter(graph, board, prices, budget, room)
     try:
         layers = [cutter.best(call) for call in _calls(graph, op)]

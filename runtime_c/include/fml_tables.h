@@ -9,7 +9,7 @@
 
 #include <stddef.h>
 
-#include "fml_coded.h"
+#include "fml_decoded_conv.h"
 #include "fml_kernels.h"
 #include "fml_model.h"
 
@@ -78,6 +78,25 @@ typedef struct {
 } fml_coded_rest_t;
 
 FML_STATIC_ASSERT(offsetof(fml_coded_t, hi) == offsetof(fml_coded_rest_t, hi) + 2 * sizeof(fml_weights_t), fml_coded_rest);
+
+typedef struct {
+    fml_coded_rest_t rows;
+    uint16_t in_h, in_w, in_c;
+    uint16_t out_h, out_w;
+    uint16_t groups;
+    uint16_t k_h, k_w;
+    uint16_t stride_h, stride_w;
+    uint16_t dil_h, dil_w;
+    uint16_t pad_t, pad_l;
+    int8_t x_zp;
+    uint16_t block_rows;
+    uint16_t run;
+    uint16_t conv_scratch_bytes;
+} fml_coded_conv_rest_t;
+
+FML_STATIC_ASSERT(offsetof(fml_coded_conv_t, conv_scratch_bytes) ==
+                      offsetof(fml_coded_conv_rest_t, conv_scratch_bytes) + 2 * sizeof(fml_weights_t),
+                  fml_coded_conv_rest);
 
 /* Two streams: their addresses are the first two words. */
 #define FML_WITH_STREAMS(kind, name, field0, table0, field1, table1) \

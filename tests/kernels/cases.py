@@ -29,6 +29,7 @@ from freeml.ir.types import DType, TensorType
 
 from .choices import Choices, Codes, Drawn, codes_of, pick, rng_of
 from .coded_cases import coded_generators
+from .coded_conv_cases import coded_conv_generators
 from .library import Case, blank
 from .parts import NAMES, answer, bounds, requant, zero_point
 
@@ -391,25 +392,29 @@ def transpose(c: Choices) -> Case:
     return Case("fml_transpose_i8", "fml_transpose_t", fields, {}, (x,), x.size, 1, expected, op=op, out_shape=out)
 
 
-GENERATORS: dict[str, Callable[[Choices], Case]] = {
-    f"fml_{generator.__name__}_i8": generator
-    for generator in (
-        conv,
-        conv_pool,
-        pointwise,
-        pointwise_pool,
-        depthwise,
-        depthwise_pool,
-        dense,
-        maxpool,
-        avgpool,
-        add,
-        mul,
-        lut,
-        softmax,
-        argmax,
-        copy,
-        pad,
-        transpose,
-    )
-} | coded_generators()
+GENERATORS: dict[str, Callable[[Choices], Case]] = (
+    {
+        f"fml_{generator.__name__}_i8": generator
+        for generator in (
+            conv,
+            conv_pool,
+            pointwise,
+            pointwise_pool,
+            depthwise,
+            depthwise_pool,
+            dense,
+            maxpool,
+            avgpool,
+            add,
+            mul,
+            lut,
+            softmax,
+            argmax,
+            copy,
+            pad,
+            transpose,
+        )
+    }
+    | coded_generators()
+    | coded_conv_generators(_window)
+)

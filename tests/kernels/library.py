@@ -13,7 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from freeml.codegen.emit import kernel_file
+from freeml.ir.graph import Graph
+from freeml.ir.int_ops import ConvI8
 from freeml.ir.ops import Op
+from freeml.kernels.coded_convs import coded_conv_kernel
 from freeml.kernels.packing import packed
 from freeml.kernels.variants import VARIANTS as KNOWN
 
@@ -41,7 +44,7 @@ _POISON = 0xA5
 
 def parse_descriptors(pointer: Any = ctypes.c_void_p) -> dict[str, type[ctypes.Structure]]:
     """Structures of the header, so that this file cannot disagree with it; pointers are of the type given."""
-    header = "".join((INCLUDE / name).read_text() for name in ("fml_kernels.h", "fml_coded.h"))
+    header = "".join((INCLUDE / name).read_text() for name in ("fml_kernels.h", "fml_coded.h", "fml_coded_conv.h"))
     scalars = {**_SCALARS, "fml_weights_t": pointer}
     text = re.sub(r"/\*.*?\*/", "", header, flags=re.DOTALL)
     numbers = dict(re.findall(r"#define (\w+) (\d+)", text))
@@ -76,6 +79,7 @@ class Case:
     unit_bytes    from one unit to the next in the output; expected is the whole area
     in_place      operands that y may coincide with
     op, out_shape  what the layer is to the compiler; of all that cases.py makes
+    graph          with constants as they are stored, of a convolution that stores some in another form
     """
 
     kernel: str
@@ -91,6 +95,7 @@ class Case:
     alive: list[Any] = field(default_factory=list, repr=False, compare=False)
     op: Op | None = None
     out_shape: tuple[int, ...] = ()
+    graph: Graph | None = field(default=None, repr=False, compare=False)
 
     @property
     def n_products(self) -> int:
@@ -138,6 +143,8 @@ def own_kernels(variant: str) -> list[str]:
 
 def for_variant(case: Case, variant: str) -> Case:
     """The same layer with weights and scratch as the variant wants them."""
+    if case.graph is not None:
+        return _coded_conv_for(case, case.graph, variant)
     if case.kernel not in (*DOT_PRODUCTS, *POOLED_DOT_PRODUCTS):
         return case
     weight, groups, fields = case.consts["w"], case.fields.get("groups", 1), case.fields
@@ -151,9 +158,26 @@ def for_variant(case: Case, variant: str) -> Case:
     return replace(case, consts=consts, fields=fields, scratch_bytes=scratch, alive=[])
 
 
+def _coded_conv_for(case: Case, graph: Graph, variant: str) -> Case:
+    """What the compiler says of a convolution with constants in other forms."""
+    assert isinstance(case.op, ConvI8)
+    kernel = coded_conv_kernel(graph, case.op)
+    assert kernel is not None
+    own = {name.rpartition(".")[2]: int(n) for name, n in kernel.own_fields(graph, case.op, KNOWN[variant])}
+    tables, numbers = kernel.stored(graph, case.op, KNOWN[variant])
+    stored = {"w" if name == "weight" else name: np.ascontiguousarray(table.array) for name, table in tables.items()}
+    return replace(
+        case,
+        fields={**case.fields, **numbers, **own},
+        consts={**case.consts, **stored},
+        scratch_bytes=kernel.scratch_bytes(graph, case.op, KNOWN[variant]),
+        alive=[],
+    )
+
+
 def part_stem(kernel: str) -> str:
     """What the names of a kernel's part and finish begin with."""
-    own = kernel == "fml_dense_i8" or kernel.startswith("fml_coded")
+    own = kernel == "fml_dense_i8" or kernel.startswith(("fml_coded", "fml_decoded"))
     return kernel.removesuffix("_i8") if own else "fml_conv"
 
 

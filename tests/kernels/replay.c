@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fml_coded.h"
+#include "fml_decoded_conv.h"
 #include "fml_kernels.h"
 
 typedef void (*call_t)(const void *l, int8_t **in, int8_t *y, int8_t *scratch, uint32_t first, uint32_t n);
@@ -27,6 +27,13 @@ CALL(fml_coded_gap_codes_i8, l, in[0], y)
 CALL(fml_coded_gaps_i8, l, in[0], y)
 CALL(fml_coded_rice_i8, l, in[0], y)
 CALL(fml_coded_ternary_i8, l, in[0], y)
+CALL(fml_coded_conv_depthwise_i8, l, in[0], y, scratch)
+CALL(fml_coded_conv_gaps_i8, l, in[0], y, scratch)
+CALL(fml_coded_conv_plain_i8, l, in[0], y, scratch)
+CALL(fml_decoded_conv_ans_i8, l, in[0], y, scratch)
+CALL(fml_decoded_conv_codebook_i8, l, in[0], y, scratch)
+CALL(fml_decoded_conv_depthwise_i8, l, in[0], y, scratch)
+CALL(fml_decoded_conv_ternary_i8, l, in[0], y, scratch)
 CALL(fml_conv_i8, l, in[0], y, scratch)
 CALL(fml_conv_pool_i8, l, in[0], y, scratch)
 CALL(fml_copy_i8, l, in[0], y)
@@ -60,6 +67,8 @@ static const struct {
     ENTRY(fml_coded_gaps_i8),
     ENTRY(fml_coded_rice_i8),
     ENTRY(fml_coded_ternary_i8),
+    ENTRY(fml_decoded_conv_ans_i8), ENTRY(fml_decoded_conv_codebook_i8), ENTRY(fml_decoded_conv_depthwise_i8), ENTRY(fml_decoded_conv_ternary_i8),
+    ENTRY(fml_coded_conv_depthwise_i8), ENTRY(fml_coded_conv_gaps_i8), ENTRY(fml_coded_conv_plain_i8),
     ENTRY(fml_conv_pool_i8), ENTRY(fml_depthwise_pool_i8), ENTRY(fml_pointwise_pool_i8),
 };
 

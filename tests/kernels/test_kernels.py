@@ -17,6 +17,7 @@ from freeml.firmware.host import build_host_library
 from .cases import GENERATORS, cases_of
 from .choices import Drawn, Seeded, splits
 from .coded_cases import CODED_KERNELS
+from .coded_conv_cases import CODED_CONV_PARTS
 from .library import (
     DOT_PRODUCTS,
     PARTS,
@@ -80,7 +81,7 @@ def test_any_split_into_tiles_gives_the_whole_layer(variant: str, kernel: str, d
 
 
 @every_variant
-@pytest.mark.parametrize("kernel", [*DOT_PRODUCTS, *CODED_KERNELS])
+@pytest.mark.parametrize("kernel", [*DOT_PRODUCTS, *CODED_KERNELS, *CODED_CONV_PARTS])
 @quick
 @given(st.data())
 def test_parts_of_every_dot_product_add_up_to_the_whole_layer(variant: str, kernel: str, data: Any) -> None:

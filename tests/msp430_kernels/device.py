@@ -34,7 +34,13 @@ _CODED = tuple(kernel.name for kernel in CODED.values())
 _CODED_CALLS = [f"coded_{name}_{what}i8" for name in _CODED for what in ("", "part_", "finish_")]
 KERNELS = {f"fml_{name}": number for number, name in enumerate(_CALLS.split(), start=1)}
 KERNELS |= {f"fml_{name}": number for number, name in enumerate(_CODED_CALLS, start=1)}
-"""Numbers of the kernels in program/main.c."""
+_CONVS = """coded_conv_depthwise_i8 coded_conv_gaps_i8 coded_conv_gaps_part_i8 coded_conv_gaps_finish_i8
+coded_conv_plain_i8 coded_conv_plain_part_i8 coded_conv_plain_finish_i8 decoded_conv_depthwise_i8
+decoded_conv_codebook_i8 decoded_conv_codebook_part_i8 decoded_conv_codebook_finish_i8 decoded_conv_ternary_i8
+decoded_conv_ternary_part_i8 decoded_conv_ternary_finish_i8 decoded_conv_ans_i8 decoded_conv_ans_part_i8
+decoded_conv_ans_finish_i8"""
+KERNELS |= {f"fml_{name}": number for number, name in enumerate(_CONVS.split(), start=1)}
+"""Numbers of the kernels in program/main.c and convs.c."""
 STREAMS = ("w", "index")  # of 20-bit addresses
 _GUARD = 16
 _FLAGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-O2", "-ffreestanding", "-nostdlib")
@@ -74,16 +80,20 @@ def kernel_sources() -> list[Path]:
 
 
 @functools.cache
-def firmware(build: Build, *, coded: bool = False) -> Path:
+def firmware(build: Build, *, coded: bool = False, convs: str = "") -> Path:
     """The firmware with all kernels: those of the MSP430's folder, portable ones where it has none.
 
-    coded: those of stored formats in place of all others.
+    coded, convs: those of stored formats in place of all others, of dense layers or, "CODED" and "DECODED", of
+    convolutions.
     """
     output = Path(tempfile.mkdtemp(prefix="freeml-kernels-")) / "fw.elf"
     command = [*build.command, *_FLAGS, *_LINK, f"-I{FOLDER}", f"-I{INCLUDE}"]
-    kernels = [path for path in kernel_sources() if path.name.startswith("fml_coded") == coded]
+    kernels = [path for path in kernel_sources() if path.name.startswith("fml_coded") == coded or convs != ""]
+    kernels = [path for path in kernels if convs != "" or not path.name.startswith(("fml_coded_conv", "fml_decoded"))]
     command += ["-DSTORED_FORMATS"] if coded else []
-    command += [str(path) for path in (PROGRAM / "start.S", PROGRAM / "main.c", *kernels)]
+    command += [f"-D{convs}"] if convs else []
+    main = PROGRAM / ("convs.c" if convs else "main.c")
+    command += [str(path) for path in (PROGRAM / "start.S", main, *kernels)]
     done = subprocess.run([*command, *build.library, "-o", str(output)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[:4000]
     return output
@@ -135,7 +145,7 @@ class Device:
         area = blank(case.expected.size + _GUARD)
         if in_place is None:
             self._chip.write_memory(y, area.tobytes())
-        scratch = SCRATCH_END - (case.scratch_bytes or 0)  # ends where memory ends
+        scratch = (SCRATCH_END - (case.scratch_bytes or 0)) & ~3  # ends where memory ends, or as near as may be
         operands += [0] * (2 - len(operands))
         before = self._chip.read_memory(DATA, free - DATA)
         for first, n in tiles:

@@ -15,6 +15,7 @@ from freeml.firmware.host import build_host_library
 from tests.kernels.cases import GENERATORS
 from tests.kernels.choices import Seeded, splits
 from tests.kernels.coded_cases import CODED_KERNELS
+from tests.kernels.coded_conv_cases import CODED_CONV_KERNELS
 from tests.kernels.library import INCLUDE, Case, Kernels
 
 from . import layers
@@ -25,7 +26,9 @@ BANK_END = 0x2_0000  # where bit 17 of an address changes
 N_CASES = 40
 
 every_build = pytest.mark.parametrize("build", BUILDS, ids=lambda build: build.name)
-every_kernel = pytest.mark.parametrize("kernel", sorted(set(GENERATORS) & set(KERNELS) - set(CODED_KERNELS)))
+every_kernel = pytest.mark.parametrize(
+    "kernel", sorted(set(GENERATORS) & set(KERNELS) - set(CODED_KERNELS) - set(CODED_CONV_KERNELS))
+)
 dots = pytest.mark.parametrize("kernel", ["fml_conv_i8", "fml_pointwise_i8", "fml_dense_i8"])
 
 
