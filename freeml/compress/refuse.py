@@ -41,7 +41,7 @@ def refuse_early(
 
 
 def refuse_if_broken(job: Job, result: Compressed, skip: tuple[str, ...] = ()) -> None:
-    """Raise DoesNotFit where a finished network breaks a bound or the board cannot run it, with what was found."""
+    """Raise DoesNotFit where a finished network breaks a bound, with what was found. skip: bounds that do not count."""
     for name, limit in job.bounds.limits().items():
         if name in skip or name == "time_s":
             continue
