@@ -19,7 +19,7 @@ from elftools.elf.sections import Symbol, SymbolTableSection
 from freeml.errors import BadOutput
 from freeml.kernels.layer import SECTIONS
 
-DECODERS = "fml_coded"
+DECODERS = ("fml_coded", "fml_decoded")
 """What the names of files begin with that have code to read encoded weights, and those of their functions."""
 
 
