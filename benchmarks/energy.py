@@ -135,7 +135,8 @@ def main() -> int:
     parser.add_argument("--traces", nargs="+", default=list(TRACES), choices=list(TRACES))
     args = parser.parse_args()
     data = Path(os.environ["FREEML_DATA"])
-    lines = ["python -m benchmarks.energy", ""]
+    only = "" if args.networks == list(NETWORKS) else f" --networks {' '.join(args.networks)}"
+    lines = [f"python -m benchmarks.energy{only}", ""]
     lines += [f"{name}: {TRACES[name].said}" for name in args.traces]
     lines += ["", HEAD]
     sys.stdout.write("\n".join(lines) + "\n")

@@ -119,6 +119,12 @@ def test_why_a_device_was_never_on_is_said(
     assert says in found["why_never_on"]
 
 
+def test_the_capacitor_is_that_of_the_plan_where_none_is_said(digits: Path, walk: Path) -> None:
+    assert freeml.simulate(digits, trace=walk, duration_s=1.0).capacitor_uf == 33
+    said = freeml.simulate(digits, trace=walk, duration_s=1.0, circuit=freeml.Circuit(capacitor_uf=47))
+    assert said.capacitor_uf == 47
+
+
 def test_a_short_trace_is_repeated_and_that_is_said(digits: Path, walk: Path) -> None:
     found = freeml.simulate(digits, trace=[walk, walk], duration_s=100.0)
     assert found.lived.duration_s == pytest.approx(100.0)

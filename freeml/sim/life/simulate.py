@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from freeml.board.board import Board
 from freeml.data import Dataset, load
 from freeml.energy.converter import Converter, Piece, converter_of
 from freeml.energy.read import OnDefect, read_trace
@@ -35,7 +34,7 @@ DEFAULT_CONVERTER = "bq25570"
 class Circuit:
     """What lies around a device.
 
-    capacitor_uf  in place of the board's, or the load's
+    capacitor_uf  in place of the plan's, or the load's
     converter     of energy.converter.CONVERTERS
     tracked       share of the open voltage at which a charger holds its input
     """
@@ -264,21 +263,21 @@ def _network(
 ) -> _Device:
     from freeml.sim.life.network import network_engine
 
-    board = output.board
     load, made = network_engine(output, engine, dataset, seed, timekeeper, progress)
-    capacitor, comparator, notes = _around(board, circuit)
+    capacitor, comparator, notes = _around(output, circuit)
     has_labels = dataset is not None and dataset.labels is not None
     return _Device(load, made, capacitor, comparator, None, Arrivals("back-to-back"), has_labels, notes)
 
 
-def _around(board: Board, circuit: Circuit) -> tuple[Capacitor, Comparator, tuple[str, ...]]:
-    """Capacitor and comparator of a board's file, with what was said in place of it."""
-    figures = board.capacitor
+def _around(output: Output, circuit: Circuit) -> tuple[Capacitor, Comparator, tuple[str, ...]]:
+    """The capacitor of a plan, and the comparator of its board, with what was said in place of them."""
+    board = output.board
+    figures, planned_uf = board.capacitor, output.manifest.capacitor_uf
     assert figures is not None
     notes: tuple[str, ...] = ()
     v_on_v = _given(circuit.v_on_v, figures.v_on_mv.value * 1e-3)
     v_off_v = _given(circuit.v_off_v, figures.v_off_mv.value * 1e-3)
-    capacitor_uf = _given(circuit.capacitor_uf, figures.capacitor_uf.value)
+    capacitor_uf = _given(circuit.capacitor_uf, _given(planned_uf, figures.capacitor_uf.value))
     leaked_na = figures.leakage_na_per_uf.value * capacitor_uf
     insulation_ohm = figures.v_on_mv.value * 1e-3 / (leaked_na * 1e-9) if leaked_na else float("inf")
     highest = board.duty.highest_mv if board.duty else None
