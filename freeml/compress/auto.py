@@ -40,7 +40,7 @@ def by_bounds(job: Job) -> Compressed:
     whole = merge_dense(job.graph, job.bounds.keep)
     only_drop = job.bounds.limits().keys() <= {"max_drop_points", "time_s"}
     network = search.smallest_within_drop(whole) if only_drop else search.within_bounds(whole)
-    encodings = smallest(network.lowered().integer) if search.bytes_bind else {}
+    encodings = search.encodings(network.lowered().integer)
     return job.result("auto", network, encodings)
 
 
@@ -62,9 +62,7 @@ class _Search:
     def excess(self, graph: Graph, levels: Levels | None = None) -> dict[str, float]:
         """How many times each bound is exceeded by a float graph with so many values for its weights."""
         integers = (levels or self.levels).integers(graph)
-        if self.asks_board and self.bytes_bind:
-            integers = stored(integers, smallest(integers))
-        found = excess(cost_of(integers, self.job.board), self.bounds) if self.asks_board else {}
+        found = excess(self._cost(integers), self.bounds) if self.asks_board else {}
         if self.bounds.target_bytes is not None:
             found["target_bytes"] = self.bytes_of(integers) / (_STORED_MARGIN * self.bounds.target_bytes)
         return found
@@ -75,8 +73,20 @@ class _Search:
 
     def cost(self, network: Int8Network) -> Cost:
         """What it takes on the board, stored as it would be in the end."""
-        integers = network.lowered().integer
-        return cost_of(stored(integers, smallest(integers)) if self.bytes_bind else integers, self.job.board)
+        return self._cost(network.lowered().integer)
+
+    def encodings(self, integers: Graph) -> Mapping[str, str]:
+        """How weights are stored where bytes bind; as they are where a bound is about flash and decoders take more."""
+        if not self.bytes_bind:
+            return {}
+        found = smallest(integers)
+        if found and "flash_bytes" in self.bounds.limits():
+            coded, plain = (cost_of(graph, self.job.board) for graph in (stored(integers, found), integers))
+            return found if coded.flash_bytes < plain.flash_bytes else {}
+        return found
+
+    def _cost(self, integers: Graph) -> Cost:
+        return cost_of(stored(integers, self.encodings(integers)), self.job.board)
 
     def within_bounds(self, graph: Graph) -> Int8Network:
         """Rounds of fewer channels, and few codes behind them."""

@@ -124,7 +124,14 @@ def smallest_uf(graph: Graph, board: Board, *, windows: Windows) -> float | None
 
     None where none does, SRAM does not, or there is no energy model.
     """
-    graph = encoded(graph, board)
+    stored = encoded(graph, board)
+    dense = as_it_is(stored)
+    found = [_smallest_of(g, board, windows) for g in ((stored,) if dense is stored else (stored, dense))]
+    return min((uf for uf in found if uf is not None), default=None)
+
+
+def _smallest_of(graph: Graph, board: Board, windows: Windows) -> float | None:
+    """With constants stored as they are in this graph."""
     alone = plan_as_it_is(graph, board, windows=windows)
     if alone.sram_tile_bytes is None or alone.tiles is None:
         return None

@@ -56,6 +56,7 @@ def test_commands_are_listed_in_the_order_of_use() -> None:
         "demo",
         "inspect",
         "analyze",
+        "compress",
         "compile",
         "verify",
         "build",
