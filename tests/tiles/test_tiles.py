@@ -31,7 +31,7 @@ from tests.tiles.scalar_cost import tile_cost, tile_counts, usable_pc
 
 QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 MSP430, CORTEXM, HOST = load_board("msp430fr5994"), load_board("nucleo_l476rg"), load_board("host")
-SRAM = 2_048
+SRAM = 4_096  # one unit of the largest operator that graphs are drawn of takes 2,104, staged
 
 
 def with_leakage(board: Board, na_per_uf: float) -> Board:
