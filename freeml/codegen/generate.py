@@ -257,7 +257,7 @@ class _Emitter:
         table = layer.tables[key]
         const = Const(table.array)
         is_far = self.far is not None and table.far
-        content = (const.digest, SECTIONS.get(key, ""), is_far, table.aligned)
+        content = (const.digest, SECTIONS.get(key.rstrip("0123456789"), ""), is_far, table.aligned)
         if content not in self._by_content:
             full = f"{self.graph.name}_{self.names.unique(name, stem='layer')}"
             address = self.far.place(const.size_bytes) if self.far and is_far else 0
