@@ -51,7 +51,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="mutants, files, folders")
     parser.add_argument("--jobs", type=int, default=1, help="checks at a time, each in a copy of its own")
-    parser.add_argument("--limit", type=float, metavar="S", help="for each mutant, in place of five times its check")
+    parser.add_argument("--limit", type=float, metavar="S", help="processor time, in place of five times a check's")
     parser.add_argument("--list", action="store_true", help="show the table, run nothing")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()

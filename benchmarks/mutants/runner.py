@@ -16,6 +16,7 @@ from benchmarks.mutants.workplace import Ran, Workplace
 LEAST_S, START_S = 60.0, 20.0  # a mutant has at least so long; pytest and its imports take no longer than the other
 MOST_S = 3600.0  # for all checks without a mistake
 SLOWER = 5  # a mutant's check may take so many times what the right one does
+# all of processor time
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def run_all(
     limit_s: float | None = None,
     on_row: Callable[[Row], None] = lambda _: None,
 ) -> list[Row]:
-    """One row for each mutant, in their order. limit_s: for each, in place of a multiple of what its check takes."""
+    """One row for each mutant, in their order. limit_s: processor time of each, in place of a multiple."""
     with tempfile.TemporaryDirectory(prefix="freeml-mutants-") as work:
         every = [Workplace(Path(work) / str(k)) for k in range(jobs)]
         seconds, unsound = sound(every, mutants)
@@ -81,7 +82,8 @@ def run_all(
 
 
 def sound(places: Sequence[Workplace], mutants: Sequence[Mutant]) -> tuple[dict[str, float], dict[str, str]]:
-    """Run all checks once without any mistake: mutant -> seconds, and mutant -> why its check is worth nothing."""
+    """Run all checks once without any mistake: mutant -> processor time in s, and mutant -> why it is worth
+    nothing."""
     nodes = sorted({node for mutant in mutants for node in mutant.check})  # those of a file share what it builds
     share = -(-len(nodes) // len(places)) or 1
     shares = [nodes[first : first + share] for first in range(0, len(nodes), share)]
@@ -90,7 +92,7 @@ def sound(places: Sequence[Workplace], mutants: Sequence[Mutant]) -> tuple[dict[
     seconds, unsound = {}, {}
     for mutant in mutants:
         own = [test for test in tests if any(_selects(node, test["node"]) for node in mutant.check)]
-        seconds[mutant.name] = sum(test.get("seconds", 0.0) for test in own)
+        seconds[mutant.name] = sum(test.get("cpu_s", 0.0) for test in own)
         bad = [test for test in own if test["outcome"] != "passed"]
         if bad:
             unsound[mutant.name] = f"without the mistake, {bad[0]['outcome']}: {bad[0]['node']}"

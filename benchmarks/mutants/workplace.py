@@ -16,9 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.mutants.mutant import ROOT, Mutant
+from benchmarks.mutants.processor import session_s
 
 SKIPPED = (".git", ".venv", "venv", "build", "dist", "out", "__pycache__", ".*_cache", ".hypothesis", "*.egg-info")
 DATA = ROOT.parent / "shared" / "data"
+WAITS = 10  # so many times its processor time a check may take by the clock: the machine may have other work
+_LOOK_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class Workplace:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.root = folder / "project"
-        self._report = folder / "report.jsonl"
+        self._report, self._told = folder / "report.jsonl", folder / "told.txt"
         shutil.copytree(ROOT, self.root, ignore=shutil.ignore_patterns(*SKIPPED), symlinks=True)
 
     @contextlib.contextmanager
@@ -60,7 +63,7 @@ class Workplace:
             path.write_bytes(right)
 
     def run(self, nodes: Sequence[str], limit_s: float, *, to_the_end: bool = False) -> Ran:
-        """Run tests of the copy on the copy. to_the_end: also after a failure."""
+        """Run tests of the copy on the copy. limit_s: of processor time. to_the_end: also after a failure."""
         self._report.write_text("")
         shutil.rmtree(
             self.root / ".hypothesis", ignore_errors=True
@@ -68,27 +71,21 @@ class Workplace:
         options = ["-q", "-p", "no:cacheprovider", "-p", "benchmarks.mutants.reporter", "--hypothesis-seed=0"]
         options += [] if to_the_end else ["-x"]
         begin = time.monotonic()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "pytest", *options, *nodes],
-            cwd=self.root,
-            env=self._environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        try:
-            told, _ = process.communicate(timeout=limit_s)
-            late = False
-        except subprocess.TimeoutExpired:
-            late = True
-            os.killpg(process.pid, signal.SIGKILL)
-            told, _ = process.communicate()
+        with self._told.open("w") as told:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "pytest", *options, *nodes],
+                cwd=self.root,
+                env=self._environment(),
+                stdout=told,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        late = _too_late(process, limit_s)
         seconds = time.monotonic() - begin
         tests = tuple(json.loads(line) for line in self._report.read_text().splitlines())
         if late:
-            return Ran("timeout", "", f"not done after {limit_s:.0f} s", seconds, tests)
-        return _judged(process.returncode, told, seconds, tests)
+            return Ran("timeout", "", late, seconds, tests)
+        return _judged(process.returncode, self._told.read_text(errors="replace"), seconds, tests)
 
     def _environment(self) -> dict[str, str]:
         """Python finds the copy first. No bytecode: its clock is too coarse to see a file change twice in a second."""
@@ -100,6 +97,23 @@ class Workplace:
             "FREEML_DATA": os.environ.get("FREEML_DATA", str(DATA)),
             "MUTANTS_REPORT": str(self._report),
         }
+
+
+def _too_late(process: subprocess.Popen[bytes], limit_s: float) -> str:
+    """Wait for a process that leads a session. Why it was ended; empty if it came to its end."""
+    begin, late = time.monotonic(), ""
+    while not late:
+        try:
+            process.wait(timeout=_LOOK_S)
+            return ""
+        except subprocess.TimeoutExpired:
+            if (session_s(process.pid) or 0.0) > limit_s:
+                late = f"not done after {limit_s:.0f} s of processor time"
+            elif time.monotonic() - begin > WAITS * limit_s:
+                late = f"not done after {WAITS * limit_s:.0f} s"
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return late
 
 
 def _judged(code: int, told: str, seconds: float, tests: tuple[dict[str, Any], ...]) -> Ran:

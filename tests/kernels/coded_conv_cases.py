@@ -38,6 +38,8 @@ CODED_CONV_PARTS = _by_kernel(CODED_CONVS)
 """Kernels that can compute an output in parts."""
 _DEPTHWISE = {name: forms for name, forms in _by_kernel(CODED_DEPTHWISE).items() if name not in CODED_CONV_PARTS}
 CODED_CONV_KERNELS = {**CODED_CONV_PARTS, **_DEPTHWISE}
+DECODED_IN_BLOCKS = tuple(name for name in CODED_CONV_PARTS if name.startswith("fml_decoded"))
+"""Kernels that decode rows of weights into SRAM, as many as there is room for."""
 
 
 def coded_conv(c: Choices, window_of: WindowOf, encodings: Sequence[str | None], *, depthwise: bool) -> Case:

@@ -19,6 +19,7 @@ from freeml.ir.ops import Op
 from freeml.kernels.coded_convs import coded_conv_kernel
 from freeml.kernels.packing import packed
 from freeml.kernels.variants import VARIANTS as KNOWN
+from freeml.kernels.variants import Variant
 
 RUNTIME = Path(__file__).resolve().parents[2] / "runtime_c"
 INCLUDE = RUNTIME / "include"
@@ -144,7 +145,7 @@ def own_kernels(variant: str) -> list[str]:
 def for_variant(case: Case, variant: str) -> Case:
     """The same layer with weights and scratch as the variant wants them."""
     if case.graph is not None:
-        return _coded_conv_for(case, case.graph, variant)
+        return _coded_conv_for(case, case.graph, KNOWN[variant])
     if case.kernel not in (*DOT_PRODUCTS, *POOLED_DOT_PRODUCTS):
         return case
     weight, groups, fields = case.consts["w"], case.fields.get("groups", 1), case.fields
@@ -158,19 +159,31 @@ def for_variant(case: Case, variant: str) -> Case:
     return replace(case, consts=consts, fields=fields, scratch_bytes=scratch, alive=[])
 
 
-def _coded_conv_for(case: Case, graph: Graph, variant: str) -> Case:
+def in_blocks(case: Case, variant: str) -> Case | None:
+    """A decoded convolution where SRAM holds half of its rows at a time; None where these cannot be divided."""
+    assert case.graph is not None
+    n_products, n_rows = case.fields["n_in"], case.fields["n_out"]
+    if case.fields["groups"] > 1 or n_rows < 2:
+        return None
+    narrow = replace(KNOWN[variant], most_block_bytes=n_rows // 2 * n_products)
+    made = _coded_conv_for(case, case.graph, narrow)
+    assert made.fields["block_rows"] <= n_rows // 2
+    return made
+
+
+def _coded_conv_for(case: Case, graph: Graph, variant: Variant) -> Case:
     """What the compiler says of a convolution with constants in other forms."""
     assert isinstance(case.op, ConvI8)
     kernel = coded_conv_kernel(graph, case.op)
     assert kernel is not None
-    own = {name.rpartition(".")[2]: int(n) for name, n in kernel.own_fields(graph, case.op, KNOWN[variant])}
-    tables, numbers = kernel.stored(graph, case.op, KNOWN[variant])
+    own = {name.rpartition(".")[2]: int(n) for name, n in kernel.own_fields(graph, case.op, variant)}
+    tables, numbers = kernel.stored(graph, case.op, variant)
     stored = {"w" if name == "weight" else name: np.ascontiguousarray(table.array) for name, table in tables.items()}
     return replace(
         case,
         fields={**case.fields, **numbers, **own},
         consts={**case.consts, **stored},
-        scratch_bytes=kernel.scratch_bytes(graph, case.op, KNOWN[variant]),
+        scratch_bytes=kernel.scratch_bytes(graph, case.op, variant),
         alive=[],
     )
 

@@ -17,7 +17,7 @@ from freeml.firmware.host import build_host_library
 from .cases import GENERATORS, cases_of
 from .choices import Drawn, Seeded, splits
 from .coded_cases import CODED_KERNELS
-from .coded_conv_cases import CODED_CONV_PARTS
+from .coded_conv_cases import CODED_CONV_PARTS, DECODED_IN_BLOCKS
 from .library import (
     DOT_PRODUCTS,
     PARTS,
@@ -25,6 +25,7 @@ from .library import (
     VARIANTS,
     Kernels,
     for_variant,
+    in_blocks,
     includes_of,
     own_kernels,
     sources_of,
@@ -69,6 +70,21 @@ def test_kernel_equals_the_interpreter_where_no_choice_is_preferred(variant: str
         case = for_variant(GENERATORS[kernel](choices), variant)
         got = kernels_of(variant).run(case, splits(choices, case.n_units))
         assert np.array_equal(got, case.expected), seed
+
+
+@every_variant
+@pytest.mark.parametrize("kernel", DECODED_IN_BLOCKS)
+def test_rows_that_are_decoded_block_by_block_give_the_whole_layer(variant: str, kernel: str) -> None:
+    """Each block has weights, biases and scales of its own, and pixels that a tile cuts begin within one."""
+    n_layers = 0
+    for seed in range(80):
+        choices = Seeded(seed)
+        case = in_blocks(GENERATORS[kernel](choices), variant)
+        if case is not None:
+            n_layers += 1
+            for tiles in ([(0, case.n_units)], splits(choices, case.n_units)):
+                assert np.array_equal(kernels_of(variant).run(case, tiles), case.expected), (seed, tiles)
+    assert n_layers > 20
 
 
 @every_kernel

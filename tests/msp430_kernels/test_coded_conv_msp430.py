@@ -11,8 +11,8 @@ import pytest
 
 from tests.kernels.cases import GENERATORS
 from tests.kernels.choices import Seeded, splits
-from tests.kernels.coded_conv_cases import CODED_CONV_KERNELS, CODED_CONV_PARTS
-from tests.kernels.library import Case, for_variant
+from tests.kernels.coded_conv_cases import CODED_CONV_KERNELS, CODED_CONV_PARTS, DECODED_IN_BLOCKS
+from tests.kernels.library import Case, for_variant, in_blocks
 
 from .device import SCRATCH, SCRATCH_END, Build, Device, builds, firmware
 from .test_kernels_msp430 import far_across_the_bank
@@ -47,6 +47,17 @@ def test_any_range_of_units_is_that_of_the_dense_convolution(build: Build, kerne
         tiles = splits(choices, case.n_units)
         got = device(build, decoded="decoded" in kernel).run(case, tiles, far=far_across_the_bank(case, seed))
         assert np.array_equal(got, case.expected), (seed, tiles)
+
+
+@every_build
+@pytest.mark.parametrize("kernel", DECODED_IN_BLOCKS)
+def test_rows_that_are_decoded_block_by_block_give_the_dense_convolution(build: Build, kernel: str) -> None:
+    for seed, (choices, whole) in enumerate(cases(kernel, 2000, N_CASES)):
+        case = in_blocks(whole, "msp430")
+        if case is not None:
+            tiles = splits(choices, case.n_units)
+            got = device(build, decoded=True).run(case, tiles, far=far_across_the_bank(case, seed))
+            assert np.array_equal(got, case.expected), (seed, tiles)
 
 
 @every_build

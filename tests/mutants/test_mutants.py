@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.mutants.mutant import ROOT, Mutant, table
 from benchmarks.mutants.runner import judge, sound, summary
-from benchmarks.mutants.workplace import Workplace
+from benchmarks.mutants.workplace import WAITS, Workplace
 
 QUICK = [mutant for mutant in table().values() if mutant.quick]
 LIMIT_S = 300.0
@@ -63,6 +63,20 @@ def test_a_check_that_does_not_end_is_stopped(place: Workplace) -> None:
     first = "from __future__ import annotations\n"
     row = judge(place, replace(UNITS, old=first, new=first + "while True:\n    pass\n"), 3.0)
     assert (row.verdict, row.how) == ("otherwise", "timeout")
+
+
+def test_a_check_that_waits_for_the_machine_is_not_stopped_but_one_that_waits_for_ever_is(place: Workplace) -> None:
+    first, waits = "from __future__ import annotations\n", "import time\ntime.sleep({})\n"
+    row = judge(place, replace(UNITS, old=first, new=first + waits.format(6)), 5.0)
+    assert (row.how, row.seconds > 6) == ("passed", True)
+    row = judge(place, replace(UNITS, old=first, new=first + waits.format(3600)), 1.0 / WAITS)
+    assert (row.verdict, row.how) == ("otherwise", "timeout")
+
+
+def test_a_child_that_does_not_end_is_stopped_with_its_parent(place: Workplace) -> None:
+    first, child = "from __future__ import annotations\n", "[sys.executable, '-c', 'while True: pass']"
+    row = judge(place, replace(UNITS, old=first, new=f"{first}import subprocess, sys\nsubprocess.run({child})\n"), 3.0)
+    assert (row.how, row.detail) == ("timeout", "not done after 3 s of processor time")
 
 
 def test_a_check_that_fails_without_a_mistake_or_is_not_there_is_worth_nothing(place: Workplace) -> None:
