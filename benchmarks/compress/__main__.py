@@ -53,14 +53,14 @@ def made(name: str, args: argparse.Namespace, data: Any, suffix: str = "") -> Pa
         data,
         path,
         board="msp430fr5994",
-        bounds=bounds_in_kb(target_kb=args.target_kb or net.target_kb),
+        bounds=bounds_in_kb(target_kb=args.target_kb or net.target_kb, ms=net.ms if args.method == "auto" else None),
         method=args.method,
         seed=args.seed,
         workspace=Path(args.work) / f"{name}-{kept}{suffix}-{args.target_kb or net.target_kb:g}",
         augment=changes(net.augment) if net.augment else None,
         samples=1,  # what is measured is measured below
         on_progress=tell,
-        training={"effort": _QUICK_EFFORT if args.quick else args.effort},
+        training={"effort": _QUICK_EFFORT if args.quick else net.effort * args.effort},
     )
     return path
 
@@ -115,7 +115,7 @@ def main() -> None:
     parser.add_argument("name", choices=list(NETWORKS))
     parser.add_argument("--method", choices=("auto", "freeml"), default="auto")
     parser.add_argument("--target-kb", type=float, help="stored bytes in 1,000, instead of the network's own")
-    parser.add_argument("--effort", type=float, default=1.0, help="times the usual epochs")
+    parser.add_argument("--effort", type=float, default=1.0, help="times the network's own epochs")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true", help="little training, few samples, no results file")
     parser.add_argument("--again", action="store_true", help="make the small network anew")

@@ -19,7 +19,7 @@ from freeml.compress.merge import merge_dense
 from freeml.compress.narrow import narrowed
 from freeml.compress.pieces import separated_where_it_helps
 from freeml.compress.refuse import refuse_early
-from freeml.compress.storing import smallest, stored, stored_bytes
+from freeml.compress.storing import USUAL_WORTH, Forms, stored
 from freeml.compress.training import Trainer, schedule_for
 from freeml.compress.types import Bounds, Compressed, Cost
 from freeml.ir.graph import Graph
@@ -28,7 +28,8 @@ from freeml.train.network import Network
 
 _MOST_ROUNDS = 6
 _LARGEST_STEP = 2.0  # by which a figure falls in one round, where there are not more rounds than that
-_STORED_MARGIN = 0.98  # of the bytes asked for that the plan fills: codes change while they are trained
+_MARGIN = 0.98  # of bytes, time and energy asked for that the plan fills: codes change while they are trained
+_CHANGING = ("ms", "energy_uj")
 _SAMPLES = 512  # that channels are judged by
 _LEARNING_RATE = 1e-3
 _CODED_LEARNING_RATE = 5e-4
@@ -40,7 +41,7 @@ def by_bounds(job: Job) -> Compressed:
     whole = merge_dense(job.graph, job.bounds.keep)
     only_drop = job.bounds.limits().keys() <= {"max_drop_points", "time_s"}
     network = search.smallest_within_drop(whole) if only_drop else search.within_bounds(whole)
-    encodings = search.encodings(network.lowered().integer)
+    encodings = search.encodings(network.lowered().integer, finished=True)
     return job.result("auto", network, encodings)
 
 
@@ -50,9 +51,11 @@ class _Search:
     def __init__(self, job: Job) -> None:
         self.job = job
         self.bounds = job.bounds
+        self.forms = Forms(job.board)
+        self.smallest = False
         self.levels = levels_for(job.bounds.target_bytes, job.bounds.keep)
         self.calibration = job.samples.calibration.take(_SAMPLES).real_inputs()
-        # Bytes are what some bound is about: weights are stored in their smallest form, whatever it costs in time.
+        # Bytes are what some bound is about: weights are stored in few of them, even where that costs some time.
         self.bytes_bind = bool(self.bounds.limits().keys() & {"target_bytes", "flash_bytes"}) or not (
             self.bounds.limits().keys() - {"max_drop_points", "time_s"}
         )
@@ -63,27 +66,37 @@ class _Search:
         """How many times each bound is exceeded by a float graph with so many values for its weights."""
         integers = (levels or self.levels).integers(graph)
         found = excess(self._cost(integers), self.bounds) if self.asks_board else {}
+        found |= {name: found[name] / _MARGIN for name in _CHANGING if name in found}
         if self.bounds.target_bytes is not None:
-            found["target_bytes"] = self.bytes_of(integers) / (_STORED_MARGIN * self.bounds.target_bytes)
+            found["target_bytes"] = self.bytes_of(integers) / (_MARGIN * self.bounds.target_bytes)
         return found
 
     def bytes_of(self, integers: Graph) -> int:
         """Stored bytes of an integer graph."""
-        return stored_bytes(integers, self.job.board, as_small_as_can_be=self.bytes_bind)
+        return self.forms.stored_bytes(integers, self._forms(integers) if self.bytes_bind else {})
 
     def cost(self, network: Int8Network) -> Cost:
         """What it takes on the board, stored as it would be in the end."""
         return self._cost(network.lowered().integer)
 
-    def encodings(self, integers: Graph) -> Mapping[str, str]:
-        """How weights are stored where bytes bind; as they are where a bound is about flash and decoders take more."""
+    def encodings(self, integers: Graph, *, finished: bool = False) -> Mapping[str, str]:
+        """How weights are stored where bytes bind; as they are where a bound is about flash and decoders take more.
+
+        finished: the bytes asked for are filled with quicker forms, as nothing will change any more
+        """
         if not self.bytes_bind:
             return {}
-        found = smallest(integers)
+        found = self.forms.within(integers, self.job.bounds.target_bytes) if finished else self._forms(integers)
         if found and "flash_bytes" in self.bounds.limits():
             coded, plain = (cost_of(graph, self.job.board) for graph in (stored(integers, found), integers))
             return found if coded.flash_bytes < plain.flash_bytes else {}
         return found
+
+    def _forms(self, integers: Graph) -> Mapping[str, str]:
+        """In the search: the smallest where all of flash is what binds, or nothing larger could keep to the bounds."""
+        limits = self.bounds.limits()
+        of_flash = "flash_bytes" in limits and "target_bytes" not in limits
+        return self.forms.best(integers, 0.0 if of_flash or self.smallest else USUAL_WORTH)
 
     def _cost(self, integers: Graph) -> Cost:
         return cost_of(stored(integers, self.encodings(integers)), self.job.board)
@@ -92,7 +105,9 @@ class _Search:
         """Rounds of fewer channels, and few codes behind them."""
         job = self.job
         self._ask_board_where_it_binds(graph)
+        self.smallest = True
         refuse_early(job, lambda g: self.excess(g, Levels(3, self.levels.keep)), graph, self.calibration)
+        self.smallest = False
         for values in (256, 16):  # the most values that do not ask for fewer channels
             if _kept(self.excess(graph, Levels(values, self.levels.keep))):
                 self.levels = Levels(values, self.levels.keep)
@@ -141,7 +156,7 @@ class _Search:
             graph, self.calibration, self.excess(graph), lambda g: _kept(self.excess(g)), self.bounds.keep
         )
         integers = self.levels.integers(small)
-        self.asks_board = cost_of(stored(integers, smallest(integers)), self.job.board).refusal is not None
+        self.asks_board = cost_of(stored(integers, self._forms(integers)), self.job.board).refusal is not None
 
     def _rounds(self, begin: Mapping[str, float]) -> int:
         worst = max(begin.values(), default=0.0)

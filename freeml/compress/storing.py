@@ -1,10 +1,14 @@
-"""How weights are stored where bytes bind: each layer in the smallest form that there is a kernel for."""
+"""How weights are stored where bytes bind: each layer in the form that is best for the whole network.
+
+Bytes are not all: of two forms of nearly a size one may decode in a fraction of the cycles. So a form is taken by its
+share of all stored bytes and by its share of all cycles of an inference, as the planner prices them on the board; and
+where a size leaves room, cycles count for more.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from freeml.board.board import Board
 from freeml.ir.encoding import ENCODINGS
@@ -13,36 +17,82 @@ from freeml.ir.int_ops import ConvI8, DenseI8
 from freeml.ir.ops import Conv, Dense
 from freeml.ir.types import Const
 from freeml.ir.verify import storable
-from freeml.plan.encode import encoded
+from freeml.plan.encode import as_it_is, encoded
+from freeml.plan.fuse import fusible
+from freeml.plan.ways import Way, ways_of
 
 _WEIGHT = 1  # position among an op's inputs
-# Larger arrays are taken as they are while a search looks at hundreds of networks: encoders go value by value.
-_MOST_TRIED = 30_000
+# What a share of an inference's cycles is worth in shares of the stored bytes: the usual one while channels are chosen;
+# of the others a finished network takes the first that its size allows.
+USUAL_WORTH = 0.6
+_WORTHS = (10.0, 3.0, 1.6, 1.0, USUAL_WORTH, 0.4, 0.2, 0.1, 0.05, 0.0)
+_MOST_TURNS = 8  # shares depend on the forms, and forms on the shares: a few turns settle that
+_KEPT_WAYS = 4096
+# A convolution of at most that share of the bytes stays dense before a pool: joined (plan/fuse.py), its output, often
+# the largest value of all, never exists.
+_JOINED_SHARE = 1 / 16
 
 
-def smallest(graph: Graph, most_weights: int | None = None) -> dict[str, str]:
-    """The encoding of each layer's weights that takes the fewest bytes, by what the layer computes; none where dense
-    codes do, or where a layer has more weights than that. graph: integer."""
-    found = {}
-    for op in graph.ops:
-        if isinstance(op, ConvI8 | DenseI8):
-            const = graph.consts[op.inputs[_WEIGHT]]
-            forms = storable(type(op)).get(_WEIGHT, frozenset())
-            name = None if most_weights and const.array.size > most_weights else _smallest_of(forms, const)
-            if name is not None:
-                found[op.output] = name
-    return found
+@dataclass(slots=True)
+class Forms:
+    """The forms of layers on one board; a layer that is asked for again is not planned again."""
 
+    board: Board
+    _known: dict[tuple[object, ...], Sequence[Way]] = field(default_factory=dict)
 
-@lru_cache(maxsize=4096)
-def _smallest_of(forms: frozenset[str], const: Const) -> str | None:
-    best, least = None, const.array.nbytes
-    for name in sorted(forms):
-        if ENCODINGS[name].refusal(const.array) is None:
-            size = replace(const, encoding=name).size_bytes
-            if size < least:
-                best, least = name, size
-    return best
+    def best(self, graph: Graph, worth: float) -> dict[str, str]:
+        """The encoding of each layer's weights, by what the layer computes; none where dense codes do.
+
+        graph: integer. worth: of a share of the cycles, in shares of the bytes; 0: the fewest bytes, however slow.
+        """
+        layers = {op.output: self._ways(graph, op) for op in graph.ops if isinstance(op, ConvI8 | DenseI8)}
+        least = sum(min(way.n_bytes for way in ways) for ways in layers.values())
+        for conv, _ in fusible(as_it_is(graph)) if worth else ():
+            dense = layers[conv.output][0]
+            if dense.n_bytes <= _JOINED_SHARE * least:
+                layers[conv.output] = (dense,)
+        now = {name: min(ways, key=lambda way: way.n_bytes) for name, ways in layers.items()}
+        for _ in range(_MOST_TURNS if worth else 0):
+            n_bytes = max(1, sum(way.n_bytes for way in now.values()))
+            cycles = max(1.0, sum(way.cycles for way in now.values()))
+            found = {
+                name: min(ways, key=lambda way: (way.n_bytes / n_bytes + worth * way.cycles / cycles, way.n_bytes))
+                for name, ways in layers.items()
+            }
+            if found == now:
+                break
+            now = found
+        return {name: way.encoding for name, way in now.items() if way.encoding is not None}
+
+    def within(self, graph: Graph, limit_bytes: float | None) -> dict[str, str]:
+        """The quickest forms that keep to so many stored bytes; without a limit those of the usual worth, and the
+        smallest ones where none keep to it."""
+        if limit_bytes is None:
+            return self.best(graph, USUAL_WORTH)
+        for worth in _WORTHS:
+            found = self.best(graph, worth)
+            if self.stored_bytes(graph, found) <= limit_bytes:
+                break
+        return found
+
+    def stored_bytes(self, graph: Graph, encodings: Mapping[str, str]) -> int:
+        """Of all constants of an integer graph whose layers are stored so, others as the board's plan has them."""
+        return sum(const.size_bytes for const in encoded(stored(graph, encodings), self.board).consts.values())
+
+    def _ways(self, graph: Graph, op: ConvI8 | DenseI8) -> Sequence[Way]:
+        const = replace(graph.consts[op.inputs[_WEIGHT]], encoding=None)
+        window = op.window if isinstance(op, ConvI8) else None
+        key = (const, window, graph.types[op.inputs[0]].shape, graph.types[op.output].shape)
+        if key not in self._known:
+            if len(self._known) >= _KEPT_WAYS:
+                self._known.clear()
+            legal = storable(type(op)).get(_WEIGHT, frozenset())
+            names = [name for name in sorted(legal) if ENCODINGS[name].refusal(const.array) is None]
+            plain = replace(graph, consts={**graph.consts, op.inputs[_WEIGHT]: const})
+            dense, *others = ways_of(plain, op, [None, *names], self.board)
+            smaller = [way for way in others if way.n_bytes < dense.n_bytes]
+            self._known[key] = (dense, *(way for way in smaller if way.fits or not dense.fits))
+        return self._known[key]
 
 
 def stored(graph: Graph, encodings: Mapping[str, str]) -> Graph:
@@ -54,10 +104,3 @@ def stored(graph: Graph, encodings: Mapping[str, str]) -> Graph:
             name = op.inputs[_WEIGHT]
             consts[name] = replace(graph.consts[name], encoding=encodings[op.output])
     return graph.with_ops(graph.ops, consts=consts)
-
-
-def stored_bytes(graph: Graph, board: Board, *, as_small_as_can_be: bool) -> int:
-    """Of all constants of an integer graph, as the board's plan stores them, or with weights in their smallest form."""
-    if as_small_as_can_be:
-        graph = stored(graph, smallest(graph, _MOST_TRIED))
-    return sum(const.size_bytes for const in encoded(graph, board).consts.values())

@@ -25,6 +25,7 @@ from freeml.train import checkpoint as files
 from freeml.train.arithmetic import fixed_arithmetic
 from freeml.train.network import Network
 from freeml.train.objective import Loss, OwnLoss, Scores, loss_of
+from freeml.train.rates import share_of_rate
 
 # (samples of a batch, one array per input; a generator) -> the samples to train on
 Augment = Callable[[tuple[Array, ...], np.random.Generator], tuple[Array, ...]]
@@ -238,9 +239,9 @@ class _Run:
         if taught is not None:
             self.course.taught = {name: torch.from_numpy(array) for name, array in taught.items()}
         self.held = None if validation is None else _Course(network, teacher, validation, options, own)
-        self.adam = torch.optim.Adam(
-            network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, foreach=False
-        )
+        shares = {name: share_of_rate(array) for name, array in network.arrays().items()}
+        groups = [{"params": [weight], "share": shares[name]} for name, weight in network.params().items()]
+        self.adam = torch.optim.Adam(groups, lr=options.learning_rate, weight_decay=options.weight_decay, foreach=False)
         self.epoch, self.step, self.n_steps = 0, 0, -(-len(data) // options.batch)
         self.sums = [0.0, 0.0, 0.0]  # loss, right, samples of this epoch
         self.last: tuple[float | None, float | None] = (None, None)
@@ -292,7 +293,7 @@ class _Run:
                 hint=f"a lower learning rate than {self.options.learning_rate:g} may help",
             )
         for group in self.adam.param_groups:
-            group["lr"] = self._learning_rate()
+            group["lr"] = group["share"] * self._learning_rate()
         self.adam.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.adam.step()
