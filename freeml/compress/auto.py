@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from freeml.compress.balance import balanced
 from freeml.compress.coding import Levels, gradual, levels_for
 from freeml.compress.cost import cost_of, excess
 from freeml.compress.job import Job
@@ -38,7 +39,7 @@ _CODED_LEARNING_RATE = 5e-4
 def by_bounds(job: Job) -> Compressed:
     """Make a job's network keep to its bounds. Raises DoesNotFit at once where nothing can, or at the end."""
     search = _Search(job)
-    whole = merge_dense(job.graph, job.bounds.keep)
+    whole = merge_dense(balanced(job.graph), job.bounds.keep)
     only_drop = job.bounds.limits().keys() <= {"max_drop_points", "time_s"}
     network = search.smallest_within_drop(whole) if only_drop else search.within_bounds(whole)
     encodings = search.encodings(network.lowered().integer, finished=True)

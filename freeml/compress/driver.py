@@ -35,6 +35,8 @@ from freeml.train.loop import Progress as Trained
 from freeml.train.network import Network
 from freeml.train.objective import OwnLoss
 
+_PUBLISHED_EPOCHS = 10  # of a step of the published method
+
 
 def compress(
     graph: Graph,
@@ -193,7 +195,7 @@ class _Run:
 def _by_published_method(job: Job) -> Compressed:
     target = job.bounds.target_bytes
     assert target is not None
-    options = Options(epochs=10, distill=0.0, seed=job.seed)
+    options = Options(epochs=max(1, round(_PUBLISHED_EPOCHS * job.effort)), distill=0.0, seed=job.seed)
     job.seeds["retraining"] = job.seed
 
     def told(step: int, layer: str, size: float, news: Trained) -> None:

@@ -19,7 +19,7 @@ _EPOCHS = (24, 100)
 # Shares of all epochs: while channels go, after them, with few codes.
 _ROUNDS, _TUNED, _CODED = 0.4, 0.25, 0.35
 # Steps in integers take so much longer than those in floating point, about.
-_CODED_COST = 3.0
+_CODED_COST = 1.6
 _FEW_SAMPLES = 4000  # below, batches are half as large, so that there are steps enough
 
 

@@ -62,7 +62,7 @@ class _Stored(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         inside, factor = ctx.saved_tensors
         passed = (grads[0] * inside).mul_(factor.to(grads[0].dtype))
-        return passed.to(ctx.dtype), passed.double().sum_to_size(ctx.bias.shape), None, None, None
+        return passed.to(ctx.dtype), passed.sum_to_size(ctx.bias.shape).double(), None, None, None
 
 
 class _Coded(torch.autograd.Function):
