@@ -1,8 +1,8 @@
-"""One convolution in every stored form, over density: python -m benchmarks.formats.convs [--json] [--density D ..]
+"""One convolution in every stored form: python -m benchmarks.formats.convs [--json] [--plot FILE.svg] [--density D ..]
 
 As `python -m benchmarks.formats`, of a 3 x 3 convolution of 16 channels to 16 over 8 x 8 pixels, whole: what is decoded
 once serves all of them. Ends with 1 where the planner's choice, made before anything is run, is the measured best in
-less than 95 % of the layers. `benchmarks/results/formats_convs.txt` is `--density 0.1`.
+less than 95 % of the layers. `--density` measures these alone.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 
 from benchmarks.cycles.coded_conv_design import ConvLayers
 from benchmarks.cycles.measure import readings, start
 from benchmarks.formats.__main__ import BOARDS, DENSITIES, LEAST_AGREED, VALUES, Measured, lines
+from benchmarks.formats.plot import svg
 from freeml.board.board import Board, load_board
 from freeml.energy.capacitor import budget_of
 from freeml.ir.encoding import ENCODINGS
@@ -77,6 +79,7 @@ def measured(board: Board, values: str, density: float) -> Iterator[Measured]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="bytes, cycles and energy over density")
     parser.add_argument("--density", nargs="+", type=float, default=list(DENSITIES), metavar="D")
     args = parser.parse_args()
     rows = [
@@ -88,6 +91,8 @@ def main() -> int:
     ]
     layers = len(BOARDS) * len(VALUES) * len(args.density)
     agreed = sum(row.chosen and row.is_best for row in rows)
+    if args.plot:
+        args.plot.write_text(svg([asdict(row) for row in rows]), encoding="utf-8")
     if args.json:
         print(json.dumps([asdict(row) for row in rows], indent=1))
     else:

@@ -20,7 +20,7 @@ from freeml.compress.merge import merge_dense
 from freeml.compress.narrow import narrowed
 from freeml.compress.pieces import separated_where_it_helps
 from freeml.compress.refuse import refuse_early
-from freeml.compress.storing import USUAL_WORTH, Forms, stored
+from freeml.compress.storing import TIMED_WORTH, USUAL_WORTH, Forms, stored
 from freeml.compress.training import Trainer, schedule_for
 from freeml.compress.types import Bounds, Compressed, Cost
 from freeml.ir.graph import Graph
@@ -32,6 +32,9 @@ _LARGEST_STEP = 2.0  # by which a figure falls in one round, where there are not
 _MARGIN = 0.98  # of bytes, time and energy asked for that the plan fills: codes change while they are trained
 _CHANGING = ("ms", "energy_uj")
 _SAMPLES = 512  # that channels are judged by
+# Where nothing is asked to fall further, fewer channels do it and weights stay int8: a decoder is kilobytes of
+# code, and slower than what it decodes for.
+_CHANNELS_ALONE = 2.0
 _LEARNING_RATE = 1e-3
 _CODED_LEARNING_RATE = 5e-4
 
@@ -97,7 +100,8 @@ class _Search:
         """In the search: the smallest where all of flash is what binds, or nothing larger could keep to the bounds."""
         limits = self.bounds.limits()
         of_flash = "flash_bytes" in limits and "target_bytes" not in limits
-        return self.forms.best(integers, 0.0 if of_flash or self.smallest else USUAL_WORTH)
+        worth = TIMED_WORTH if limits.keys() & set(_CHANGING) else USUAL_WORTH
+        return self.forms.best(integers, 0.0 if of_flash or self.smallest else worth)
 
     def _cost(self, integers: Graph) -> Cost:
         return cost_of(stored(integers, self.encodings(integers)), self.job.board)
@@ -109,10 +113,11 @@ class _Search:
         self.smallest = True
         refuse_early(job, lambda g: self.excess(g, Levels(3, self.levels.keep)), graph, self.calibration)
         self.smallest = False
-        for values in (256, 16):  # the most values that do not ask for fewer channels
-            if _kept(self.excess(graph, Levels(values, self.levels.keep))):
-                self.levels = Levels(values, self.levels.keep)
-                break
+        plain, coded = (Levels(values, self.levels.keep) for values in (256, 16))
+        if max(self.excess(graph, plain).values(), default=0.0) <= _CHANNELS_ALONE:
+            self.levels = plain
+        elif _kept(self.excess(graph, coded)):  # the most values that do not ask for fewer channels
+            self.levels = coded
         if not _kept(self.excess(graph)):
             graph = separated_where_it_helps(graph, self.calibration, self.excess, job.bounds.keep)
         begin = self.excess(graph)

@@ -27,7 +27,8 @@ OPTION = {
     "ms": ("time of an inference", "ms"),
     "max_drop_points": ("drop of accuracy", "points"),
 }
-_FIELD_OF = {"sram": "sram_bytes", "nvm": "nvm_bytes", "energy": "energy_uj"}  # others are of flash
+# Others are of flash; near memory holds values and code where weights lie beyond it.
+_FIELD_OF = {"sram": "sram_bytes", "nvm": "nvm_bytes", "near": "nvm_bytes", "energy": "energy_uj"}
 
 
 def cost_of(graph: Graph, board: Board) -> Cost:

@@ -13,6 +13,7 @@ from freeml.ir.graph import Graph
 from freeml.ir.ops import Conv, Dense
 from freeml.ir.types import Array
 
+_STEPS = 12
 # Shares of what counts, by the bound that is broken: weights, activations, products.
 _COUNTS = {
     "target_bytes": (1.0, 0.1, 0.5),  # some of what else a device is short of, so that the small network is fast, too
@@ -80,7 +81,7 @@ def narrowed(
 ) -> tuple[Graph, bool]:
     """The graph with as few channels gone as let it fit, and whether it does; with all gone that may, where none do.
 
-    fits: whether a graph keeps to what is asked for. What it asks falls as channels go, but for small steps.
+    fits: whether a graph keeps to what is asked for
     """
     known, order = order_of(graph, samples, excess, keep)
     means = read_means(graph, samples)
@@ -88,9 +89,12 @@ def narrowed(
     def without(n: int) -> Graph:
         return remove(graph, order[:n], known=known, means=means) if n else graph
 
-    low, high = 0, len(order)
-    if not fits(without(high)):
-        return without(high), False
+    if not fits(without(len(order))):
+        return without(len(order)), False
+    # What a board needs does not always fall with its channels, as plans change: first in steps, then between two.
+    steps = sorted({len(order) * k // _STEPS for k in range(_STEPS + 1)})
+    high = next(n for n in steps if n == len(order) or fits(without(n)))
+    low = max((n + 1 for n in steps if n < high), default=0)
     while low < high:
         middle = (low + high) // 2
         if fits(without(middle)):

@@ -22,10 +22,10 @@ from freeml.plan.fuse import fusible
 from freeml.plan.ways import Way, ways_of
 
 _WEIGHT = 1  # position among an op's inputs
-# What a share of an inference's cycles is worth in shares of the stored bytes: the usual one while channels are chosen;
-# of the others a finished network takes the first that its size allows.
-USUAL_WORTH = 0.6
-_WORTHS = (10.0, 3.0, 1.6, 1.0, USUAL_WORTH, 0.4, 0.2, 0.1, 0.05, 0.0)
+# What a share of an inference's cycles is worth in shares of the stored bytes while channels are chosen: where bytes
+# alone are asked for, and where time or energy is, too. A finished network takes the first of all that its size allows.
+USUAL_WORTH, TIMED_WORTH = 0.1, 0.6
+_WORTHS = (10.0, 3.0, 1.6, 1.0, TIMED_WORTH, 0.4, 0.2, USUAL_WORTH, 0.05, 0.0)
 _MOST_TURNS = 8  # shares depend on the forms, and forms on the shares: a few turns settle that
 _KEPT_WAYS = 4096
 # A convolution of at most that share of the bytes stays dense before a pool: joined (plan/fuse.py), its output, often

@@ -45,6 +45,19 @@ def test_a_layer_that_is_kept_keeps_its_channels_and_its_codes() -> None:
     assert len(np.unique(coded.array)) <= 16
 
 
+def test_a_plan_that_needs_more_for_fewer_channels_does_not_cost_the_rest_of_them() -> None:
+    graph = network(None)
+    whole = bytes_of(graph)
+
+    def fits(made: Graph) -> bool:
+        share = bytes_of(made) / whole
+        return share <= 0.8 and not 0.2 < share < 0.6
+
+    found, fit = narrowed(graph, SAMPLES, {"target_bytes": 3.0}, fits)
+    assert fit
+    assert bytes_of(found) >= 0.6 * whole
+
+
 def test_what_cannot_fit_comes_back_as_small_as_it_gets() -> None:
     found, fits = narrowed(network(None), SAMPLES, {}, lambda _: False)
     assert not fits
