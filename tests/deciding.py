@@ -31,7 +31,7 @@ SOURCE = """
 #include "fml_hal.h"
 uint8_t fml_sure_stops(const fml_policy_t *policy, const fml_layer_t *row, const int8_t *arena, fml_record_t *record) {
     const fml_sure_exit_t *at = &((const fml_sure_t *)(const void *)policy)->exits[row->products - 1u];
-    const uint32_t lead = fml_lead(row, arena, &record->class_index);
+    const uint32_t lead = fml_lead(row, arena, &record->class_index) >> (row->unit_stride_bytes == 4 ? 20 : 0);
     record->confidence = (uint8_t)(lead > 255u ? 255u : lead);
     record->state[0]++;
     return record->confidence >= at->sure || fml_hal_energy_uj() < at->least_uj;

@@ -21,6 +21,7 @@ import freeml
 from benchmarks.cycles.coded_conv_design import coded_conv_designs, decoded_conv_designs
 from benchmarks.cycles.coded_design import coded_designs
 from benchmarks.cycles.design import Design, designs
+from benchmarks.cycles.exit_design import exit_designs
 from benchmarks.cycles.fit import envelope, priced
 from benchmarks.cycles.measure import Sample, readings, samples, start
 from freeml.board.board import Board, load_board
@@ -28,6 +29,7 @@ from freeml.board.cycle_table import (
     CODED,
     CODED_CONV,
     DECODED_CONV,
+    EXIT,
     GROUPS,
     PLAIN,
     Group,
@@ -54,6 +56,7 @@ DESIGNS: Mapping[Group, Callable[..., Iterator[Design]]] = {
     CODED: coded_designs,
     CODED_CONV: coded_conv_designs,
     DECODED_CONV: decoded_conv_designs,
+    EXIT: exit_designs,
 }
 REPEATS = 3
 _POOL = "pool"

@@ -72,7 +72,8 @@ DECODED_CONV = Group(
         *("decoded_conv", "decoded_conv_rows", "decoded_conv_block"),
     ),
 )
-GROUPS = (PLAIN, CODED, CODED_CONV, DECODED_CONV)
+EXIT = Group("fml_exit", ("exit_head", "exit_requant"))
+GROUPS = (PLAIN, CODED, CODED_CONV, DECODED_CONV, EXIT)
 
 
 class CompilerCycles(Strict):

@@ -16,8 +16,10 @@ MaxPool) are shared with the float stage where they are exact.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from freeml.ir.ops import Op, Window
+from freeml.ir.types import DType, Elements
 
 # Two products with int8 stay below 2**28, which leaves room for the output zero point.
 MAX_ADD_MULT = 2**20 - 1
@@ -157,3 +159,26 @@ class PadI8(Op):
     before: tuple[int, ...]
     after: tuple[int, ...]
     value: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitHead(Op):
+    """inputs: x int8 of n elements; none, or one int32 (K,) of an exit before; weight i8 (K, n), bias i32 (K,),
+    mult u16 (K,), shift u8 (K,); zero point folded as in ConvI8 -> int32 (K,).
+
+    y = requant(weight @ x + bias, mult, shift) + carried(that of before), where carried(v) is
+    requant(v, carry_mult, carry_shift), or v as it is where carry_shift is 0. No requant leaves 2**30, no sum 31 bits.
+    """
+
+    elements: ClassVar[Elements] = Elements(values=(DType.I8, DType.I32), output=DType.I32)
+    carry_mult: int = 1
+    carry_shift: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitMix(Op):
+    """inputs: a, b int32 (K,) -> int32 (K,): a + carried(b), as in ExitHead."""
+
+    elements: ClassVar[Elements] = Elements(values=(DType.I32,), output=DType.I32)
+    carry_mult: int = 1
+    carry_shift: int = 0

@@ -17,6 +17,8 @@ from freeml.ir.int_ops import (
     ConvI8,
     ConvPoolI8,
     DenseI8,
+    ExitHead,
+    ExitMix,
     LutI8,
     MaxPoolI8,
     MulI8,
@@ -72,7 +74,20 @@ def run_int_op(op: Op, args: list[Array], out: TensorType) -> Array:
             return _softmax(args[0], args[1])
         case PadI8():
             return np.pad(args[0], [(0, 0), *zip(op.before, op.after, strict=True)], constant_values=op.value)
+        case ExitHead():
+            x, *before, weight, bias, mult, shift = args
+            dtype = _exact_dtype(weight)
+            acc = x.reshape(len(x), -1).astype(dtype) @ weight.astype(dtype).T
+            part = requantize(_whole(acc) + bias, mult, shift)
+            return (part + sum(carried(one, op) for one in before)).astype(np.int32)
+        case ExitMix():
+            return (args[0].astype(np.int64) + carried(args[1], op)).astype(np.int32)
     return run_layout_op(op, args, out)
+
+
+def carried(acc: Array, op: ExitHead | ExitMix) -> Ints:
+    """What an exit takes over of the sums of one before."""
+    return requantize(acc, op.carry_mult, op.carry_shift) if op.carry_shift else acc.astype(np.int64)
 
 
 def _exact_dtype(weight: Array) -> type[np.floating]:

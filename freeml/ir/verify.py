@@ -22,6 +22,7 @@ from freeml.ir.encoding import ENCODINGS
 from freeml.ir.graph import Graph, Stage
 from freeml.ir.ops import Op, Window
 from freeml.ir.types import Const, Decision, DType, Port, TensorType
+from freeml.ir.verify_exits import broken_rules
 
 _LAYOUT_OPS = (f.Reshape, f.Transpose, f.Concat, f.ArgMax)
 _INT_OPS = (
@@ -35,6 +36,8 @@ _INT_OPS = (
     q.LutI8,
     q.SoftmaxI8,
     q.PadI8,
+    q.ExitHead,
+    q.ExitMix,
 )
 # Inputs of an op: (values, constants); None: one or more values. The second operand of a Binary op may be either.
 _N_INPUTS: dict[type[Op], tuple[int | None, int]] = {
@@ -44,6 +47,8 @@ _N_INPUTS: dict[type[Op], tuple[int | None, int]] = {
     **dict.fromkeys((q.MaxPoolI8, q.PadI8), (1, 0)),
     **dict.fromkeys((q.LutI8, q.SoftmaxI8), (1, 1)),
     q.AvgPoolI8: (1, 2),
+    q.ExitHead: (None, 4),
+    q.ExitMix: (2, 0),
     f.Concat: (None, 0),
 }
 # How inputs of an op, by position, may be stored other than as they are (encoding.py).
@@ -256,6 +261,10 @@ def _output_shape(op: Op, args: tuple[TensorType, ...]) -> tuple[int, ...] | Non
             return (*op.window.out_size(x[0], x[1]), args[1].shape[0])
         case f.Dense() | q.DenseI8():
             return (args[1].shape[0],)
+        case q.ExitHead():
+            return args[-1].shape
+        case q.ExitMix():
+            return x
         case f.Binary() | q.AddI8() | q.MulI8():
             return tuple(np.broadcast_shapes(x, args[1].shape))
         case f.Unary() | q.LutI8() | f.Softmax() | q.SoftmaxI8():
@@ -334,6 +343,9 @@ def _check_integers(graph: Graph, op: Op, out: TensorType) -> None:
                 _check_const(op, const, dtype, (out.shape[-1],))
             _check_requantize(op, mult, shift)
             _check_accumulator(op, weight, bias)
+        case q.ExitHead() | q.ExitMix():
+            for broken in broken_rules(graph, op):
+                _rule(False, op, broken)
         case q.AvgPoolI8():
             mult, shift = (graph.consts[name] for name in op.inputs[1:])
             taps = op.window.kernel[0] * op.window.kernel[1]

@@ -11,6 +11,8 @@ from freeml.ir.int_ops import (
     ConvI8,
     ConvPoolI8,
     DenseI8,
+    ExitHead,
+    ExitMix,
     LutI8,
     MaxPoolI8,
     MulI8,
@@ -22,6 +24,7 @@ from freeml.kernels.conv import ConvKernel
 from freeml.kernels.conv_pool import ConvPoolKernel
 from freeml.kernels.dense import DenseKernel
 from freeml.kernels.elementwise import AddKernel, LutKernel, MulKernel
+from freeml.kernels.exit_head import ExitHeadKernel, ExitMixKernel
 from freeml.kernels.kernel import AnyKernel
 from freeml.kernels.move import ConcatKernel, PadKernel, TransposeKernel
 from freeml.kernels.pool import AvgPoolKernel, MaxPoolKernel
@@ -40,6 +43,8 @@ KERNELS: Mapping[type[Op], AnyKernel] = {
     ArgMax: ArgMaxKernel(),
     Concat: ConcatKernel(),
     PadI8: PadKernel(),
+    ExitHead: ExitHeadKernel(),
+    ExitMix: ExitMixKernel(),
     Transpose: TransposeKernel(),
 }
 

@@ -10,8 +10,22 @@ from __future__ import annotations
 from math import prod
 
 from freeml.ir.graph import Graph
-from freeml.ir.int_ops import AddI8, AvgPoolI8, ConvI8, ConvPoolI8, DenseI8, LutI8, MaxPoolI8, MulI8, PadI8, SoftmaxI8
+from freeml.ir.int_ops import (
+    AddI8,
+    AvgPoolI8,
+    ConvI8,
+    ConvPoolI8,
+    DenseI8,
+    ExitHead,
+    ExitMix,
+    LutI8,
+    MaxPoolI8,
+    MulI8,
+    PadI8,
+    SoftmaxI8,
+)
 from freeml.ir.ops import ArgMax, Concat, Op, Window
+from freeml.ir.types import DType
 from freeml.plan.steps import LayerTiles, Tile
 
 
@@ -46,6 +60,8 @@ def _bytes_of(graph: Graph, op: Op, name: str, layer: LayerTiles, tile: Tile) ->
             return max(end - first, 0) * prod(x.shape[axis + 1 :])
         case AddI8() | MulI8() | LutI8() if x.n_elems == y.n_elems:
             return tile.n
+        case ExitHead() | ExitMix() if x.dtype is DType.I32:
+            return tile.n * 4
         case SoftmaxI8() | ArgMax():
             return tile.n * x.shape[-1]
         case Concat():

@@ -29,7 +29,7 @@ import numpy.typing as npt
 
 from freeml.ir.decision import decide, is_of_sums
 from freeml.ir.graph import Graph
-from freeml.ir.int_ops import ConvI8, ConvPoolI8, DenseI8, SoftmaxI8
+from freeml.ir.int_ops import ConvI8, ConvPoolI8, DenseI8, ExitHead, SoftmaxI8
 from freeml.ir.ops import Concat, Op, Reshape
 from freeml.ir.types import TensorType
 from freeml.plan.memory import MemoryPlan
@@ -151,6 +151,9 @@ def _check_shape(graph: Graph, memory_plan: MemoryPlan, op: Op, layer: LayerTile
     found = (layer.unit_bytes, layer.unit_stride_bytes, layer.offset_bytes)
     _rule(found == (unit, stride, at), where, f"units (bytes, stride, offset) {found}, not {(unit, stride, at)}")
     products = prod(graph.type_of(op.inputs[1]).shape[1:]) if isinstance(op, ConvI8 | ConvPoolI8 | DenseI8) else 0
+    if isinstance(op, ExitHead):
+        products = graph.types[op.inputs[0]].n_elems
+        _rule(layer.parts == 1, where, "parts, for which a head has no kernel")
     if isinstance(op, ConvPoolI8):
         products *= prod(op.pool.kernel)
         _rule(layer.parts == 1, where, "parts, for which a pooled convolution has no kernel")

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "fml_decoded_conv.h"
+#include "fml_exit_head.h"
 #include "fml_kernels.h"
 #include "fml_model.h"
 
@@ -50,12 +51,22 @@ typedef struct {
     int8_t lo, hi;
 } fml_dense_rest_t;
 
+typedef struct {
+    const int32_t *bias;
+    const uint16_t *mult;
+    const uint8_t *shift;
+    uint16_t n_in, n_out;
+    uint16_t carry_mult;
+    uint8_t carry_shift;
+} fml_exit_head_rest_t;
+
 #define FML_REST_FITS(kind, last) \
     FML_STATIC_ASSERT(offsetof(kind##_t, last) == offsetof(kind##_rest_t, last) + sizeof(fml_weights_t), kind##_rest)
 
 FML_REST_FITS(fml_conv, hi);
 FML_REST_FITS(fml_conv_pool, conv_scratch_bytes);
 FML_REST_FITS(fml_dense, hi);
+FML_REST_FITS(fml_exit_head, carry_shift);
 
 typedef struct {
     const void *bias;

@@ -13,6 +13,7 @@ from host import HEADER, includes, sources, write
 from freeml.board.board import load_board
 from freeml.codegen.emit import render, runtime_files
 from freeml.codegen.generate import generate
+from freeml.exits import heads
 from freeml.firmware.host import build_host_library
 from freeml.ir.decision import needed_for
 from freeml.ir.graph import Graph
@@ -29,15 +30,20 @@ from freeml.sim.host import HostDevice
 from freeml.sim.power_loss.explorer import build_rig
 from freeml.sim.steps import ModelSteps
 from tests.deciding import NEVER, deciding_graph, with_policy, write_policy
+from tests.exits.test_attach import with_heads
 
 
-def device_of(graph: Graph, folder: Path, *rows: tuple[int, int], is_staged: bool = False) -> HostDevice:
+def device_of(
+    graph: Graph, folder: Path, *rows: tuple[int, int], is_staged: bool = False, sram_bytes: int = 24
+) -> HostDevice:
     """The model on this machine, whose policy has these rows."""
     board = load_board("host")
     if is_staged:
         board = board.model_copy(update={"nvm": board.nvm.model_copy(update={"kind": "spi_fram"})})
     graph, memory = lay_out(graph)
-    tiles = with_policy(verify_tiles(graph, memory, plan_tiles(graph, memory, board, sram_tile_bytes=24)), *rows)
+    tiles = with_policy(
+        verify_tiles(graph, memory, plan_tiles(graph, memory, board, sram_tile_bytes=sram_bytes)), *rows
+    )
     program = generate(graph, memory, tiles, header=HEADER)
     write({**render(program), **runtime_files(program)}, folder)
     write_policy(folder / "runtime")
@@ -49,7 +55,8 @@ def device_of(graph: Graph, folder: Path, *rows: tuple[int, int], is_staged: boo
 def inferences(device: HostDevice, graph: Graph, n_samples: int = 12) -> list[list[Step]]:
     """Steps of each, every report the interpreter's of its depth."""
     rng = np.random.default_rng(3)
-    samples = {port.value: rng.integers(-128, 128, (n_samples, 16), dtype=np.int8) for port in graph.inputs}
+    shapes = {port.value: graph.types[port.value].shape for port in graph.inputs}
+    samples = {name: rng.integers(-128, 128, (n_samples, *shape), dtype=np.int8) for name, shape in shapes.items()}
     found = []
     device.power_on()
     for number, (codes, answer) in enumerate(answers_of(graph, samples), 1):
@@ -66,6 +73,17 @@ def test_a_network_that_is_sure_stops_and_says_what_the_interpreter_says(tmp_pat
     device = device_of(graph, tmp_path, (40, 0), (20, 0), is_staged=is_staged)
     depths = Counter(steps[-2].depth for steps in inferences(device, graph))
     assert set(depths) == {1, 2, 3}, "some stop at each exit, some at none"
+
+
+@pytest.mark.parametrize("is_staged", [False, True], ids=["mapped", "staged"])
+@pytest.mark.parametrize("kind", ["gnet", "shared", "separate"])
+def test_heads_of_exits_in_c_give_the_interpreters_sums(kind: heads.Kind, is_staged: bool, tmp_path: Path) -> None:
+    _, made = with_heads("signal", kind)
+    graph = replace(made.graph, exits=tuple(replace(one, shift=20) for one in made.graph.exits))
+    rows = [(70, 0), (40, 0)]
+    device = device_of(graph, tmp_path, *rows, is_staged=is_staged, sram_bytes=200)
+    depths = Counter(steps[-2].depth for steps in inferences(device, graph, 24))
+    assert set(depths) == {1, 2, 3}
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ from freeml.ir.types import DType, TensorType
 from .choices import Choices, Codes, Drawn, codes_of, pick, rng_of
 from .coded_cases import coded_generators
 from .coded_conv_cases import coded_conv_generators
+from .exit_cases import EXIT_GENERATORS
 from .library import Case, blank
 from .parts import NAMES, answer, bounds, requant, zero_point
 
@@ -415,6 +416,7 @@ GENERATORS: dict[str, Callable[[Choices], Case]] = (
             transpose,
         )
     }
+    | EXIT_GENERATORS
     | coded_generators()
     | coded_conv_generators(_window)
 )

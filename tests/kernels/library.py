@@ -28,6 +28,7 @@ PARTS = [path for path in SOURCES if path.stem.endswith("_part_i8")]
 VARIANTS = ("portable", "armv6m", "armv7em")  # what runs on this machine
 DOT_PRODUCTS = ("fml_conv_i8", "fml_pointwise_i8", "fml_dense_i8")
 POOLED_DOT_PRODUCTS = ("fml_conv_pool_i8", "fml_pointwise_pool_i8")
+PACKED = (*DOT_PRODUCTS, *POOLED_DOT_PRODUCTS, "fml_exit_head_i32")
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -45,7 +46,9 @@ _POISON = 0xA5
 
 def parse_descriptors(pointer: Any = ctypes.c_void_p) -> dict[str, type[ctypes.Structure]]:
     """Structures of the header, so that this file cannot disagree with it; pointers are of the type given."""
-    header = "".join((INCLUDE / name).read_text() for name in ("fml_kernels.h", "fml_coded.h", "fml_coded_conv.h"))
+    header = "".join(
+        (INCLUDE / name).read_text() for name in ("fml_kernels.h", "fml_coded.h", "fml_coded_conv.h", "fml_exit_head.h")
+    )
     scalars = {**_SCALARS, "fml_weights_t": pointer}
     text = re.sub(r"/\*.*?\*/", "", header, flags=re.DOTALL)
     numbers = dict(re.findall(r"#define (\w+) (\d+)", text))
@@ -146,7 +149,7 @@ def for_variant(case: Case, variant: str) -> Case:
     """The same layer with weights and scratch as the variant wants them."""
     if case.graph is not None:
         return _coded_conv_for(case, case.graph, KNOWN[variant])
-    if case.kernel not in (*DOT_PRODUCTS, *POOLED_DOT_PRODUCTS):
+    if case.kernel not in PACKED:
         return case
     weight, groups, fields = case.consts["w"], case.fields.get("groups", 1), case.fields
     scratch = case.scratch_bytes

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fml_decoded_conv.h"
+#include "fml_exit_head.h"
 #include "fml_kernels.h"
 
 typedef void (*call_t)(const void *l, int8_t **in, int8_t *y, int8_t *scratch, uint32_t first, uint32_t n);
@@ -40,6 +41,8 @@ CALL(fml_copy_i8, l, in[0], y)
 CALL(fml_dense_i8, l, in[0], y)
 CALL(fml_depthwise_i8, l, in[0], y)
 CALL(fml_depthwise_pool_i8, l, in[0], y, scratch)
+CALL(fml_exit_head_i32, l, in[0], (const int32_t *)(const void *)in[1], (int32_t *)(void *)y)
+CALL(fml_exit_mix_i32, l, (const int32_t *)(const void *)in[0], (const int32_t *)(const void *)in[1], (int32_t *)(void *)y)
 CALL(fml_lut_i8, l, in[0], y)
 CALL(fml_maxpool_i8, l, in[0], y)
 CALL(fml_mul_i8, l, in[0], in[1], y)
@@ -58,6 +61,7 @@ static const struct {
     ENTRY(fml_add_i8),      ENTRY(fml_argmax_i8), ENTRY(fml_avgpool_i8),   ENTRY(fml_conv_i8), ENTRY(fml_copy_i8),
     ENTRY(fml_dense_i8),    ENTRY(fml_depthwise_i8), ENTRY(fml_lut_i8),    ENTRY(fml_maxpool_i8), ENTRY(fml_mul_i8),
     ENTRY(fml_pad_i8),      ENTRY(fml_pointwise_i8), ENTRY(fml_softmax_i8), ENTRY(fml_transpose_i8),
+    ENTRY(fml_exit_head_i32), ENTRY(fml_exit_mix_i32),
     ENTRY(fml_coded_ans_i8),
     ENTRY(fml_coded_blocks_i8),
     ENTRY(fml_coded_codes2_i8),

@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from freeml.ir.graph import Graph, Stage
+from freeml.ir.int_ops import ExitHead, ExitMix
 from freeml.ir.ops import ArgMax, Op
 from freeml.ir.types import Const, DType, TensorType
 from freeml.kernels.reads import Read
@@ -51,9 +52,9 @@ def as_graph(case: Case) -> tuple[Graph, Op]:
     names = tuple(f"x{k}" for k in range(len(case.inputs)))
     consts = tuple(f"c{k}" for k in range(len(case.consts)))
     op = replace(case.op, inputs=(*names, *consts))
-    dtype = DType.I32 if isinstance(op, ArgMax) else DType.I8
+    dtype = DType.I32 if isinstance(op, ArgMax | ExitHead | ExitMix) else DType.I8
     arrays = {name: Const(array) for name, array in zip(consts, case.consts.values(), strict=True)}
-    types = {name: TensorType(x.shape, DType.I8) for name, x in zip(names, case.inputs, strict=True)}
+    types = {name: TensorType(x.shape, DType.of(x)) for name, x in zip(names, case.inputs, strict=True)}
     return Graph(
         "one", (), (), (op,), {**types, op.output: TensorType(case.out_shape, dtype)}, arrays, Stage.QUANTIZED
     ), op
@@ -86,10 +87,10 @@ def touched_of(kernels: FencedKernels, case: Case, operand: int, first: int, n: 
     """Of one operand by units [first, first + n), while all of the other one is there."""
 
     def reads_beyond(span: Span, at_end: bool) -> bool:
-        spans = [span if k == operand else (0, x.size) for k, x in enumerate(case.inputs)]
+        spans = [span if k == operand else (0, x.nbytes) for k, x in enumerate(case.inputs)]
         return kernels.run(case, first, n, spans, at_end=at_end, garbage=0x33) is None
 
-    return touched(reads_beyond, case.inputs[operand].size)
+    return touched(reads_beyond, case.inputs[operand].nbytes)
 
 
 @every_kernel
@@ -159,12 +160,12 @@ def test_a_claim_that_is_one_byte_short_at_either_side_is_seen(variant: str, ker
     for seed in range(400):
         case = for_variant(GENERATORS[kernel](Seeded(seed)), variant)
         for operand, read in enumerate(claims(case)):
-            n_bytes = case.inputs[operand].size
+            n_bytes = case.inputs[operand].nbytes
             for first, n in splits(Seeded(seed + 1), case.n_units):
                 if n == 0:
                     continue
                 low, high = read.span(first, n)
-                spans = [(0, x.size) for x in case.inputs]
+                spans = [(0, x.nbytes) for x in case.inputs]
                 if low < high and (low > 0 or kernel in READ_WHOLE):
                     spans[operand] = (low + 1, high)
                     if fenced(variant).run(case, first, n, spans, at_end=False, garbage=0) is None:
@@ -178,4 +179,4 @@ def test_a_claim_that_is_one_byte_short_at_either_side_is_seen(variant: str, ker
     assert seen == {"first", "last"}
 
 
-READ_WHOLE = ("fml_dense_i8", "fml_transpose_i8", *CODED_KERNELS)
+READ_WHOLE = ("fml_dense_i8", "fml_exit_head_i32", "fml_transpose_i8", *CODED_KERNELS)

@@ -29,7 +29,7 @@ SCRATCH, SCRATCH_END = 0x2C00, 0x3C00  # SRAM
 FAR, FAR_END = 0x1_0000, 0x4_3FF6
 _CALLS = """conv_i8 pointwise_i8 depthwise_i8 dense_i8 maxpool_i8 avgpool_i8 add_i8 mul_i8 lut_i8 softmax_i8 copy_i8
 pad_i8 transpose_i8 conv_part_i8 conv_finish_i8 dense_part_i8 dense_finish_i8 conv_pool_i8 pointwise_pool_i8
-depthwise_pool_i8"""
+depthwise_pool_i8 exit_head_i32 exit_mix_i32"""
 _CODED = tuple(kernel.name for kernel in CODED.values())
 _CODED_CALLS = [f"coded_{name}_{what}i8" for name in _CODED for what in ("", "part_", "finish_")]
 KERNELS = {f"fml_{name}": number for number, name in enumerate(_CALLS.split(), start=1)}

@@ -89,6 +89,12 @@ def tile_counts(graph: Graph, board: Board, layer: LayerTiles, tile: Tile) -> Co
             counts.update({"argmax.call": 1, "argmax.row": tile.n, "argmax.element": elems})
         case f.Concat():
             counts.update({"copy.call": 1, "copy.row": tile.n, "copy.byte": tile.n * layer.unit_bytes})
+        case q.ExitHead() | q.ExitMix():
+            name = "exit_head" if isinstance(op, q.ExitHead) else "exit_mix"
+            carries = len([value for value in op.inputs if value in graph.types]) > 1
+            counts.update({f"{name}.call": 1, f"{name}.output": tile.n, f"{name}.carried": carries * tile.n})
+            counts[f"{name}.mac"] = layer.macs * tile.n
+            counts[f"{name}.scaled"] = carries * (op.carry_shift > 0) * tile.n
         case q.PadI8() | f.Transpose():
             name = "pad" if isinstance(op, q.PadI8) else "transpose"
             rows = len(_runs(units, out.shape[-1]))

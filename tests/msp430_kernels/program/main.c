@@ -1,5 +1,6 @@
 /* One call of one kernel, as a block of numbers at a fixed address tells: what the tests write before each run. */
 #include "fml_coded.h"
+#include "fml_exit_head.h"
 #include "fml_kernels.h"
 
 /* A stored format: its kernel, its part, and what becomes of the sum. */
@@ -7,6 +8,8 @@
     case number: fml_coded_##name##_i8(l, a, y, first, n); break; \
     case number + 1: CALL->result = fml_coded_##name##_part_i8(l, a, first, CALL->k0, n); break; \
     case number + 2: CALL->result = fml_coded_##name##_finish_i8(l, first, CALL->result); break;
+
+#define WORDS(at) ((const int32_t *)(const void *)(at))
 
 typedef struct {
     uint16_t kernel;
@@ -58,6 +61,8 @@ int main(void) {
     case 18: fml_conv_pool_i8(l, a, y, CALL->scratch, first, n); break;
     case 19: fml_pointwise_pool_i8(l, a, y, CALL->scratch, first, n); break;
     case 20: fml_depthwise_pool_i8(l, a, y, CALL->scratch, first, n); break;
+    case 21: fml_exit_head_i32(l, a, WORDS(CALL->b), (int32_t *)(void *)y, first, n); break;
+    case 22: fml_exit_mix_i32(l, WORDS(a), WORDS(CALL->b), (int32_t *)(void *)y, first, n); break;
 #endif
     default: for (;;) { }
     }
