@@ -5,6 +5,7 @@ from __future__ import annotations
 from freeml.board.board import Board
 from freeml.compress.types import Bounds, Cost
 from freeml.ir.graph import Graph
+from freeml.ir.int_ops import LutI8, SoftmaxI8
 from freeml.needs import bounds as region_bounds
 from freeml.plan.inference import inference_cost
 from freeml.plan.planner import plan_graph
@@ -31,11 +32,18 @@ OPTION = {
 _FIELD_OF = {"sram": "sram_bytes", "nvm": "nvm_bytes", "near": "nvm_bytes", "energy": "energy_uj"}
 
 
+def stored_of(graph: Graph) -> int:
+    """Bytes of an integer graph's constants as they are stored: weights and what belongs to them. Look-up tables of
+    functions are tables of the runtime (firmware/stored.py)."""
+    looked_up = {name for op in graph.ops if isinstance(op, LutI8 | SoftmaxI8) for name in op.inputs}
+    return sum(const.size_bytes for name, const in graph.consts.items() if name not in looked_up)
+
+
 def cost_of(graph: Graph, board: Board) -> Cost:
     """Of an integer graph on a board. Code and stack are upper bounds, as `freeml analyze` has them."""
     planned = plan_graph(graph, board)
     arena = planned.memory.arena_bytes
-    stored = sum(const.size_bytes for const in planned.graph.consts.values())
+    stored = stored_of(planned.graph)
     if planned.tiles is None:
         assert planned.refusal is not None
         over = {planned.refusal.region: planned.refusal.needed / max(1, planned.refusal.available)}

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from freeml.board.board import Board
+from freeml.compress.cost import stored_of
 from freeml.ir.encoding import ENCODINGS
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import ConvI8, DenseI8
@@ -76,8 +77,8 @@ class Forms:
         return found
 
     def stored_bytes(self, graph: Graph, encodings: Mapping[str, str]) -> int:
-        """Of all constants of an integer graph whose layers are stored so, others as the board's plan has them."""
-        return sum(const.size_bytes for const in encoded(stored(graph, encodings), self.board).consts.values())
+        """Of an integer graph whose layers are stored so, other constants as the board's plan has them."""
+        return stored_of(encoded(stored(graph, encodings), self.board))
 
     def _ways(self, graph: Graph, op: ConvI8 | DenseI8) -> Sequence[Way]:
         const = replace(graph.consts[op.inputs[_WEIGHT]], encoding=None)

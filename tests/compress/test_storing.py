@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from freeml.board.board import load_board
-from freeml.compress.cost import cost_of
+from freeml.compress.cost import cost_of, stored_of
 from freeml.compress.storing import USUAL_WORTH, Forms, stored
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import DenseI8
@@ -59,3 +59,12 @@ def test_a_size_is_kept_by_the_quickest_forms_that_do(graph: Graph, name: str) -
         assert last is None or now < last
         last = now
     assert forms.within(graph, least - 1) == forms.best(graph, 0.0)
+
+
+def test_look_up_tables_of_functions_are_not_stored_weights() -> None:
+    b = Builder(2)
+    hidden = b.dense(b.input(20), 6)
+    plain = stored_of(b.graph(hidden))
+    assert plain == 20 * 6 + 6 * (4 + 2 + 1)
+    b = Builder(2)
+    assert stored_of(b.graph(b.lut(b.dense(b.input(20), 6)))) == plain
