@@ -97,11 +97,16 @@ class _Search:
         return found
 
     def _forms(self, integers: Graph) -> Mapping[str, str]:
-        """In the search: the smallest where all of flash is what binds, or nothing larger could keep to the bounds."""
-        limits = self.bounds.limits()
-        of_flash = "flash_bytes" in limits and "target_bytes" not in limits
-        worth = TIMED_WORTH if limits.keys() & set(_CHANGING) else USUAL_WORTH
-        return self.forms.best(integers, 0.0 if of_flash or self.smallest else worth)
+        """In the search: the smallest where all of flash is what binds, or nothing larger could keep to the bounds; where
+        time binds beside bytes, the quickest that these leave room for."""
+        limits, target = self.bounds.limits(), self.bounds.target_bytes
+        if self.smallest or (target is None and "flash_bytes" in limits):
+            return self.forms.best(integers, 0.0)
+        if not limits.keys() & set(_CHANGING):
+            return self.forms.best(integers, USUAL_WORTH)
+        found = {} if target is None else self.forms.within(integers, _MARGIN * target)
+        kept = target is None or self.forms.stored_bytes(integers, found) <= _MARGIN * target
+        return found if kept else self.forms.best(integers, TIMED_WORTH)
 
     def _cost(self, integers: Graph) -> Cost:
         return cost_of(stored(integers, self.encodings(integers)), self.job.board)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from freeml.ir.text import digest
 from freeml.train import checkpoint
 from freeml.train.loop import Augment, Options, data_digest
 from freeml.train.loop import Progress as Trained
-from freeml.train.network import Network
+from freeml.train.network import Network, weights_of
 from freeml.train.objective import OwnLoss
 
 _PUBLISHED_EPOCHS = 10  # of a step of the published method
@@ -70,6 +70,7 @@ def compress(
     """
     begun = time.monotonic()
     board = load_board(board) if isinstance(board, str) else board
+    graph = freed(graph)
     _check(graph, bounds, method)
     if not (math.isfinite(effort) and effort > 0):
         raise BadData(f"{effort:g} times the usual epochs", hint="give an effort above 0, such as 0.5")
@@ -107,6 +108,16 @@ def compress(
     # The published method goes by a model of stored bytes of its own.
     refuse_if_broken(job, result, skip=("target_bytes",) if method == "freeml" else ())
     return result
+
+
+def freed(graph: Graph) -> Graph:
+    """The graph with weights that were stored in codes, but are computed with in floating point, as real ones: any
+    numbers do to begin with. One whose values have codes is another thing, and refused."""
+    if any(type_.quant is not None for type_ in graph.types.values()):
+        return graph
+    names = weights_of(graph)
+    consts = {name: replace(graph.consts[name], code_scales=None) for name in names if graph.consts[name].code_scales}
+    return graph.with_ops(graph.ops, consts=consts) if consts else graph
 
 
 def _check(graph: Graph, bounds: Bounds, method: str) -> None:

@@ -70,10 +70,12 @@ class Forms:
         smallest ones where none keep to it."""
         if limit_bytes is None:
             return self.best(graph, USUAL_WORTH)
+        last: dict[str, str] | None = None
         for worth in _WORTHS:
             found = self.best(graph, worth)
-            if self.stored_bytes(graph, found) <= limit_bytes:
+            if found != last and self.stored_bytes(graph, found) <= limit_bytes:
                 break
+            last = found
         return found
 
     def stored_bytes(self, graph: Graph, encodings: Mapping[str, str]) -> int:

@@ -77,6 +77,17 @@ def test_a_quantized_network_is_refused_with_what_to_bring(published: Compressed
         assert "bring the float network" in refusal.value.hint
 
 
+def test_weights_that_were_only_stored_in_codes_are_real_numbers_to_begin_with(dense: Graph) -> None:
+    name = next(name for name, const in dense.consts.items() if const.array.ndim == 2)
+    array = dense.consts[name].array
+    scales = np.abs(array).max(axis=1) / 127
+    codes = np.rint(array / scales[:, None])
+    stored = Const((codes * scales[:, None]).astype(array.dtype), tuple(float(s) for s in scales))
+    graph = dense.with_ops(dense.ops, consts={name: stored})
+    found = compress(graph, (TRAIN, HELD), board=BOARD, bounds=Bounds(target_bytes=1200), method="freeml", effort=0.5)
+    assert found.accuracy.small_int8 > 0.8
+
+
 def test_a_layer_to_keep_that_is_not_there_is_named_with_those_that_are(dense: Graph) -> None:
     with pytest.raises(BadData, match="no layer is called 'fc9'") as refusal:
         compress(dense, (TRAIN, HELD), board=BOARD, bounds=Bounds(target_bytes=1200, keep=("fc9",)))
