@@ -97,7 +97,7 @@ class _Search:
         return found
 
     def _forms(self, integers: Graph) -> Mapping[str, str]:
-        """In the search: the smallest where all of flash is what binds, or nothing larger could keep to the bounds; where
+        """In the search: the smallest where all of flash binds, or nothing larger could keep to the bounds; where
         time binds beside bytes, the quickest that these leave room for."""
         limits, target = self.bounds.limits(), self.bounds.target_bytes
         if self.smallest or (target is None and "flash_bytes" in limits):

@@ -84,7 +84,7 @@ def test_weights_that_were_only_stored_in_codes_are_real_numbers_to_begin_with(d
     codes = np.rint(array / scales[:, None])
     stored = Const((codes * scales[:, None]).astype(array.dtype), tuple(float(s) for s in scales))
     graph = dense.with_ops(dense.ops, consts={name: stored})
-    found = compress(graph, (TRAIN, HELD), board=BOARD, bounds=Bounds(target_bytes=1200), method="freeml", effort=0.5)
+    found = compress(graph, (TRAIN, HELD), board=BOARD, bounds=Bounds(target_bytes=300, time_s=2))
     assert found.accuracy.small_int8 > 0.8
 
 
