@@ -4,13 +4,16 @@
 
 Takes a small file of each format, damages it (cut off, bytes changed, taken out, put in, lines repeated), reads it as
 `freeml traces info` does, repairs it, and derives a trace. Anything but a trace or a FreemlError counts against it.
+Then `freeml simulate` lives on the same file: it says a life as JSON and ends with 0, or one error, no bug, and 1.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gzip
 import io
+import json
 import struct
 import sys
 import tempfile
@@ -24,6 +27,7 @@ from pathlib import Path
 
 import numpy as np
 
+from freeml.cli import main as freeml
 from freeml.energy.derive import derive
 from freeml.energy.read import read_recording
 from freeml.energy.source import Diode, Operating
@@ -36,6 +40,28 @@ SLOW_S = 5.0  # of a busy machine; a hang is forever
 TOLD = Told(
     cell_voltage_v=2.0, cell_area_cm2=2.0, cell_efficiency=0.2, lux_per_w_m2=120.0, load_ohm=1e4, units=(("p", "mW"),)
 )
+# The same for a command, whose default is to repair.
+TOLD_OPTIONS = (
+    *("--cell-voltage", "2", "--cell-area", "2", "--cell-efficiency", "0.2", "--lux-per-w-m2", "120"),
+    *("--load-ohm", "10000", "--unit", "p=mW"),
+)
+TASKS = """
+[device]
+v_on_v = 2.8
+v_off_v = 1.9
+capacitor_uf = 47
+[[task]]
+name = "SENSE"
+us = 750
+ua = 700
+as = "sense"
+[[task]]
+name = "SEND"
+us = 2000
+ua = 1900
+as = "report"
+"""
+MOST_LIFE = ("--duration", "200ms")  # stamps that leap to another century are many years of trace
 
 
 def _rows(header: str, row: Callable[[int], str], n: int = 40) -> bytes:
@@ -137,11 +163,28 @@ def read_all(path: Path) -> str:
     return "read" if "read" in ends else ends.pop()
 
 
+def live_on(path: Path, load: Path) -> str:
+    """`freeml simulate` on a file; "read", "refused", or what is wrong with what it said."""
+    said, cried = io.StringIO(), io.StringIO()
+    arguments = ["simulate", "--load", str(load), "--trace", str(path), *TOLD_OPTIONS, *MOST_LIFE, "--json"]
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(cried):
+        code = freeml(arguments)
+    text = said.getvalue() + cried.getvalue()
+    if "Traceback" in text or "internal error" in text or code not in (0, 1):
+        return f"simulate ended with {code}: {text}"
+    try:
+        has_life = code == 0 and json.loads(said.getvalue())["duration_s"] > 0
+    except (ValueError, KeyError):
+        return f"simulate ended with {code} and said no life: {text}"
+    return "read" if has_life else "refused" if code == 1 and text.strip() else f"simulate said nothing, code {code}"
+
+
 @dataclass
 class Tally:
     """How damaged files ended, by format, the slowest, and what must not be."""
 
     ends: dict[str, Counter[str]] = field(default_factory=dict)
+    lives: dict[str, Counter[str]] = field(default_factory=dict)
     slowest_s: float = 0.0
     wrong: list[str] = field(default_factory=list)
 
@@ -150,22 +193,26 @@ def run(n_files: int, seed: int, folder: Path) -> Tally:
     """Damage and read so many files, all formats in turn."""
     rng = np.random.default_rng(seed)
     sound = files(folder)
-    tally = Tally({name: Counter() for name in sound})
+    load = folder / "tasks.toml"
+    load.write_text(TASKS)
+    tally = Tally({name: Counter() for name in sound}, {name: Counter() for name in sound})
     for name, content in sound.items():
         (folder / "sound").write_bytes(content)
-        if read_all(folder / "sound") != "read":
-            tally.wrong.append(f"{name}: the sound file is not read")
+        for end in (read_all(folder / "sound"), live_on(folder / "sound", load)):
+            if end != "read":
+                tally.wrong.append(f"{name}: the sound file is not read: {end}")
     for number in range(n_files):
         name = list(sound)[number % len(sound)]
         path = folder / "damaged"
         path.write_bytes(damage(sound[name], rng))
-        begin = time.perf_counter()
-        end = read_all(path)
-        took_s = time.perf_counter() - begin
-        tally.slowest_s = max(tally.slowest_s, took_s)
-        tally.ends[name][end if end in ("read", "refused") else "wrong"] += 1
-        if end not in ("read", "refused") or took_s > SLOW_S:
-            tally.wrong.append(f"{name}, file {number}, seed {seed}, {took_s:.1f} s: {end}")
+        for ends, ask in ((tally.ends, read_all), (tally.lives, lambda path: live_on(path, load))):
+            begin = time.perf_counter()
+            end = ask(path)
+            took_s = time.perf_counter() - begin
+            tally.slowest_s = max(tally.slowest_s, took_s)
+            ends[name][end if end in ("read", "refused") else "wrong"] += 1
+            if end not in ("read", "refused") or took_s > SLOW_S:
+                tally.wrong.append(f"{name}, file {number}, seed {seed}, {took_s:.1f} s: {end}")
     return tally
 
 
@@ -177,12 +224,17 @@ def main() -> int:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         tally = run(args.files, args.seed, Path(folder))
-    rows = [f"{name:22} {ends['read']:6} {ends['refused']:8} {ends['wrong']:6}" for name, ends in tally.ends.items()]
+    ends = ("read", "refused", "wrong")
+    rows = [
+        f"{name:22}" + "".join(f"{of[name][end]:9}" for of in (tally.ends, tally.lives) for end in ends)
+        for name in tally.ends
+    ]
     text = "\n".join(
         [
             f"python -m benchmarks.trace_damage --files {args.files} --seed {args.seed}",
             "",
-            f"{'format':22} {'read':>6} {'refused':>8} {'wrong':>6}",
+            f"{'':22}{'freeml traces info':>27}{'freeml simulate':>27}",
+            f"{'format':22}" + "".join(f"{end:>9}" for end in (*ends, *ends)),
             *rows,
             "",
             f"{args.files} damaged files: {len(tally.wrong)} tracebacks or hangs (more than {SLOW_S:g} s)",

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from freeml.exits.policy import Policy
 from freeml.sim.life.load import Load, Work
 from freeml.sim.life.native import (
     BOOT,
@@ -23,8 +23,8 @@ from freeml.sim.life.native import (
     WorkStruct,
     library,
 )
+from freeml.sim.life.outcomes import Outcomes
 
-WRONG, RIGHT, UNKNOWN = range(3)
 _FAILED = -1
 
 
@@ -45,11 +45,10 @@ class Engine(ABC):
 
 
 class TableEngine(Engine):
-    """What each step costs, and each sample's answer, is known beforehand.
+    """What each step costs, and each sample's outcome at each exit, is known beforehand; the policy is that of devices.
 
-    right    (samples, depths) WRONG, RIGHT or UNKNOWN
-    order    (samples,) which sample an event shows
-    stop_at  the exit to stop at; None for the whole network
+    policy      None for the whole network, always
+    keeps_time  whether the policy knows how long the inference takes
     """
 
     name = "fast"
@@ -57,9 +56,9 @@ class TableEngine(Engine):
     def __init__(
         self,
         load: Load,
-        right: npt.NDArray[np.int8] | None = None,
-        order: npt.NDArray[np.int32] | None = None,
-        stop_at: int | None = None,
+        outcomes: Outcomes | None = None,
+        policy: Policy | None = None,
+        keeps_time: bool = False,
     ) -> None:
         self.costs = load.basis
         self._rows = (WorkStruct * len(load.rows))(*(row.struct() for row in load.rows))
@@ -70,15 +69,25 @@ class TableEngine(Engine):
             n_rows=len(load.rows),
             left=load.rows[0].n,
             forgets=load.forgets,
-            stop_at=load.depths if stop_at is None else stop_at,
+            keeps_time=keeps_time,
             is_cold=True,
         )
-        if right is not None:
-            assert order is not None
-            self._right = np.ascontiguousarray(right, np.int8)
-            self._order = np.ascontiguousarray(order, np.int32)
+        if outcomes is not None:
+            self._right = np.ascontiguousarray(outcomes.right, np.int8)
+            self._order = np.ascontiguousarray(outcomes.order, np.int32)
             self._table.right, self._table.order = self._right.ctypes.data, self._order.ctypes.data
             self._table.n_samples, self._table.n_depths = self._right.shape
+        if policy is not None:
+            self._decide_by(policy, outcomes, load)
+
+    def _decide_by(self, policy: Policy, outcomes: Outcomes | None, load: Load) -> None:
+        assert outcomes is not None, "a policy looks at scores"
+        assert outcomes.scores.shape[1:] == (len(policy.rows), policy.n_classes), "scores of each exit"
+        assert load.depths == len(policy.rows) + 1, "rows lead from exit to exit"
+        raw = policy.to_bytes()
+        self._policy = (ctypes.c_uint32 * (len(raw) // 4)).from_buffer_copy(raw)
+        self._scores = np.ascontiguousarray(outcomes.scores, np.int32)
+        self._table.policy, self._table.scores = ctypes.addressof(self._policy), self._scores.ctypes.data
 
     def attach(self, life: LifeStruct) -> None:
         """Become the device of a life."""
@@ -97,8 +106,8 @@ class CallbackEngine(Engine):
         """An event is sensed."""
 
     @abstractmethod
-    def next(self, energy_uj: float) -> Work:
-        """The next step, or several that are alike."""
+    def next(self, energy_uj: float, elapsed_s: float) -> Work:
+        """The next step, or several that are alike. energy_uj: that is left; elapsed_s: since the event."""
 
     @abstractmethod
     def done(self, n: int) -> int:
@@ -116,8 +125,8 @@ class CallbackEngine(Engine):
             restore[0] = work.struct()
             return int(is_under_way)
 
-        def following(_: Any, energy_uj: float, work: Any) -> int:
-            work[0] = self.next(energy_uj).struct()
+        def following(_: Any, energy_uj: float, elapsed_s: float, work: Any) -> int:
+            work[0] = self.next(energy_uj, elapsed_s).struct()
             return 0
 
         def start(_: Any, event: int) -> int:

@@ -306,7 +306,7 @@ static int run_working(fml_life_t *life, double window_s)
 {
     double load_a, whole;
     if (!life->has_work) {
-        if (life->device.next(life->device.context, left_uj(life), &life->work) < 0) {
+        if (life->device.next(life->device.context, left_uj(life), life->clock_s - life->event_s, &life->work) < 0) {
             return -1;
         }
         life->has_work = 1;
@@ -336,9 +336,9 @@ static int transition(fml_life_t *life, double window_s)
     }
 }
 
-static void offer(fml_source_t *source, const fml_samples_t *samples)
+void fml_offer(fml_source_t *source, const fml_samples_t *samples, int64_t at)
 {
-    int64_t at = samples->at, first = samples->is_shared ? 0 : at * samples->nodes;
+    int64_t first = samples->is_shared ? 0 : at * samples->nodes;
     source->volts = samples->volts + first;
     source->amperes = samples->amperes + first;
     source->n = samples->nodes;
@@ -353,7 +353,7 @@ int fml_life_run(fml_life_t *life, fml_samples_t *samples)
 {
     for (; samples->at < samples->n; samples->at++) {
         double end_s = samples->ends_s[samples->at];
-        offer(&life->supply.source, samples);
+        fml_offer(&life->supply.source, samples, samples->at);
         while (end_s - life->clock_s > 1e-13 * end_s) {
             if (life->log_what && life->log_n + LOG_SPARE > life->log_room) {
                 return FML_RUN_LOG_FULL;

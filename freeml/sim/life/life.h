@@ -32,8 +32,8 @@ typedef struct {
     int (*boot)(void *context, fml_work_t *restore);
     /* An event is sensed by a device that has nothing to do. */
     int (*start)(void *context, int64_t event);
-    /* What is next. energy_uj: what the capacitor still gives. */
-    int (*next)(void *context, double energy_uj, fml_work_t *work);
+    /* What is next. energy_uj: what the capacitor still gives; elapsed_s: since the event. */
+    int (*next)(void *context, double energy_uj, double elapsed_s, fml_work_t *work);
     /* So many of it were committed. Behind a report: 1 the answer was right, 0 wrong, 2 nobody knows. */
     int (*done)(void *context, int32_t n);
     /* Power is lost with this share of a step's charge taken. */
@@ -92,6 +92,9 @@ typedef struct {
     int64_t picture_room, picture_n;
     double picture_step_s, picture_next_s;
 } fml_life_t;
+
+/* Sample `at` becomes the source. */
+void fml_offer(fml_source_t *source, const fml_samples_t *samples, int64_t at);
 
 /* Let it live until the samples are over, or the log is full. */
 int fml_life_run(fml_life_t *life, fml_samples_t *samples);

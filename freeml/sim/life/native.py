@@ -1,4 +1,4 @@
-"""The C of this package, compiled at first use, and its structs: supply.h, life.h and table.h have the same fields."""
+"""The C of this package, compiled at first use, and its structs: its headers have the same fields."""
 
 from __future__ import annotations
 
@@ -10,9 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from freeml.firmware.host import build_host_library
+from freeml.resources import resource
 
 NATIVE = Path(__file__).parent
-SOURCES = tuple(NATIVE / f"{name}.c" for name in ("linear", "supply", "life", "table"))
+RUNTIME = resource("runtime_c")
+SOURCES = (
+    *(NATIVE / f"{name}.c" for name in ("linear", "supply", "life", "table", "bound")),
+    RUNTIME / "src" / "fml_policy.c",  # the one that devices run
+)
+INCLUDE = (NATIVE, RUNTIME / "src", RUNTIME / "include")
 
 TIME, ON, OFF = range(3)
 NO_REGULATOR, LDO, BUCK = range(3)
@@ -22,6 +28,7 @@ STATES = ("off", "boot", "restore", "asleep", "working")
 LOG_ON, LOG_LOSS, LOG_START, LOG_DONE, LOG_MISSED, LOG_COMMIT = (1 << n for n in range(6))
 RUN_DONE, RUN_LOG_FULL, RUN_FAILED, RUN_RUNS_AWAY = range(4)
 DEPTHS = 8
+BOUND_STATES = 1024
 
 _f, _i, _l, _p = ctypes.c_double, ctypes.c_int32, ctypes.c_int64, ctypes.c_void_p
 Fields = list[tuple[str, Any]]
@@ -71,7 +78,7 @@ class WorkStruct(ctypes.Structure):
 
 BOOT = ctypes.CFUNCTYPE(ctypes.c_int, _p, ctypes.POINTER(WorkStruct))
 START = ctypes.CFUNCTYPE(ctypes.c_int, _p, _l)
-NEXT = ctypes.CFUNCTYPE(ctypes.c_int, _p, _f, ctypes.POINTER(WorkStruct))
+NEXT = ctypes.CFUNCTYPE(ctypes.c_int, _p, _f, _f, ctypes.POINTER(WorkStruct))
 DONE = ctypes.CFUNCTYPE(ctypes.c_int, _p, _i)
 CUT = ctypes.CFUNCTYPE(ctypes.c_int, _p, _f)
 
@@ -133,10 +140,35 @@ class TableStruct(ctypes.Structure):
         ("rows", _p),
         ("restore", WorkStruct),
         ("first", WorkStruct),
-        *_each(_i, "n_rows", "row", "left", "forgets", "stop_at", "depth", "is_cold", "under_way"),
-        *_each(_p, "right", "order"),
+        *_each(_i, "n_rows", "row", "left", "forgets", "keeps_time", "depth", "is_cold", "under_way"),
+        *_each(_p, "policy", "scores", "right", "order"),
         *_each(_l, "n_samples", "sample"),
-        *_each(_i, "n_depths", "unused"),
+        *_each(_i, "n_depths", "unused", "energy_uj", "elapsed_ms"),
+    ]
+
+
+class BoundStateStruct(ctypes.Structure):
+    """fml_bound_state_t."""
+
+    _fields_ = [("volts", _f), *_each(_l, "event", "right", "piece", "at"), *_each(_i, "is_lit", "unused")]
+
+
+class BoundStruct(ctypes.Structure):
+    """fml_bound_t."""
+
+    _fields_ = [
+        ("supply", SupplyStruct),
+        ("pieces", _p),
+        ("n_pieces", _l),
+        ("arrivals_s", _p),
+        ("n_arrivals", _l),
+        *_each(_p, "charge_c", "time_s", "first_right", "order"),
+        ("n_samples", _l),
+        ("end_s", _f),
+        *_each(_l, "best", "most_states"),
+        ("lifted", _f),
+        *_each(_i, "n_states", "overflowed"),
+        ("states", BoundStateStruct * BOUND_STATES),
     ]
 
 
@@ -144,10 +176,11 @@ class TableStruct(ctypes.Structure):
 def library() -> Any:
     """The library, compiled unless the cache has it. Raises ToolMissing, ToolFailed."""
     with tempfile.TemporaryDirectory(prefix="freeml-life-") as work:
-        loaded = ctypes.CDLL(str(build_host_library(SOURCES, [NATIVE], Path(work, "life.so"))))
+        loaded = ctypes.CDLL(str(build_host_library(SOURCES, INCLUDE, Path(work, "life.so"))))
     advance: Callable[..., float] = loaded.fml_supply_advance
     advance.restype, advance.argtypes = _f, [_p, _f, _f, ctypes.POINTER(ctypes.c_int)]  # type: ignore[attr-defined]
     for name, arguments in (("life_run", [_p, _p]), ("life_end", [_p]), ("table_device", [_p, _p])):
         function = getattr(loaded, f"fml_{name}")
         function.restype, function.argtypes = ctypes.c_int, arguments
+    loaded.fml_bound.restype, loaded.fml_bound.argtypes = None, [_p]
     return loaded

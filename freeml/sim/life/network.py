@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,73 +12,107 @@ import numpy as np
 from freeml.board.cost_table import CostTable, read_cost_table
 from freeml.data import Dataset
 from freeml.errors import BadData
+from freeml.exits.policy import Policy
 from freeml.output.folder import Output
 from freeml.sim.life.costs import Figures, figures_of, load_of
 from freeml.sim.life.engine import Engine, TableEngine
 from freeml.sim.life.load import Load
-from freeml.sim.life.samples import Samples, answers_at_exits, samples_of
+from freeml.sim.life.policies import Exits, policy_of
+from freeml.sim.life.samples import Samples, outcomes_of, outcomes_without_data, samples_of
 
 Progress = Callable[[str], None]
 PROFILE = "profile.json"
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What an engine is made for. exits, policy: None for a network that has none."""
+
+    output: Output
+    load: Load
+    figures: Figures
+    dataset: Dataset | None
+    exits: Exits | None
+    policy: Policy | None
+    keeps_time: bool
+    seed: int
+    progress: Progress
+
+
 def network_engine(
-    output: Output, engine: str, dataset: Dataset | None, seed: int, timekeeper: bool, progress: Progress
+    output: Output,
+    engine: str,
+    dataset: Dataset | None,
+    policy: str | Policy,
+    middle_v: float,
+    seed: int,
+    timekeeper: bool,
+    progress: Progress,
 ) -> tuple[Load, Engine]:
-    """The device of a folder. Raises BadBoard for one without energy model, and as builds do."""
+    """The device of a folder. middle_v: at which its charge is counted as energy.
+
+    Raises BadBoard for one without energy model, BadData for a policy that it has not, and as builds do.
+    """
     if engine not in ENGINES:
         raise BadData(f"no engine is called {engine!r}", where="--engine", hint=", ".join(ENGINES))
+    load, figures = load_with_figures(output, timekeeper, progress)
+    exits = exits_of(output, load, middle_v)
+    table = policy_of(policy, exits) if isinstance(policy, str) else policy
+    if table is not None and table.needs_time and not timekeeper:
+        raise BadData("a deadline needs a board that keeps time", where="--policy", hint="--timekeeper")
+    return load, ENGINES[engine](Asked(output, load, figures, dataset, exits, table, timekeeper, seed, progress))
+
+
+def load_with_figures(output: Output, timekeeper: bool, progress: Progress) -> tuple[Load, Figures]:
+    """What a folder's firmware does by table, and its board's figures. Raises BadBoard, and as builds do."""
     figures = figures_of(output.board, output.manifest.tiles)
     load = load_of(output, profile_of(output, progress))
     if timekeeper:
         load = replace(load, sleep_a=load.sleep_a + figures.timekeeper_a)
-    return load, ENGINES[engine](output, load, figures, dataset, seed, progress)
+    return load, figures
 
 
-def _fast(
-    output: Output, load: Load, figures: Figures, dataset: Dataset | None, seed: int, progress: Progress
-) -> Engine:
-    del figures
-    if dataset is None:
-        return TableEngine(load)
-    progress("answer all samples")
-    return TableEngine(load, answers_at_exits(output.graph, dataset), samples_of(output.graph, dataset, seed).order)
+def exits_of(output: Output, load: Load, middle_v: float) -> Exits | None:
+    """What tables of policies need to know of a folder; None for a network without exits."""
+    del output, load, middle_v
+    return None
 
 
-def _host(
-    output: Output, load: Load, figures: Figures, dataset: Dataset | None, seed: int, progress: Progress
-) -> Engine:
+def _fast(asked: Asked) -> Engine:
+    graph, dataset = asked.output.graph, asked.dataset
+    if dataset is None and asked.policy is None:
+        return TableEngine(asked.load)
+    asked.progress("answer all samples")
+    outcomes = outcomes_without_data(graph) if dataset is None else outcomes_of(graph, dataset, asked.seed)
+    return TableEngine(asked.load, outcomes, asked.policy, asked.keeps_time)
+
+
+def _host(asked: Asked) -> Engine:
     from freeml.sim.life.on_host import HostEngine, step_prices
 
-    shown = _shown(output, dataset, seed)
-    progress("measure each step on the emulated board")
-    return HostEngine(output, load, figures, step_prices(output, shown.codes[0]), shown)
+    shown = _shown(asked)
+    asked.progress("measure each step on the emulated board")
+    prices = step_prices(asked.output, shown.codes[0])
+    return HostEngine(asked.output, asked.load, asked.figures, prices, shown)
 
 
-def _board(
-    output: Output, load: Load, figures: Figures, dataset: Dataset | None, seed: int, progress: Progress
-) -> Engine:
+def _board(asked: Asked) -> Engine:
     from freeml.sim.life.on_board import BoardEngine
 
-    del load
-    progress("build the firmware")
-    return BoardEngine(output, figures, _shown(output, dataset, seed))
+    asked.progress("build the firmware")
+    return BoardEngine(asked.output, asked.figures, _shown(asked))
 
 
-ENGINES: dict[str, Callable[[Output, Load, Figures, Dataset | None, int, Progress], Engine]] = {
-    "fast": _fast,
-    "host": _host,
-    "board": _board,
-}
+ENGINES: dict[str, Callable[[Asked], Engine]] = {"fast": _fast, "host": _host, "board": _board}
 
 
-def _shown(output: Output, dataset: Dataset | None, seed: int) -> Samples:
+def _shown(asked: Asked) -> Samples:
     """What events show; one sample of random codes where there are no data."""
     from freeml.sim.profile import random_codes
 
-    if dataset is not None:
-        return samples_of(output.graph, dataset, seed)
-    return Samples([random_codes(output.graph)], None, np.zeros(1, np.int32))
+    if asked.dataset is not None:
+        return samples_of(asked.output.graph, asked.dataset, asked.seed)
+    return Samples([random_codes(asked.output.graph)], None, np.zeros(1, np.int32))
 
 
 def profile_of(output: Output, progress: Progress) -> CostTable:

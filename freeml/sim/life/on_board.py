@@ -11,8 +11,9 @@ from freeml.plan.step_table import Kind
 from freeml.sim.board_device import BoardDevice, start_emulator
 from freeml.sim.device import Step, Taken
 from freeml.sim.life.costs import Figures
-from freeml.sim.life.engine import UNKNOWN, CallbackEngine
+from freeml.sim.life.engine import CallbackEngine
 from freeml.sim.life.load import NOTHING, Work
+from freeml.sim.life.outcomes import UNKNOWN
 from freeml.sim.life.samples import Samples
 from freeml.sim.profile import counted
 
@@ -66,10 +67,11 @@ class BoardEngine(CallbackEngine):
         self._sample = self._shown.shown(event)
         self._device.sense(self._shown.codes[self._sample])
 
-    def next(self, energy_uj: float) -> Work:
+    def next(self, energy_uj: float, elapsed_s: float) -> Work:
         """The next step: it is done at once, and undone where power does not last."""
         if self._device.stands_at is Kind.DECIDE:
             self._device.meter(energy_uj)
+            self._device.clock(elapsed_s * 1e6)
         self._before = self._device.emulator.snapshot()
         self._step = step = self._device.step()
         taken = counted(step) if self._restored is None else counted(step) - self._restored

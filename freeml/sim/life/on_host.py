@@ -15,8 +15,9 @@ from freeml.sim.board_device import board_device
 from freeml.sim.device import Step
 from freeml.sim.host import host_device
 from freeml.sim.life.costs import Figures
-from freeml.sim.life.engine import UNKNOWN, CallbackEngine
+from freeml.sim.life.engine import CallbackEngine
 from freeml.sim.life.load import Load, Work
+from freeml.sim.life.outcomes import UNKNOWN
 from freeml.sim.life.samples import Samples
 from freeml.sim.profile import counted, measure_steps
 
@@ -55,12 +56,13 @@ class HostEngine(CallbackEngine):
         self._sample = self._shown.shown(event)
         self._device.sense(self._shown.codes[self._sample])
 
-    def next(self, energy_uj: float) -> Work:
+    def next(self, energy_uj: float, elapsed_s: float) -> Work:
         """The next step."""
         index = self._next()
         kind, depth = self._steps.kind(index), self._steps.depth(index)
         if kind is Kind.DECIDE:
             self._device.meter(energy_uj)
+            self._device.clock(elapsed_s * 1e6)
         newest = self._device.newest() if kind is Kind.REPORT else None
         return self._figures.step(self._prices[index], kind, newest.depth if newest else depth, index)
 

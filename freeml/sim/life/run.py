@@ -137,6 +137,18 @@ def _run(
     life: LifeStruct, piece: Piece, engine: Engine, room: npt.NDArray[np.void], logs: list[npt.NDArray[np.void]]
 ) -> None:
     """One piece."""
+    samples, kept = samples_of_piece(piece)
+    while (status := library().fml_life_run(ctypes.byref(life), ctypes.byref(samples))) != RUN_DONE:
+        if status == RUN_FAILED:
+            raise engine.failure or ToolFailed("the device of this simulation failed")
+        if status != RUN_LOG_FULL:
+            raise BadData("a source whose current rises with its voltage runs away behind the capacitor's resistance")
+        _drain(life, room, logs)
+    del kept
+
+
+def samples_of_piece(piece: Piece) -> tuple[SamplesStruct, list[Floats]]:
+    """A piece as C has it, and the arrays that it points to."""
     samples = SamplesStruct(n=len(piece.ends_s), nodes=piece.volts.shape[-1], split=piece.split)
     samples.is_shared = piece.volts.ndim == 1
     kept = []
@@ -146,12 +158,7 @@ def _run(
             array, address = doubles(values)
             setattr(samples, name, address)
             kept.append(array)
-    while (status := library().fml_life_run(ctypes.byref(life), ctypes.byref(samples))) != RUN_DONE:
-        if status == RUN_FAILED:
-            raise engine.failure or ToolFailed("the device of this simulation failed")
-        if status != RUN_LOG_FULL:
-            raise BadData("a source whose current rises with its voltage runs away behind the capacitor's resistance")
-        _drain(life, room, logs)
+    return samples, kept
 
 
 def _drain(life: LifeStruct, room: npt.NDArray[np.void], logs: list[npt.NDArray[np.void]]) -> None:

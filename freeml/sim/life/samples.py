@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from freeml.data import Dataset, fit_inputs
-from freeml.ir.decision import lasting, published
+from freeml.ir.decision import published, published_values
 from freeml.ir.graph import Graph
 from freeml.ir.interpret import chunks, encode_inputs, interpret
+from freeml.ir.types import Array
 from freeml.sim.answers import codes_of
-from freeml.sim.life.engine import RIGHT, UNKNOWN, WRONG
+from freeml.sim.life.outcomes import RIGHT, UNKNOWN, WRONG, Outcomes
 
 
 @dataclass(frozen=True)
@@ -46,14 +48,33 @@ def samples_of(graph: Graph, dataset: Dataset, seed: int) -> Samples:
     return Samples(codes, dataset.labels, order)
 
 
-def answers_at_exits(graph: Graph, dataset: Dataset) -> npt.NDArray[np.int8]:
-    """(n, depths) WRONG, RIGHT or UNKNOWN: what the interpreter, and so every device, answers at each exit."""
-    if dataset.labels is None:
-        return np.full((len(dataset), 1), UNKNOWN, np.int8)
+def outcomes_of(graph: Graph, dataset: Dataset, seed: int) -> Outcomes:
+    """What the interpreter, and so every device, has at each exit of all samples of a data set, shuffled by seed."""
     fitted = fit_inputs(dataset, [port.shape for port in graph.inputs])
-    encoded = encode_inputs(graph, fitted.real_inputs())
-    found = np.zeros(len(dataset), np.int64)
-    for start, stop in chunks(graph, len(dataset)):
+    found = _outcomes(graph, encode_inputs(graph, fitted.real_inputs()), len(dataset), dataset.labels)
+    return found.shuffled(seed)
+
+
+def outcomes_without_data(graph: Graph) -> Outcomes:
+    """Of one sample of random codes."""
+    rng = np.random.default_rng(1)
+    shapes = {port.value: (1, *graph.types[port.value].shape) for port in graph.inputs}
+    return _outcomes(graph, {name: rng.integers(-128, 128, shape, np.int8) for name, shape in shapes.items()}, 1, None)
+
+
+def _outcomes(graph: Graph, encoded: Mapping[str, Array], n: int, labels: npt.NDArray[np.int64] | None) -> Outcomes:
+    n_depths = len(graph.exits) + 1
+    found = np.zeros((n, n_depths), np.int64)
+    n_scores = graph.types[graph.exits[0].value].n_elems if graph.exits else 0
+    scores = np.zeros((n, n_depths - 1, n_scores), np.int32)
+    for start, stop in chunks(graph, n):
         part = {name: array[start:stop] for name, array in encoded.items()}
-        found[start:stop] = published(graph, interpret(graph, part, lasting(graph)))[0]
-    return np.where(found == dataset.labels, RIGHT, WRONG).astype(np.int8)[:, None]
+        values = interpret(graph, part, published_values(graph))
+        for k, made in enumerate(graph.exits):
+            found[start:stop, k] = published(graph, values, k + 1)[0]
+            scores[start:stop, k] = values[made.value].reshape(stop - start, -1)
+        found[start:stop, -1] = published(graph, values)[0]
+    right = np.full(found.shape, UNKNOWN, np.int8)
+    if labels is not None:
+        right = np.where(found == labels[:, None], RIGHT, WRONG).astype(np.int8)
+    return Outcomes(right, scores, np.arange(n, dtype=np.int32))

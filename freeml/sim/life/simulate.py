@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,23 +10,28 @@ from typing import Any
 import numpy as np
 
 from freeml.data import Dataset, load
-from freeml.energy.converter import Converter, Piece, converter_of
+from freeml.energy.converter import Converter, converter_of
 from freeml.energy.read import OnDefect, read_trace
 from freeml.energy.supply import Capacitor, Comparator, Ldo, Supply
 from freeml.energy.told import Told
 from freeml.energy.trace import Trace
 from freeml.errors import BadData
+from freeml.exits.policy import Policy
 from freeml.output.folder import Output, read_output
 from freeml.sim.life.arrivals import arrivals_of
+from freeml.sim.life.costs import figures_of
 from freeml.sim.life.engine import Engine, TableEngine
+from freeml.sim.life.joined import joined
 from freeml.sim.life.load import Load
 from freeml.sim.life.native import LOG_DONE
+from freeml.sim.life.policies import ALWAYS_FULL, policy_of
 from freeml.sim.life.run import Arrivals, Lived, live
 from freeml.sim.life.tasks import read_tasks
 
 Progress = Callable[[str], None]
 _SILENT: Progress = lambda _: None  # noqa: E731
 _HIGHEST_V = 3.6  # of boards whose file says nothing: what most microcontrollers stand
+_MOST_REPEATS = 100_000
 DEFAULT_CONVERTER = "bq25570"
 
 
@@ -125,7 +130,7 @@ def simulate(
     engine: str = "fast",
     arrivals: str | None = None,
     duration_s: float | None = None,
-    policy: str = "always-full",
+    policy: str | Policy = ALWAYS_FULL,
     seed: int = 0,
     data: str | Dataset | None = None,
     split: str = "test",
@@ -143,7 +148,7 @@ def simulate(
     trace       a file of any format that `freeml traces` reads, or several, one after the other
     arrivals    every:T, poisson:T:SEED, file:F, back-to-back (a network's default) or each-boot (a load's)
     duration_s  how long; a shorter trace is repeated. The trace's own length by default
-    policy      always-full
+    policy      a table, or a name of policies.py: always-full, fixed:1, confidence:0.9, energy, own, a file ...
     data        labelled samples that events show, in an order by seed; without, nobody knows what is right
     timekeeper  whether the board keeps time while it sleeps, which costs what its file says
 
@@ -154,29 +159,34 @@ def simulate(
         raise BadData("either a compiled folder or a load of tasks", hint="freeml simulate OUT, or --load tasks.toml")
     if duration_s is not None and not 0 < duration_s < float("inf"):
         raise BadData(f"{duration_s:g} s are no time to live", where="--duration")
-    if policy != "always-full":
-        raise BadData(f"no policy is called {policy!r}", where="--policy", hint="always-full")
     traces = [_trace(one, told, on_defect) for one in ([trace] if isinstance(trace, str | Path | Trace) else trace)]
     whole_s = sum(one.duration_s for one in traces)
     lasts_s = whole_s if duration_s is None else duration_s
+    if lasts_s > _MOST_REPEATS * whole_s:
+        raise BadData(
+            f"a trace of {whole_s:.3g} s would be repeated {lasts_s / whole_s:.3g} times, "
+            f"{_MOST_REPEATS:,} are the most",
+            where="--duration",
+        )
     if load_file is not None:
         if engine != "fast":
             raise BadData(f"a load of tasks has no {engine} engine", where="--engine", hint="fast")
+        policy_of(str(policy), None)
         device = _tasks(Path(load_file), circuit, arrivals or "each-boot", seed, lasts_s)
     else:
         assert out is not None
         output = out if isinstance(out, Output) else read_output(out)
         dataset = data if isinstance(data, Dataset) or data is None else load(data, split, limit=samples)
-        device = _network(output, dataset, engine, circuit, timekeeper, seed, progress)
+        device = _network(output, dataset, engine, circuit, policy, timekeeper, seed, progress)
         device = replace(device, arrivals=arrivals_of(arrivals or "back-to-back", lasts_s, seed))
     between = converter_of(circuit.converter, circuit.tracked)
     supply = Supply(device.capacitor, between.comparator(device.comparator), diode_v=between.diode_v, ldo=device.ldo)
     progress(f"live {lasts_s:,.6g} s")
     lived = live(
-        _pieces(traces, between, lasts_s), supply, device.engine, device.load, device.arrivals, lasts_s, log_what
+        joined(traces, between, lasts_s), supply, device.engine, device.load, device.arrivals, lasts_s, log_what
     )
     why = "" if lived.boots else _why_never_on(traces, between, device)
-    return _simulated(lived, device, between, policy, why, _notes(traces, whole_s, lasts_s, device))
+    return _simulated(lived, device, between, _name_of(policy), why, _notes(traces, whole_s, lasts_s, device))
 
 
 @dataclass(frozen=True)
@@ -193,34 +203,12 @@ class _Device:
     notes: tuple[str, ...] = ()
 
 
+def _name_of(policy: str | Policy) -> str:
+    return policy if isinstance(policy, str) else policy.kind.name.lower().replace("_", "-")
+
+
 def _trace(one: str | Path | Trace, told: Told | None, on_defect: OnDefect) -> Trace:
     return (one if isinstance(one, Trace) else read_trace(Path(one), told, on_defect)).check()
-
-
-def _pieces(traces: Sequence[Trace], between: Converter, lasts_s: float) -> Iterator[Piece]:
-    """All traces, one after the other, again and again until the time is over."""
-    start_s = 0.0
-    while True:
-        for trace in traces:
-            for piece in between.pieces(trace):
-                ends_s = piece.ends_s + start_s
-                n = int(np.searchsorted(ends_s, lasts_s)) + 1
-                if n <= len(ends_s):
-                    yield _cut(piece, ends_s, n, lasts_s)
-                    return
-                yield replace(piece, ends_s=ends_s)
-            start_s += trace.duration_s
-
-
-def _cut(piece: Piece, ends_s: Any, n: int, lasts_s: float) -> Piece:
-    """The first n samples, of which the last ends with the time."""
-    ends_s = ends_s[:n].copy()
-    ends_s[-1] = lasts_s
-    per_sample = {name: getattr(piece, name) for name in ("low", "high", "low_share", "high_share")}
-    kept: dict[str, Any] = {name: None if values is None else values[:n] for name, values in per_sample.items()}
-    if piece.volts.ndim > 1:
-        kept |= {"volts": piece.volts[:n], "amperes": piece.amperes[:n]}
-    return replace(piece, ends_s=ends_s, **kept)
 
 
 def _tasks(path: Path, circuit: Circuit, arrivals: str, seed: int, lasts_s: float) -> _Device:
@@ -257,19 +245,22 @@ def _network(
     dataset: Dataset | None,
     engine: str,
     circuit: Circuit,
+    policy: str | Policy,
     timekeeper: bool,
     seed: int,
     progress: Progress,
 ) -> _Device:
     from freeml.sim.life.network import network_engine
 
-    load, made = network_engine(output, engine, dataset, seed, timekeeper, progress)
-    capacitor, comparator, notes = _around(output, circuit)
+    figures_of(output.board, output.manifest.tiles)  # raises for a board without
+    capacitor, comparator, notes = around(output, circuit)
+    middle_v = (comparator.v_on_v + comparator.v_off_v) / 2
+    load, made = network_engine(output, engine, dataset, policy, middle_v, seed, timekeeper, progress)
     has_labels = dataset is not None and dataset.labels is not None
     return _Device(load, made, capacitor, comparator, None, Arrivals("back-to-back"), has_labels, notes)
 
 
-def _around(output: Output, circuit: Circuit) -> tuple[Capacitor, Comparator, tuple[str, ...]]:
+def around(output: Output, circuit: Circuit) -> tuple[Capacitor, Comparator, tuple[str, ...]]:
     """The capacitor of a plan, and the comparator of its board, with what was said in place of them."""
     board = output.board
     figures, planned_uf = board.capacitor, output.manifest.capacitor_uf

@@ -2,6 +2,11 @@
 
 #include <stddef.h>
 
+/* By the number of a table's kind. */
+static fml_policy_fn *const policies[] = {
+    fml_policy_fixed,  fml_policy_confidence, fml_policy_entropy, fml_policy_energy, fml_policy_confidence_or_energy,
+    fml_policy_deadline, fml_policy_confidence_or_deadline};
+
 static void at_row(fml_table_t *table, int32_t row)
 {
     table->row = row;
@@ -31,10 +36,16 @@ static int start(void *context, int64_t event)
     return 0;
 }
 
-static int next(void *context, double energy_uj, fml_work_t *work)
+static uint32_t whole(double amount)
 {
-    const fml_table_t *table = context;
-    (void)energy_uj;
+    return amount < (double)UINT32_MAX ? (uint32_t)amount : UINT32_MAX;
+}
+
+static int next(void *context, double energy_uj, double elapsed_s, fml_work_t *work)
+{
+    fml_table_t *table = context;
+    table->energy_uj = whole(energy_uj);
+    table->elapsed_ms = table->keeps_time ? whole(elapsed_s * 1e3) : 0;
     *work = table->rows[table->row];
     work->n = table->left;
     if (work->stack == FML_REPORT && table->depth > 0) {
@@ -43,11 +54,28 @@ static int next(void *context, double energy_uj, fml_work_t *work)
     return 0;
 }
 
+/* Whether the policy has enough at the exit of a row. */
+static int is_enough(const fml_table_t *table, const fml_work_t *row)
+{
+    const fml_policy_head_t *policy = table->policy;
+    fml_policy_now_t now;
+    fml_policy_answer_t answer;
+    if (row->stack != FML_DECIDE || !policy || row->depth < 1 || row->depth > policy->n_exits) {
+        return 0;
+    }
+    now.exit = (uint8_t)(row->depth - 1);
+    now.scores = table->scores + (table->sample * policy->n_exits + now.exit) * policy->n_classes;
+    now.n_classes = policy->n_classes;
+    now.energy_uj = table->energy_uj;
+    now.elapsed_ms = table->elapsed_ms;
+    return policies[policy->kind](policy, &now, &answer);
+}
+
 /* Behind a decision: the report, where it stops, or the rows of the next exit. */
 static int32_t following(fml_table_t *table)
 {
     const fml_work_t *row = &table->rows[table->row];
-    if (row->stack == FML_DECIDE && row->depth >= table->stop_at) {
+    if (is_enough(table, row)) {
         table->depth = row->depth;
         return table->n_rows - 1;
     }

@@ -1,0 +1,147 @@
+"""`freeml tune OUT --trace T`: thresholds and a reserve, found by lives on calibration samples and a trace.
+
+What is searched: each fixed depth; thresholds of confidence, from the front that calibration samples have of accuracy
+and energy; the energy rule with several reserves; the best thresholds with each reserve. All of these live on the
+trace; the winner has most right answers an hour. A policy of more parts takes the place of a simpler one only where it
+is better by SLACK: what is better by less on one trace may be worse on the next. Last, one threshold of the winner at a
+time is moved to quantiles of calibration shares, while that gains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from freeml.exits.confidence import confidence
+from freeml.exits.policy import NEVER, Policy, PolicyKind
+from freeml.exits.search import Samples, everywhere, searched
+from freeml.sim.life.bound import Bound, cost_of
+from freeml.sim.life.outcomes import RIGHT, Outcomes
+from freeml.sim.life.policies import Exits
+from freeml.sim.life.run import Lived
+from freeml.sim.life.setting import Setting
+
+Ints = npt.NDArray[np.int64]
+
+SLACK = 0.003
+RESERVES = (-0.5, -0.25, 0.0, 0.25, 0.5)  # of what one charge of the capacitor gives
+_MOST_THRESHOLDS = 16
+_STEPS = (0.0, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9)
+_SWEEPS = 2
+FAMILIES = ("always-full", "best-fixed", "confidence", "energy", "tuned")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A policy and its life. family: of FAMILIES, without "tuned"."""
+
+    family: str
+    policy: Policy
+    lived: Lived
+
+    @property
+    def correct_per_hour(self) -> float:
+        """Right answers an hour."""
+        return self.lived.right / self.lived.duration_s * 3600
+
+    @property
+    def used_uj_per_hour(self) -> float:
+        """What was used for them."""
+        return self.lived.energy.used_j * 1e6 / self.lived.duration_s * 3600
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """The winner; the best of each family beside it; all that lived."""
+
+    best: Judged
+    of_family: dict[str, Judged]
+    tried: int
+
+
+def tune(setting: Setting, progress: Callable[[str], None] = lambda _: None) -> Tuned:
+    """Find the policy of most right answers an hour. The setting's samples should be those of calibration."""
+    known: dict[bytes, Judged] = {}
+
+    def judge(family: str, policy: Policy) -> Judged:
+        raw = policy.to_bytes()
+        if raw not in known:
+            known[raw] = Judged(family, policy, setting.live(policy, log_what=0))
+        return known[raw]
+
+    exits, depths = setting.exits, len(setting.exits.softness) + 1
+    progress("fixed depths")
+    fixed = [judge("best-fixed", exits.fixed(depth)) for depth in range(1, depths + 1)]
+    progress("thresholds")
+    sure = [judge("confidence", exits.confidence(one)) for one in thresholds_of(setting)]
+    progress("reserves")
+    reserves_uj = [share * setting.charge_uj for share in RESERVES]
+    energy = [judge("energy", exits.with_reserve(exits.fixed(1), reserve)) for reserve in reserves_uj]
+    best_sure = sorted(sure, key=_worth, reverse=True)[:3]
+    both = [judge("both", exits.with_reserve(one.policy, reserve)) for one in best_sure for reserve in reserves_uj]
+    best = fixed[-1]
+    for one in (*_by_worth(fixed), *_by_worth(sure), *_by_worth(energy), *_by_worth(both)):
+        best = one if _worth(one)[0] > _worth(best)[0] * (1 + SLACK) else best
+    progress("one threshold at a time")
+    best = _moved(setting, best, judge)
+    of_family = {"always-full": fixed[-1], "best-fixed": max(fixed, key=_worth)}
+    of_family |= {"confidence": max(sure, key=_worth), "energy": max(energy, key=_worth), "tuned": best}
+    return Tuned(best, of_family, len(known))
+
+
+def _worth(one: Judged) -> tuple[int, float]:
+    """More right answers, then less energy."""
+    return one.lived.right, -one.lived.energy.used_j
+
+
+def _by_worth(some: Sequence[Judged]) -> list[Judged]:
+    return sorted(some, key=_worth, reverse=True)
+
+
+def shares_of(outcomes: Outcomes, exits: Exits) -> Ints:
+    """(n, D) confidence of each sample at each exit, in 1/2^15."""
+    found = [confidence(outcomes.scores[:, k], soft).shares for k, soft in enumerate(exits.softness)]
+    return np.column_stack(found)
+
+
+def thresholds_of(setting: Setting) -> list[tuple[int, ...]]:
+    """Of the front of accuracy and energy on the samples, evenly spread."""
+    costs = [cost_of(setting.load, depth)[0] * setting.middle_v * 1e6 for depth in range(1, setting.load.depths + 1)]
+    right = setting.outcomes.right == RIGHT
+    samples = Samples(shares_of(setting.outcomes, setting.exits), right, np.array(costs))
+    found = sorted({*searched(samples, 16), *everywhere(samples, 24)}, key=lambda one: one.energy_uj)
+    chosen = np.unique(np.linspace(0, len(found) - 1, _MOST_THRESHOLDS).round().astype(int))
+    return list(dict.fromkeys(found[k].thresholds for k in chosen))
+
+
+def _moved(setting: Setting, best: Judged, judge: Callable[[str, Policy], Judged]) -> Judged:
+    """The best with one threshold after the other where lives say it should be."""
+    if best.policy.kind not in (PolicyKind.CONFIDENCE, PolicyKind.CONFIDENCE_OR_ENERGY):
+        return best
+    shares = shares_of(setting.outcomes, setting.exits)
+    for _ in range(_SWEEPS):
+        before = best
+        for k, quantiles in enumerate(_quantiles(shares)):
+            for threshold in quantiles:
+                values = [row.threshold for row in best.policy.rows]
+                values[k] = threshold
+                one = judge("moved", best.policy.with_thresholds(tuple(values)))
+                best = one if _worth(one)[0] > _worth(best)[0] * (1 + SLACK) else best
+        if best is before:
+            break
+    return best
+
+
+def _quantiles(shares: Ints) -> Iterator[list[int]]:
+    for k in range(shares.shape[1]):
+        steps = np.quantile(shares[:, k], _STEPS, method="higher")
+        yield [*dict.fromkeys(int(step) for step in steps), NEVER]
+
+
+def check_bound(bound: Bound, some: Sequence[Judged]) -> None:
+    """Asserts that no policy had more right answers than any can."""
+    for one in some:
+        assert one.lived.right <= bound.right, f"{one.family}: {one.lived.right} right, beyond {bound.right}"
