@@ -239,7 +239,11 @@ REACHED_ELSEWHERE = {
     **{
         f"freeml.exits.{path.stem}": "exits, until they are an option of compile"
         for path in PACKAGE.glob("exits/*.py")
-        if path.stem != "__init__"
+        if path.stem not in ("__init__", "confidence", "policy")
+    },
+    **{
+        f"freeml.sim.life.{name}": "policies of networks with exits, until these are an option of compile"
+        for name in ("setting", "tune", "bound")
     },
     "freeml.train.global_exit": "comparison with the published exits",
     "freeml.train.prefix": "exits, until they are an option of compile",
