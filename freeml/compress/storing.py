@@ -7,7 +7,7 @@ where a size leaves room, cycles count for more.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from freeml.board.board import Board
@@ -29,6 +29,7 @@ USUAL_WORTH, TIMED_WORTH = 0.1, 0.6
 _WORTHS = (10.0, 3.0, 1.6, 1.0, TIMED_WORTH, 0.4, 0.2, USUAL_WORTH, 0.05, 0.0)
 _MOST_TURNS = 8  # shares depend on the forms, and forms on the shares: a few turns settle that
 _KEPT_WAYS = 4096
+_CODE_WORTH = 0.25  # of a byte of a decoder's code, in stored bytes
 # A convolution of at most that share of the bytes stays dense before a pool: joined (plan/fuse.py), its output, often
 # the largest value of all, never exists.
 _JOINED_SHARE = 1 / 16
@@ -54,12 +55,7 @@ class Forms:
                 layers[conv.output] = (dense,)
         now = {name: min(ways, key=lambda way: way.n_bytes) for name, ways in layers.items()}
         for _ in range(_MOST_TURNS if worth else 0):
-            n_bytes = max(1, sum(way.n_bytes for way in now.values()))
-            cycles = max(1.0, sum(way.cycles for way in now.values()))
-            found = {
-                name: min(ways, key=lambda way: (way.n_bytes / n_bytes + worth * way.cycles / cycles, way.n_bytes))
-                for name, ways in layers.items()
-            }
+            found = _with_few_decoders(layers, _Rate.of(now, worth))
             if found == now:
                 break
             now = found
@@ -96,6 +92,44 @@ class Forms:
             smaller = [way for way in others if way.n_bytes < dense.n_bytes]
             self._known[key] = (dense, *(way for way in smaller if way.fits or not dense.fits))
         return self._known[key]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rate:
+    """What a way of a layer takes of all, in bytes: its cycles count as the bytes that they are worth."""
+
+    a_cycle_bytes: float
+
+    @classmethod
+    def of(cls, ways: Mapping[str, Way], worth: float) -> _Rate:
+        """From the ways of all layers."""
+        n_bytes, cycles = (sum(figure) for figure in zip(*((w.n_bytes, w.cycles) for w in ways.values()), strict=True))
+        return cls(worth * n_bytes / max(1.0, cycles))
+
+    def __call__(self, way: Way) -> tuple[float, int]:
+        """The less the better; of equals the smaller."""
+        return way.n_bytes + self.a_cycle_bytes * way.cycles, way.n_bytes
+
+
+def _with_few_decoders(layers: Mapping[str, Sequence[Way]], rate: _Rate) -> dict[str, Way]:
+    """The best way of each layer, without decoders that are hardly used: their code takes flash, too."""
+    left = {way.kernel for ways in layers.values() for way in ways}
+    while True:
+        now = {name: _best(ways, left, rate) for name, ways in layers.items()}
+        gains = {}
+        for kernel in {way.kernel for way in now.values() if way.code_bytes}:
+            own = [name for name, way in now.items() if way.kernel == kernel]
+            lost = sum(rate(_best(layers[name], left - {kernel}, rate))[0] - rate(now[name])[0] for name in own)
+            gains[kernel] = _CODE_WORTH * now[own[0]].code_bytes - lost
+        worst = max(gains, key=lambda kernel: (gains[kernel], kernel), default=None)
+        if worst is None or gains[worst] <= 0:
+            return now
+        left = left - {worst}
+
+
+def _best(ways: Sequence[Way], kernels: Set[str], rate: _Rate) -> Way:
+    """Of a layer's ways, the dense one first, by these kernels."""
+    return min((way for way in ways if way is ways[0] or way.kernel in kernels), key=rate)
 
 
 def stored(graph: Graph, encodings: Mapping[str, str]) -> Graph:

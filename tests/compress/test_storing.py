@@ -7,7 +7,7 @@ import pytest
 
 from freeml.board.board import load_board
 from freeml.compress.cost import cost_of, stored_of
-from freeml.compress.storing import USUAL_WORTH, Forms, stored
+from freeml.compress.storing import TIMED_WORTH, Forms, stored
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import DenseI8
 from freeml.ir.types import Const
@@ -41,7 +41,7 @@ def cycles(graph: Graph, encodings: dict[str, str], name: str) -> int:
 @every_board
 def test_a_form_nearly_as_small_and_far_quicker_is_taken(graph: Graph, name: str) -> None:
     forms = Forms(load_board(name))
-    smallest, usual = forms.best(graph, 0.0), forms.best(graph, USUAL_WORTH)
+    smallest, usual = forms.best(graph, 0.0), forms.best(graph, TIMED_WORTH)
     assert set(smallest.values()) != set(usual.values())
     assert forms.stored_bytes(graph, usual) < 1.2 * forms.stored_bytes(graph, smallest)
     assert cycles(graph, usual, name) < 0.5 * cycles(graph, smallest, name)
