@@ -20,6 +20,7 @@ _EPOCHS = (24, 100)
 _ROUNDS, _TUNED, _CODED = 0.4, 0.25, 0.35
 # Steps in integers take so much longer than those in floating point, about.
 _CODED_COST = 1.6
+_AVERAGED = 1.0  # epochs over which weights are averaged: what is kept is no lucky step
 _FEW_SAMPLES = 4000  # below, batches are half as large, so that there are steps enough
 
 
@@ -107,6 +108,7 @@ class Trainer:
             schedule="cosine",
             distill=0.7 if labelled or job.loss is not None else 1.0,
             seed=job.seed,
+            average=_AVERAGED,
             precision="float32" if in_integers else job.precision,
         )
         fitted = fit(

@@ -23,6 +23,7 @@ from freeml.errors import BadData
 from freeml.ir.types import Array
 from freeml.train import checkpoint as files
 from freeml.train.arithmetic import fixed_arithmetic
+from freeml.train.average import Average
 from freeml.train.network import Network
 from freeml.train.objective import Loss, OwnLoss, Scores, loss_of
 from freeml.train.rates import share_of_rate
@@ -40,6 +41,7 @@ class Options:
     schedule     of the learning rate: "constant", or "cosine" down to 0
     distill      share of the teacher in the loss where there are labels or targets, too
     temperature  of the classes that teacher and student are compared by
+    average      epochs over which weights are averaged for what is judged and kept; 0: they are as steps leave them
     precision    of products in the forward pass: "float32", or "bfloat16", which is faster where a processor knows it
     threads      of torch; part of the result, as sums depend on it
     """
@@ -52,6 +54,7 @@ class Options:
     distill: float = 0.5
     temperature: float = 4.0
     seed: int = 0
+    average: float = 0.0
     precision: str = "float32"
     threads: int = 1
 
@@ -243,6 +246,7 @@ class _Run:
         groups = [{"params": [weight], "share": shares[name]} for name, weight in network.params().items()]
         self.adam = torch.optim.Adam(groups, lr=options.learning_rate, weight_decay=options.weight_decay, foreach=False)
         self.epoch, self.step, self.n_steps = 0, 0, -(-len(data) // options.batch)
+        self.average = Average(network.arrays(), options.average * self.n_steps)
         self.sums = [0.0, 0.0, 0.0]  # loss, right, samples of this epoch
         self.last: tuple[float | None, float | None] = (None, None)
         self.best = (0, math.inf, None)  # type: tuple[int, float, float | None]
@@ -302,6 +306,7 @@ class _Run:
         self.sums[1] += math.nan if right is None else int(right.sum())
         self.sums[2] += len(rows)
         self.step += 1
+        self.average.step(self.epoch * self.n_steps + self.step)
 
     def _done(self, ahead: int) -> float:
         """Share of all steps that are done, with so many ahead."""
@@ -312,11 +317,12 @@ class _Run:
         return self.options.learning_rate * falling
 
     def _judge(self, held: _Course) -> None:
-        loss, accuracy = held.evaluate(self.options.batch)
-        self.last = loss, accuracy
-        if loss < self.best[1]:
-            self.best = self.epoch + 1, loss, accuracy
-            self.best_arrays = {name: array.copy() for name, array in self.network.arrays().items()}
+        with self.average.in_place():
+            loss, accuracy = held.evaluate(self.options.batch)
+            self.last = loss, accuracy
+            if loss < self.best[1]:
+                self.best = self.epoch + 1, loss, accuracy
+                self.best_arrays = {name: array.copy() for name, array in self.network.arrays().items()}
 
     def _progress(self, seconds_left: float) -> Progress:
         loss, right, n = self.sums
@@ -327,6 +333,8 @@ class _Run:
     def finish(self) -> Fitted:
         """With the best weights in the network, or the last ones where nothing was held back."""
         if self.held is None:
+            for name, mean in self.average.means.items():
+                self.network.arrays()[name][...] = mean
             return Fitted(self.epoch, *self.course.evaluate(self.options.batch))
         for name, array in self.network.arrays().items():
             if self.best_arrays:
@@ -342,6 +350,7 @@ class _Run:
         state = {"epoch": self.epoch, "step": self.step, "sums": self.sums, "last": self.last, "best": self.best}
         arrays = {f"weight/{name}": array for name, array in self.network.arrays().items()}
         arrays |= {f"best/{name}": array for name, array in self.best_arrays.items()}
+        arrays |= {f"mean/{name}": array for name, array in self.average.means.items()}
         for name, parameter in self.network.params().items():
             for key, value in self.adam.state.get(parameter, {}).items():
                 arrays[f"adam.{key}/{name}"] = value.numpy()
@@ -358,6 +367,8 @@ class _Run:
                 weights[name][...] = array
             elif kind == "best":
                 self.best_arrays[name] = array
+            elif kind == "mean":
+                self.average.means[name][...] = array
             else:
                 parameter = self.network.params()[name]
                 self.adam.state[parameter][kind.removeprefix("adam.")] = torch.from_numpy(array.copy())

@@ -92,15 +92,16 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_others() -> None:
     assert digest(trained()) != digest(trained(options=replace(SHORT, seed=1)))
 
 
-@pytest.mark.parametrize("kill_after", [2, 5, 7])
-def test_a_killed_run_goes_on_to_the_same_bytes(kill_after: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kill_after", "average"), [(2, 0.0), (5, 1.0), (7, 1.0)])
+def test_a_killed_run_goes_on_to_the_same_bytes(kill_after: int, average: float, tmp_path: Path) -> None:
     """In the middle of an epoch, at its end, and in the last one; killed twice."""
-    path = tmp_path / "run"
+    path, options = tmp_path / "run", replace(SHORT, average=average)
     for _ in range(2):
         with pytest.raises(Killed):
-            trained(path, kill_after=kill_after if not path.exists() else 1)
-    assert digest(trained(path)) == digest(trained())
-    assert digest(trained(path)) == digest(trained()), "a finished run stays finished"
+            trained(path, kill_after=kill_after if not path.exists() else 1, options=options)
+    whole = digest(trained(options=options))
+    assert digest(trained(path, options=options)) == whole
+    assert digest(trained(path, options=options)) == whole, "a finished run stays finished"
 
 
 def test_a_kill_while_the_checkpoint_is_written_leaves_the_one_before(
