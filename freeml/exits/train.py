@@ -118,13 +118,7 @@ def train_heads(
     fit(
         network,
         scale.dataset(branched, train, "train"),
-        Options(
-            epochs=options.epochs,
-            batch=options.batch,
-            learning_rate=options.learning_rate,
-            schedule="cosine",
-            seed=options.seed,
-        ),
+        _of_loop(options),
         validation=None if is_gnet else scale.dataset(branched, validation, "calibration"),
         augment=random_prefix if is_gnet else None,
         after_step=course.legal(tied=options.tied and options.kind == "shared"),
@@ -171,13 +165,7 @@ def train_jointly(
     fit(
         network,
         _labelled(data, heads.n_classes),
-        Options(
-            epochs=options.epochs,
-            batch=options.batch,
-            learning_rate=options.learning_rate,
-            schedule="cosine",
-            seed=options.seed,
-        ),
+        _of_loop(options),
         validation=_labelled(validation, heads.n_classes),
         after_step=course.legal(tied=any(exit_.slices[0].gain != 1 for exit_ in heads.exits)),
         loss=PrefixLoss(heads.n_classes, weights, options.distill, options.temperature),
@@ -190,6 +178,16 @@ def train_jointly(
     consts = {name: Const(arrays[name]) for name in weights_of(branched.graph)}
     graph = branched.graph.with_ops(branched.graph.ops, consts=consts)
     return replace(branched, graph=graph), _exported(heads, course, arrays, _Normal.none(branched))
+
+
+def _of_loop(options: HeadOptions) -> Options:
+    return Options(
+        epochs=options.epochs,
+        batch=options.batch,
+        learning_rate=options.learning_rate,
+        schedule="cosine",
+        seed=options.seed,
+    )
 
 
 def _labelled(data: Dataset, k: int) -> Dataset:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from functools import lru_cache
-from math import prod
 
 import numpy as np
 
@@ -18,9 +17,10 @@ from freeml.ir.encoding import Stored
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import ConvI8, DenseI8
 from freeml.ir.types import Array, Const
-from freeml.kernels.kernel import Kernel, KernelCall
+from freeml.kernels.dense_kind import FullyConnected
+from freeml.kernels.kernel import KernelCall
 from freeml.kernels.layer import Fields, Layer, Table, check_sizes
-from freeml.kernels.reads import Ints, Read, whole
+from freeml.kernels.reads import Ints
 from freeml.kernels.variants import Variant
 from freeml.kernels.work import REQUANT_BYTES, LoopCounts, bits, named, odd_shifts
 
@@ -28,23 +28,10 @@ HEADER = "fml_coded.h"
 _NARROW = {2: ("bias", "bias", 1), 3: ("mult", "scale", 2), 4: ("shift", "scale", 4)}  # input: table, section, flag
 
 
-class CodedKernel(Kernel[DenseI8]):
-    """fml_coded_<name>_i8 and its part. inputs: x, weight, bias, mult, shift."""
+class CodedKernel(FullyConnected):
+    """fml_coded_<name>_i8 and its part."""
 
     name: str
-
-    def products(self, graph: Graph, op: DenseI8) -> int:
-        return prod(graph.type_of(op.inputs[1]).shape[1:])
-
-    def has_parts(self, graph: Graph, op: DenseI8) -> bool:
-        return True
-
-    def reads(self, graph: Graph, op: DenseI8, operand: int) -> tuple[Read, ...]:
-        return (whole(graph, op, op.inputs[0]),)
-
-    def part_read(self, graph: Graph, op: DenseI8) -> Read:
-        read = whole(graph, op, op.inputs[0])
-        return Read(read.value, read.n_bytes, read.group_units, 0, 0, 0)
 
     @abstractmethod
     def per_row(self, const: Const) -> Mapping[str, Array]:

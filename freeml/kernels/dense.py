@@ -2,43 +2,29 @@
 
 from __future__ import annotations
 
-from math import prod
-
 import numpy as np
 
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import DenseI8
 from freeml.kernels.coded_formats import CODED
+from freeml.kernels.dense_kind import FullyConnected
 from freeml.kernels.kernel import Kernel, KernelCall
 from freeml.kernels.layer import REQUANT_FIELDS, Layer, Table, check_sizes, requant_tables
 from freeml.kernels.packing import packed
-from freeml.kernels.reads import Ints, Read, touched, whole
+from freeml.kernels.reads import Ints, touched
 from freeml.kernels.variants import Variant
 from freeml.kernels.work import QUAD, REQUANT_BYTES, LoopCounts, bits, dots, named, odd_shifts, row_pairs
 
 
-class DenseKernel(Kernel[DenseI8]):
-    """fml_dense_i8, fml_dense_part_i8. inputs: x, weight, bias, mult, shift."""
+class DenseKernel(FullyConnected):
+    """fml_dense_i8, fml_dense_part_i8."""
 
     def chosen(self, graph: Graph, op: DenseI8) -> Kernel[DenseI8]:
         encoding = graph.consts[op.inputs[1]].encoding
         return self if encoding is None else CODED[encoding]
 
-    def products(self, graph: Graph, op: DenseI8) -> int:
-        return prod(graph.type_of(op.inputs[1]).shape[1:])
-
     def param_names(self, graph: Graph, op: DenseI8) -> tuple[str, ...]:
         return op.inputs[1:3]
-
-    def has_parts(self, graph: Graph, op: DenseI8) -> bool:
-        return True
-
-    def reads(self, graph: Graph, op: DenseI8, operand: int) -> tuple[Read, ...]:
-        return (whole(graph, op, op.inputs[0]),)
-
-    def part_read(self, graph: Graph, op: DenseI8) -> Read:
-        read = whole(graph, op, op.inputs[0])
-        return Read(read.value, read.n_bytes, read.group_units, 0, 0, 0)
 
     def counts(self, graph: Graph, op: DenseI8, call: KernelCall, n: Ints, variant: Variant) -> LoopCounts:
         one, products = np.ones_like(n), self.products(graph, op)

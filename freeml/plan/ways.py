@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
@@ -11,9 +11,9 @@ from freeml.energy.capacitor import budget_of
 from freeml.errors import DoesNotFit
 from freeml.ir.graph import Graph
 from freeml.ir.ops import Op
-from freeml.kernels.kernel import KernelCall
 from freeml.kernels.table import kernel_of
 from freeml.kernels.variants import VARIANTS
+from freeml.plan.calls import calls_of
 from freeml.plan.cuts import Cutter
 from freeml.plan.price import ONE_WORD, TWO_SLOTS, step_prices
 from freeml.plan.sram import HOST_TILE_BYTES
@@ -76,7 +76,7 @@ def _way(graph: Graph, op: Op, board: Board, capacitor_uf: float | None) -> Way:
         return Way(weight.encoding, weight.size_bytes, kernel, code, inf, inf, inf, fits=False)
     cutter = Cutter(graph, board, prices, budget, room)
     try:
-        layers = [cutter.best(call) for call in _calls(graph, op)]
+        layers = [cutter.best(call) for call in calls_of(graph, op)]
     except DoesNotFit:
         return Way(weight.encoding, weight.size_bytes, kernel, code, inf, inf, inf, fits=False)
     assert budget is not None
@@ -97,21 +97,3 @@ def _way(graph: Graph, op: Op, board: Board, capacitor_uf: float | None) -> Way:
 def _tiles(layer: LayerTiles) -> float:
     """How many tiles of the full size a layer is."""
     return layer.parts * layer.n_units / layer.tile_units
-
-
-def _calls(graph: Graph, op: Op) -> Iterator[KernelCall]:
-    """As calls.py has them, wherever the values will lie."""
-    kernel = kernel_of(graph, op)
-    macs = kernel.products(graph, op)
-    for units in kernel.units(graph, op):
-        yield KernelCall(
-            op=op,
-            operand=units.operand,
-            n_units=units.n,
-            unit_bytes=units.unit_bytes,
-            unit_stride_bytes=units.stride_bytes,
-            offset_bytes=units.at_bytes,
-            macs=macs,
-            has_parts=macs > 1 and kernel.has_parts(graph, op),
-            is_even=True,
-        )

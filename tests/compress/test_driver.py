@@ -17,10 +17,8 @@ from freeml.ir.graph import Graph
 from freeml.ir.text import digest
 from freeml.ir.types import Const
 from freeml.quantize.search import quantize
-from freeml.train.loop import Options, fit
-from freeml.train.network import Network
 
-from ..train.tasks import convolutional, stripes
+from ..train.tasks import learned, stripes
 
 TRAIN, HELD = stripes(300, 1), stripes(100, 2)
 BOARD = load_board("msp430fr5994")
@@ -28,9 +26,7 @@ BOARD = load_board("msp430fr5994")
 
 @pytest.fixture(scope="module")
 def dense() -> Graph:
-    network = Network(convolutional(7, channels=8))
-    fit(network, TRAIN, Options(epochs=6, batch=64, learning_rate=0.01), validation=HELD)
-    return network.to_graph()
+    return learned(TRAIN, HELD, channels=8)
 
 
 @pytest.fixture(scope="module")

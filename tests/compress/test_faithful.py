@@ -18,10 +18,9 @@ from freeml.frontend.builder import GraphBuilder
 from freeml.ir.graph import Graph
 from freeml.ir.text import digest
 from freeml.passes.pipeline import run_passes
-from freeml.train.loop import Options, Progress, fit
-from freeml.train.network import Network
+from freeml.train.loop import Options, Progress
 
-from ..train.tasks import convolutional, stripes
+from ..train.tasks import convolutional, learned, stripes
 
 TRAIN, HELD = stripes(300, 1), stripes(100, 2)
 TARGET = 1000.0
@@ -35,9 +34,7 @@ class Killed(Exception):
 
 @pytest.fixture(scope="module")
 def dense() -> Graph:
-    network = Network(convolutional(7, channels=8))
-    fit(network, TRAIN, Options(epochs=6, batch=64, learning_rate=0.01), validation=HELD)
-    return network.to_graph()
+    return learned(TRAIN, HELD, channels=8)
 
 
 @pytest.fixture(scope="module")

@@ -19,10 +19,10 @@ from tests.kernels.coded_conv_cases import CODED_CONV_KERNELS
 from tests.kernels.library import INCLUDE, Case, Kernels
 
 from . import layers
+from .checks import BANK_END, any_split_is_the_whole, parts_add_up, seeded
 from .device import FAR_END, FOLDER, KERNELS, Build, Device, builds, kernel_sources
 
 BUILDS = builds()
-BANK_END = 0x2_0000  # where bit 17 of an address changes
 N_CASES = 40
 
 every_build = pytest.mark.parametrize("build", BUILDS, ids=lambda build: build.name)
@@ -43,33 +43,16 @@ def device(build: Build) -> Device:
     return Device(build)
 
 
-def far_across_the_bank(case: Case, seed: int) -> int:
-    """An address of the weights, even or odd, such that some lie on each side of 0x20000."""
-    n_bytes = case.consts["w"].nbytes if "w" in case.consts else 1
-    return BANK_END - seed % n_bytes
-
-
 @every_build
 @every_kernel
 def test_kernel_equals_the_interpreter_for_any_split(build: Build, kernel: str) -> None:
-    for seed in range(N_CASES):
-        choices = Seeded(seed)
-        case = GENERATORS[kernel](choices)
-        tiles = splits(choices, case.n_units)
-        got = device(build).run(case, tiles, far=far_across_the_bank(case, seed))
-        assert np.array_equal(got, case.expected), (seed, tiles)
+    any_split_is_the_whole(device(build), seeded(kernel, range(N_CASES)))
 
 
 @every_build
 @dots
 def test_parts_of_every_dot_product_add_up_to_the_whole_layer(build: Build, kernel: str) -> None:
-    for seed in range(N_CASES, N_CASES + 15):
-        choices = Seeded(seed)
-        case = GENERATORS[kernel](choices)
-        n_products = case.n_products
-        part = choices.between(max(1, n_products // 9), n_products + 1)
-        got = device(build).run_parts(case, n_products, part, far=far_across_the_bank(case, seed))
-        assert np.array_equal(got, case.expected), seed
+    parts_add_up(device(build), seeded(kernel, range(N_CASES, N_CASES + 15)), most_parts=9)
 
 
 @every_build

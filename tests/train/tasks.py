@@ -10,6 +10,8 @@ from freeml.frontend.views import View, Weight
 from freeml.ir.graph import Graph
 from freeml.ir.ops import Window
 from freeml.passes.pipeline import run_passes
+from freeml.train.loop import Options, fit
+from freeml.train.network import Network
 
 CLASSES = ("left", "right", "none")
 
@@ -44,3 +46,10 @@ def convolutional(seed: int, *, channels: int = 4, ending: str = "none") -> Grap
         x = builder.softmax(x, 1, loc="net:/softmax")
     builder.output(x, "y", dtype="float32")
     return run_passes(builder.finish(), ()) if ending == "softmax" else run_passes(builder.finish())
+
+
+def learned(train: Dataset, held: Dataset, *, channels: int) -> Graph:
+    """The convolutional network, trained to tell stripes."""
+    network = Network(convolutional(7, channels=channels))
+    fit(network, train, Options(epochs=6, batch=64, learning_rate=0.01), validation=held)
+    return network.to_graph()
