@@ -78,7 +78,7 @@ def rows_of(measured: Callable[[Board, str], Iterator[Measured]]) -> list[Measur
 
 
 def told(rows: Sequence[Measured], *, as_json: bool, plot: Path | None) -> int:
-    """Print them, and draw them; the exit code: 1 where the planner's choice is the measured best in less than 95 % of the layers."""
+    """Print and draw them; the exit code: 1 where the choice is the measured best in less than 95 % of the layers."""
     layers = len({(row.board, row.values, row.density) for row in rows})
     agreed = sum(row.chosen and row.is_best for row in rows)
     if plot:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from freeml.firmware.objects import cached_object
 from freeml.firmware.toolchain import WARNINGS, Compiler, cache_dir, find_host_compiler, replace_file
 
 __all__ = ["build_host_library", "build_host_program", "cache_dir"]
@@ -68,10 +70,32 @@ def _build(
     if not writable and not cached.exists():
         return compiler.compile(sources, include_dirs, out_path, flags, shared=shared)
     if not cached.exists():
-        compiler.compile(sources, include_dirs, cached, flags, shared=shared)
+        _link(compiler, sources, include_dirs, cached, flags, shared=shared)
     out_path.parent.mkdir(parents=True, exist_ok=True)
     replace_file(cached, out_path)
     return out_path
+
+
+def _link(
+    compiler: Compiler,
+    sources: Sequence[Path],
+    include_dirs: Sequence[Path],
+    output: Path,
+    flags: Sequence[str],
+    *,
+    shared: bool,
+) -> None:
+    """Into `output`, of the sources' objects."""
+    alone = [*flags, "-fPIC", "-c"] if shared else [*flags, "-c"]
+    with tempfile.TemporaryDirectory(prefix="freeml-build-") as work:
+
+        def object_of(source: Path) -> Path:
+            def make(to: Path) -> None:
+                compiler.compile([source], include_dirs, to, alone, shared=False)
+
+            return cached_object(compiler, source, include_dirs, alone, Path(work), make)
+
+        compiler.compile([object_of(source) for source in sources], (), output, flags, shared=shared)
 
 
 def _key(compiler: Compiler, sources: Sequence[Path], include_dirs: Sequence[Path], flags: Sequence[str]) -> str:

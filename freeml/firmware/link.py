@@ -12,12 +12,14 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from freeml.board.core import CORTEXM, MSP430, Core, Family
 from freeml.board.memory import MemoryMap
 from freeml.errors import DoesNotFit, ToolFailed
 from freeml.firmware import cortexm, msp430
+from freeml.firmware.objects import cached_object
 from freeml.firmware.toolchain import (
     Compiler,
     find_arm_gcc,
@@ -76,22 +78,47 @@ def link(
     elf.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="freeml-link-") as work:
         built = Path(work, "firmware.elf")
-        options = (*tools.flags(compiler, memory.core), *tools.common, *SCRIPT, "-Wl,--print-map")
-        command = [*compiler.command, *options, *(f"-D{define}" for define in defines), *parts, *libraries]
-        environment = {**os.environ, "SOURCE_DATE_EPOCH": "0", "LC_ALL": "C"}
-        done = subprocess.run(
-            [*command, "-o", str(built)], cwd=folder, env=environment, capture_output=True, text=True, check=False
-        )
-        if done.returncode != 0:
-            said = done.stderr or done.stdout
-            raise tools.too_full(said, memory) or ToolFailed(
-                f"{compiler.name} could not build {elf.name}: {first_errors(said)}",
-                where=shlex.join(compiler.command),
-                hint=f"the compiler is {compiler.version}; --toolchain chooses another",
-            )
+        options = (*tools.flags(compiler, memory.core), *tools.common, *(f"-D{define}" for define in defines))
+        run = partial(_run, compiler, folder, elf, lambda said: tools.too_full(said, memory))
+        objects = [_object(compiler, folder, part, options, Path(work), run) for part in parts]
+        done = run([*options, *SCRIPT, "-Wl,--print-map", *map(str, objects), *libraries, "-o", str(built)])
         replace_file(built, elf)
-        elf.with_suffix(".map").write_text(portable_map(done.stdout, parts))
+        elf.with_suffix(".map").write_text(portable_map(done, parts))
     return elf
+
+
+def _object(
+    compiler: Compiler, folder: Path, part: str, options: Sequence[str], work: Path, run: Callable[[Sequence[str]], str]
+) -> Path:
+    """Of one file of a compiled folder, kept for the next firmware."""
+    compiled = [*(option for option in options if not option.startswith("-Wl,")), "-c", part]
+
+    def make(to: Path) -> None:
+        run([*compiled, "-o", str(to)])
+
+    includes = [folder / option.removeprefix("-I") for option in options if option.startswith("-I")]
+    return cached_object(compiler, folder / part, includes, compiled, work, make)
+
+
+def _run(
+    compiler: Compiler,
+    folder: Path,
+    elf: Path,
+    too_full: Callable[[str], DoesNotFit | None],
+    arguments: Sequence[str],
+) -> str:
+    """What the compiler prints, called in the folder. Raises ToolFailed, DoesNotFit."""
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": "0", "LC_ALL": "C"}
+    command = [*compiler.command, *arguments]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        said = done.stderr or done.stdout
+        raise too_full(said) or ToolFailed(
+            f"{compiler.name} could not build {elf.name}: {first_errors(said)}",
+            where=shlex.join(compiler.command),
+            hint=f"the compiler is {compiler.version}; --toolchain chooses another",
+        )
+    return done.stdout
 
 
 def _names(folder: Path, part: str) -> Sequence[str]:
