@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from benchmarks.compress.__main__ import RESULTS, main
 from benchmarks.compress.folds import folds
 from benchmarks.compress.layers import slices
 from benchmarks.compress.networks import NETWORKS
@@ -57,3 +59,28 @@ def test_slices_of_a_layer_have_all_of_its_outputs() -> None:
         outputs = [one.types["y"].shape for one in slices(graph, op)]
         assert sum(shape[-1] for shape in outputs) == graph.types[op.output].shape[-1]
         assert {shape[:-1] for shape in outputs} == {graph.types[op.output].shape[:-1]}
+
+
+def test_the_quick_run_of_digits_is_smaller_faster_and_nearly_as_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """About 12 seconds of processor time."""
+    before = {path: path.read_bytes() for path in RESULTS.glob("compress_*")}
+    monkeypatch.setattr("sys.argv", ["compress", "digits", "--quick", "--work", str(tmp_path)])
+    main()
+    said = capsys.readouterr().out
+    figures = {
+        "stored": r"stored ([\d,]+) bytes",
+        "lost": r"(-?[\d.]+) points lost",
+        "flash": r"SRAM [\d,]+, flash ([\d,]+) bytes",
+        "dense flash": r"dense, arena [\d,]+, SRAM [\d,]+, flash ([\d,]+)",
+        "times fewer cycles": r"one at a time: ([\d.]+)x",
+    }
+    found = {name: re.search(pattern, said) for name, pattern in figures.items()}
+    number = {name: float(match[1].replace(",", "")) for name, match in found.items() if match}
+    assert number.keys() == figures.keys(), said
+    assert number["stored"] <= 1400
+    assert number["lost"] < 3
+    assert number["flash"] < number["dense flash"]
+    assert number["times fewer cycles"] > 1
+    assert before == {path: path.read_bytes() for path in RESULTS.glob("compress_*")}
