@@ -8,12 +8,13 @@ import numpy as np
 
 from freeml.compress.channels import Channels, channels, mixes, remove
 from freeml.compress.sensitivity import of_channels, read_means
-from freeml.compress.shrink import elements_saved, weakest, weights_saved
+from freeml.compress.shrink import weakest, weights_saved
 from freeml.ir.graph import Graph
 from freeml.ir.ops import Conv, Dense
 from freeml.ir.types import Array
 
 _STEPS = 12
+_PEAKED = 4  # power of a sum of values over the largest one that their elements count by
 # Shares of what counts, by the bound that is broken: weights, activations, products.
 _COUNTS = {
     "target_bytes": (1.0, 0.1, 0.5),  # some of what else a device is short of, so that the small network is fast, too
@@ -41,12 +42,33 @@ def products_saved(graph: Graph, known: Channels) -> dict[int, float]:
     return saved
 
 
+def peak_saved(graph: Graph, known: Channels) -> dict[int, float]:
+    """Elements of values that go with each free bundle alone, the more the nearer they are to the most at a time.
+
+    What an op reads and gives is there together: of elements beside less than the largest such sum few are worth much.
+    """
+    beside: dict[str, int] = {}
+    for op in graph.ops:
+        values = [name for name in (*op.inputs, op.output) if name in known.of]
+        together = sum(graph.types[name].n_elems for name in dict.fromkeys(values))
+        for name in values:
+            beside[name] = max(beside.get(name, 0), together)
+    most = max(beside.values(), default=1)
+    saved = dict.fromkeys(sorted(known.free), 0.0)
+    for value, of in known.of.items():
+        places = graph.types[value].n_elems // len(of) * (beside.get(value, 0) / most) ** _PEAKED
+        for bundle in of.tolist():
+            if bundle in saved:
+                saved[bundle] += places
+    return saved
+
+
 def savings(graph: Graph, known: Channels, excess: Mapping[str, float]) -> dict[int, int]:
     """What a bundle saves of all that is too much, each figure by how far it is above its bound, in millionths.
 
     excess: of each bound, how many times it is broken; those of at most 1 do not count.
     """
-    figures: list[Mapping[int, float]] = [f(graph, known) for f in (weights_saved, elements_saved, products_saved)]
+    figures: list[Mapping[int, float]] = [f(graph, known) for f in (weights_saved, peak_saved, products_saved)]
     whole = [max(1.0, float(sum(figure.values()))) for figure in figures]
     share = np.zeros(3)
     for name, times in excess.items():

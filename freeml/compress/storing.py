@@ -32,7 +32,7 @@ _KEPT_WAYS = 4096
 _CODE_WORTH = 0.25  # of a byte of a decoder's code, in stored bytes
 # A convolution of at most that share of the bytes stays dense before a pool: joined (plan/fuse.py), its output, often
 # the largest value of all, never exists.
-_JOINED_SHARE = 1 / 16
+_JOINED_SHARE = 1 / 8
 
 
 @dataclass(slots=True)
