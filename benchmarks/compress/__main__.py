@@ -21,7 +21,7 @@ from benchmarks.compress.networks import MODELS, NETWORKS, Network, changes
 from benchmarks.compress.rate import BOARDS, interval, of_folds, report, right_of_c, right_of_float
 from freeml.cli.bounds import line_of
 from freeml.compression import bounds_in_kb, compress_model
-from freeml.data import Dataset
+from freeml.data import Dataset, load
 from freeml.firmware.host import cache_dir
 from freeml.frontend.load import load_model
 from freeml.ir.graph import Graph
@@ -70,7 +70,7 @@ def made(name: str, args: argparse.Namespace, data: Any, suffix: str = "") -> Pa
 def whole(name: str, args: argparse.Namespace, graph: Graph) -> list[str]:
     """On the test split."""
     net = NETWORKS[name]
-    path = made(name, args, net.data)
+    path = made(name, args, net.data if net.most_samples is None else few(net))
     dataset = rated_dataset(graph, net.data, "test", _QUICK_SAMPLES if args.quick else None)
     dense, small = right_of_float(graph, dataset), right_of_c(path, name, dataset)
     drop = 100 * (dense.mean() - small.mean())
@@ -80,6 +80,12 @@ def whole(name: str, args: argparse.Namespace, graph: Graph) -> list[str]:
         low, high = interval(dense, small)
         lines.append(f"95 % interval of the drop, paired bootstrap: {low:.2f} to {high:.2f} points")
     return [*lines, *report(path, name, net.path, graph, net.data, boards_of(net, args))]
+
+
+def few(net: Network) -> tuple[Dataset, Dataset]:
+    """(train, calibration) of a network that trains on some samples alone."""
+    assert net.most_samples is not None
+    return load(net.data, "train").take(net.most_samples), load(net.data, "calibration")
 
 
 def effort_of(net: Network, args: argparse.Namespace) -> float:
