@@ -129,7 +129,7 @@ def profile_output(output: Output, toolchain: Toolchain = "auto", progress: Prog
     graph = output.graph
     plan, tiles = output.manifest.arena, output.manifest.tiles
     codes = random_codes(graph)
-    found = _Found(graph, {(call.op.output, call.operand): call for call in kernel_calls(graph, plan)})
+    found = Found(graph, {(call.op.output, call.operand): call for call in kernel_calls(graph, plan)})
     basis = compiler = ""
     for divisor in _SIZES:
         smaller = resized(graph, plan, board, tiles, divisor)
@@ -175,7 +175,7 @@ def _device(made: Output, tiles: TilePlan, toolchain: Toolchain) -> tuple[Device
 
 
 @dataclass
-class _Found:
+class Found:
     """Everything measured so far: by signature the cost of tiles by size, steps of one size by name, boots."""
 
     graph: Graph
@@ -191,7 +191,9 @@ class _Found:
         self.boots += measure_boots(device, codes)
         for row, planned in zip(tiles.steps.rows, tiles.in_order, strict=True):
             if isinstance(planned, FixedStep):
-                self.fixed.setdefault(planned.key, []).extend(steps[k] for k in row.steps if k in steps)
+                # One sample shows one way of a decision, and the other may take more: there the board's price stays.
+                if planned.kind is not Kind.DECIDE:
+                    self.fixed.setdefault(planned.key, []).extend(steps[k] for k in row.steps if k in steps)
                 continue
             call = self.calls[planned.value, planned.operand]
             key = signature(self.graph, call) + (PARTS if planned.parts > 1 else "")

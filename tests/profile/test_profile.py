@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -22,9 +22,14 @@ from freeml.errors import BadData, BadOutput, DoesNotFit
 from freeml.output.folder import Output, read_output
 from freeml.plan.calls import kernel_calls
 from freeml.plan.measured import MeasuredPrices
+from freeml.plan.planner import plan_graph
+from freeml.plan.step_table import Kind
 from freeml.plan.verify_tiles import verify_tiles
+from freeml.sim import profile
 from freeml.sim.board_device import board_device
+from freeml.sim.device import Device, Step, Taken
 from freeml.sim.profile import counted, fit, measure_steps, profile_output, random_codes, resized
+from tests.deciding import deciding_graph
 
 ROOT = Path(__file__).resolve().parents[2]
 DIGITS = ROOT / "examples" / "digits" / "digits.onnx"
@@ -51,6 +56,23 @@ def profiled(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Profiled]
         path.write_text(json.dumps(table.model_dump(mode="json")))
         made[name] = Profiled(output, table, path)
     return made
+
+
+def test_a_decision_keeps_the_price_of_its_board(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sample shows one of its ways: one that stops by its scores reads no meter, another does."""
+    planned = plan_graph(deciding_graph(), load_board("msp430fr5994"))
+    assert planned.feasible is not None
+    tiles, cheap = planned.feasible, Taken(cycles=1, charge_pc=1.0)
+    steps = [Step(k, row.kind, None, row.depth, cheap, 0.0) for row in tiles.steps.rows for k in row.steps]
+    for name, found in {"measure_steps": steps, "measure_boots": [], "measure_cold_start": cheap}.items():
+        monkeypatch.setattr(profile, name, lambda *_, found=found: found)
+    calls = {(call.op.output, call.operand): call for call in kernel_calls(planned.graph, planned.memory)}
+    measured = profile.Found(planned.graph, calls)
+    measured.add(cast("Device", None), b"", tiles)
+    decisions = {step.key for step in tiles.fixed if step.kind is Kind.DECIDE}
+    assert len(decisions) == 1
+    assert measured.fixed.keys() == {step.key for step in (*tiles.fixed, tiles.cold_start)} - decisions
+    assert measured.layers
 
 
 @given(st.lists(st.tuples(st.integers(1, 500), st.floats(0, 1e6)), min_size=1, max_size=20))
