@@ -44,16 +44,7 @@ LONG = {
 
 MOST_ALIKE = 10
 # Files of which each two share a longer run of lines, and why for now.
-ALIKE = {
-    "where rows are read from, of two formats that one header walks": (
-        "runtime_c/kernels/portable/fml_coded_gap_codes_i8.c",
-        "runtime_c/kernels/portable/fml_coded_gaps_i8.c",
-    ),
-    "the same gaps for builds of the MSP430's kernels on other machines": (
-        "runtime_c/include/fml_coded_gaps.h",
-        "runtime_c/kernels/msp430/fml_coded_gaps.h",
-    ),
-}
+ALIKE: Mapping[str, tuple[str, ...]] = {}
 
 # Who may import a library that is large, optional, or belongs to one job. Paths are prefixes below freeml/.
 ONLY_IN = {

@@ -76,6 +76,7 @@ EXAMPLES = [
         beside=(
             "freeml/ir/decision.py",  # the class of a softmax is that of the scores before it
             "benchmarks/differential/judge.py",  # how far its rounding may lead
+            "freeml/compress/cost.py",  # it has a table of its own, whatever its input
             "benchmarks/mutants/table/kernels.toml",
         ),
     ),
@@ -88,7 +89,11 @@ EXAMPLES = [
     Example("Add a pass", r"FusePad|fuse_pad", own=("freeml/passes/fuse_pad.py",)),
     Example("Add a pass", r"SkipSoftmax|skip_softmax", own=("freeml/passes/skip_softmax.py",)),
     Example("Add a board of a known family", r"nucleo_l432kc"),
-    Example("Add a board of a known family", r"nucleo_u575zi_q"),
+    Example(
+        "Add a board of a known family",
+        r"nucleo_u575zi_q",
+        beside=("benchmarks/energy_engines.py",),  # one of each core is simulated
+    ),
 ]
 
 

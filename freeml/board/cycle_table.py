@@ -56,11 +56,14 @@ class Group:
 
 
 PLAIN = Group("")
-CODED = Group("fml_coded", ("coded", "coded_gaps", "coded_rows", "coded_walk", "stream"))
+CODED = Group(
+    "fml_coded",
+    ("coded", "coded_gap_place", "coded_gaps", "coded_rows", "coded_walk", "gaps", "read_ans", "stream"),
+)
 CODED_CONV = Group(
     "fml_coded_conv",
     (
-        *("coded_rows", "stream", "read_gaps", "coded_widen"),
+        *("coded_rows", "stream", "gaps", "read_gaps", "coded_widen"),
         *("coded_conv", "coded_conv_inner", "coded_conv_part", "coded_conv_pixels"),
     ),
 )

@@ -1,4 +1,5 @@
-/* Rows in an asymmetric numeral system, read from any row on: freeml/ir/stored_ans.py says what is stored. */
+/* Rows in an asymmetric numeral system, read from any row on: freeml/ir/stored_ans.py says what is stored. The
+ * codebook has a value and its share of 256 in turn, the most frequent first: that is where the search begins. */
 #ifndef FML_READ_ANS_H
 #define FML_READ_ANS_H
 
@@ -25,14 +26,21 @@ static inline int8_t fml_ans_next(fml_ans_t *at) {
     return *book;
 }
 
-/* Row o from weight k on. */
-static inline fml_ans_t fml_ans_start(const fml_coded_t *l, uint16_t o, uint32_t k) {
+/* The restart point at or before row o; its row. */
+static inline fml_ans_t fml_ans_restart(const fml_coded_t *l, uint16_t o, uint16_t *row) {
     uint32_t w, unused;
-    uint16_t row = fml_coded_restart(l, o, &w, &unused);
     fml_ans_t at;
+    *row = fml_coded_restart(l, o, &w, &unused);
     at.bytes = fml_stream(l->w, w);
     at.book = l->codebook;
-    at.state = l->restart[2 * (size_t)(row / l->rows) + 1];
+    at.state = l->restart[2 * (size_t)(*row / l->rows) + 1];
+    return at;
+}
+
+/* Row o from weight k on. */
+static inline fml_ans_t fml_ans_start(const fml_coded_t *l, uint16_t o, uint32_t k) {
+    uint16_t row;
+    fml_ans_t at = fml_ans_restart(l, o, &row);
     for (uint32_t skip = (uint32_t)(o - row) * l->n_in + k; skip > 0; skip--) {
         (void)fml_ans_next(&at);
     }

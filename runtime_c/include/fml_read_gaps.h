@@ -3,24 +3,13 @@
 #define FML_READ_GAPS_H
 
 #include "fml_coded_rows.h"
-
-#define FML_GAP_ESCAPE 255
+#include "fml_gaps.h"
 
 /* Where the next row begins or, while one is read weight by weight, the next entry. */
 typedef struct {
     fml_stream_t w, index;
     uint16_t entries, zeros;
 } fml_gaps_t;
-
-/* How many entries the row that begins here has. */
-static inline uint16_t fml_gaps_entries(fml_stream_t *index) {
-    const uint8_t n = fml_stream_next(index);
-    if (n < FML_GAP_ESCAPE) {
-        return n;
-    }
-    const uint8_t low = fml_stream_next(index);
-    return (uint16_t)(fml_stream_next(index) << 8 | low);
-}
 
 /* Where row o begins. */
 static inline fml_gaps_t fml_gaps_row(const fml_coded_t *l, uint16_t o) {
@@ -29,7 +18,7 @@ static inline fml_gaps_t fml_gaps_row(const fml_coded_t *l, uint16_t o) {
     fml_gaps_t at;
     at.index = fml_stream(l->index, index);
     for (; row < o; row++) {
-        uint16_t n = fml_gaps_entries(&at.index);
+        uint16_t n = fml_gap_entries(&at.index);
         w += n;
         while (n > 0) {
             n = (uint16_t)(n - (fml_stream_next(&at.index) < FML_GAP_ESCAPE));
@@ -40,19 +29,9 @@ static inline fml_gaps_t fml_gaps_row(const fml_coded_t *l, uint16_t o) {
     return at;
 }
 
-/* Zeros before the next entry. */
-static inline uint16_t fml_gaps_zeros(fml_stream_t *index) {
-    uint16_t n = 0;
-    uint8_t gap;
-    while ((gap = fml_stream_next(index)) == FML_GAP_ESCAPE) {
-        n = (uint16_t)(n + FML_GAP_ESCAPE);
-    }
-    return (uint16_t)(n + gap);
-}
-
 /* Behind an entry: how far the next one is. */
 static inline void fml_gaps_ahead(fml_gaps_t *at) {
-    at->zeros = at->entries > 0 ? fml_gaps_zeros(&at->index) : UINT16_MAX;
+    at->zeros = at->entries > 0 ? fml_gap_zeros(&at->index) : UINT16_MAX;
 }
 
 static inline int8_t fml_gaps_next(fml_gaps_t *at) {
@@ -69,7 +48,7 @@ static inline int8_t fml_gaps_next(fml_gaps_t *at) {
 /* Row o from weight k on, to be read weight by weight. */
 static inline fml_gaps_t fml_gaps_start(const fml_coded_t *l, uint16_t o, uint32_t k) {
     fml_gaps_t at = fml_gaps_row(l, o);
-    at.entries = fml_gaps_entries(&at.index);
+    at.entries = fml_gap_entries(&at.index);
     fml_gaps_ahead(&at);
     while (k > at.zeros) { /* over zeros and the entry behind them */
         k -= at.zeros + 1u;

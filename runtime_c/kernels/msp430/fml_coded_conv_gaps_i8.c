@@ -175,8 +175,8 @@ static void rows_of(rows_t *rows, uint16_t o, uint16_t end, const int8_t *x, int
         }
         int32_t acc = rows->biases[o];
         const int8_t *xi = x;
-        for (uint16_t n = fml_gaps_entries(&at.index); n > 0; n--) {
-            xi += fml_gaps_zeros(&at.index);
+        for (uint16_t n = fml_gap_entries(&at.index); n > 0; n--) {
+            xi += fml_gap_zeros(&at.index);
             acc = fml_product(acc, *xi++, (int8_t)fml_stream_next(&at.w));
         }
         *y++ = fml_coded_finish(rows->l, o, acc);

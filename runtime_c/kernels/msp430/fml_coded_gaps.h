@@ -2,25 +2,7 @@
 #ifndef FML_CODED_GAPS_H
 #define FML_CODED_GAPS_H
 
-/* How many entries a row has. */
-static uint16_t fml_gap_entries(fml_stream_t *index) {
-    const uint8_t n = fml_stream_next(index);
-    if (n < 255) {
-        return n;
-    }
-    const uint8_t low = fml_stream_next(index);
-    return (uint16_t)(fml_stream_next(index) << 8 | low);
-}
-
-/* Zeros before the next entry. */
-static inline uint16_t fml_gap_zeros(fml_stream_t *index) {
-    uint16_t n = 0;
-    uint8_t gap;
-    while ((gap = fml_stream_next(index)) == 255) {
-        n = (uint16_t)(n + 255);
-    }
-    return (uint16_t)(n + gap);
-}
+#include "fml_gaps.h"
 
 /* acc + the products of the next n entries with x, values int8. */
 #ifdef FML_MPY32

@@ -56,7 +56,7 @@ static void gather(const fml_coded_conv_t *l, const int8_t *x, uint16_t channels
 /* A row with one column, or with several. */
 static int32_t one_sum(fml_gaps_t *at, const int8_t *x) {
     int32_t sum = 0;
-    for (uint16_t n = fml_gaps_entries(&at->index); n > 0;) {
+    for (uint16_t n = fml_gap_entries(&at->index); n > 0;) {
         const uint8_t gap = fml_stream_next(&at->index);
         x += (size_t)gap * FML_PIXELS;
         if (gap < FML_GAP_ESCAPE) {
@@ -71,7 +71,7 @@ static int32_t one_sum(fml_gaps_t *at, const int8_t *x) {
 FML_NOINLINE static void all_sums(fml_gaps_t *at, const int8_t *x, int32_t sums[FML_PIXELS]) {
     fml_gaps_t here = *at;
     fml_pixels_t all = {0};
-    for (uint16_t n = fml_gaps_entries(&here.index); n > 0;) {
+    for (uint16_t n = fml_gap_entries(&here.index); n > 0;) {
         const uint8_t gap = fml_stream_next(&here.index);
         x += (size_t)gap * FML_PIXELS;
         if (gap < FML_GAP_ESCAPE) {
