@@ -22,12 +22,16 @@ from freeml.data import Dataset, fit_inputs, load
 from freeml.data.accuracy import answers, rating, score
 from freeml.data.findings import calibration_findings, joined, model_findings, range_findings
 from freeml.errors import BadData, ToolMissing
+from freeml.exits.answers import by_depth
+from freeml.exits.attach import attached, exposed
+from freeml.exits.deploy import ExitOptions, exits_for
+from freeml.exits.tune import Choice, tuned
 from freeml.firmware.build import Toolchain, find_cross_compiler
 from freeml.firmware.measure import measure_firmware
 from freeml.firmware.size import Size, measure_files
 from freeml.frontend.load import LoadedModel, load_model
 from freeml.ir.graph import Graph
-from freeml.output.describe import manifest_of
+from freeml.output.describe import exits_of, manifest_of
 from freeml.output.folder import check_target, output_files, write_folder
 from freeml.output.manifest import Manifest, Model, Options
 from freeml.passes.pipeline import run_passes
@@ -57,6 +61,7 @@ class CompileOptions:
     profile  a file of `freeml profile`: tiles are planned, and progress is proved, with its measured costs
     toolchain  compiler of the firmware whose sizes the manifest has: "auto", "zig", "gcc" as in `freeml build`
     nvm      what the NVM guarantees, instead of the board's own: a word of Board.with_nvm
+    exits    answers on the way through the network; None: at its end alone
     """
 
     board: str = "host"
@@ -67,6 +72,7 @@ class CompileOptions:
     nvm: str | None = None
     profile: str | Path | None = None
     toolchain: Toolchain = "auto"
+    exits: ExitOptions | None = None
 
 
 @dataclass(frozen=True)
@@ -119,9 +125,17 @@ def compile_model(
     loaded = load_model(model, example_inputs)
     name = identifier(options.name or loaded.name)
     float_graph = optimise(loaded, name, dump_dir)
-    quantized = quantize_with(float_graph, data, example_inputs, progress)
+    made = None if options.exits is None else exits_for(float_graph, options.exits, data, progress)
+    float_graph = float_graph if made is None else made.graph
+    quantized = quantize_with(
+        float_graph if made is None else exposed(float_graph, made.heads), data, example_inputs, progress
+    )
+    if made is not None:
+        quantized = replace(quantized, graph=attached(quantized.graph, made.heads, float_graph).graph)
     progress("plan memory")
     planned = planned_graph(quantized.graph, board, options.capacitor_uf)
+    if options.exits is not None:
+        planned = decided(planned, board, Choice.parse(options.exits.policy), calibration_dataset(float_graph, data))
     graph, plan, tiles = planned.graph, planned.memory, planned.feasible
     progress("generate C")
     program, files = c_files(graph, plan, tiles, board, header=_header(loaded, board, name), windows=planned.windows)
@@ -144,6 +158,7 @@ def compile_model(
         accuracy=rated,
         quantization=quantized.summary,
         warnings=warnings,
+        exits=None if made is None or options.exits is None else exits_of(planned, made, options.exits.policy),
     )
     if out is not None:
         progress("write the output folder")
@@ -158,6 +173,14 @@ def planned_graph(graph: Graph, board: Board, capacitor_uf: float | None) -> Pla
     if planned.refusal is not None:
         raise planned.refusal
     return planned
+
+
+def decided(planned: Planned, board: Board, choice: Choice, dataset: Dataset | None) -> Planned:
+    """With the temperatures of its exits and the table of its policy, of calibration samples where there are some."""
+    tiles = planned.feasible
+    known = None if dataset is None else by_depth(planned.graph, dataset)
+    found = tuned(planned.graph, tiles, board, choice, known)
+    return replace(planned, graph=found.graph, tiles=replace(tiles, policy=found.policy))
 
 
 def for_toolchain(board: Board, toolchain: Toolchain) -> Board:

@@ -18,12 +18,12 @@ import numpy as np
 from benchmarks.exits.heads import VARIANTS, Prepared, stored
 from benchmarks.exits.networks import NETWORKS, Network
 from freeml.data import Dataset, load
-from freeml.exits.calibrate import Quality, best_temperature, bins, quality_of, reliability_svg, shares
-from freeml.exits.confidence import ONE, Confidence, Softness, confidence, share_bound
+from freeml.exits.calibrate import Quality, best_temperature, bins, quality_of, reliability_svg, shares, softness
 from freeml.exits.heads import Heads
 from freeml.exits.integer import IntHeads, quantize_heads
 from freeml.exits.placement import depth_of
 from freeml.exits.search import Outcome, Samples, cheapest, everywhere, heuristic, outcome, searched
+from freeml.ir.confidence import ONE, Confidence, confidence, share_bound
 from freeml.ir.decision import classes, decide
 from freeml.ir.graph import Graph
 from freeml.ir.interpret import chunks, encode_inputs, interpret
@@ -90,7 +90,7 @@ def judge(heads: Heads, graph: Graph, calibration: Codes, test: Codes) -> Judged
     whole = quantize_heads(heads, quants)
     known, new = whole.run(calibration.features), whole.run(test.features)
     hot = tuple(best_temperature(acc * whole.scale, calibration.labels) for acc in known)
-    soft = [Softness.of(whole.scale, t) for t in hot]
+    soft = [softness(whole.scale, t) for t in hot]
     return Judged(
         heads,
         whole,

@@ -53,6 +53,7 @@ class Board(Strict):
     cpu: Cpu | None = None
     charge: ChargeFigures | None = None
     duty: Duty | None = None
+    timekeeper: str | None = None  # what counts milliseconds through losses of power, in words
     platformio: PlatformIo | None = None
     wiring: tuple[str, ...] = Field(default=(), strict=False)
     _costs: CostTable | None = PrivateAttr(default=None)

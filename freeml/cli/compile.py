@@ -23,6 +23,7 @@ from freeml.cli.options import (
 from freeml.cli.terminal import Terminal
 
 if TYPE_CHECKING:
+    from freeml.exits.heads import Kind
     from freeml.firmware.build import Toolchain
     from freeml.output.manifest import LayerEntry, Manifest
 
@@ -52,6 +53,28 @@ _MOST_LAYERS = 20
 )
 @toolchain_option
 @bounds_options
+@click.option(
+    "--exits",
+    default="none",
+    show_default=True,
+    metavar="WHERE",
+    help="Answers on the way: auto, names of nodes a,b, outputs (those that the model came with), or none.",
+)
+@click.option(
+    "--exit-head",
+    type=click.Choice(["shared", "gnet", "separate"]),
+    default="shared",
+    show_default=True,
+    help="What is trained behind them.",
+)
+@click.option(
+    "--policy",
+    default="searched",
+    show_default=True,
+    metavar="POLICY",
+    help="When an exit is the end: fixed:K, global[:SHARE], searched, heuristic, entropy[:BITS], energy, "
+    "confident-or-energy, deadline:MS, confident-or-deadline:MS.",
+)
 @click.option("--name", metavar="NAME", help="Prefix of everything in the C; from the model's file name by default.")
 @click.option(
     "--dump-ir", type=click.Path(path_type=Path), metavar="DIR", help="Write the graph's text after each pass there."
@@ -71,6 +94,9 @@ def compile_command(
     nvm: str | None,
     profile: Path | None,
     toolchain: Toolchain,
+    exits: str,
+    exit_head: Kind,
+    policy: str,
     name: str | None,
     dump_ir: Path | None,
     **small: Any,
@@ -81,12 +107,15 @@ def compile_command(
     succeeded. With a bound, such as --target-kb, the network is made small first, as `freeml compress` does it, and is
     in OUT as model/small.onnx, too.
 
+    With --exits the network answers at several depths, each answer with a confidence; heads are trained on the data.
+
     \b
     Example:
       freeml compile model.onnx --board host --data mnist -o out
       freeml verify out --data mnist
     """
     from freeml.cli.compress import made_small, show_compression
+    from freeml.exits.deploy import ExitOptions
     from freeml.output.folder import check_target
     from freeml.pipeline import CompileOptions, compile_model
     from freeml.units import parse_capacitor
@@ -101,6 +130,7 @@ def compile_command(
         nvm=nvm,
         profile=profile,
         toolchain=toolchain,
+        exits=ExitOptions.parse(exits, exit_head, policy),
     )
     terminal = ctx.ensure_object(Terminal)
     bounds, found = bounds_of(small), None
@@ -133,6 +163,9 @@ def show_manifest(terminal: Terminal, manifest: Manifest) -> None:
     title = f"{manifest.name} for board {manifest.board.name}"
     terminal.show(tables.heading(title, f"{manifest.macs:,} macs, {manifest.params:,} parameters"))
     terminal.show(tables.memory(manifest), tables.tiles(manifest))
+    if manifest.exits:
+        note = f"{manifest.exits.how}; policy {manifest.exits.policy}"
+        terminal.show(tables.heading("Exits", note), tables.exits(manifest.exits))
     if manifest.kernel_cycles and manifest.kernel_cycles.warning:
         terminal.show(f"note: {manifest.kernel_cycles.warning}")
     rating = manifest.accuracy

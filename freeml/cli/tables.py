@@ -18,7 +18,7 @@ from rich.text import Text
 from freeml.cli.terminal import printable
 
 if TYPE_CHECKING:
-    from freeml.output.manifest import Accuracy, LayerEntry, Manifest, Quantization
+    from freeml.output.manifest import Accuracy, Exits, LayerEntry, Manifest, Quantization
 
 _GAP = 2
 _NARROWEST = 4
@@ -129,6 +129,15 @@ def memory(manifest: Manifest) -> Table:
     made.add_row("  tile", f"{sizes.tile_bytes:,}", "outputs of the largest atomic step")
     made.add_row("  scratch", f"{sizes.scratch_bytes:,}", "of one kernel at a time")
     made.add_row("  stack", f"{sizes.stack_bytes:,}", "at most")
+    return made
+
+
+def exits(found: Exits) -> Table:
+    """Depths, and what an inference takes that ends at each."""
+    made = table("depth", "behind", "macs", "energy", right=(0, 2, 3), elastic=(1,))
+    for one in found.at:
+        energy = "" if one.energy_uj is None else f"{one.energy_uj:,.1f} uJ"
+        made.add_row(str(one.depth), printable(one.loc), f"{one.macs:,}", energy)
     return made
 
 

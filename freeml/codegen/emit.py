@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import jinja2
@@ -9,7 +10,7 @@ import jinja2
 from freeml.board.board import Board
 from freeml.board.support import support_files
 from freeml.codegen.platformio import Flags, board_json, local_board, project_of, selftest
-from freeml.codegen.program import Program
+from freeml.codegen.program import PolicyEntry, Program
 from freeml.ir.graph import Graph
 from freeml.plan.windows import Windows
 from freeml.resources import resource
@@ -21,6 +22,7 @@ _TEMPLATES = {
     "main.c": "main.c.jinja",
     "Makefile": "Makefile.jinja",
 }
+_ASKED_FOR = ("fml_stage", "fml_policy", "fml_exits")  # of the runtime: what not every program has a use for
 _PROJECT = {
     "platformio.ini": "platformio.ini.jinja",
     "freeml_link.py": "freeml_link.py.jinja",
@@ -32,9 +34,19 @@ _PROJECT = {
 def render(program: Program) -> dict[str, str]:
     """The generated files of a model: relative path -> text."""
     environment = _environment()
-    return {
+    made = {
         target.format(name=program.name): environment.get_template(template).render(program=program)
         for target, template in _TEMPLATES.items()
+    }
+    return made | (policy_files(program.name, program.header, program.policy) if program.policy else {})
+
+
+def policy_files(name: str, header: Sequence[str], policy: PolicyEntry) -> dict[str, str]:
+    """The files of a model's policy: all that another table changes."""
+    environment = _environment()
+    known = {"name": name, "header": header, "policy": policy}
+    return {
+        f"runtime/{name}_policy.{end}": environment.get_template(f"policy.{end}.jinja").render(known) for end in "ch"
     }
 
 
@@ -109,12 +121,12 @@ def runtime_files(program: Program, kernels: str = "portable") -> dict[str, str]
     kernels: the folder of runtime_c/kernels whose files come before the portable ones of the same name.
     """
     folder = resource("runtime_c", "kernels") / kernels
+    asked = (program.policy.sources if program.policy else frozenset()) | ({"fml_stage"} if program.reads else set())
     headers = sorted((*resource("runtime_c", "include").glob("*.h"), *folder.glob("*.h")))
     runtime = [
         path
         for path in sorted(resource("runtime_c", "src").glob("*.[ch]"))
-        # Firmware that reads NVM by pointer has no use for the one; no program has a table of a policy yet.
-        if (program.reads or path.stem != "fml_stage") and path.stem != "fml_policy"
+        if path.stem not in _ASKED_FOR or path.stem in asked
     ]
     sources = [kernel_file(kernel, kernels) for kernel in program.kernels]
     hal = sorted(resource("runtime_c", "hal", "host").glob("fml_hal_host.[ch]"))

@@ -35,7 +35,7 @@ from freeml.kernels.variants import VARIANTS, Variant
 from freeml.plan.memory import MemoryPlan
 from freeml.plan.protocol import ARENA
 from freeml.plan.step_table import Kind, StepRow
-from freeml.plan.steps import FixedStep, LayerTiles, Step, TilePlan
+from freeml.plan.steps import FixedStep, LayerTiles, Policy, Step, TilePlan
 
 _ROW_ELEMS = 24
 _C_TYPES = {DType.I8: "int8_t", DType.I16: "int16_t", DType.U16: "uint16_t", DType.I32: "int32_t", DType.U8: "uint8_t"}
@@ -102,8 +102,15 @@ def _policy(tiles: TilePlan) -> PolicyEntry | None:
     assert n_decisions == (0 if made is None else len(made.rows)), f"{n_decisions} decisions of the policy {made}"
     if made is None:
         return None
-    rows = tuple(", ".join(map(str, row)) for row in made.rows)
-    return PolicyEntry(made.name, rows, made.levels_uj, made.state_bytes)
+    return policy_entry(made)
+
+
+def policy_entry(made: Policy) -> PolicyEntry:
+    """A policy as it is printed."""
+    rows = tuple(", ".join(f"{number}u" for number in row) for row in made.rows)
+    head = ", ".join(f"{number}u" for number in made.head)
+    stops = made.stops or f"fml_{made.name}_stops"
+    return PolicyEntry(made.name, rows, made.levels_uj, made.state_bytes, head, stops, made.judge)
 
 
 _RESULT_KINDS = {"scores": "FML_RESULT_SCORES", "threshold": "FML_RESULT_THRESHOLD", "index": "FML_RESULT_INDEX"}

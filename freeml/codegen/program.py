@@ -94,12 +94,24 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class PolicyEntry:
-    """What decides: fml_NAME.h and its table, a line of numbers for each decision; what it compares the meter with."""
+    """What decides: fml_NAME.h and its table, a line of numbers for each decision; what it compares the meter with.
+
+    head   the numbers before these lines, in a table of fml_policy.h; empty in others
+    stops  the function that decides; judge: of such a table, its own one
+    """
 
     name: str
     rows: tuple[str, ...]
     levels_uj: tuple[int, ...]
     state_bytes: int
+    head: str
+    stops: str
+    judge: str
+
+    @property
+    def sources(self) -> frozenset[str]:
+        """Files of runtime_c/src that it needs."""
+        return frozenset({f"fml_{self.name}", *(("fml_policy",) if self.head else ())})
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,11 +38,13 @@ class Said:
         self._outputs: list[tuple[Array, ...]] = []
         self._classes: list[Classes] = []
 
-    def add(self, values: Mapping[str, Array]) -> tuple[Array, ...]:
-        """Take the values `wanted`, (B, *shape) by name; returns the outputs, real."""
+    def add(self, values: Mapping[str, Array], published: Classes | None = None) -> tuple[Array, ...]:
+        """Take the values `wanted`, (B, *shape) by name; returns the outputs, real. published: classes (B,) that a
+        device said, which may have stopped at an exit."""
         self._outputs.append(decode_outputs(self.graph, values))
         if self.decision:
-            self._classes.append(classes(self.graph, self.decision, values))
+            said = classes(self.graph, self.decision, values) if published is None else published
+            self._classes.append(said)
         return self._outputs[-1]
 
     @property

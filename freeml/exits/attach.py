@@ -14,9 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from freeml.errors import BadModel
-from freeml.exits.confidence import MOST_CLASSES
+from freeml.exits.calibrate import softness
 from freeml.exits.heads import Heads
 from freeml.exits.integer import IntExit, IntHeads, IntSlice, quantize_heads
+from freeml.ir.confidence import MOST_CLASSES
 from freeml.ir.decision import decide
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import ExitHead, ExitMix
@@ -68,7 +69,8 @@ def attached(whole: Graph, heads: Heads, own: Graph) -> Attached:
         raise BadModel(f"there are no integers for the heads of exits: {error}", where=own.name) from error
     made = _Heads(whole, heads)
     scores = [made.add(depth, exit_, is_chain=_is_chain(integers)) for depth, exit_ in enumerate(integers.exits)]
-    exits = tuple(Decision("scores", value, 0, shift=0) for value in scores)
+    soft = softness(integers.scale, 1.0)
+    exits = tuple(Decision("scores", value, 0, softness=(soft.mult, soft.shift)) for value in scores)
     graph = whole.with_ops(made.in_order(), types=made.types, consts=made.consts, outputs=own.outputs)
     return Attached(verify_graph(replace(graph, exits=exits, decision=decide(own))), integers)
 

@@ -18,7 +18,10 @@ import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 from scipy.stats import rankdata
 
+from freeml.errors import BadModel
+from freeml.ir.confidence import OCTAVE, Softness
 from freeml.ir.types import Array
+from freeml.quantize.fixed_point import multiplier
 
 N_BINS = 15
 _RESAMPLES = 200
@@ -80,6 +83,15 @@ def best_temperature(scores: Array, labels: Array) -> float:
         options={"xatol": 1e-4},
     )
     return float(np.exp(found.x))
+
+
+def softness(scale: float, temperature: float) -> Softness:
+    """Of scores in units of `scale`. Raises BadModel where steps are so large that confidence has no meaning."""
+    factor = scale / temperature * np.log2(np.e) * OCTAVE
+    try:
+        return Softness(*multiplier(float(factor)))
+    except ValueError as error:
+        raise BadModel(f"scores of {scale:g} a step at a temperature of {temperature:g} have no confidence") from error
 
 
 def bins(confidence: Floats, right: Array, n_bins: int = N_BINS) -> tuple[Bin, ...]:

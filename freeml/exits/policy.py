@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from freeml.errors import BadData
-from freeml.exits.confidence import ONE, Softness
+from freeml.ir.confidence import ONE, Softness
 
 MAGIC, VERSION = 0x7066, 1
 NEVER = 0xFFFF  # a threshold of shares that none reaches; of entropies 0 is one that none is below
@@ -91,19 +91,27 @@ class Policy:
         raw = self._raw(0)
         return int.from_bytes(hashlib.sha256(raw[:12] + raw[HEAD_BYTES:]).digest()[:4], "little")
 
+    @property
+    def head(self) -> tuple[int, ...]:
+        """Numbers of fml_policy_head_t."""
+        counts = (len(self.rows), self.depth, self.n_classes)
+        return MAGIC, VERSION, int(self.kind), *counts, self.deadline_ms, self.digest
+
+    @property
+    def numbers(self) -> tuple[tuple[int, ...], ...]:
+        """Of each exit, those of fml_policy_exit_t."""
+        return tuple(
+            (row.softness.mult, row.softness.shift, 0, row.threshold, 0, row.next_uj, row.next_ms) for row in self.rows
+        )
+
     def to_bytes(self) -> bytes:
         """As the device reads it."""
         return self._raw(self.digest)
 
     def _raw(self, digest: int) -> bytes:
-        head = _HEAD.pack(
-            MAGIC, VERSION, self.kind, len(self.rows), self.depth, self.n_classes, self.deadline_ms
-        ) + digest.to_bytes(4, "little")
-        rows = [
-            _EXIT.pack(row.softness.mult, row.softness.shift, 0, row.threshold, 0, row.next_uj, row.next_ms)
-            for row in self.rows
-        ]
-        return head + b"".join(rows)
+        counts = (len(self.rows), self.depth, self.n_classes)
+        head = _HEAD.pack(MAGIC, VERSION, self.kind, *counts, self.deadline_ms) + digest.to_bytes(4, "little")
+        return head + b"".join(_EXIT.pack(*row) for row in self.numbers)
 
     @classmethod
     def from_bytes(cls, raw: bytes, where: str = "") -> Policy:

@@ -22,8 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from freeml.exits.confidence import ONE
 from freeml.exits.policy import NEVER, share
+from freeml.ir.confidence import ONE
 from freeml.ir.types import Array
 
 Ints = npt.NDArray[np.int64]

@@ -3,7 +3,8 @@
 Kinds
 
     scores     one value for each class: the class is the first of the largest. Confidence: the largest code less the
-               runner-up's; of int32 scores, that lead shifted right, at most 255.
+               runner-up's; of int32 scores, that lead shifted right, at most 255, or the largest share of softmax
+               in 1/255 (confidence.py).
     threshold  one score: class 1 if it is above the threshold, else class 0, also where it is equal. Confidence:
                how many codes it is from the threshold's code.
     index      what ArgMax gives. Confidence 255.
@@ -24,6 +25,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 
+from freeml.ir.confidence import Softness, confidence
 from freeml.ir.graph import Graph, Stage
 from freeml.ir.int_ops import SoftmaxI8
 from freeml.ir.ops import ArgMax, Binary, Conv, Dense, Op, Reshape, Softmax, Unary
@@ -153,6 +155,8 @@ def published(
     if decision.kind == "threshold":
         away = np.abs(codes[:, 0] - threshold_code(graph, decision))
         return found, np.minimum(away, 255)
+    if decision.softness is not None:
+        return found, confidence(codes, Softness(*decision.softness)).published
     falling = -np.sort(-codes, axis=1)
     return found, np.minimum((falling[:, 0] - falling[:, 1]) >> decision.shift, 255)
 

@@ -37,7 +37,9 @@ _PLAIN = re.compile(r"^[A-Za-z0-9_.-]+\Z")
 _TYPE = re.compile(r"^(\w+)\[([\d,]*)\](?: q\((\S+), (-?\d+)\))?$")
 _PORT = re.compile(r"^(input|output) %(\S+) (\".*\"|'.*') (\(.*?\)) order (\(.*?\)) (\w+)$")
 
-_DECIDE = re.compile(r"^(?:decide|exit) (scores|threshold|index) %(\S+) (\d+) (-?\d\S*)(?: >> (\d+))?$")
+_DECIDE = re.compile(
+    r"^(?:decide|exit) (scores|threshold|index) %(\S+) (\d+) (-?\d\S*)(?: >> (\d+))?(?: softness (\d+) (\d+))?$"
+)
 
 
 def to_text(graph: Graph) -> str:
@@ -66,6 +68,7 @@ def _port_text(direction: str, port: Port) -> str:
 
 def _decision_text(made: Decision) -> str:
     shift = f" >> {made.shift}" if made.shift else ""
+    shift += " softness {} {}".format(*made.softness) if made.softness else ""
     return f"{made.kind} %{made.value} {made.output} {made.threshold!r}{shift}"
 
 
@@ -125,8 +128,9 @@ def _parse_decision(line: str) -> Decision:
     match = _DECIDE.match(line)
     if match is None:
         raise ValueError("malformed decision")
-    kind, value, output, threshold, shift = match.groups()
-    return Decision(kind, value, int(output), float(threshold), int(shift or 0))  # type: ignore[arg-type]
+    kind, value, output, threshold, shift, *soft = match.groups()
+    softness = (int(soft[0]), int(soft[1])) if soft[0] else None
+    return Decision(kind, value, int(output), float(threshold), int(shift or 0), softness)  # type: ignore[arg-type]
 
 
 def _parse_port(line: str) -> Port:

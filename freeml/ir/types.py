@@ -225,6 +225,8 @@ class Decision:
     output     the output that it speaks for
     threshold  real, of one score
     shift      of int32 scores: the confidence is the lead shifted right by so many bits
+    softness   of int32 scores, in place of that: the confidence is the largest share (confidence.py), by this
+               multiplier and shift. A temperature, which tables of policies hold: no part of what the model computes
     """
 
     kind: Literal["scores", "threshold", "index"]
@@ -232,3 +234,4 @@ class Decision:
     output: int
     threshold: float = 0.0
     shift: int = 0
+    softness: tuple[int, int] | None = None

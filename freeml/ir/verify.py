@@ -17,6 +17,7 @@ import numpy as np
 from freeml.ir import int_ops as q
 from freeml.ir import ops as f
 from freeml.ir import unary
+from freeml.ir.confidence import MOST_CLASSES as MOST_SHARES
 from freeml.ir.decision import MOST_CLASSES
 from freeml.ir.encoding import ENCODINGS
 from freeml.ir.graph import Graph, Stage
@@ -141,6 +142,9 @@ def _check_decision(graph: Graph, made: Decision, defined: set[str]) -> None:
     is_sum = made.kind == "scores" and type_.dtype is DType.I32
     dtype, fits = (DType.I32, type_.n_elems == 1) if made.kind == "index" else (DType.I8, type_.n_elems <= MOST_CLASSES)
     dtype, fits = (DType.I32, fits and 0 <= made.shift < 32) if is_sum else (dtype, fits and made.shift == 0)
+    if made.softness is not None:
+        mult, shift = made.softness
+        fits = fits and is_sum and type_.n_elems <= MOST_SHARES and 0 <= mult <= 65_535 and 1 <= shift <= 46
     if type_.dtype is not dtype or not fits or (made.kind == "threshold") != (type_.n_elems == 1 and dtype is DType.I8):
         raise InvalidGraphError(f"decision: {made.kind} from a value of type {type_}")
 

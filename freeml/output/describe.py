@@ -7,11 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 from freeml.board.board import Board
+from freeml.exits.deploy import bytes_of
+from freeml.exits.driver import Exits as MadeExits
+from freeml.exits.tune import ends_macs
 from freeml.ir.decision import decide, threshold_code
 from freeml.ir.graph import Graph
 from freeml.ir.types import Port
 from freeml.output.manifest import (
     Accuracy,
+    ExitEntry,
+    Exits,
     KernelPrices,
     LayerEntry,
     Manifest,
@@ -21,11 +26,13 @@ from freeml.output.manifest import (
     PortEntry,
     Quantization,
     Result,
+    SegmentEntry,
     costs_sha256,
 )
 from freeml.plan.counts import Counts
 from freeml.plan.memory import MemoryPlan
 from freeml.plan.planner import Planned
+from freeml.plan.segments import ends_uj, segments
 from freeml.version import __version__
 
 
@@ -41,6 +48,7 @@ def manifest_of(
     accuracy: Mapping[str, Any],
     quantization: Mapping[str, Any],
     warnings: Sequence[str],
+    exits: Exits | None = None,
 ) -> Manifest:
     """Of a plan without refusal, and what was measured of it.
 
@@ -71,6 +79,33 @@ def manifest_of(
         inputs=tuple(_port(graph, port) for port in graph.inputs),
         outputs=tuple(_port(graph, port) for port in graph.outputs),
         layers=tuple(_layer(graph, arena, counts, op.output) for op in graph.ops),
+        exits=exits,
+    )
+
+
+def exits_of(planned: Planned, made: MadeExits, policy: str) -> Exits:
+    """Of a planned network and its heads."""
+    graph, tiles = planned.graph, planned.feasible
+    sizes, macs = bytes_of(made), ends_macs(graph)
+    energy = ends_uj(tiles) or (None,) * len(macs)
+    end = decide(graph)
+    places = [*((one.value, of.loc) for one, of in zip(graph.exits, made.heads.exits, strict=True))]
+    places.append((end.value, graph.producers[end.value].loc) if end else ("", ""))
+    return Exits(
+        how=made.how,
+        head=made.heads.kind,
+        policy=policy,
+        exit_bytes=sizes.exit_bytes,
+        separate_exit_bytes=sizes.separate_exit_bytes,
+        separate_same_pooling_bytes=sizes.separate_same_pooling_bytes,
+        at=tuple(
+            ExitEntry(depth=k, value=value, loc=loc, macs=n, energy_uj=uj)
+            for k, ((value, loc), n, uj) in enumerate(zip(places, macs, energy, strict=True), start=1)
+        ),
+        segments=tuple(
+            SegmentEntry(depth=s.depth, charge_pc=s.charge_pc, energy_uj=s.energy_uj, time_us=s.time_us)
+            for s in segments(tiles)
+        ),
     )
 
 

@@ -143,6 +143,46 @@ class LayerEntry(Strict):
     scratch_bytes: int
 
 
+class ExitEntry(Strict):
+    """One exit: its depth, from 1, the value that has its scores, the model's node behind which it lies, and what an
+    inference takes that ends there: multiplications, and worst-case energy on the board."""
+
+    depth: int
+    value: str
+    loc: str
+    macs: int
+    energy_uj: float | None
+
+
+class SegmentEntry(Strict):
+    """What lies between two exits: the steps up to the decision of this depth, at worst-case costs; None without energy
+    model."""
+
+    depth: int
+    charge_pc: float
+    energy_uj: float
+    time_us: float
+
+
+class Exits(Strict):
+    """Answers on the way through the network.
+
+    how       they came about, in words; head: kind of their heads
+    policy    as it was asked for: what decides whether an inference goes on. Its table is tiles.policy
+    at        each of them, and the network's own answer last
+    segments  empty on a board without energy model
+    """
+
+    how: str
+    head: str
+    policy: str
+    exit_bytes: int
+    separate_exit_bytes: int
+    separate_same_pooling_bytes: int
+    at: tuple[ExitEntry, ...]
+    segments: tuple[SegmentEntry, ...]
+
+
 class Manifest(Strict):
     """Everything that is known of a compiled model beside its graphs and C.
 
@@ -155,6 +195,7 @@ class Manifest(Strict):
     windows        of a firmware, for inputs and outputs
     result         None where the network decides nothing
     warnings       what is odd about model and samples, in words
+    exits          None for a network that answers at its end alone
     """
 
     format_version: int = FORMAT_VERSION
@@ -179,6 +220,7 @@ class Manifest(Strict):
     inputs: tuple[PortEntry, ...]
     outputs: tuple[PortEntry, ...]
     layers: tuple[LayerEntry, ...]
+    exits: Exits | None = None
 
     @field_serializer("tiles", mode="wrap")
     def _with_sums(self, tiles: TilePlan, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

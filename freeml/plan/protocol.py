@@ -41,6 +41,7 @@ MAX_SLOT_STEPS = 1 << 29
 
 # Status of a step, and of a board's report.
 PUBLISHED = 1
+REFINED = 2
 BOARD_PIECE = 100
 
 WINDOW_VALID = 0x5AC3  # word of the sample window with piece 0

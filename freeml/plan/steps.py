@@ -181,12 +181,17 @@ class Policy:
     rows         of the table, one for each decision from shallow to deep: the members of its fml_NAME_exit_t
     levels_uj    what it compares the energy meter with, rising
     state_bytes  that it keeps in the result slot
+    head         of the table that `fml_exits.h` is about: the members of its fml_policy_head_t; empty for others
+    judge, stops  of such a table: its function, and who asks that
     """
 
     name: str
     rows: tuple[tuple[int, ...], ...]
     levels_uj: tuple[int, ...] = ()
     state_bytes: int = 0
+    head: tuple[int, ...] = ()
+    judge: str = ""
+    stops: str = ""
 
 
 @dataclass(frozen=True, slots=True)

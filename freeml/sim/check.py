@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -31,7 +32,8 @@ class Verification:
 
     mismatches   samples whose output bytes differ between C and interpreter
     first_mismatch  sample and layer of the first difference, in words; empty where there is none
-    accuracy     of the C on the labels; None without labels
+    accuracy     of the class that the C publishes on the labels; None without labels
+    depths       samples that ended at each depth
     mae, r2      of the C on the targets of a regression; None without
     max_error, mean_error   C against the float network, over all outputs, in real values
     agreement    share of samples on which C and float network predict the same class
@@ -51,6 +53,7 @@ class Verification:
     r2: float | None = None
     float_r2: float | None = None
     warnings: tuple[str, ...] = ()
+    depths: tuple[int, ...] = ()
 
 
 def verify_output(
@@ -70,12 +73,14 @@ def verify_output(
     mismatches, first = 0, ""
     coded, exact = Said(output.graph), Said(output.float_graph)
     worst = total = 0.0
+    ends: Counter[int] = Counter()
     n_values = 0
     for start, stop in chunks(output.graph, len(dataset)):
         part = [array[start:stop] for array in samples]
         inputs = encode_inputs(output.graph, part)
         got, expected = model.run(inputs), interpret(output.graph, inputs, published_values(output.graph))
         misreported = _misreported(model, output.graph, expected)
+        ends.update(record.depth for record in model.published)
         stopped = np.array([record.depth < len(depths(output.graph)) for record in model.published])
         differing = _differing(got, expected) & ~stopped  # what was computed is not of this sample
         wrong = differing | (misreported != "")
@@ -85,7 +90,9 @@ def verify_output(
             where = f"sample {start + sample}, {dataset.place(start + sample)}"
             said = _first_wrong(model.device, output, inputs, sample) if differing[sample] else misreported[sample]
             first = f"{where}: {said}"
-        real = coded.add({**expected, **got})
+        real = coded.add(
+            {**expected, **_computed(got, expected, stopped)}, _published(model) if stopped.any() else None
+        )
         float_inputs = encode_inputs(output.float_graph, part)
         reference = exact.add(interpret(output.float_graph, float_inputs, exact.wanted))
         for a, b in zip(real, reference, strict=True):
@@ -109,7 +116,18 @@ def verify_output(
         r2=of_c.r2,
         float_r2=of_float.r2,
         warnings=tuple(joined(found, more or notes)),
+        depths=tuple(ends[k] for k in range(1, len(depths(output.graph)) + 1)),
     )
+
+
+def _computed(got: Mapping[str, Array], expected: Mapping[str, Array], stopped: Array) -> dict[str, Array]:
+    """Outputs of the C; where a decision stopped before they were computed, those that it would have computed."""
+    rows = {name: stopped.reshape(-1, *(1,) * (array.ndim - 1)) for name, array in got.items()}
+    return {name: np.where(rows[name], expected[name], array) for name, array in got.items()}
+
+
+def _published(model: SampledDevice) -> Array:
+    return np.array([record.class_index for record in model.published], dtype=np.int64)
 
 
 def random_dataset(graph: Graph, n_samples: int, seed: int = 0) -> Dataset:

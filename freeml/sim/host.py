@@ -126,7 +126,7 @@ class HostDevice:
             self._show(has_outputs=self.steps.depth(index) > 0)
         status = self.library.fml_step(self.ram)
         self._next = self.steps.next_in(self.nvm[:ARENA])
-        if status != (PUBLISHED if self.steps.publishes(index, self._next) else 0):
+        if status != self.steps.status(index, self._next):
             raise ToolFailed(f"step {index} gave status {status}", where=self.name)
         self._check_guards()
         return Step(index, kind, self.steps.layer(index), self.steps.depth(index), None, self._time_us)

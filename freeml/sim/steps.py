@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from freeml.plan.protocol import PUBLISHED, REFINED
 from freeml.plan.step_table import Kind, StepTable
 from freeml.plan.steps import TilePlan
 from freeml.sim.power_loss.control_block import ControlBlock
@@ -37,9 +38,11 @@ class ModelSteps:
         """Of the result that a step works for."""
         return self.table.row_of(step).depth
 
-    def publishes(self, step: int, following: int | None) -> bool:
-        """Whether a result was published by this step, as the one that is next then says: a report, of another one."""
-        return following is not None and self.kind(following) is Kind.REPORT and self.kind(step) is not Kind.REPORT
+    def status(self, step: int, following: int | None) -> int:
+        """What fml_step returns of this step, by the one that is next then: behind the last result it is a report."""
+        if following is not None and self.kind(following) is Kind.REPORT and self.kind(step) is not Kind.REPORT:
+            return PUBLISHED
+        return REFINED if self.kind(step) is Kind.DECIDE else 0
 
     def next_in(self, image: bytes) -> int | None:
         """The step that an NVM image has as the next one; None where no boot can tell from it.

@@ -8,9 +8,9 @@
 extern "C" {
 #endif
 
-/* Asks model->policy->stops() and writes what it says into the result slot that is not the newest one: the policy's state,
- * and the result that is published if it stops, or if a report is next anyhow, else that of before. *next: how the commit of this step is to be, which
- * switches the slot and names the next step, the report of row->part_products or the row behind. Returns FML_PUBLISHED or FML_OK.
+/* Asks model->policy->stops() and writes what it says into the result slot that is not the newest one: the result of this
+ * exit, and the policy's state. *next: how the commit of this step is to be, which switches the slot and names the next
+ * step, the report of row->part_products or the row behind. Returns FML_PUBLISHED or FML_REFINED.
  * Crash behaviour: idempotent; what was decided is not acted on before the caller commits *next. */
 fml_status_t fml_decide(fml_ram_t *ram, const fml_layer_t *row, struct fml_position *next);
 

@@ -51,6 +51,12 @@ int fml_hal_report(const fml_model_t *model, const fml_result_t *result);
  * acted upon: two readings may differ as they like. */
 uint32_t fml_hal_energy_uj(void);
 
+/* Milliseconds since the first capture of this inference was committed, times without power among them. FML_NO_TIME where
+ * nothing kept it: a policy that has a deadline takes it for passed. Boards without a timekeeper have none of this; freeml
+ * compile gives them no such policy. */
+#define FML_NO_TIME 0xfffffffful
+uint32_t fml_hal_elapsed_ms(void);
+
 #ifdef __cplusplus
 }
 #endif

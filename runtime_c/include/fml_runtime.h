@@ -11,6 +11,10 @@
  * the energy meter shows when it is made again after a loss, nothing followed from what it was before. A report may so be made twice, but never not at all: the result's sequence number
  * tells a repetition.
  *
+ * At each exit on the way the result becomes the newest one: from the first of them on, NVM holds an answer of this
+ * inference, after any loss that of the deepest exit whose decision was committed. All of one inference have the same
+ * sequence number, and a greater depth each.
+ *
  *   while (1) {                       fml_boot() after every reset, then fml_step() for ever; the answer may be read
  *       fml_step(&ram);               at any time, and fml_hal_report() gets it.
  *   }
@@ -27,7 +31,8 @@ extern "C" {
 typedef int fml_status_t;
 
 #define FML_OK 0
-#define FML_PUBLISHED 1   /* fml_step: this step published a result */
+#define FML_PUBLISHED 1   /* fml_step: this step published a result, the last one of its inference */
+#define FML_REFINED 2     /* fml_step: this step published the result of an exit, and the inference goes on */
 #define FML_COLD_START 1  /* fml_boot: NVM was blank, foreign or damaged, and is fresh now */
 #define FML_NO_RESULT (-1) /* fml_result: nothing was published yet */
 #define FML_NO_SAMPLE (-2) /* for fml_hal_sample: try again later */
@@ -54,7 +59,7 @@ typedef int fml_status_t;
 /* What the steps of a row of the table do. */
 #define FML_CAPTURE 0 /* the input goes into the arena */
 #define FML_TILES 1   /* a layer: each step computes a tile of it */
-#define FML_DECIDE 2  /* what was computed so far is published, and a report is next; or nothing is, and the next row */
+#define FML_DECIDE 2  /* the scores of an exit become the newest result; a report is next, or the next row */
 #define FML_PUBLISH 3 /* the result becomes the newest one */
 #define FML_REPORT 4  /* fml_hal_report() gets it; step 0 is next */
 
@@ -67,8 +72,8 @@ typedef int fml_status_t;
  *
  * A single step has n_units = tile_units = parts = 1, so that steps are counted by one rule, and 0 in fields that it does
  * not use. Used are, of
- *   a decision      products: the depth that it publishes; part_products: the step that is next if it does, of a report: of
- *                   the last decision the row behind it, so that it publishes whatever is decided; out_offset_bytes,
+ *   a decision      products: the depth that it publishes; part_products: the step that is next if it stops, of a report:
+ *                   of the last decision the row behind it, so that it stops whatever is decided; out_offset_bytes,
  *                   unit_bytes, unit_stride_bytes: where its scores lie, bytes of all, bytes of one (1: int8, 4: int32)
  *   a publication   products: the depth that it publishes
  *   a report        products: 1 where all outputs were computed, so that they can be read; 0 where a decision stopped before */
@@ -115,7 +120,7 @@ typedef struct fml_policy {
     fml_status_t (*step)(struct fml_ram *ram, const fml_layer_t *row, struct fml_position *next);
     /* Whether the decision of this row is to stop: 1, or 0 to go on. policy: this one, whose tables lie behind it. record: `state` is that of the last decision that was
      * committed, all zeros after a cold start, and is changed to what it is to be, whatever is decided; class_index and
-     * confidence, here 0, and depth, here that of the row, are changed to what is published if it stops. Reads the arena by
+     * confidence, here 0, and depth, here that of the row, are changed to what is published, whatever is decided. Reads the arena by
      * fml_hal_nvm_read(), the meter by fml_hal_energy_uj(), nothing else that changes, and keeps nothing: of two calls
      * that a loss parts, only the last one counts. */
     uint8_t (*stops)(const struct fml_policy *policy, const fml_layer_t *row, const int8_t *arena, fml_record_t *record);
@@ -160,7 +165,7 @@ typedef struct {
 /* --- What firmware uses -------------------------------------------------------------------------------------------- */
 
 typedef struct {
-    uint32_t sequence;    /* 1, 2, ...: counts results; after 2^32 - 1 comes 1 */
+    uint32_t sequence;    /* 1, 2, ...: counts inferences; after 2^32 - 1 comes 1 */
     uint16_t class_index;
     uint8_t confidence;   /* as FML_RESULT_... says */
     uint8_t depth;        /* 1 at the first decision, one more at each; where there are none, the whole network */
@@ -179,6 +184,7 @@ typedef struct fml_ram {
     uint16_t part;    /* of the next step */
     uint8_t newest;   /* result slot */
     uint8_t count;    /* two slots: of commits, mod 4; the commit was written to slot count & 1 */
+    volatile uint8_t stop; /* of fml_stop() */
 } fml_ram_t;
 
 /* After every reset, before any other call. nvm: model->nvm_bytes of NVM; sram: model->sram_bytes; both aligned to 4.
@@ -187,15 +193,19 @@ typedef struct fml_ram {
  * Crash behaviour: idempotent. */
 fml_status_t fml_boot(fml_ram_t *ram, const fml_model_t *model, void *nvm, void *sram);
 
-/* One step: captures an input, computes a tile, decides, publishes, or reports by fml_hal_report(). FML_PUBLISHED from one
- * that published, also where a decision did. Negative: what
- * fml_hal_sample() or fml_hal_report() returned; nothing changed.
+/* One step: captures an input, computes a tile, decides, publishes, or reports by fml_hal_report(). FML_REFINED from the
+ * decision of an exit behind which the inference goes on, FML_PUBLISHED from the step that published the last result.
+ * Negative: what fml_hal_sample() or fml_hal_report() returned; nothing changed.
  * Crash behaviour: commits, as its last act. */
 fml_status_t fml_step(fml_ram_t *ram);
 
-/* Steps until a result is published, or one returns a negative status. The result of the call before is reported first,
- * the one of this call by the next. */
+/* Steps until the last result of an inference is published, or one returns a negative status. The result of the call before
+ * is reported first, the one of this call by the next. */
 fml_status_t fml_infer(fml_ram_t *ram);
+
+/* The inference that goes on ends at its next exit, whatever is decided there; at its end, if it has no further exit. A
+ * loss of power before that forgets it. May be called from an interrupt. Crash behaviour: volatile. */
+void fml_stop(fml_ram_t *ram);
 
 /* The newest published result, or FML_NO_RESULT. Needs NVM alone: also before fml_boot(), and amid an inference, also from an
  * interrupt after any instruction of it, also amid a publication: then it gives the result before or the new one. Firmware
@@ -210,6 +220,11 @@ fml_status_t fml_result(const fml_model_t *model, const void *nvm, fml_result_t 
  * they were computed.
  * Crash behaviour: pure. */
 fml_status_t fml_read_output(const fml_ram_t *ram, uint16_t output, uint32_t first, uint32_t n, void *dst);
+
+/* Scores [first, first + n) of the exit whose result is the newest, int32 as its head computed them: between the step that
+ * returned FML_REFINED, or FML_PUBLISHED where a decision stopped, and the next step; after a boot that finds it so, too.
+ * FML_NO_RESULT at any other time, and for exits whose scores are int8. Crash behaviour: pure. */
+fml_status_t fml_read_scores(const fml_ram_t *ram, uint16_t first, uint16_t n, int32_t *dst);
 
 /* The same bytes where they lie, without a copy; NULL at any other time, and where a pointer cannot read NVM. */
 const int8_t *fml_output(const fml_ram_t *ram, uint16_t output);

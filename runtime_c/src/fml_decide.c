@@ -4,30 +4,41 @@
 
 #include "fml_nvm.h"
 
-fml_status_t fml_decide(fml_ram_t *ram, const fml_layer_t *row, fml_position_t *next) {
+FML_SMALL fml_status_t fml_decide(fml_ram_t *ram, const fml_layer_t *row, fml_position_t *next) {
     const fml_model_t *model = ram->model;
-    fml_record_t newest, record;
-    fml_nvm_record(model, ram->nvm, ram->newest, &newest);
-    record = newest;
+    fml_record_t record;
+    fml_nvm_record(model, ram->nvm, ram->newest, &record);
     record.class_index = 0;
     record.confidence = 0;
     record.depth = (uint8_t)row->products;
-    if (model->policy->stops(model->policy, row, (const int8_t *)ram->nvm + FML_NVM_ARENA, &record)) {
+    const uint8_t is_enough = model->policy->stops(model->policy, row, (const int8_t *)ram->nvm + FML_NVM_ARENA, &record);
+    if (is_enough || ram->stop) {
         next->step = row->part_products;
     }
-    const uint8_t publishes = next->step == row->part_products; /* in any case where a report is next */
-    if (publishes) {
-        ram->sequence = ram->sequence + 1 == 0 ? 1 : ram->sequence + 1;
-    } else {
-        record.class_index = newest.class_index;
-        record.confidence = newest.confidence;
-        record.depth = newest.depth;
-    }
-    record.sequence = ram->sequence;
+    ram->sequence = record.sequence = fml_next_sequence(ram, row);
     next->newest ^= 1u;
     fml_nvm_erase_next(model, ram->nvm, next->count);
     fml_nvm_write_record(model, ram->nvm, next->newest, &record);
-    return publishes ? FML_PUBLISHED : FML_OK;
+    return next->step == row->part_products ? FML_PUBLISHED : FML_REFINED; /* in any case where a report is next */
+}
+
+void fml_stop(fml_ram_t *ram) {
+    ram->stop = 1;
+}
+
+FML_SMALL fml_status_t fml_read_scores(const fml_ram_t *ram, uint16_t first, uint16_t n, int32_t *dst) {
+    const fml_layer_t *row = &ram->model->layers[ram->layer], *of = ram->model->layers;
+    fml_record_t newest;
+    fml_nvm_record(ram->model, ram->nvm, ram->newest, &newest);
+    while (of != row && (of->kind != FML_DECIDE || of->products != newest.depth)) {
+        of++;
+    }
+    const uint8_t waits = row->kind == FML_REPORT || ram->step == of->first_step + 1;
+    if (of == row || of->unit_stride_bytes != sizeof *dst || !waits) {
+        return FML_NO_RESULT;
+    }
+    fml_hal_nvm_read(dst, ram->nvm + FML_NVM_ARENA + of->out_offset_bytes + first * sizeof *dst, n * sizeof *dst);
+    return FML_OK;
 }
 
 FML_SMALL static int32_t score_of(const int8_t *at, uint32_t n_bytes) {

@@ -23,6 +23,9 @@ typedef struct fml_position {
     uint8_t count;  /* two slots: commits mod 4 */
 } fml_position_t;
 
+/* The sequence number of what a decision or a publication publishes. */
+uint32_t fml_next_sequence(const fml_ram_t *ram, const fml_layer_t *row);
+
 /* Rows of row_bytes each, one after the other in src, stride_bytes apart in NVM. No more than FML_NVM_CHUNK_BYTES wait
  * for a barrier at any time; the last ones still do. */
 void fml_nvm_write_rows(uint8_t *dst, uint32_t stride_bytes, const int8_t *src, uint32_t row_bytes, uint32_t n_rows);

@@ -1,6 +1,7 @@
 /* Policies: tables of freeml/exits/policy.py, read. Each is a function of its own, so that a linker takes one of them. */
 #include "fml_policy.h"
 
+#include "fml_hal.h"
 #include "fml_model.h"
 
 FML_STATIC_ASSERT(sizeof(fml_policy_head_t) == 16, a_head_has_no_holes);
@@ -43,15 +44,27 @@ static uint16_t log2_of(uint32_t total) {
     return (uint16_t)((uint16_t)(octave << 8) + logs[step] + between);
 }
 
+/* Of what may lie in NVM that no pointer can read. */
+static int32_t score_of(const fml_policy_now_t *now, uint16_t i) {
+    int32_t score;
+    fml_hal_nvm_read(&score, now->scores + i, sizeof score);
+    return score;
+}
+
 void fml_policy_answer(const fml_policy_exit_t *row, const fml_policy_now_t *now, fml_policy_answer_t *answer) {
-    uint16_t best = 0;
-    for (uint16_t k = 1; k < now->n_classes; k++)
-        if (now->scores[k] > now->scores[best])
-            best = k;
+    uint16_t best = 0, i;
+    int32_t most = score_of(now, 0);
+    for (i = 1; i < now->n_classes; i++) {
+        const int32_t score = score_of(now, i);
+        if (score > most) {
+            most = score;
+            best = i;
+        }
+    }
     uint32_t total = 0, spread = 0;
-    uint16_t i = 0;
+    i = 0;
     do { /* once at least: a division by 0 that a compiler sees becomes a call of abort() */
-        const uint32_t below = (uint32_t)now->scores[best] - (uint32_t)now->scores[i];
+        const uint32_t below = (uint32_t)most - (uint32_t)score_of(now, i);
         const uint16_t fall = fall_of(below, row->mult, row->shift);
         const uint16_t weight = (uint16_t)((uint32_t)powers[fall % OCTAVE] >> fall / OCTAVE);
         total += weight;

@@ -73,6 +73,7 @@ FML_SMALL fml_status_t fml_boot(fml_ram_t *ram, const fml_model_t *model, void *
     ram->newest = at.newest;
     ram->count = at.count;
     ram->sequence = newest.sequence;
+    ram->stop = 0;
     locate(ram);
     return status;
 }
@@ -168,6 +169,12 @@ FML_SMALL static void side_of(const int8_t *at, int16_t threshold, fml_record_t 
     record->confidence = away > 255 ? 255u : (uint8_t)away;
 }
 
+/* All results of an inference have the number that the first of them got. */
+uint32_t fml_next_sequence(const fml_ram_t *ram, const fml_layer_t *row) {
+    const uint32_t next = ram->sequence + (row->products == 1);
+    return next == 0 ? 1 : next;
+}
+
 FML_SMALL static void publish(fml_ram_t *ram, const fml_layer_t *row, uint8_t slot) {
     const fml_model_t *model = ram->model;
     const int8_t *from = arena_of(ram) + model->result.offset_bytes;
@@ -189,7 +196,7 @@ FML_SMALL static void publish(fml_ram_t *ram, const fml_layer_t *row, uint8_t sl
         record.confidence = 255;
     }
     record.depth = (uint8_t)row->products;
-    record.sequence = ram->sequence + 1 == 0 ? 1 : ram->sequence + 1;
+    record.sequence = fml_next_sequence(ram, row);
     fml_nvm_write_record(model, ram->nvm, slot, &record);
     ram->sequence = record.sequence;
 }
@@ -240,6 +247,7 @@ FML_SMALL fml_status_t fml_step(fml_ram_t *ram) {
         break;
     default: /* FML_REPORT */
         next.step = 0;
+        ram->stop = 0;
         status = report(ram);
         break;
     }
@@ -250,10 +258,10 @@ FML_SMALL fml_status_t fml_step(fml_ram_t *ram) {
 }
 
 fml_status_t fml_infer(fml_ram_t *ram) {
-    fml_status_t status = FML_OK;
-    while (status == FML_OK) {
+    fml_status_t status;
+    do {
         status = fml_step(ram);
-    }
+    } while (status == FML_OK || status == FML_REFINED);
     return status;
 }
 

@@ -157,6 +157,7 @@ void world_rehash(void);
 uint64_t world_key(const crash_position_t *at); /* of the image, without the bytes that are dead there */
 uint64_t world_key_with(uint32_t addr, const uint8_t *bytes, uint32_t n); /* if n bytes of the arena were others */
 crash_position_t world_position(void);
+uint8_t world_has_answer(uint32_t step);
 const fml_layer_t *world_row(uint32_t step); /* that the step is of, read from the table alone */
 int world_is_table(const fml_model_t *model); /* rows that follow one another, from a capture to a report */
 uint32_t world_record_bytes(void);            /* of a result slot: with the state of the model's policy */

@@ -220,6 +220,14 @@ uint32_t fml_hal_energy_uj(void) {
     return policy->levels_uj[policy->n_levels - 1 - below];
 }
 
+/* One side of a deadline, or the other. */
+uint32_t fml_hal_elapsed_ms(void) {
+    if (!world.start.valid || world_row(world.start.step)->kind != FML_DECIDE) {
+        world_diverge("the clock is read in a step that decides nothing");
+    }
+    return answer(2) == 0 ? 0 : FML_NO_TIME;
+}
+
 void world_compute(uint16_t layer, const int8_t *arena, int8_t *y, int8_t *scratch, uint32_t first, uint32_t n) {
     const fml_model_t *model = world.original;
     const size_t n_bytes = (size_t)n * model->layers[layer].unit_bytes;

@@ -117,6 +117,16 @@ const fml_layer_t *world_row(uint32_t step) {
     return world.original->layers + world.rows[step];
 }
 
+/* Whether the newest result is of the inference that this step is of: it waits for its report, or a decision was made. */
+uint8_t world_has_answer(uint32_t step) {
+    for (uint32_t before = 0; before < step; before++) {
+        if (world_row(before)->kind == FML_DECIDE) {
+            return 1;
+        }
+    }
+    return world_row(step)->kind == FML_REPORT;
+}
+
 /* The control block as the explorer understands it, on its own. */
 crash_position_t world_position(void) {
     const fml_model_t *model = world.original;
@@ -162,9 +172,7 @@ crash_position_t world_position(void) {
     }
     at.valid = 1;
     at.sequence = record->sequence;
-    /* A result that waits for its report belongs to the inference that it came from. */
-    const uint8_t waits = world_row(at.step)->kind == FML_REPORT;
-    at.progress = (uint64_t)(at.sequence - waits) * model->n_steps + at.step;
+    at.progress = (uint64_t)(at.sequence - world_has_answer(at.step)) * model->n_steps + at.step;
     return at;
 }
 
@@ -182,17 +190,14 @@ int world_may_follow(const crash_position_t *at) {
         return at->step == 0 && at->sequence == 0;
     }
     const fml_layer_t *row = world_row(from->step);
-    const uint32_t following = from->sequence + 1 + (from->sequence == UINT32_MAX);
+    const uint32_t following = world_has_answer(from->step) ? from->sequence : from->sequence + 1 + (from->sequence == UINT32_MAX);
     const uint8_t is_switched = at->newest != from->newest;
     switch (row->kind) {
     case FML_DECIDE:
-        if (at->step == from->step + 1 && at->step != row->part_products) { /* going on changes what is published no more than its place */
-            return is_switched && memcmp(&at->record.sequence, &from->record.sequence,
-                                         offsetof(fml_record_t, state) - offsetof(fml_record_t, sequence)) == 0;
-        }
-        return is_switched && at->step == row->part_products && at->sequence == following;
+        return is_switched && (at->step == row->part_products || at->step == from->step + 1) && at->sequence == following &&
+               at->record.depth == row->products;
     case FML_PUBLISH:
-        return is_switched && at->step == from->step + 1 && at->sequence == following;
+        return is_switched && at->step == from->step + 1 && at->sequence == following && at->record.depth == row->products;
     case FML_REPORT:
         return !is_switched && at->step == 0 && at->sequence == from->sequence;
     default:

@@ -114,7 +114,8 @@ static void published(void) {
     const crash_position_t at = world_position();
     uint64_t hash = hash_of(0xcbf29ce484222325u, (const uint8_t *)&at.record.sequence,
                             world_record_bytes() - (uint32_t)offsetof(fml_record_t, sequence));
-    for (uint16_t i = 0; i < model->n_outputs && world_row(at.step)->products > 0; i++) {
+    const uint8_t has_outputs = world_row(at.step)->kind == FML_REPORT && world_row(at.step)->products > 0;
+    for (uint16_t i = 0; i < model->n_outputs && has_outputs; i++) {
         hash = hash_of(hash, world.nvm + FML_NVM_ARENA + model->outputs[i].offset_bytes, model->outputs[i].n_bytes);
     }
     if (answers.is_check) {
@@ -150,7 +151,7 @@ static void no_schedule(void) {
 }
 
 uint8_t crash_branches(void) {
-    return world.start.sequence < world.options->branches;
+    return world.start.sequence - world_has_answer(world.start.step) < world.options->branches;
 }
 
 /* Notes the readings of a step, which are the i-th of the run and those behind. */
@@ -173,7 +174,7 @@ static void note_readings(uint32_t i) {
 
 /* One run in which sensor and meter show what `readings` has, and the first answer to each reading beyond. */
 static void one_run(uint8_t start) {
-    uint32_t i = 0, sequence = 0;
+    uint32_t i = 0;
     world_start_image(start);
     world_enter();
     if (world.start.valid) {
@@ -193,9 +194,8 @@ static void one_run(uint8_t start) {
             note_readings(i);
             i += world.n_readings;
         }
-        if (world_position().sequence != sequence) {
+        if (world_position().newest != world.start.newest) { /* a result took the place of the one before */
             published();
-            sequence = world_position().sequence;
         }
     }
 }

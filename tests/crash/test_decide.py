@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from freeml.firmware.host import build_host_library
-from freeml.plan.protocol import PUBLISHED, RECORD_BYTES, RESULT_SLOT_BYTES, RESULTS
+from freeml.plan.protocol import PUBLISHED, RECORD_BYTES, REFINED, RESULT_SLOT_BYTES, RESULTS
 from freeml.sim.power_loss.explorer import BEHAVIOURS
 
 from .probe import LAST_DECIDES, ONE_SLOT, PUBLISH, ROOT, how_to_reproduce, include_dirs, probe, rig
@@ -46,7 +46,7 @@ def infer(board: Board, *energies: int) -> int:
     readings = iter(energies)
     for n in itertools.count(1):
         step = board.step_number()
-        if step_with(board, next(readings) if step in DECISIONS else 0):
+        if step_with(board, next(readings) if step in DECISIONS else 0) == PUBLISHED:
             assert list(readings) == [], "every reading was asked for"
             return n
     raise AssertionError
@@ -72,15 +72,33 @@ def test_a_result_published_early_has_no_outputs_and_the_next_whole_one_has(boar
     assert board.outputs()[0] == OK
 
 
-def test_going_on_changes_the_state_and_nothing_that_is_published(board: Board) -> None:
+def test_each_exit_on_the_way_publishes_its_answer_under_the_number_of_the_inference(board: Board) -> None:
     infer(board, LITTLE)
     board.step()
-    published = newest(board)
+    found = []
+    while (status := step_with(board, MUCH)) != PUBLISHED:
+        if status == REFINED:
+            slot = newest(board)
+            found.append((int.from_bytes(slot[4:8], "little"), slot[11], slot[STATE]))
+            assert (board.boot(), newest(board)) == (None, slot), "a reset gives the deepest answer"
+    last = newest(board)
+    assert found == [(2, 1, 2), (2, 2, 3)]
+    assert (int.from_bytes(last[4:8], "little"), last[11]) == (2, 3)
+
+
+def test_an_inference_that_is_stopped_ends_at_its_next_exit(board: Board) -> None:
     while board.step_number() != DECISIONS[0] + 1:
         step_with(board, MUCH)
-    after = newest(board)
-    assert after[4:RECORD_BYTES] == published[4:RECORD_BYTES]
-    assert after[STATE] == published[STATE] + 1
+    board.library.fml_stop(board.ram)
+    while (status := step_with(board, MUCH)) == OK:
+        pass
+    assert (status, newest(board)[11]) == (PUBLISHED, 2)
+    board.step()
+    infer(board, MUCH, MUCH)
+    assert newest(board)[11] == 3, "the next inference goes on"
+    board.library.fml_stop(board.ram)  # behind the last exit there is nothing to stop
+    board.step()
+    infer(board, MUCH, MUCH)
 
 
 def test_the_state_of_a_policy_goes_on_through_decisions_publications_and_resets(board: Board) -> None:
@@ -103,7 +121,7 @@ def test_a_decision_made_again_after_a_loss_counts_once_whatever_it_was_before(b
     torn[16:32] = image[16:32]
     board.nvm.raw = bytes(torn)
     board.boot()
-    assert step_with(board, MUCH) == OK
+    assert step_with(board, MUCH) == REFINED
     assert board.step_number() == DECISIONS[0] + 1
     assert newest(board)[STATE] == 1
 

@@ -13,6 +13,7 @@ from freeml.plan.protocol import RECORD_BYTES, RECORD_CHECKED, RESULT_SLOT_BYTES
 from .probe import PUBLISH, ROOT, include_dirs, probe
 
 NVM_BYTES, OUTPUT_BYTES = 132, 4
+DEPTHS = 3  # of the probe
 STATE_BYTES = 4  # of the probe's policy
 ENOUGH_UJ = 10_000  # to go on at every decision
 OK, PUBLISHED, NO_RESULT, NOT_REPORTED = 0, 1, -1, -3
@@ -135,7 +136,7 @@ def test_two_losses_in_a_row_before_the_report_is_committed_tell_the_same_number
 def test_the_number_after_the_last_one_is_one(board: Board) -> None:
     board.publish()
     board.step()
-    slot = next(at for at in (RESULTS, RESULTS + RESULT_SLOT_BYTES) if board.nvm.raw[at + RECORD_CHECKED] == 1)
+    slot = next(at for at in (RESULTS, RESULTS + RESULT_SLOT_BYTES) if board.nvm.raw[at + RECORD_BYTES - 1] == DEPTHS)
     last = bytearray(board.nvm.raw)
     checked = slice(slot + RECORD_CHECKED, slot + RECORD_BYTES + STATE_BYTES)
     last[slot + RECORD_CHECKED : slot + RECORD_CHECKED + 4] = b"\xff" * 4

@@ -1,6 +1,8 @@
 /* One answer of one exit, from numbers at a fixed address: what the test writes before each run. */
 #include "fml_policy.h"
 
+#include "fml_hal.h"
+
 typedef struct {
     fml_policy_head_t head;
     fml_policy_exit_t row;
@@ -11,6 +13,12 @@ typedef struct {
 } block_t;
 
 #define BLOCK ((block_t *)0xB800)
+
+void fml_hal_nvm_read(void *dst, const void *src, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        ((uint8_t *)dst)[i] = ((const uint8_t *)src)[i];
+    }
+}
 
 int main(void);
 int main(void) {

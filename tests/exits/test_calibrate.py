@@ -17,8 +17,9 @@ from freeml.exits.calibrate import (
     quality,
     reliability_svg,
     shares,
+    softness,
 )
-from freeml.exits.confidence import ONE, Confidence, Softness, confidence, share_bound
+from freeml.ir.confidence import ONE, Confidence, confidence, share_bound
 
 
 def drawn(n: int, seed: int, temperature: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
@@ -95,7 +96,7 @@ def accumulators(draw: st.DrawFn) -> tuple[np.ndarray, float, float]:
 @given(accumulators())
 def test_device_confidence_lies_within_its_stated_bound(given_: tuple[np.ndarray, float, float]) -> None:
     scores, scale, temperature = given_
-    found = confidence(scores, Softness.of(scale, temperature))
+    found = confidence(scores, softness(scale, temperature))
     p = shares(scores.astype(np.float64) * scale, temperature)
     assert np.abs(found.real - p.max(axis=1)).max() <= share_bound(scores.shape[1])
     assert np.abs(found.published / 255 - p.max(axis=1)).max() <= share_bound(scores.shape[1]) + 1 / 510
@@ -105,12 +106,12 @@ def test_device_confidence_lies_within_its_stated_bound(given_: tuple[np.ndarray
 
 
 def test_a_share_is_whole_for_one_class_and_even_for_equal_scores() -> None:
-    found: Confidence = confidence(np.full((1, 4), 7, dtype=np.int32), Softness.of(1.0, 1.0))
+    found: Confidence = confidence(np.full((1, 4), 7, dtype=np.int32), softness(1.0, 1.0))
     assert (found.shares[0], found.entropies[0]) == (ONE // 4, 2 * 256)
-    alone = confidence(np.array([[2**30, -(2**30)]], dtype=np.int32), Softness.of(1.0, 1.0))
+    alone = confidence(np.array([[2**30, -(2**30)]], dtype=np.int32), softness(1.0, 1.0))
     assert (alone.shares[0], alone.entropies[0], alone.published[0]) == (ONE, 0, 255)
 
 
 def test_scores_of_huge_steps_have_no_confidence() -> None:
     with pytest.raises(BadModel, match="no confidence"):
-        Softness.of(1e4, 0.01)
+        softness(1e4, 0.01)

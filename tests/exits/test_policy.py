@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freeml.errors import BadData
-from freeml.exits.confidence import ONE, Softness
 from freeml.exits.policy import NEVER, ExitRow, Policy, PolicyKind, share
 from freeml.exits.search import (
     Samples,
@@ -22,6 +21,7 @@ from freeml.exits.search import (
     outcome,
     searched,
 )
+from freeml.ir.confidence import ONE, Softness
 
 ROWS = (ExitRow(Softness(40_000, 20), 30_000, 500, 20), ExitRow(Softness(50_000, 20), 20_000, 300, 10))
 

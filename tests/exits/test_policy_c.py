@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from freeml.exits.confidence import Softness, confidence
+from freeml.exits.calibrate import softness
 from freeml.exits.policy import NEVER, ExitRow, Policy, PolicyKind
 from freeml.firmware.host import build_host_library
+from freeml.ir.confidence import Softness, confidence
 from tests.kernels.library import INCLUDE, RUNTIME
 
-SRC = RUNTIME / "src"
+SRC, HAL = RUNTIME / "src", RUNTIME / "hal" / "host"
 
 
 class Now(ctypes.Structure):
@@ -38,7 +39,7 @@ class Answer(ctypes.Structure):
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     out = tmp_path_factory.mktemp("policy") / "policy.so"
-    return ctypes.CDLL(str(build_host_library([SRC / "fml_policy.c"], [SRC, INCLUDE], out)))
+    return ctypes.CDLL(str(build_host_library([SRC / "fml_policy.c", HAL / "fml_hal_host.c"], [INCLUDE, HAL], out)))
 
 
 def decide(
@@ -57,8 +58,8 @@ def decide(
 
 def table(kind: PolicyKind, *, depth: int = 1, deadline_ms: int = 100, threshold: int = 20_000) -> Policy:
     rows = (
-        ExitRow(Softness.of(1e-3, 1.0), threshold, 500, 20),
-        ExitRow(Softness.of(1e-3, 2.0), NEVER, 300, 10),
+        ExitRow(softness(1e-3, 1.0), threshold, 500, 20),
+        ExitRow(softness(1e-3, 2.0), NEVER, 300, 10),
     )
     return Policy(kind, rows, 4, depth, deadline_ms)
 
@@ -71,10 +72,10 @@ def test_the_device_computes_confidence_as_it_is_defined(library: ctypes.CDLL) -
         scores = np.clip(np.rint(rng.normal(scale=size / 3, size=(1, k))), -(2**30), 2**30).astype(np.int32)
         if trial % 5 == 0:
             scores[0, rng.integers(0, k)] = scores.max()  # two may be the largest
-        softness = Softness(int(rng.integers(0, 65_536)), int(rng.integers(1, 47)))
-        rows = (ExitRow(softness),)
+        soft = Softness(int(rng.integers(0, 65_536)), int(rng.integers(1, 47)))
+        rows = (ExitRow(soft),)
         _, answer = decide(library, Policy(PolicyKind.CONFIDENCE, rows, k), scores[0], 0)
-        wanted = confidence(scores, softness)
+        wanted = confidence(scores, soft)
         found = (answer.class_index, answer.share, answer.entropy, answer.confidence)
         assert found == (wanted.classes[0], wanted.shares[0], wanted.entropies[0], wanted.published[0])
 
@@ -130,5 +131,5 @@ def test_a_deadline_stops_where_the_next_segment_would_end_after_it(library: cty
 
 
 def test_every_kind_of_table_has_its_function_in_c() -> None:
-    header = Path(SRC, "fml_policy.h").read_text()
+    header = Path(INCLUDE, "fml_policy.h").read_text()
     assert all(f"fml_policy_fn fml_policy_{kind.name.lower()};" in header for kind in PolicyKind)

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from freeml.exits.confidence import Softness, confidence
 from freeml.exits.policy import ExitRow, Policy, PolicyKind
+from freeml.ir.confidence import Softness, confidence
 from freeml.sim.msp430.chip import Msp430
 from freeml.sim.msp430.types import Limits, StopReason
 from tests.kernels.library import INCLUDE, RUNTIME

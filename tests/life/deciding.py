@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from freeml.exits.confidence import Softness
+from freeml.exits.calibrate import softness
 from freeml.sim.life.load import Load, Work
 from freeml.sim.life.outcomes import Outcomes
 from freeml.sim.life.policies import Exits, exits_of_load
 
 N_CLASSES = 4
-SOFTNESS = (Softness.of(0.01, 1.0), Softness.of(0.01, 1.0))
+SOFTNESS = (softness(0.01, 1.0), softness(0.01, 1.0))
 
 LOAD = Load(
     "deciding",

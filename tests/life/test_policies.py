@@ -12,7 +12,7 @@ from freeml.energy.source import Operating
 from freeml.energy.supply import Capacitor, Comparator
 from freeml.energy.trace import Trace
 from freeml.errors import FreemlError
-from freeml.exits.confidence import confidence
+from freeml.ir.confidence import confidence
 from freeml.exits.policy import NEVER, Policy
 from freeml.exits.search import depths
 from freeml.sim.life.arrivals import arrivals_of

@@ -16,9 +16,10 @@ NATIVE = Path(__file__).parent
 RUNTIME = resource("runtime_c")
 SOURCES = (
     *(NATIVE / f"{name}.c" for name in ("linear", "supply", "life", "table", "bound")),
-    RUNTIME / "src" / "fml_policy.c",  # the one that devices run
+    RUNTIME / "src" / "fml_policy.c",  # the one that devices run, and what it reads scores by
+    RUNTIME / "hal" / "host" / "fml_hal_host.c",
 )
-INCLUDE = (NATIVE, RUNTIME / "src", RUNTIME / "include")
+INCLUDE = (NATIVE, RUNTIME / "hal" / "host", RUNTIME / "include")
 
 TIME, ON, OFF = range(3)
 NO_REGULATOR, LDO, BUCK = range(3)

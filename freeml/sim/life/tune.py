@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from freeml.exits.confidence import confidence
+from freeml.ir.confidence import confidence
 from freeml.exits.policy import NEVER, Policy, PolicyKind
 from freeml.exits.search import Samples, everywhere, searched
 from freeml.sim.life.bound import Bound, cost_of

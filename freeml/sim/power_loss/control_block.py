@@ -80,11 +80,11 @@ class ControlBlock:
         return self.steps.depths_from(begun.step)
 
     def next_sequence(self, image: bytes | bytearray) -> int:
-        """Of the result that a boot from this image reports first."""
+        """Of the result that a boot from this image reports first: behind an exit, that of its answer."""
         at, newest = self.position(image), self.newest(image)
         if at is None or newest is None:
             return 1
-        is_published = self.kind_of(at) is Kind.REPORT
+        is_published = self.kind_of(at) is Kind.REPORT or self.steps.row_of(at.step).depth > 1
         return newest.sequence if is_published else newest.sequence % 0xFFFF_FFFF + 1
 
     def is_done(self, image: bytes | bytearray, sequence: int) -> bool:

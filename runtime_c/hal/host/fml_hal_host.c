@@ -7,6 +7,7 @@
 static const int8_t *const *samples;
 static fml_host_report_t *listener;
 static uint32_t energy = UINT32_MAX;
+static uint32_t elapsed = FML_NO_TIME;
 static uintptr_t distance; /* from the window to the NVM */
 
 void fml_host_set_inputs(const int8_t *const *inputs) {
@@ -19,6 +20,10 @@ void fml_host_set_report(fml_host_report_t *report) {
 
 void fml_host_set_energy_uj(uint32_t energy_uj) {
     energy = energy_uj;
+}
+
+void fml_host_set_elapsed_ms(uint32_t elapsed_ms) {
+    elapsed = elapsed_ms;
 }
 
 void fml_host_set_window(const void *window, void *nvm) {
@@ -72,4 +77,8 @@ int fml_hal_report(const fml_model_t *model, const fml_result_t *result) {
 
 uint32_t fml_hal_energy_uj(void) {
     return energy;
+}
+
+uint32_t fml_hal_elapsed_ms(void) {
+    return elapsed;
 }

@@ -19,6 +19,9 @@ void fml_host_set_report(fml_host_report_t *report);
 /* What the energy meter shows from now on. */
 void fml_host_set_energy_uj(uint32_t energy_uj);
 
+/* What the clock shows from now on. */
+void fml_host_set_elapsed_ms(uint32_t elapsed_ms);
+
 /* Play NVM that no pointer can read: the runtime is given `window`, addresses that nobody may read, for the memory at
  * nvm. Twice the same address: NVM is where the runtime is told. */
 void fml_host_set_window(const void *window, void *nvm);

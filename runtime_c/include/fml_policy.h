@@ -2,7 +2,7 @@
  *
  * A policy is a table, which freeml/exits/policy.py writes and explains, and one of the functions below, which reads it. The
  * table is no part of a model: `freeml tune` may replace it. Confidence is computed from the scores by shifts and a table of
- * powers; freeml/exits/confidence.py says what it is, bit for bit, and how far it is from softmax. */
+ * powers; freeml/ir/confidence.py says what it is, bit for bit, and how far it is from softmax. */
 #ifndef FML_POLICY_H
 #define FML_POLICY_H
 
@@ -36,7 +36,7 @@ typedef struct {
 
 /* What is known at an exit. */
 typedef struct {
-    const int32_t *scores; /* n_classes, as computed there */
+    const int32_t *scores; /* n_classes, as computed there: read by fml_hal_nvm_read() */
     uint16_t n_classes;    /* 1 to FML_POLICY_MAX_CLASSES */
     uint8_t exit;          /* from 0 */
     uint32_t energy_uj;    /* that is left */

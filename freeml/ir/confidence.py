@@ -6,7 +6,7 @@
     entropy = (log2(Z / 2^15) + sum of weight * fall / Z)  in 1/256 bit
 
 mult / 2^shift is scale / T * log2(e) * 32: the exit's temperature and the accumulator's scale in one multiplier. The C
-is `fml_confidence.c`; this is what it is compared with, bit for bit.
+is `fml_policy.c`; this is what it is compared with, bit for bit.
 
 Error of the share against softmax in real numbers: rounding `fall` to 1/32 octave changes a weight by at most
 2^(1/64) - 1 = 1.09 %, the multiplier's 16 bits by 0.54 % of 2^-7 at most, so a share p by p (1 - p) * 1.12 % <= 0.0028;
@@ -20,15 +20,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from freeml.errors import BadModel
 from freeml.ir.interpret_int import requantize
 from freeml.ir.types import Array
-from freeml.quantize.fixed_point import multiplier
 
 ONE = 2**15
-_OCTAVE, _OCTAVES = 32, 16
+OCTAVE, _OCTAVES = 32, 16
 _LOG_STEPS = 32
-POWERS = tuple(round(ONE * 2 ** (-i / _OCTAVE)) for i in range(_OCTAVE))
+POWERS = tuple(round(ONE * 2 ** (-i / OCTAVE)) for i in range(OCTAVE))
 LOGS = tuple(round(256 * np.log2(1 + i / _LOG_STEPS)) for i in range(_LOG_STEPS + 1))
 MOST_CLASSES = 256  # sums of weights and of their products stay below 32 bits
 
@@ -41,17 +39,6 @@ class Softness:
 
     mult: int
     shift: int
-
-    @classmethod
-    def of(cls, scale: float, temperature: float) -> Softness:
-        """Of scores in units of `scale`. Raises BadModel where steps are so large that confidence has no meaning."""
-        factor = scale / temperature * np.log2(np.e) * _OCTAVE
-        try:
-            return cls(*multiplier(float(factor)))
-        except ValueError as error:
-            raise BadModel(
-                f"scores of {scale:g} a step at a temperature of {temperature:g} have no confidence"
-            ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +65,8 @@ def confidence(scores: Array, softness: Softness) -> Confidence:
     whole = scores.astype(np.int64)
     assert whole.shape[1] <= MOST_CLASSES, "sums of weights would leave 32 bits"
     fall = requantize(whole.max(axis=1, keepdims=True) - whole, softness.mult, softness.shift)
-    fall = np.minimum(fall, _OCTAVE * _OCTAVES)
-    weights = np.asarray(POWERS, dtype=np.int64)[fall % _OCTAVE] >> (fall // _OCTAVE)
+    fall = np.minimum(fall, OCTAVE * _OCTAVES)
+    weights = np.asarray(POWERS, dtype=np.int64)[fall % OCTAVE] >> (fall // OCTAVE)
     total = weights.sum(axis=1)
     share = (ONE * ONE + total // 2) // total
     spread = ((weights * fall).sum(axis=1) * 8 + total // 2) // total

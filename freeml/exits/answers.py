@@ -1,0 +1,81 @@
+"""What every depth of an integer network with exits says of samples: policies are judged on it, reports made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from freeml.data.dataset import Dataset
+from freeml.errors import BadModel
+from freeml.exits.calibrate import best_temperature, softness
+from freeml.ir.confidence import Confidence, Softness, confidence
+from freeml.ir.decision import classes, decide
+from freeml.ir.graph import Graph
+from freeml.ir.interpret import chunks, encode_inputs, interpret
+from freeml.ir.types import Array
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class ByDepth:
+    """Of N samples and D exits.
+
+    scores   int32 (N, K) of each exit
+    classes  (N, D + 1) of each depth, the whole network's last
+    labels   (N,); where samples have none, the classes of the whole network
+    labelled  whether they are the samples' own
+    """
+
+    scores: tuple[Array, ...]
+    classes: Ints
+    labels: Ints
+    labelled: bool
+
+    @property
+    def right(self) -> npt.NDArray[np.bool_]:
+        """(N, D + 1) whether a depth's class is the label."""
+        return np.asarray(self.classes == self.labels[:, None])
+
+    def calibrated(self) -> tuple[Softness, ...]:
+        """Of each exit the temperature that makes the labels likeliest, as its multiplier."""
+        found = []
+        for scores in self.scores:
+            unit = 1.0 / max(float(np.std(scores)), 1.0)  # so that temperatures are of a size that is looked for
+            found.append(softness(unit, best_temperature(scores * unit, self.labels)))
+        return tuple(found)
+
+    def confidences(self, soft: Sequence[Softness]) -> tuple[Confidence, ...]:
+        """Of each exit, as the device computes it."""
+        return tuple(confidence(scores, one) for scores, one in zip(self.scores, soft, strict=True))
+
+
+def by_depth(graph: Graph, dataset: Dataset) -> ByDepth:
+    """The interpreter's, and so every device's. dataset: in the shapes that the graph reads.
+
+    Raises BadModel for a network without exits or without a class.
+    """
+    end = decide(graph)
+    if not graph.exits or end is None:
+        raise BadModel("the network has no exits", where=graph.name, hint="compile it with --exits auto")
+    wanted = [*(made.value for made in graph.exits), end.value]
+    encoded = encode_inputs(graph, dataset.real_inputs())
+    scores: list[list[Array]] = [[] for _ in graph.exits]
+    found: list[list[Array]] = [[] for _ in wanted]
+    for start, stop in chunks(graph, len(dataset)):
+        values = interpret(graph, {name: array[start:stop] for name, array in encoded.items()}, wanted)
+        for k, made in enumerate((*graph.exits, end)):
+            found[k].append(classes(graph, made, values))
+            if k < len(scores):
+                scores[k].append(values[made.value])
+    said = np.stack([np.concatenate(parts) for parts in found], axis=1)
+    labels = said[:, -1] if dataset.labels is None else np.asarray(dataset.labels, dtype=np.int64)
+    return ByDepth(tuple(np.concatenate(parts) for parts in scores), said, labels, dataset.labels is not None)
+
+
+def softness_of(graph: Graph) -> tuple[Softness, ...]:
+    """Of the exits of a graph, as their tables have it."""
+    return tuple(Softness(*made.softness) for made in graph.exits if made.softness is not None)

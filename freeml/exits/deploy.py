@@ -1,0 +1,96 @@
+"""Exits from model to device: made, quantized with the network, their table tuned to its plan. What `compile` calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from freeml.data import Dataset, fit_inputs, load
+from freeml.errors import BadData
+from freeml.exits.bytes import separate_bytes, separate_same_pooling_bytes
+from freeml.exits.driver import Exits, Request, make_exits
+from freeml.exits.heads import Kind
+from freeml.exits.train import HeadOptions
+from freeml.ir.graph import Graph
+
+_TRAINED = 0.8  # of samples in one split, to train on; the others choose
+
+
+@dataclass(frozen=True, slots=True)
+class ExitOptions:
+    """What a user may choose.
+
+    exits   "auto", "outputs", or names of nodes
+    head    kind of heads that are trained
+    policy  as tune.py reads it
+    epochs  of training
+    """
+
+    exits: str | tuple[str, ...] = "auto"
+    head: Kind = "shared"
+    policy: str = "searched"
+    epochs: int = 30
+
+    @staticmethod
+    def parse(exits: str, head: Kind, policy: str) -> ExitOptions | None:
+        """As the command line has it; None for "none"."""
+        if exits == "none":
+            return None
+        names = exits if exits in ("auto", "outputs") else tuple(name for name in exits.split(",") if name)
+        if not names:
+            raise BadData("no exits are named", where="--exits", hint="auto, outputs, none, or names of nodes: a,b")
+        return ExitOptions(names, head, policy)
+
+
+@dataclass(frozen=True, slots=True)
+class ExitBytes:
+    """Of all heads: as stored, as separate ones of the published definition, as separate ones with the same pooling."""
+
+    exit_bytes: int
+    separate_exit_bytes: int
+    separate_same_pooling_bytes: int
+
+
+def exits_for(
+    graph: Graph,
+    options: ExitOptions,
+    data: str | Dataset | None,
+    progress: Callable[[str], None] = lambda _: None,
+    work: Path | None = None,
+) -> Exits:
+    """Exits of a float graph after all passes. Raises BadModel, BadData."""
+    request = Request(
+        "outputs" if options.exits == "outputs" else "auto" if options.exits == "auto" else tuple(options.exits),
+        HeadOptions(kind=options.head, epochs=options.epochs),
+    )
+    if request.exits == "outputs" or data is None:
+        return make_exits(graph, request, say=progress)
+    train, held = _samples(graph, data)
+    return make_exits(graph, request, train, held, work=work, say=progress)
+
+
+def _samples(graph: Graph, data: str | Dataset) -> tuple[Dataset, Dataset]:
+    """To train on, and to choose by: the splits of that name, or parts of the only one."""
+    shapes = [port.shape for port in graph.inputs]
+    if isinstance(data, str):
+        try:
+            return fit_inputs(load(data, "train"), shapes), fit_inputs(load(data, "calibration"), shapes)
+        except BadData as error:
+            if not error.what.startswith("no split"):
+                raise
+        data = load(data, "calibration")
+    whole = fit_inputs(data, shapes)
+    n = len(whole)
+    if n < 10:
+        raise BadData(f"{n} samples are too few to train exits on", where=whole.name, hint="give more, with labels")
+    cut = round(_TRAINED * n)
+    return whole.select(np.arange(cut)), whole.select(np.arange(cut, n))
+
+
+def bytes_of(made: Exits) -> ExitBytes:
+    """Of the heads that were made."""
+    own = made.heads.stored_bytes
+    return ExitBytes(own, separate_bytes(made.graph, made.heads), separate_same_pooling_bytes(made.graph, made.heads))

@@ -1,0 +1,118 @@
+"""From a model to a folder whose C stops early where it is sure: what compile, verify and closure make of exits."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from freeml.errors import BadBoard, BadData
+from freeml.exits.deploy import ExitOptions
+from freeml.firmware.build import build_firmware
+from freeml.frontend.onnx.write import to_onnx
+from freeml.output.folder import Output, read_output
+from freeml.pipeline import CompileOptions, compile_model
+from freeml.plan.protocol import PUBLISHED, REFINED
+from freeml.sim.check import verify_output
+from freeml.sim.host import host_device
+from freeml.sim.power_loss.host import lose_power_on_host
+from tests.train.tasks import convolutional, stripes
+
+TRAIN = replace(stripes(300, 1), name="stripes")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "stripes.onnx"
+    path.write_bytes(to_onnx(convolutional(0)))
+    return path
+
+
+def compiled(model: Path, out: Path, policy: str, board: str = "host", head: str = "shared") -> Output:
+    exits = ExitOptions("auto", head, policy, epochs=4)  # type: ignore[arg-type]
+    compile_model(model, out, data=TRAIN, options=CompileOptions(board=board, exits=exits))
+    return read_output(out)
+
+
+@pytest.mark.parametrize("policy", ["fixed:1", "global", "searched", "heuristic", "entropy:0.5"])
+def test_each_policy_gives_the_interpreters_answers(model: Path, tmp_path: Path, policy: str) -> None:
+    output = compiled(model, tmp_path / "out", policy)
+    found = verify_output(output, stripes(60, 3))
+    assert found.mismatches == 0, found.first_mismatch
+    assert sum(found.depths) == 60
+    if policy == "fixed:1":
+        assert found.depths[0] == 60
+    assert output.manifest.exits is not None
+    assert [one.depth for one in output.manifest.exits.at] == list(range(1, len(found.depths) + 1))
+
+
+def test_answers_of_one_inference_get_deeper_and_scores_can_be_read(model: Path, tmp_path: Path) -> None:
+    output = compiled(model, tmp_path / "out", "global:1.1")
+    device = host_device(output)
+    device.power_on()
+    quant = output.graph.types[output.graph.inputs[0].value]
+    device.sense(bytes(quant.n_elems))
+    found = []
+    status = 0
+    while status != PUBLISHED:
+        status = device.library.fml_step(device.ram)
+        newest = device.newest()
+        if status == REFINED:
+            assert newest is not None
+            scores = (ctypes.c_int32 * output.graph.types[output.graph.exits[0].value].n_elems)()
+            span = ctypes.c_uint16(0), ctypes.c_uint16(len(scores))
+            assert device.library.fml_read_scores(device.ram, *span, scores) == 0
+            assert int(np.argmax(scores)) == newest.class_index
+        if status in (REFINED, PUBLISHED):
+            assert newest is not None
+            found.append((newest.sequence, newest.depth))
+    n = len(output.graph.exits) + 1
+    assert found == [(1, depth) for depth in range(1, n + 1)]
+
+
+@pytest.mark.parametrize("policy", ["searched", "confident-or-energy"])
+def test_any_power_losses_leave_compiled_exits_their_answers(model: Path, tmp_path: Path, policy: str) -> None:
+    """A policy of energy with a reading on each side of each level."""
+    board = "host" if policy == "searched" else "msp430fr5994"
+    output = compiled(model, tmp_path / "out", policy, board)
+    report = lose_power_on_host(output, "all", stripes(5, 3))
+    assert (report.closed, report.divergences) == (True, 0), report.reason
+    levels = output.manifest.tiles.levels_uj
+    assert bool(levels) == (policy != "searched")
+
+
+def test_only_the_policy_that_was_chosen_is_linked(model: Path, tmp_path: Path) -> None:
+    output = compiled(model, tmp_path / "out", "confident-or-energy", "msp430fr5994")
+    elf = tmp_path / "firmware.elf"
+    build_firmware(output, elf)
+    symbols = {name: size for name, size in sizes_of(elf).items() if name.startswith(("fml_policy", "fml_exits"))}
+    assert {"fml_policy_confidence_or_energy", "fml_policy_answer", "fml_exits_stops_by_energy"} <= set(symbols)
+    assert not {"fml_policy_entropy", "fml_policy_deadline", "fml_exits_stops_by_time"} & set(symbols)
+    assert sum(symbols.values()) <= 1536
+
+
+def sizes_of(elf: Path) -> dict[str, int]:
+    from elftools.elf.elffile import ELFFile
+
+    with elf.open("rb") as file:
+        table = ELFFile(file).get_section_by_name(".symtab")
+        return {symbol.name: symbol["st_size"] for symbol in table.iter_symbols()}
+
+
+def test_a_deadline_is_refused_where_nothing_keeps_time(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadBoard, match="no timekeeper"):
+        compiled(model, tmp_path / "out", "deadline:20", "msp430fr5994")
+    output = compiled(model, tmp_path / "out", "confident-or-deadline:20")
+    report = lose_power_on_host(output, "all", stripes(5, 3))
+    assert (report.closed, report.divergences) == (True, 0), report.reason
+
+
+@pytest.mark.parametrize("text", ["sometimes", "fixed", "fixed:x", "searched:3", "deadline", "global:-1"])
+def test_what_is_no_policy_is_refused(text: str) -> None:
+    from freeml.exits.tune import Choice
+
+    with pytest.raises(BadData, match="policy"):
+        Choice.parse(text)
