@@ -31,6 +31,7 @@ from freeml.cli.report import report_command
 from freeml.cli.simulate import simulate_command
 from freeml.cli.terminal import Terminal
 from freeml.cli.traces import traces
+from freeml.cli.tune import tune
 from freeml.cli.verify import verify
 from freeml.errors import BadModel, FreemlError, ToolMissing
 from freeml.version import __version__
@@ -42,6 +43,7 @@ COMMANDS = (
     compress_command,
     compile_command,
     verify,
+    tune,
     build,
     profile,
     simulate_command,

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,7 +16,9 @@ from freeml.cli.terminal import Terminal, printable
 from freeml.sim.engines import ENGINES
 
 if TYPE_CHECKING:
+    from freeml.data import Dataset
     from freeml.firmware.build import Toolchain
+    from freeml.output.folder import Output
     from freeml.output.manifest import Manifest
     from freeml.sim.opened import Opened
 
@@ -47,6 +50,7 @@ def _check_mode(engine: str, kind: type[Opened], mode: str | None) -> None:
     "divergence is reported, such as --schedule 12,8. With --engine board: all, commit, every (after each single "
     "instruction), linear, none, random:SEED.",
 )
+@click.option("--depth", type=click.IntRange(min=1), metavar="K", help="Of a network with exits: end at this one.")
 @click.option("--limit-s", default=300.0, show_default=True, metavar="S", help="Time for --power-loss all or every.")
 @click.option(
     "--engine",
@@ -66,6 +70,7 @@ def verify(
     samples: int | None,
     seed: int,
     power_loss: str | None,
+    depth: int | None,
     limit_s: float,
     engine: str,
     toolchain: Toolchain,
@@ -90,6 +95,11 @@ def verify(
     _check_mode(engine, kind, power_loss)
     terminal = ctx.ensure_object(Terminal)
     output = read_output(out)
+    if depth is not None:
+        from freeml.retune import at_depth
+
+        place = ctx.with_resource(TemporaryDirectory(prefix="freeml-depth-"))
+        output = at_depth(output, depth, Path(place) / "out")
     if data_spec is None:
         dataset = random_dataset(output.graph, samples or _RANDOM_SAMPLES, seed)
         source = f"{len(dataset):,} random samples, seed {seed}; real ones with --data"
@@ -105,6 +115,7 @@ def verify(
     found |= {"split": split if data_spec else None, "rule": dataset.rule or None}
     taken = opened.taken()
     found |= asdict(taken) if taken else {}
+    found |= exits_of(output, dataset) if output.manifest.exits else {}
     if power_loss is not None:
         with terminal.steps() as progress:
             progress(f"cut the power: {power_loss}")
@@ -112,12 +123,53 @@ def verify(
     terminal.result(found)
     if not terminal.as_json:
         show_verification(terminal, checked, source, output.manifest)
+        if output.manifest.exits:
+            show_exits(terminal, found)
         if taken:
             show_taken(terminal, found)
         if power_loss is not None:
             show_closure(terminal, found["closure"])
     if checked["mismatches"] or (power_loss is not None and found["closure"]["divergences"]):
         ctx.exit(1)
+
+
+def exits_of(output: Output, dataset: Dataset) -> dict[str, Any]:
+    """What each depth is worth and takes, and bytes of heads."""
+    from freeml.data import fit_inputs
+    from freeml.exits.report import figures
+
+    made = output.manifest.exits
+    assert made is not None
+    fitted = fit_inputs(dataset, [port.shape for port in output.graph.inputs])
+    worth = {one.depth: asdict(one) for one in figures(output.graph, fitted)}
+    nothing = {"accuracy": None, "ece": None, "auroc": None}
+    rows = [
+        {
+            "depth": one.depth,
+            "loc": one.loc,
+            **worth.get(one.depth, nothing),
+            "macs": one.macs,
+            "energy_uj": one.energy_uj,
+        }
+        for one in made.at
+    ]
+    sizes = ("exit_bytes", "separate_exit_bytes", "separate_same_pooling_bytes")
+    return {"exits": rows, "policy": made.policy, **{name: getattr(made, name) for name in sizes}}
+
+
+def show_exits(terminal: Terminal, found: Mapping[str, Any]) -> None:
+    """Depths, what they are worth, and where samples ended."""
+    from freeml.cli import tables
+
+    made = tables.table(
+        "depth", "behind", "accuracy", "ECE", "macs", "energy", "ended", right=(0, 2, 3, 4, 5, 6), elastic=(1,)
+    )
+    for row, n in zip(found["exits"], found["depths"], strict=True):
+        share = ["" if row[name] is None else tables.percent(row[name]) for name in ("accuracy", "ece")]
+        energy = "" if row["energy_uj"] is None else f"{row['energy_uj']:,.1f} uJ"
+        made.add_row(str(row["depth"]), printable(row["loc"]), *share, f"{row['macs']:,}", energy, f"{n:,}")
+    note = f"policy {found['policy']}; heads take {found['exit_bytes']:,} bytes"
+    terminal.show(tables.heading("Exits", note), made)
 
 
 def show_closure(terminal: Terminal, closure: Mapping[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -127,8 +127,12 @@ def _result(graph: Graph, plan: MemoryPlan) -> Result:
 
 
 def _digest(graph: Graph, plan: MemoryPlan, tiles: TilePlan) -> tuple[str, str]:
-    """Two 32-bit words that stand for what gives bytes in NVM a meaning: function, offsets, tiles, commit record."""
-    text = [digest(graph), repr(sorted(plan.offset_bytes.items())), repr(tiles.commit_slots)]
+    """Two 32-bit words that stand for what gives bytes in NVM a meaning: function, offsets, tiles, commit record.
+
+    Temperatures of exits are part of a policy's table.
+    """
+    cold = replace(graph, exits=tuple(replace(made, softness=None) for made in graph.exits))
+    text = [digest(cold), repr(sorted(plan.offset_bytes.items())), repr(tiles.commit_slots)]
     text += [repr((t.value, t.operand, t.tile_units, t.parts, t.part_macs)) for t in tiles.layers]
     whole = hashlib.sha256("\n".join(text).encode()).hexdigest()
     return f"0x{whole[:8]}u", f"0x{whole[8:16]}u"

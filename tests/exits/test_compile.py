@@ -9,14 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from freeml.errors import BadBoard, BadData
+from freeml.errors import BadBoard, BadData, BadOutput
 from freeml.exits.deploy import ExitOptions
 from freeml.firmware.build import build_firmware
 from freeml.frontend.onnx.write import to_onnx
 from freeml.output.folder import Output, read_output
 from freeml.pipeline import CompileOptions, compile_model
-from freeml.plan.protocol import PUBLISHED, REFINED
+from freeml.plan.protocol import PUBLISHED, REFINED, RESULT_SLOT_BYTES, RESULTS
+from freeml.retune import at_depth, tune_folder
 from freeml.sim.check import verify_output
+from freeml.sim.device import steps_to_report
 from freeml.sim.host import host_device
 from freeml.sim.power_loss.host import lose_power_on_host
 from tests.train.tasks import convolutional, stripes
@@ -116,3 +118,46 @@ def test_what_is_no_policy_is_refused(text: str) -> None:
 
     with pytest.raises(BadData, match="policy"):
         Choice.parse(text)
+
+
+def test_tuning_changes_the_table_and_neither_the_model_nor_the_inference_that_goes_on(
+    model: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    before = compiled(model, out, "global:1.1")  # never an end
+    old = {path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    device = host_device(before)
+    device.power_on()
+    device.sense(bytes(64))
+    device.step()
+    image = device.nvm
+    tune_folder(out, None, "fixed:1")
+    after = read_output(out)
+    new = {path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    changed = {str(path) for path in new if old.get(path) != new[path]}
+    assert changed == {f"runtime/{after.graph.name}_policy.c", "freeml.json"}
+    flashed = host_device(after)
+    flashed.nvm = image
+    flashed.power_on()
+    flashed.sense(bytes([99] * 64))  # another sample, which a device that began anew would capture
+    steps = list(steps_to_report(flashed))
+    assert steps[0].index == 1, "it goes on behind the capture"
+    assert flashed.result().depth == 1
+    table = after.manifest.tiles.policy
+    assert table is not None
+    digest = table.head[-1].to_bytes(4, "little")
+    assert any(flashed.nvm[at : at + 4] == digest for at in (RESULTS + 12, RESULTS + RESULT_SLOT_BYTES + 12))
+
+
+def test_a_network_without_exits_has_no_policy_to_tune(model: Path, tmp_path: Path) -> None:
+    compile_model(model, tmp_path / "out", data=TRAIN)
+    with pytest.raises(BadOutput, match="no policy to tune"):
+        tune_folder(tmp_path / "out", None, "fixed:1")
+
+
+def test_a_folder_at_one_depth_answers_there(model: Path, tmp_path: Path) -> None:
+    output = compiled(model, tmp_path / "out", "searched")
+    one = at_depth(output, 1, tmp_path / "one")
+    assert verify_output(one, stripes(20, 3)).depths[0] == 20
+    with pytest.raises(BadData, match="depth 9"):
+        at_depth(output, 9, tmp_path / "nine")

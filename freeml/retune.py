@@ -1,0 +1,79 @@
+"""Another table for a compiled folder: temperatures, thresholds and policy, from new samples; the model stays.
+
+What changes is NAME_policy.c, the manifest, and the temperatures beside the scores in the saved graph: no C of the
+model, no plan, no digest. So a device that is flashed anew goes on with its inference; the policy's state alone begins
+anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from freeml.codegen.emit import policy_files
+from freeml.codegen.generate import policy_entry
+from freeml.data import Dataset, fit_inputs, load
+from freeml.errors import BadOutput
+from freeml.exits.answers import by_depth
+from freeml.exits.tune import Choice, Tuned, tuned
+from freeml.output.folder import Output, output_files, read_output, write_folder
+from freeml.output.manifest import Manifest
+
+
+def retuned(output: Output, choice: Choice, dataset: Dataset | None) -> tuple[Tuned, Manifest]:
+    """The table of a policy for a compiled network, and its manifest with that.
+
+    dataset: calibration samples. Raises BadOutput for a network without exits, and as tuned() does.
+    """
+    manifest = output.manifest
+    if manifest.exits is None:
+        raise BadOutput(
+            "this network answers at its end alone: there is no policy to tune",
+            where=str(output.folder),
+            hint="compile it with --exits auto",
+        )
+    known = None
+    if dataset is not None:
+        known = by_depth(output.graph, fit_inputs(dataset, [port.shape for port in output.graph.inputs]))
+    found = tuned(output.graph, manifest.tiles, output.board, choice, known)
+    exits = manifest.exits.model_copy(update={"policy": str(choice)})
+    tiles = replace(manifest.tiles, policy=found.policy)
+    return found, manifest.model_copy(update={"exits": exits, "tiles": tiles})
+
+
+def tune_folder(folder: str | Path, data: str | None, policy: str | None = None) -> Manifest:
+    """Write the tables of a folder anew, in place, at once or not at all.
+
+    data    a data specification, whose calibration split is taken; None for policies that need no samples
+    policy  as for compile; that of the folder where None
+    """
+    output = read_output(folder)
+    asked = policy or (output.manifest.exits.policy if output.manifest.exits else "")
+    dataset = None if data is None else load(data, "calibration")
+    found, manifest = retuned(output, Choice.parse(asked) if asked else Choice("searched"), dataset)
+    files = {str(path.relative_to(output.folder)): path.read_bytes() for path in _files(output.folder)}
+    made = output_files(manifest, found.graph, output.float_graph) | changed_files(output, found)
+    write_folder(output.folder, {**files, **made})
+    return manifest
+
+
+def changed_files(output: Output, found: Tuned) -> dict[str, str]:
+    """The C that another table changes."""
+    name = output.graph.name
+    first = (output.folder / f"{name}.h").read_text(encoding="utf-8").splitlines()
+    header = first[: next(k for k, line in enumerate(first) if line.endswith("*/")) + 1]
+    return policy_files(name, header, policy_entry(found.policy))
+
+
+def at_depth(output: Output, depth: int, folder: Path) -> Output:
+    """A copy of a folder whose C ends every inference at one depth. Raises BadData for one that it does not have."""
+    found, manifest = retuned(output, Choice("fixed", depth), None)
+    files = {str(path.relative_to(output.folder)): path.read_bytes() for path in _files(output.folder)}
+    write_folder(
+        folder, {**files, **output_files(manifest, found.graph, output.float_graph), **changed_files(output, found)}
+    )
+    return read_output(folder)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
