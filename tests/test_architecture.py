@@ -228,16 +228,10 @@ REACHED_ELSEWHERE = {
     "freeml.compress.gaps": "the published way to store sparse rows, for comparing with it",
     "freeml.train.augment": "benchmarks of compression, and whoever calls freeml.compress",
     **{
-        f"freeml.exits.{path.stem}": "exits, until they are an option of compile"
-        for path in PACKAGE.glob("exits/*.py")
-        if path.stem not in ("__init__", "confidence", "policy")
-    },
-    **{
         f"freeml.sim.life.{name}": "policies of networks with exits, until these are an option of compile"
         for name in ("setting", "tune", "bound")
     },
     "freeml.train.global_exit": "comparison with the published exits",
-    "freeml.train.prefix": "exits, until they are an option of compile",
     "freeml.codegen.samples": "samples that a board's firmware replays, for tests and whoever has the board",
     "freeml.firmware.output": "scripts that were written against the name of before",
     "freeml.profile": "scripts that were written against the name of before",

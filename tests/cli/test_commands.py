@@ -62,6 +62,7 @@ def test_commands_are_listed_in_the_order_of_use() -> None:
         "build",
         "profile",
         "simulate",
+        "tune",
         "report",
         "flash",
         "traces",

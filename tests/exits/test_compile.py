@@ -161,3 +161,12 @@ def test_a_folder_at_one_depth_answers_there(model: Path, tmp_path: Path) -> Non
     assert verify_output(one, stripes(20, 3)).depths[0] == 20
     with pytest.raises(BadData, match="depth 9"):
         at_depth(output, 9, tmp_path / "nine")
+
+
+def test_another_policy_is_the_same_model(model: Path, tmp_path: Path) -> None:
+    """Its identity, by which NVM is believed, too: or a device would begin anew with each table."""
+    texts = []
+    for number, policy in enumerate(("searched", "global:0.3")):
+        output = compiled(model, tmp_path / str(number), policy)
+        texts.append((output.folder / f"{output.graph.name}.c").read_text())
+    assert texts[0] == texts[1]

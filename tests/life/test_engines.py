@@ -28,7 +28,7 @@ class Case:
     converter: str
 
 
-# Other boards: `python -m benchmarks.energy_engines`. 470 uF of a Cortex-M's file are not charged when these traces end.
+# Other boards: `python -m benchmarks.energy_engines`. A Cortex-M's 470 uF are not charged when these traces end.
 CASES = (Case("digits", "nucleo_l073rz", 47, "direct"), Case("har", "msp430fr5994", 100, "direct"))
 
 

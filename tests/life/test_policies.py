@@ -12,9 +12,9 @@ from freeml.energy.source import Operating
 from freeml.energy.supply import Capacitor, Comparator
 from freeml.energy.trace import Trace
 from freeml.errors import FreemlError
-from freeml.ir.confidence import confidence
 from freeml.exits.policy import NEVER, Policy
 from freeml.exits.search import depths
+from freeml.ir.confidence import confidence
 from freeml.sim.life.arrivals import arrivals_of
 from freeml.sim.life.native import LOG_DONE
 from freeml.sim.life.policies import policy_of

@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from freeml.errors import BadData
-from freeml.ir.confidence import Softness
 from freeml.exits.policy import NEVER, ExitRow, Policy, PolicyKind, share
+from freeml.ir.confidence import Softness
 from freeml.sim.life.load import Load
 from freeml.units import parse_time_s
 

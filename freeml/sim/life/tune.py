@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from freeml.ir.confidence import confidence
 from freeml.exits.policy import NEVER, Policy, PolicyKind
 from freeml.exits.search import Samples, everywhere, searched
+from freeml.ir.confidence import confidence
 from freeml.sim.life.bound import Bound, cost_of
 from freeml.sim.life.outcomes import RIGHT, Outcomes
 from freeml.sim.life.policies import Exits
