@@ -21,8 +21,11 @@ from freeml.errors import DoesNotFit, FreemlError
 from freeml.firmware.build import build_firmware
 from freeml.firmware.stored import Account, account
 from freeml.ir.graph import Graph
-from freeml.output.folder import read_output
+from freeml.ir.interpret import encode_inputs, interpret
+from freeml.output.folder import Output, read_output
+from freeml.sim.answers import codes_of
 from freeml.sim.board_device import board_device
+from freeml.sim.check import random_dataset
 from freeml.sim.profile import counted, measure_steps
 
 BOARDS = ("msp430fr5994", "qemu_m4")
@@ -33,7 +36,10 @@ Right = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Firmware:
-    """On one board. refusal: why there is none. cycles: of one emulated inference, the report's line left out."""
+    """On one board. refusal: why there is none. cycles: of one emulated inference, the report's line left out.
+
+    is_exact: whether its outputs were the interpreter's, byte for byte
+    """
 
     board: str
     refusal: str = ""
@@ -42,6 +48,7 @@ class Firmware:
     sram_bytes: int = 0
     arena_bytes: int = 0
     cycles: int = 0
+    is_exact: bool = False
 
 
 def firmware(model: Path, name: str, board: str, data: str | None, *, runs: bool = True) -> Firmware:
@@ -55,13 +62,19 @@ def firmware(model: Path, name: str, board: str, data: str | None, *, runs: bool
             return Firmware(board, refusal=error.what)
         output = read_output(folder)
         counts = account(build_firmware(output, Path(work) / "firmware.elf").firmware.path, output.graph.name)
-        cycles = 0
-        if runs:
-            device, _ = board_device(output, output.manifest.tiles, "auto")
-            codes = bytes(sum(output.graph.types[port.value].size_bytes for port in output.graph.inputs))
-            cycles = sum(counted(step).cycles for step in measure_steps(device, codes))
+        cycles, is_exact = _ran(output) if runs else (0, False)
         memory = manifest.memory
-        return Firmware(board, "", counts, memory.flash_bytes, memory.sram_bytes, memory.arena_bytes, cycles)
+        return Firmware(board, "", counts, memory.flash_bytes, memory.sram_bytes, memory.arena_bytes, cycles, is_exact)
+
+
+def _ran(output: Output) -> tuple[int, bool]:
+    """Cycles of one inference on the emulated board, of a sample over all codes, and whether its bytes are right."""
+    device, _ = board_device(output, output.manifest.tiles, "auto")
+    inputs = encode_inputs(output.graph, random_dataset(output.graph, 1).real_inputs())
+    cycles = sum(counted(step).cycles for step in measure_steps(device, codes_of(output.graph, inputs)[0]))
+    expected = interpret(output.graph, inputs)
+    of_oracle = b"".join(expected[port.value][0].tobytes() for port in output.graph.outputs)
+    return cycles, device.outputs()[: len(of_oracle)] == of_oracle
 
 
 def right_of_c(model: Path, name: str, dataset: Dataset) -> Right:
@@ -117,6 +130,8 @@ def report(small: Path, name: str, dense: Path, graph: Graph, data: str, boards:
             f"{board}: beside them tables {found.account.table_bytes:,}, decoders {found.account.decoder_bytes:,}",
             f"{board}: arena {found.arena_bytes:,}, SRAM {found.sram_bytes:,}, flash {found.flash_bytes:,} bytes",
         ]
+        same = "are the interpreter's, byte for byte" if found.is_exact else "DIFFER from the interpreter's"
+        lines.append(f"{board}: built, fits, runs emulated; its outputs {same}")
         before = firmware(dense, name, board, data, runs=False)
         if before.account is None:
             lines.append(f"{board}: dense, it does not fit: {before.refusal}")
