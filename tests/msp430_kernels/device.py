@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from freeml.firmware.objects import cached_object
+from freeml.firmware.toolchain import Compiler
 from freeml.kernels.coded_formats import CODED
 from freeml.sim.msp430.chip import Msp430
 from freeml.sim.msp430.types import Limits, StopReason
@@ -87,16 +89,36 @@ def firmware(build: Build, *, coded: bool = False, convs: str = "") -> Path:
     convolutions.
     """
     output = Path(tempfile.mkdtemp(prefix="freeml-kernels-")) / "fw.elf"
-    command = [*build.command, *_FLAGS, *_LINK, f"-I{FOLDER}", f"-I{INCLUDE}"]
     kernels = [path for path in kernel_sources() if path.name.startswith("fml_coded") == coded or convs != ""]
     kernels = [path for path in kernels if convs != "" or not path.name.startswith(("fml_coded_conv", "fml_decoded"))]
-    command += ["-DSTORED_FORMATS"] if coded else []
-    command += [f"-D{convs}"] if convs else []
+    define = (f"-D{convs}",) if convs else ("-DSTORED_FORMATS",) if coded else ()
     main = PROGRAM / ("convs.c" if convs else "main.c")
-    command += [str(path) for path in (PROGRAM / "start.S", main, *kernels)]
-    done = subprocess.run([*command, *build.library, "-o", str(output)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[:4000]
+    objects = [_object(build, path, output.parent) for path in (PROGRAM / "start.S", *kernels)]
+    objects.append(_object(build, main, output.parent, *define))
+    _run(build, *_FLAGS, *_LINK, *map(str, objects), *build.library, "-o", str(output))
     return output
+
+
+def _object(build: Build, source: Path, work: Path, *define: str) -> Path:
+    """Of one file, compiled once for all firmware of a build."""
+    options = [option for option in (*_FLAGS, *_LINK, *define, "-c") if not option.startswith("-Wl,")]
+    includes = [FOLDER, INCLUDE]
+
+    def make(to: Path) -> None:
+        _run(build, *options, *(f"-I{folder}" for folder in includes), str(source), "-o", str(to))
+
+    return cached_object(_compiler(build), source, includes, options, work, make)
+
+
+@functools.cache
+def _compiler(build: Build) -> Compiler:
+    said = subprocess.run([*build.command, "--version"], capture_output=True, text=True, check=True).stdout
+    return Compiler(build.name, build.command, said.splitlines()[0], "zig" if build.name == "zig" else "gcc")
+
+
+def _run(build: Build, *arguments: str) -> None:
+    done = subprocess.run([*build.command, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[:4000]
 
 
 @functools.cache
