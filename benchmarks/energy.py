@@ -1,12 +1,14 @@
-"""Correct answers an hour of three networks on recorded energy, by how much of it there is.
+"""Correct answers an hour of three networks with exits on recorded energy, by how much of it there is, by policy.
 
     python -m benchmarks.energy --output benchmarks/results/energy.txt
     python -m benchmarks.energy --networks har --traces mementos jogging
 
-R is mean power into the capacitor for the power that a full answer at each event would take. It is set by the period of
-events: a first life with the period that the trace's best power suggests says what comes in, two more follow it. Board
-msp430fr5994 with its own capacitor, BQ25570. Of long traces, the part that TRACES names. Beside the R that was asked
-for stands the one reached; lost is the share of used energy in steps that a loss of power cut off.
+R is mean power into the capacitor for the power that a full answer at each event would take; the period of events sets
+it, the trace is as it is. Board msp430fr5994 with its own 100 uF behind a BQ25570, costs of each step by the plan.
+Policies, each the C of the runtime: always-full; the fixed depth that is best on this very trace; confidence, energy
+and tuned, which `freeml.sim.life.tune` found on calibration samples and another trace (TRACES), at the same R; the
+bound knows all energy to come and what is right, and is let off boots, sleep and repetition. Every life is within it,
+asserted. lost: share of used energy in steps that a loss of power cut off; ends: share of answers at each depth.
 """
 
 from __future__ import annotations
@@ -14,149 +16,256 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from freeml import CompileOptions, Simulated, compile_model, simulate
-from freeml.data import load
+from benchmarks.energy_networks import Deciding, deciding
+from freeml.energy.converter import converter_of
 from freeml.energy.read import read_trace
+from freeml.energy.supply import Capacitor, Comparator
 from freeml.energy.told import Told
 from freeml.energy.trace import Trace
-from freeml.output.folder import Output, read_output
+from freeml.sim.life.arrivals import arrivals_of
+from freeml.sim.life.joined import joined
+from freeml.sim.life.outcomes import Outcomes
+from freeml.sim.life.policies import exits_of_load
+from freeml.sim.life.run import Arrivals
+from freeml.sim.life.setting import Setting
+from freeml.sim.life.tune import Judged, check_bound, tune
 
-BOARD = "msp430fr5994"
+BOARD, CONVERTER = "msp430fr5994", "bq25570"
 RATIOS = (0.1, 0.3, 1.0, 3.0)
-POLICIES = ("always-full",)
-_TRIES = 3
-_DAY_S = 86_400.0
+NETWORKS = {"har": ("har_cnn", "har", 1500), "kws": ("kws", "kws", 600), "mnist": ("mnist", "mnist", 1500)}
+MIDDLE_V = 2.45  # of that board's capacitor
+_TRIES = 2
+_HOUR_S, _DAY_S = 3600.0, 86_400.0
+_LITTLE = 0.3  # of R
+_CHEAP = 0.3  # of the full answer's energy
 
 
 @dataclass(frozen=True)
-class Network:
-    """A model, its data, and how many test samples events show."""
+class Part:
+    """Files of the data folder, and the stretch of each that is lived; lasts_s: repeated for so long."""
 
-    path: Callable[[Path], Path]
-    data: str
-    samples: int
+    files: tuple[str, ...]
+    from_s: float = 0.0
+    to_s: float = float("inf")
+    lasts_s: float | None = None
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """A trace: files of the data folder, what they do not say, and how much of it is lived."""
+    """Where policies are judged, where they are tuned, and what the files do not say."""
 
-    files: tuple[str, ...]
-    told: Callable[[Path], Told]
+    test: Part
+    tune: Part
     said: str
-    most_s: float | None = None
+    told: Callable[[Path], Told] = lambda _: Told()
 
 
-EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
-NETWORKS = {
-    "har": Network(lambda _: EXAMPLES / "har" / "har.onnx", "har", 1588),
-    "kws": Network(lambda data: data / "models" / "kws_ref_model.tflite", "kws", 500),
-    "mnist": Network(lambda data: next((data / "models" / "mnist8").glob("*.onnx")), "mnist", 2000),
-}
+def _mementos(numbers: range) -> tuple[str, ...]:
+    return tuple(f"mementos_rf/{number}.txt.gz" for number in numbers)
+
+
+_JOGGING, _TUHH = ("shepherd_jogging/jogging_10m.csv.gz",), ("tuhh_solar/TUHHx.txt.gz",)
 TRACES = {
     "mementos": Recorded(
-        tuple(f"mementos_rf/{number}.txt.gz" for number in range(1, 11)), lambda _: Told(), "ten traces joined"
+        Part(_mementos(range(6, 11)), lasts_s=_HOUR_S),
+        Part(_mementos(range(1, 6)), lasts_s=_HOUR_S / 3),
+        "traces 6 to 10, repeated for an hour; tuned on 1 to 5, 20 minutes",
     ),
-    "jogging": Recorded(("shepherd_jogging/jogging_10m.csv.gz",), lambda _: Told(), "a cell at the wrist"),
+    "jogging": Recorded(
+        Part(_JOGGING, 308.0, 616.0, lasts_s=4 * _HOUR_S),
+        Part(_JOGGING, 0.0, 308.0, lasts_s=2 * _HOUR_S),
+        "a cell at the wrist, the second half for 4 hours; tuned on the first half, 2 hours",
+    ),
     "light": Recorded(
-        ("lightlogr_wearable/205_actlumus_Log_1020_20230904101707532.txt.zip",),
+        Part(("lightlogr_wearable/205_actlumus_Log_1020_20230904101707532.txt.zip",), 0.0, 2 * _DAY_S),
+        Part(("lightlogr_wearable/cyepiamb_CW35_Log_1431_20230904081953614.txt.zip",), 0.0, _DAY_S),
+        "worn light, an AM1417 cell, two days; tuned on another person's day",
         lambda data: Told(cell=(data / "hardware" / "iv_curves.csv", "AM1417")),
-        "worn light, an AM1417 cell, two days",
-        2 * _DAY_S,
     ),
     "nrel": Recorded(
-        ("nrel_bms/2023jun.txt.gz",),
+        Part(("nrel_bms/2023jun.txt.gz",), 0.0, _DAY_S),
+        Part(("nrel_bms/2023jan.txt.gz",), 0.0, _DAY_S),
+        "global irradiance, 0.05 cm^2 at 15 %, a day of June; tuned on a day of January",
         lambda _: Told(cell_area_cm2=0.05, cell_efficiency=0.15),
-        "global irradiance of June, 0.05 cm^2 at 15 %, one day",
-        _DAY_S,
     ),
     "tuhh": Recorded(
-        ("tuhh_solar/TUHHx.txt.gz",),
+        Part(_TUHH, 0.0, _DAY_S),
+        Part(_TUHH, 10 * _DAY_S, 11 * _DAY_S),
+        "a solar cell at 2 V, a twentieth of it, a day; tuned on another one",
         lambda _: Told(cell_voltage_v=2.0, scale=0.05),
-        "a solar cell at 2 V, a twentieth of it, four days",
-        4 * _DAY_S,
     ),
 }
 
 
-def read(name: str, data: Path) -> list[Trace]:
-    """The traces of a name."""
-    one = TRACES[name]
-    return [read_trace(data / "traces" / file, one.told(data), "repair") for file in one.files]
+def read(part: Part, told: Told, data: Path) -> list[Trace]:
+    """The traces of a part."""
+    whole = [read_trace(data / "traces" / file, told, "repair") for file in part.files]
+    return [one if part.to_s == float("inf") else one.between(part.from_s, part.to_s) for one in whole]
 
 
-def at_ratio(
-    output: Output, network: Network, traces: Sequence[Trace], most_s: float | None, ratio: float
-) -> Simulated:
-    """A life whose period makes R what is asked, as near as a few tries come."""
-    dataset = load(network.data, "test", limit=network.samples)
-    span_s = sum(trace.duration_s for trace in traces)
-    lasts_s = span_s if most_s is None else min(most_s, span_s)
-    power_w = sum(trace.energy_j() for trace in traces) / span_s
-    period_s = 1e-3 / power_w
-    found = None
-    for _ in range(_TRIES):
-        found = simulate(
-            output, trace=traces, data=dataset, arrivals=f"every:{period_s:.9g}s", duration_s=lasts_s, seed=1
-        )
-        period_s = ratio * found.full_uj / found.delivered_uw
-    assert found is not None
-    return found
-
-
-def row(network: str, trace: str, ratio: float, policy: str, found: Simulated) -> str:
-    """A line of the table."""
-    lived, hours = found.lived, found.lived.duration_s / 3600
-    assert found.r is not None
-    used_uj = lived.energy.used_j * 1e6
-    each = f"{used_uj / lived.right:9.0f}" if lived.right else f"{'-':>9}"
-    lost = 100 * lived.stack_j["reexecute"] / max(lived.energy.used_j, 1e-30)
-    share = 100 * lived.inferences / max(found.events, 1)
-    return (
-        f"{network:6} {trace:9} {ratio:4} {found.r:6.3f} {policy:12} {found.events:9,} {lived.inferences:9,} "
-        f"{share:6.1f} {lived.right / hours:10.1f} {used_uj / hours:12.0f} {each} {lost:6.1f} {lived.boots:8,}"
+def setting_of(network: Deciding, outcomes: Outcomes, part: Part, told: Told, data: Path) -> Setting:
+    """A network on a part, with no events yet."""
+    figures, duty, between = network.board.capacitor, network.board.duty, converter_of(CONVERTER)
+    assert figures is not None
+    assert duty is not None
+    assert duty.highest_mv is not None
+    uf, on_v = figures.capacitor_uf.value, figures.v_on_mv.value * 1e-3
+    insulation_ohm = on_v / (figures.leakage_na_per_uf.value * uf * 1e-9)
+    switch = between.comparator(Comparator(on_v, figures.v_off_mv.value * 1e-3))
+    traces = read(part, told, data)
+    lasts_s = part.lasts_s or sum(trace.duration_s for trace in traces)
+    middle_v = (switch.v_on_v + switch.v_off_v) / 2
+    return Setting(
+        list(joined(traces, between, lasts_s)),
+        lasts_s,
+        Capacitor(uf * 1e-6, 0.0, insulation_ohm, duty.highest_mv.value * 1e-3),
+        switch,
+        between.diode_v,
+        network.load,
+        outcomes,
+        exits_of_load(network.load, network.softness, network.n_classes, middle_v),
+        Arrivals("none yet"),
     )
 
 
-HEAD = f"""{"":23} {"R":6} {"":40} {"correct":>10} {"used":>12} {"uJ a":>9} {"lost":>6}
-{"model":6} {"trace":9} {"ask":>4} {"got":>6} {"policy":12} {"events":>9} {"answers":>9} {"%":>6} \
-{"an hour":>10} {"uJ/h":>12} {"correct":>9} {"%":>6} {"boots":>8}"""
+def at_ratio(setting: Setting, ratio: float) -> tuple[Setting, float]:
+    """The same with events of a period that makes R what is asked, as near as two lives come; and the R reached."""
+    full_j = setting.load.full_c * setting.middle_v
+    period_s, reached = setting.duration_s / 100, 0.0
+    for turn in range(_TRIES + 1):
+        made = setting.with_arrivals(arrivals_of(f"every:{period_s:.9g}s", setting.duration_s))
+        if turn == _TRIES:
+            break
+        lived = made.live(made.exits.fixed(setting.load.depths), log_what=0)
+        period_s = ratio * full_j / (lived.energy.delivered_j / lived.duration_s)
+    lived = made.live(made.exits.fixed(setting.load.depths), log_what=0)
+    assert made.arrivals.times_s is not None
+    reached = lived.energy.delivered_j / (full_j * len(made.arrivals.times_s))
+    return made, reached
+
+
+def judged(test: Setting, known: Setting) -> list[Judged]:
+    """Each family's policy, tuned elsewhere, lives on the test trace."""
+    found = tune(known)
+    exits = test.exits
+    fixed = [exits.fixed(depth) for depth in range(1, test.load.depths + 1)]
+    lives = {policy: test.live(policy, log_what=0) for policy in fixed}
+    best = max(fixed, key=lambda policy: (lives[policy].right, -lives[policy].energy.used_j))
+    rows = [Judged("always-full", fixed[-1], lives[fixed[-1]]), Judged(f"fixed:{best.depth}", best, lives[best])]
+    for family in ("confidence", "energy", "tuned"):
+        policy = found.of_family[family].policy
+        rows.append(Judged(family, policy, test.live(policy, log_what=0)))
+    return rows
+
+
+def row(where: str, one: Judged, events: int) -> str:
+    """A line of the table."""
+    lived = one.lived
+    used_uj = lived.energy.used_j * 1e6
+    each = f"{used_uj / lived.right:9.0f}" if lived.right else f"{'-':>9}"
+    lost = 100 * lived.stack_j["reexecute"] / max(lived.energy.used_j, 1e-30)
+    right = 100 * lived.right / max(lived.inferences, 1)
+    ends = "/".join(f"{100 * n / max(lived.inferences, 1):.0f}" for n in lived.exits[: len(one.policy.rows) + 1])
+    return (
+        f"{where} {one.family:12} {events:8,} {lived.inferences:8,} {right:6.1f} {one.correct_per_hour:10.2f} "
+        f"{one.used_uj_per_hour:11.0f} {each} {lost:5.1f} {lived.boots:8,}  {ends}"
+    )
+
+
+HEAD = (
+    f"{'':23} {'R':6} {'':12} {'':>8} {'':>8} {'right':>6} {'correct':>10} {'used':>11} {'uJ a':>9} {'lost':>5}\n"
+    f"{'model':6} {'trace':9} {'ask':>4} {'got':>7} {'policy':12} {'events':>8} {'answers':>8} {'%':>6} "
+    f"{'an hour':>10} {'uJ/h':>11} {'correct':>9} {'%':>5} {'boots':>8}  ends %"
+)
+
+
+def misses(where: str, ratio: float, of: dict[str, Judged], first_share: float) -> list[str]:
+    """What a line of the table falls short of."""
+    right = {name: one.lived.right for name, one in of.items()}
+    full, tuned = right["always-full"], right["tuned"]
+    best = next(n for name, n in right.items() if name.startswith("fixed"))
+    found = []
+    if tuned < 0.99 * best:
+        found.append(
+            f"{where}: tuned {tuned:,} right, {100 * (1 - tuned / best):.1f} % below the best fixed depth {best:,}"
+        )
+    if ratio == RATIOS[-1] and tuned < 0.99 * full:
+        found.append(f"{where}: tuned {tuned:,} right, {100 * (1 - tuned / full):.1f} % below always-full {full:,}")
+    if ratio <= _LITTLE and first_share <= _CHEAP and tuned < 1.5 * full:
+        found.append(f"{where}: tuned {tuned:,} right, {tuned / max(full, 1):.2f} times always-full {full:,}")
+    return found
+
+
+def table(network: Deciding, name: str, trace: str, data: Path) -> tuple[list[str], list[str]]:
+    """The lines of a network on a trace, and what they fall short of."""
+    recorded, lines, short = TRACES[trace], [], []
+    told = recorded.told(data)
+    test_on = setting_of(network, network.test, recorded.test, told, data)
+    tune_on = setting_of(network, network.calibration, recorded.tune, told, data)
+    share = depth_costs(network)[0] / network.load.full_c
+    for ratio in RATIOS:
+        test, reached = at_ratio(test_on, ratio)
+        found = judged(test, at_ratio(tune_on, ratio)[0])
+        bound = test.bound()
+        check_bound(bound, found)
+        assert test.arrivals.times_s is not None
+        events = len(test.arrivals.times_s)
+        where = f"{name:6} {trace:9} {ratio:4} {reached:7.3f}"
+        lines += [row(where, one, events) for one in found]
+        an_hour = bound.right / test.duration_s * 3600
+        lines.append(
+            f"{where} {'bound':12} {events:8,} {bound.right:8,} {100.0:6.1f} {an_hour:10.2f}   lifted {bound.lifted:g}"
+        )
+        short += misses(f"{name} on {trace} at R = {ratio}", ratio, {one.family: one for one in found}, share)
+    return lines, short
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path)
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=list(NETWORKS))
     parser.add_argument("--traces", nargs="+", default=list(TRACES), choices=list(TRACES))
     args = parser.parse_args()
     data = Path(os.environ["FREEML_DATA"])
-    only = "" if args.networks == list(NETWORKS) else f" --networks {' '.join(args.networks)}"
-    lines = [f"python -m benchmarks.energy{only}", ""]
+    lines = ["python -m benchmarks.energy", ""]
     lines += [f"{name}: {TRACES[name].said}" for name in args.traces]
-    lines += ["", HEAD]
-    sys.stdout.write("\n".join(lines) + "\n")
-    with tempfile.TemporaryDirectory() as work:
-        for name in args.networks:
-            network = NETWORKS[name]
-            folder = Path(work) / name
-            compile_model(network.path(data), folder, data=network.data, options=CompileOptions(board=BOARD, samples=1))
-            output = read_output(folder)
-            for trace in args.traces:
-                traces = read(trace, data)
-                for ratio in RATIOS:
-                    for policy in POLICIES:
-                        found = at_ratio(output, network, traces, TRACES[trace].most_s, ratio)
-                        lines.append(row(name, trace, ratio, policy, found))
-                        sys.stdout.write(lines[-1] + "\n")
-                        sys.stdout.flush()
+    short: list[str] = []
+    for name in args.networks:
+        network = deciding(*NETWORKS[name][:2], BOARD, NETWORKS[name][2])
+        middle_v = 2.45
+        costs = [f"{one / network.load.full_c:.3f}" for one in depth_costs(network)]
+        lines += [
+            "",
+            f"{name}: {network.load.full_c * middle_v * 1e6:,.0f} uJ a full answer at {middle_v} V, boot included;",
+        ]
+        lines += [f"shares of that at each depth: {' '.join(costs)}", HEAD]
+        sys.stdout.write("\n".join(lines[-4:]) + "\n")
+        for trace in args.traces:
+            made, missed = table(network, name, trace, data)
+            lines += made
+            short += missed
+            sys.stdout.write("\n".join([*made, *missed]) + "\n")
+            sys.stdout.flush()
+    lines += ["", *(short or ["tuned: at least the best fixed depth less 1 % everywhere; at R = 3 full less 1 %;"])]
+    if not short:
+        lines.append("at R <= 0.3 at least 1.5 times full where the first exit takes at most 30 % of it")
     if args.output:
         args.output.write_text("\n".join(lines) + "\n")
     return 0
+
+
+def depth_costs(network: Deciding) -> list[float]:
+    """Charge of a boot and an answer at each depth."""
+    load = network.load
+    around_c = load.boot.charge_c + load.restore.charge_c + load.rows[-1].charge_c
+    return [
+        around_c + sum(one.n * one.charge_c for one in load.rows[:-1] if one.depth <= depth)
+        for depth in range(1, load.depths + 1)
+    ]
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from freeml.cli.trace_options import ABOVE_ZERO, on_defect_option, told_beside_t
 
 _CIRCUIT = ("converter", "tracked", "esr_ohm", "insulation_ohm", "clamp_v", "v_on_v", "v_off_v")
 _CONVERTERS = ("direct", "diode", "bq25504", "bq25570")
-_OWN = ("engine", "arrivals", "policy", "seed", "on_defect", "timekeeper")
+_OWN = ("engine", "arrivals", "policy", "seed", "on_defect", "timekeeper", "bound")
 _OPTIONS = (
     capacitor_option,
     click.option(
@@ -24,7 +24,13 @@ _OPTIONS = (
     ),
     click.option("--arrivals", metavar="WHEN", help="every:T, poisson:T:SEED, file:F, back-to-back or each-boot."),
     click.option("--duration", "duration", metavar="TIME", help="For example 10min; the trace's own by default."),
-    click.option("--policy", default="always-full", show_default=True, metavar="NAME", help="When to stop early."),
+    click.option(
+        "--policy",
+        default="always-full",
+        show_default=True,
+        metavar="NAME",
+        help="When to stop early: fixed:1, confidence:0.9, energy, a file.",
+    ),
     click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of samples and arrivals."),
     data_option("Labelled samples that events show."),
     split_option(),
@@ -42,6 +48,7 @@ _OPTIONS = (
     click.option("--insulation", "insulation_ohm", type=ABOVE_ZERO, metavar="OHM", help="Leakage of the capacitor."),
     click.option("--clamp", "clamp_v", type=ABOVE_ZERO, metavar="V", help="Shunts above."),
     click.option("--timekeeper", is_flag=True, help="The board keeps time while it sleeps, and pays for it."),
+    click.option("--bound", is_flag=True, help="How many right answers no policy can exceed, too."),
     told_beside_tasks,
     on_defect_option("repair"),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,7 +11,25 @@ from freeml.cli.life_options import asked_of, life_options, trace_option
 from freeml.cli.options import json_option
 from freeml.cli.terminal import Terminal
 
+if TYPE_CHECKING:
+    from freeml.data import Dataset
+    from freeml.output.folder import Output
+    from freeml.sim.life.simulate import Simulated
+
 NAME = "report.html"
+
+
+def other_policies(output: Output, policy: str) -> list[str]:
+    """Each fixed depth of a network with exits, beside a policy."""
+    depths = len(output.graph.exits) + 1
+    names = ["always-full", *(f"fixed:{depth}" for depth in range(1, depths))]
+    return [name for name in names if name != policy] if depths > 1 else []
+
+
+def is_bounded(dataset: Dataset | None, asked: dict[str, Any]) -> bool:
+    """Whether a life has a bound: what is right is known, and when events come."""
+    timed = (asked["arrivals"] or "").partition(":")[0] in ("every", "poisson", "file")
+    return dataset is not None and dataset.labels is not None and timed and asked["engine"] == "fast"
 
 
 @click.command("report", short_help="Write one HTML file of what is known of OUT, and how it lives.")
@@ -40,12 +58,17 @@ def report_command(terminal: Terminal, /, out: Path, to: Path | None, traces: tu
     output, path = read_output(out), to or out / NAME
     spec = options["data_spec"]
     dataset = None if spec is None else load(spec, options["split"], limit=options["samples"])
-    lives = []
+    lives: list[Simulated] = []
+    beside: list[Simulated] = []
     with terminal.steps() as progress:
         if traces:
+            asked["bound"] |= is_bounded(dataset, asked)
             lives.append(simulate(output, trace=traces, data=dataset, log_what=ALL, progress=progress, **asked))
+            for name in other_policies(output, asked["policy"]):
+                others = {**asked, "policy": name, "bound": False}
+                beside.append(simulate(output, trace=traces, data=dataset, progress=progress, **others))
         progress("write the page")
-        write_report(output, path, lives, dataset)
+        write_report(output, path, lives, dataset, beside)
     terminal.result({"report": str(path), "bytes": path.stat().st_size, "lives": [life.as_json() for life in lives]})
     if not terminal.as_json:
         terminal.show(tables.heading("Memory"), tables.memory(output.manifest))

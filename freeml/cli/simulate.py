@@ -86,6 +86,8 @@ def show_simulated(terminal: Terminal, found: Simulated) -> None:
         figures.add_row(name.replace("_", " "), f"{said[name]:,}")
     if said["accuracy"] is not None:
         figures.add_row("correct", f"{said['correct']:,} ({tables.percent(said['accuracy'])})")
+    if found.bound is not None:
+        figures.add_row("correct at most, by any policy", f"{found.bound.right:,}")
     if len(said["exits"]) > 1:
         figures.add_row("by exit", " ".join(f"{n:,}" for n in said["exits"]))
     if said["latency_s"]["p50"] is not None:

@@ -56,6 +56,12 @@ class Trace:
             return self
         return replace(self, source=self.source.scaled(factor), notes=(*self.notes, f"scaled by {factor:g}"))
 
+    def between(self, from_s: float, to_s: float) -> Trace:
+        """The samples that begin in from_s .. to_s, their stamps as they were."""
+        since_s = self.time_s - self.time_s[0]
+        first, end = np.searchsorted(since_s, [from_s, to_s]).tolist()
+        return replace(self, time_s=self.time_s[first:end], source=self.source.take(slice(first, end)))
+
     def check(self) -> Trace:
         """The trace itself, which time and values allow to simulate. Raises BadData."""
         ascending = np.diff(self.time_s) > 0

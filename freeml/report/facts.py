@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from freeml.data import Dataset, fit_inputs
-from freeml.ir.decision import lasting, published
+from freeml.ir.decision import published, published_values
 from freeml.ir.interpret import chunks, encode_inputs, interpret
 from freeml.output.folder import Output
 from freeml.quantize.errors import layer_errors
@@ -133,18 +133,24 @@ def _errors(output: Output, dataset: Dataset) -> dict[str, float]:
 
 
 def exits(output: Output, dataset: Dataset | None) -> tuple[Exit, ...]:
-    """What each exit is worth on labelled samples; empty without them."""
+    """What each exit, and the network's own answer, is worth on labelled samples; empty without them."""
     if dataset is None or dataset.labels is None:
         return ()
     graph = output.graph
     fitted = fit_inputs(dataset, [port.shape for port in graph.inputs])
     encoded = encode_inputs(graph, fitted.real_inputs())
-    found = np.zeros((2, len(dataset)), np.int64)
+    depths: list[int | None] = [*range(1, len(graph.exits) + 1), None]
+    found = np.zeros((len(depths), 2, len(dataset)), np.int64)
     for start, stop in chunks(graph, len(dataset)):
         part = {name: array[start:stop] for name, array in encoded.items()}
-        found[:, start:stop] = published(graph, interpret(graph, part, lasting(graph)))
-    right = found[0] == dataset.labels
-    return (Exit(1, len(dataset), float(right.mean()), _reliability(found[1], right)),)
+        values = interpret(graph, part, published_values(graph))
+        for k, depth in enumerate(depths):
+            found[k, :, start:stop] = published(graph, values, depth)
+    right = found[:, 0] == dataset.labels
+    return tuple(
+        Exit(k + 1, len(dataset), float(right[k].mean()), _reliability(found[k, 1], right[k]))
+        for k in range(len(depths))
+    )
 
 
 def _reliability(confidence: npt.NDArray[np.int64], right: npt.NDArray[np.bool_]) -> tuple[tuple[int, int, float], ...]:

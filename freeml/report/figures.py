@@ -108,6 +108,32 @@ def reliability(exits: Sequence[Exit]) -> Figure:
     }
 
 
+def policies(lives: Sequence[Simulated]) -> Figure:
+    """Right answers an hour of each policy, and more than any can have."""
+    an_hour = [(life.policy, life.lived.right / life.lived.duration_s * 3600) for life in lives]
+    bound = [(life.bound.right / life.lived.duration_s * 3600) for life in lives if life.bound is not None]
+    names = [*(name for name, _ in an_hour), *(["bound"] if bound else [])]
+    values = [*(value for _, value in an_hour), *bound[:1]]
+    return {
+        "data": [
+            {
+                "type": "bar",
+                "orientation": "h",
+                "name": "right answers an hour",
+                "y": names,
+                "x": values,
+                "text": [f"{value:,.4g}" for value in values],
+                "hovertemplate": "%{y}: %{x:,.4g} an hour<extra></extra>",
+            }
+        ],
+        "layout": {
+            "height": 110 + _BAR_H * len(names),
+            "xaxis": {"title": {"text": "right answers an hour"}, "rangemode": "tozero"},
+            "yaxis": {"autorange": "reversed", "automargin": True},
+        },
+    }
+
+
 def energy_stack(found: Simulated) -> Figure:
     """All that was harvested, and all that was used, by where it went."""
     said = found.as_json()

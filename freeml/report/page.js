@@ -5,13 +5,15 @@
   const colours = ["#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb", "#ee8866", "#44bb99", "#99ddff", "#aaaa00", "#77aadd", "#ffaabb", "#332288"];
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
 
-  const layoutOf = (own) => {
+  const layoutOf = (own, entries) => {
     const style = getComputedStyle(document.documentElement);
     const text = style.getPropertyValue("--text").trim();
     const line = style.getPropertyValue("--line").trim();
     const axis = (given) => Object.assign({ gridcolor: line, zerolinecolor: line, linecolor: line, automargin: true }, given);
     const narrow = window.innerWidth < 600;
+    const rows = narrow ? Math.ceil(entries / 2) : 0; // of a legend above the figure, which has its own height
     return Object.assign({}, own, {
+      height: own.height + 20 * rows,
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)",
       colorway: colours,
@@ -27,7 +29,7 @@
   const draw = () => {
     for (const [name, figure] of Object.entries(figures)) {
       const where = document.getElementById(name);
-      Plotly.react(where, figure.data, layoutOf(figure.layout), { responsive: true, displaylogo: false });
+      Plotly.react(where, figure.data, layoutOf(figure.layout, figure.data.length), { responsive: true, displaylogo: false });
     }
   };
   draw();

@@ -25,8 +25,12 @@ def page(
     layers: Sequence[Layer],
     exits: Sequence[Exit],
     lives: Sequence[Simulated],
+    beside: Sequence[Simulated] = (),
 ) -> str:
-    """The text of it; the same facts, the same bytes. Raises ToolMissing without plotly."""
+    """The text of it; the same facts, the same bytes. beside: other policies in the first of these lives.
+
+    Raises ToolMissing without plotly.
+    """
     name, board = output.graph.name, output.board
     shown: dict[str, drawn.Figure] = {"memory": drawn.memory_map(regions), "layers": drawn.layer_bars(layers)}
     parts = [
@@ -36,6 +40,10 @@ def page(
     if exits:
         shown["reliability"] = drawn.reliability(exits)
         parts.append(_section("Exits", _exit_table(exits, lives), _figure("reliability")))
+    compared = [life for life in (*lives[:1], *beside) if life.has_labels]
+    if compared:
+        shown["policies"] = drawn.policies(compared)
+        parts.append(_section("Policies", _figure("policies"), _policy_table(compared)))
     for number, life in enumerate(lives):
         shown[f"stack{number}"], shown[f"time{number}"] = drawn.energy_stack(life), drawn.time_line(life)
         parts.append(_life(life, number))
@@ -150,6 +158,24 @@ def _exit_table(exits: Sequence[Exit], lives: Sequence[Simulated]) -> str:
         taken = [f"{life.lived.exits[one.depth - 1]:,}" for life in lives]
         rows.append((f"exit {one.depth}", f"{100 * one.accuracy:.2f} %", f"{one.samples:,}", *taken))
     return _table(("exit", "right", "of samples", *(f"answers, {life.policy}" for life in lives)), rows)
+
+
+def _policy_table(lives: Sequence[Simulated]) -> str:
+    rows = []
+    for life in lives:
+        lived, used_uj = life.lived, life.lived.energy.used_j * 1e6
+        rows.append(
+            (
+                life.policy,
+                f"{lived.inferences:,}",
+                f"{lived.right:,}",
+                f"{lived.right / lived.duration_s * 3600:,.4g}",
+                f"{used_uj / lived.duration_s * 3600:,.4g}",
+                " ".join(f"{n:,}" for n in lived.exits[: life.load.depths]),
+            )
+        )
+    rows += [("bound", "", f"{life.bound.right:,}", "", "", "") for life in lives[:1] if life.bound is not None]
+    return _table(("policy", "answers", "right", "right an hour", "uJ an hour", "by exit"), rows)
 
 
 def _life(life: Simulated, number: int) -> str:

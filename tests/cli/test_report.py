@@ -57,6 +57,12 @@ def figures(text: str) -> dict[str, Any]:
     return made
 
 
+def test_policies_stand_beside_the_bound(report: str) -> None:
+    bars = figures(report)["policies"]["data"][0]
+    assert bars["y"] == ["always-full", "bound"]
+    assert 0 < bars["x"][0] <= bars["x"][1]
+
+
 def test_the_page_needs_nothing_from_outside(report: str) -> None:
     page = Page()
     page.feed(report)
@@ -74,7 +80,7 @@ def test_the_page_has_memory_layers_exits_and_the_life(report: str) -> None:
         assert title in titles
     assert "exit 1" in page.cells
     drawn = figures(report)
-    assert set(drawn) == {"memory", "layers", "reliability", "stack0", "time0"}
+    assert set(drawn) == {"memory", "layers", "reliability", "policies", "stack0", "time0"}
     for name in drawn:
         assert f'id="{name}"' in report
     line = {trace["name"].split(" (")[0]: trace for trace in drawn["time0"]["data"]}

@@ -125,6 +125,37 @@ def load_of(output: Output, table: CostTable) -> Load:
     )
 
 
+def planned_load(name: str, tiles: TilePlan, board: Board) -> Load:
+    """The rows of a plan at the prices that it was made with: each step at the most that one of its row takes.
+
+    Raises BadBoard for a board without energy model.
+    """
+    figures = figures_of(board, tiles)
+    assert tiles.restore is not None
+    assert tiles.cold_start.cost is not None
+    rows: list[Work] = []
+    for number, (row, step) in enumerate(zip(tiles.steps.rows, tiles.in_order, strict=True)):
+        if row.depth > 0:
+            assert step.cost is not None
+            rows.append(figures.step(step.cost - tiles.restore, row.kind, row.depth, number, step.n_steps))
+    found = _work(tiles.restore)
+    restore = Work(found.time_s - figures.boot.time_s, found.charge_c - figures.boot.charge_c, stack="restore")
+    cold = _work(tiles.cold_start.cost - tiles.restore)
+    return Load(
+        name,
+        figures.boot,
+        restore,
+        restore.plus(cold.time_s, cold.charge_c),
+        tuple(rows),
+        figures.sleep_a,
+        basis="the plan: the most that a step of each row takes, above all measured of its kernels",
+    )
+
+
+def _work(cost: StepCost) -> Work:
+    return Work(cost.time_us * 1e-6, cost.charge_pc * 1e-12)
+
+
 class _Priced:
     """Steps of a plan without the boot that a profile has in each."""
 

@@ -60,7 +60,7 @@ class TableEngine(Engine):
         policy: Policy | None = None,
         keeps_time: bool = False,
     ) -> None:
-        self.costs = load.basis
+        self.costs, self.outcomes = load.basis, outcomes
         self._rows = (WorkStruct * len(load.rows))(*(row.struct() for row in load.rows))
         self._table = TableStruct(
             rows=ctypes.addressof(self._rows),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from freeml.data import Dataset, load
-from freeml.energy.converter import Converter, converter_of
+from freeml.energy.converter import Converter, Piece, converter_of
 from freeml.energy.read import OnDefect, read_trace
 from freeml.energy.supply import Capacitor, Comparator, Ldo, Supply
 from freeml.energy.told import Told
@@ -19,6 +19,7 @@ from freeml.errors import BadData
 from freeml.exits.policy import Policy
 from freeml.output.folder import Output, read_output
 from freeml.sim.life.arrivals import arrivals_of
+from freeml.sim.life.bound import Bound, bound_of
 from freeml.sim.life.costs import figures_of
 from freeml.sim.life.engine import Engine, TableEngine
 from freeml.sim.life.joined import joined
@@ -63,6 +64,7 @@ class Simulated:
     full_uj   one inference to its full depth with boot, sense and report, at the mean of the two voltages
     r         mean power into the capacitor for the power that full_uj at each event would take; None without a rate
     has_labels  whether answers could be judged
+    bound     more right answers than any policy can have, where it was asked for
     why_never_on  why it was never switched on, of the best sample; empty where it was
     """
 
@@ -81,6 +83,7 @@ class Simulated:
     has_labels: bool
     why_never_on: str
     notes: tuple[str, ...]
+    bound: Bound | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The JSON of it."""
@@ -117,6 +120,7 @@ class Simulated:
             "full_uj": self.full_uj,
             "delivered_uw": self.delivered_uw,
             "R": self.r,
+            "bound": None if self.bound is None else {"correct": self.bound.right, "lifted": self.bound.lifted},
             "why_never_on": self.why_never_on or None,
             "notes": list(self.notes),
         }
@@ -139,6 +143,7 @@ def simulate(
     told: Told | None = None,
     on_defect: OnDefect = "report",
     timekeeper: bool = False,
+    bound: bool = False,
     log_what: int = LOG_DONE,
     progress: Progress = _SILENT,
 ) -> Simulated:
@@ -151,6 +156,7 @@ def simulate(
     policy      a table, or a name of policies.py: always-full, fixed:1, confidence:0.9, energy, own, a file ...
     data        labelled samples that events show, in an order by seed; without, nobody knows what is right
     timekeeper  whether the board keeps time while it sleeps, which costs what its file says
+    bound       whether to work out how many right answers no policy can exceed (bound.py), and assert that none does
 
     Raises BadData, BadBoard, BadOutput and what builds raise.
     """
@@ -182,11 +188,24 @@ def simulate(
     between = converter_of(circuit.converter, circuit.tracked)
     supply = Supply(device.capacitor, between.comparator(device.comparator), diode_v=between.diode_v, ldo=device.ldo)
     progress(f"live {lasts_s:,.6g} s")
-    lived = live(
-        joined(traces, between, lasts_s), supply, device.engine, device.load, device.arrivals, lasts_s, log_what
-    )
+    pieces: Iterable[Piece] = joined(traces, between, lasts_s)
+    pieces = list(pieces) if bound else pieces
+    most = _bound(list(pieces), supply, device, lasts_s, progress) if bound else None
+    lived = live(pieces, supply, device.engine, device.load, device.arrivals, lasts_s, log_what)
+    assert most is None or lived.right <= most.right, f"{lived.right} right answers, beyond {most}"
     why = "" if lived.boots else _why_never_on(traces, between, device)
-    return _simulated(lived, device, between, _name_of(policy), why, _notes(traces, whole_s, lasts_s, device))
+    made = _simulated(lived, device, between, _name_of(policy), why, _notes(traces, whole_s, lasts_s, device))
+    return replace(made, bound=most)
+
+
+def _bound(pieces: Sequence[Piece], supply: Supply, device: _Device, lasts_s: float, progress: Progress) -> Bound:
+    outcomes = device.engine.outcomes if isinstance(device.engine, TableEngine) else None
+    if outcomes is None:
+        raise BadData(
+            "a bound needs labelled samples and the fast engine", where="--bound", hint="--data, --engine fast"
+        )
+    progress("more than any policy can have")
+    return bound_of(pieces, supply, device.load, outcomes, device.arrivals, lasts_s)
 
 
 @dataclass(frozen=True)

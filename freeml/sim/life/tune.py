@@ -3,12 +3,13 @@
 What is searched: each fixed depth; thresholds of confidence, from the front that calibration samples have of accuracy
 and energy; the energy rule with several reserves; the best thresholds with each reserve. All of these live on the
 trace; the winner has most right answers an hour. A policy of more parts takes the place of a simpler one only where it
-is better by SLACK: what is better by less on one trace may be worse on the next. Last, one threshold of the winner at a
-time is moved to quantiles of calibration shares, while that gains.
+is better by SLACK, and by CHANCE of the root of its right answers: what is better by less may be worse elsewhere.
+Last, each threshold of the winner is moved to quantiles of calibration shares, where that gains.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -26,11 +27,10 @@ from freeml.sim.life.setting import Setting
 
 Ints = npt.NDArray[np.int64]
 
-SLACK = 0.003
-RESERVES = (-0.5, -0.25, 0.0, 0.25, 0.5)  # of what one charge of the capacitor gives
-_MOST_THRESHOLDS = 16
-_STEPS = (0.0, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9)
-_SWEEPS = 2
+SLACK, CHANCE = 0.003, 0.3
+RESERVES = (-0.5, 0.0, 0.5)  # of what one charge of the capacitor gives
+_MOST_THRESHOLDS = 12
+_STEPS = (0.0, 0.15, 0.3, 0.5, 0.7, 0.85)
 FAMILIES = ("always-full", "best-fixed", "confidence", "energy", "tuned")
 
 
@@ -84,12 +84,18 @@ def tune(setting: Setting, progress: Callable[[str], None] = lambda _: None) -> 
     both = [judge("both", exits.with_reserve(one.policy, reserve)) for one in best_sure for reserve in reserves_uj]
     best = fixed[-1]
     for one in (*_by_worth(fixed), *_by_worth(sure), *_by_worth(energy), *_by_worth(both)):
-        best = one if _worth(one)[0] > _worth(best)[0] * (1 + SLACK) else best
+        best = one if _is_better(one, best) else best
     progress("one threshold at a time")
     best = _moved(setting, best, judge)
     of_family = {"always-full": fixed[-1], "best-fixed": max(fixed, key=_worth)}
     of_family |= {"confidence": max(sure, key=_worth), "energy": max(energy, key=_worth), "tuned": best}
     return Tuned(best, of_family, len(known))
+
+
+def _is_better(one: Judged, other: Judged) -> bool:
+    """By more than what is by chance."""
+    least = other.lived.right
+    return one.lived.right > least * (1 + SLACK) + CHANCE * math.sqrt(least)
 
 
 def _worth(one: Judged) -> tuple[int, float]:
@@ -122,16 +128,12 @@ def _moved(setting: Setting, best: Judged, judge: Callable[[str, Policy], Judged
     if best.policy.kind not in (PolicyKind.CONFIDENCE, PolicyKind.CONFIDENCE_OR_ENERGY):
         return best
     shares = shares_of(setting.outcomes, setting.exits)
-    for _ in range(_SWEEPS):
-        before = best
-        for k, quantiles in enumerate(_quantiles(shares)):
-            for threshold in quantiles:
-                values = [row.threshold for row in best.policy.rows]
-                values[k] = threshold
-                one = judge("moved", best.policy.with_thresholds(tuple(values)))
-                best = one if _worth(one)[0] > _worth(best)[0] * (1 + SLACK) else best
-        if best is before:
-            break
+    for k, quantiles in enumerate(_quantiles(shares)):
+        for threshold in quantiles:
+            values = [row.threshold for row in best.policy.rows]
+            values[k] = threshold
+            one = judge("moved", best.policy.with_thresholds(tuple(values)))
+            best = one if _is_better(one, best) else best
     return best
 
 
