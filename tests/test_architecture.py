@@ -229,7 +229,7 @@ REACHED_ELSEWHERE = {
     "freeml.train.augment": "benchmarks of compression, and whoever calls freeml.compress",
     **{
         f"freeml.sim.life.{name}": "policies of networks with exits, until these are an option of compile"
-        for name in ("setting", "tune", "bound")
+        for name in ("setting", "tune")
     },
     "freeml.train.global_exit": "comparison with the published exits",
     "freeml.codegen.samples": "samples that a board's firmware replays, for tests and whoever has the board",
