@@ -20,12 +20,12 @@ from freeml.data import Dataset, load
 from freeml.data.folders import data_root
 from freeml.exits.attach import attached, exposed
 from freeml.exits.calibrate import best_temperature
-from freeml.exits.confidence import Softness
 from freeml.exits.driver import Request, make_exits
 from freeml.exits.outputs import with_outputs
 from freeml.exits.train import HeadOptions
 from freeml.frontend.load import load_model
 from freeml.frontend.onnx.write import to_onnx
+from freeml.ir.confidence import Softness
 from freeml.ir.graph import Graph
 from freeml.passes.pipeline import run_passes
 from freeml.pipeline import for_toolchain, planned_graph

@@ -15,6 +15,7 @@ from freeml.codegen.generate import policy_entry
 from freeml.data import Dataset, fit_inputs, load
 from freeml.errors import BadOutput
 from freeml.exits.answers import by_depth
+from freeml.exits.policy import Policy, PolicyKind
 from freeml.exits.tune import Choice, Tuned, tuned
 from freeml.output.folder import Output, output_files, read_output, write_folder
 from freeml.output.manifest import Manifest
@@ -51,6 +52,32 @@ def tune_folder(folder: str | Path, data: str | None, policy: str | None = None)
     asked = policy or (output.manifest.exits.policy if output.manifest.exits else "")
     dataset = None if data is None else load(data, "calibration")
     found, manifest = retuned(output, Choice.parse(asked) if asked else Choice("searched"), dataset)
+    files = {str(path.relative_to(output.folder)): path.read_bytes() for path in _files(output.folder)}
+    made = output_files(manifest, found.graph, output.float_graph) | changed_files(output, found)
+    write_folder(output.folder, {**files, **made})
+    return manifest
+
+
+# As freeml tune would be asked for a table of this kind.
+_ASKED = {
+    PolicyKind.FIXED: "fixed:{0}",
+    PolicyKind.CONFIDENCE: "searched",
+    PolicyKind.ENTROPY: "entropy",
+    PolicyKind.ENERGY: "energy",
+    PolicyKind.CONFIDENCE_OR_ENERGY: "confident-or-energy",
+    PolicyKind.DEADLINE: "deadline:{1}",
+    PolicyKind.CONFIDENCE_OR_DEADLINE: "confident-or-deadline:{1}",
+}
+
+
+def write_table(output: Output, table: Policy) -> Manifest:
+    """Write a table that was found elsewhere into a folder, in place, at once or not at all."""
+    assert output.manifest.exits is not None
+    found = Tuned(output.graph, table)
+    asked = _ASKED[table.kind].format(table.depth, table.deadline_ms)
+    exits = output.manifest.exits.model_copy(update={"policy": asked})
+    tiles = replace(output.manifest.tiles, policy=found.policy)
+    manifest = output.manifest.model_copy(update={"exits": exits, "tiles": tiles})
     files = {str(path.relative_to(output.folder)): path.read_bytes() for path in _files(output.folder)}
     made = output_files(manifest, found.graph, output.float_graph) | changed_files(output, found)
     write_folder(output.folder, {**files, **made})

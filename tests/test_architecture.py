@@ -227,10 +227,6 @@ def test_every_module_says_what_it_is_for(path: Path) -> None:
 REACHED_ELSEWHERE = {
     "freeml.compress.gaps": "the published way to store sparse rows, for comparing with it",
     "freeml.train.augment": "benchmarks of compression, and whoever calls freeml.compress",
-    **{
-        f"freeml.sim.life.{name}": "policies of networks with exits, until these are an option of compile"
-        for name in ("setting", "tune")
-    },
     "freeml.train.global_exit": "comparison with the published exits",
     "freeml.codegen.samples": "samples that a board's firmware replays, for tests and whoever has the board",
     "freeml.firmware.output": "scripts that were written against the name of before",

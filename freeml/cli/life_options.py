@@ -26,10 +26,8 @@ _OPTIONS = (
     click.option("--duration", "duration", metavar="TIME", help="For example 10min; the trace's own by default."),
     click.option(
         "--policy",
-        default="always-full",
-        show_default=True,
         metavar="NAME",
-        help="When to stop early: fixed:1, confidence:0.9, energy, a file.",
+        help="When to stop: always-full, fixed:1, confidence:0.9, energy, a table's file; that of OUT by default.",
     ),
     click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of samples and arrivals."),
     data_option("Labelled samples that events show."),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 NAME = "report.html"
 
 
-def other_policies(output: Output, policy: str) -> list[str]:
+def other_policies(output: Output, policy: str | None) -> list[str]:
     """Each fixed depth of a network with exits, beside a policy."""
     depths = len(output.graph.exits) + 1
     names = ["always-full", *(f"fixed:{depth}" for depth in range(1, depths))]

@@ -114,6 +114,14 @@ class Policy:
         return head + b"".join(_EXIT.pack(*row) for row in self.numbers)
 
     @classmethod
+    def of_numbers(cls, head: tuple[int, ...], numbers: tuple[tuple[int, ...], ...], where: str = "") -> Policy:
+        """Of `head` and `numbers`. Raises BadData as from_bytes does."""
+        raw = (
+            _HEAD.pack(*head[:-1]) + int(head[-1]).to_bytes(4, "little") + b"".join(_EXIT.pack(*row) for row in numbers)
+        )
+        return cls.from_bytes(raw, where)
+
+    @classmethod
     def from_bytes(cls, raw: bytes, where: str = "") -> Policy:
         """Read a table. Raises BadData where it is none, or was changed."""
         if len(raw) < HEAD_BYTES + EXIT_BYTES or (len(raw) - HEAD_BYTES) % EXIT_BYTES:

@@ -6,7 +6,7 @@ Order of ops, bytes of values, tiles and the proof of progress depend on each ot
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from freeml.board.board import Board
 from freeml.energy.capacitor import MOST_UF
@@ -148,7 +148,7 @@ def recut(graph: Graph, memory: MemoryPlan, board: Board, plan: TilePlan, cuts: 
     made = recut_tiles(graph, memory, board, cuts, capacitor_uf, commit_slots=plan.commit_slots)
     if plan.commit_slots == 1 and made.commits > MAX_WORD_STEPS:
         return None
-    return verify_tiles(graph, memory, made)
+    return verify_tiles(graph, memory, replace(made, policy=plan.policy))
 
 
 def _replanner(graph: Graph, memory: MemoryPlan, board: Board, sram_tile_bytes: int) -> Replan:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,6 +20,8 @@ from freeml.board.cost_table import CostTable, MeasuredLayer, MeasuredStep
 from freeml.c_files import c_files
 from freeml.energy.capacitor import StepCosts, budget_of
 from freeml.errors import BadBoard, BadData, ToolFailed
+from freeml.exits.policy import Policy, PolicyKind
+from freeml.exits.tune import device_policy
 from freeml.firmware.build import Toolchain
 from freeml.ir.graph import Graph
 from freeml.kernels.kernel import KernelCall
@@ -132,11 +134,11 @@ def profile_output(output: Output, toolchain: Toolchain = "auto", progress: Prog
     found = Found(graph, {(call.op.output, call.operand): call for call in kernel_calls(graph, plan)})
     basis = compiler = ""
     for divisor in _SIZES:
-        smaller = resized(graph, plan, board, tiles, divisor)
+        smaller = resized(graph, plan, board, to_its_end(tiles), divisor)
         if smaller is None or (divisor > 1 and smaller.n_tiles == tiles.n_tiles):
             continue
         progress(f"run {smaller.n_tiles:,} tiles, 1/{divisor} of the planned size")
-        device, compiler = _device(output, smaller, toolchain)
+        device, compiler = device_of(output, smaller, toolchain)
         basis = device.basis
         found.add(device, codes, smaller)
     return CostTable(
@@ -152,6 +154,15 @@ def profile_output(output: Output, toolchain: Toolchain = "auto", progress: Prog
     )
 
 
+def to_its_end(tiles: TilePlan) -> TilePlan:
+    """The same plan, whose policy stops nowhere: what lies behind an exit is measured, too."""
+    if tiles.policy is None:
+        return tiles
+    table = Policy.of_numbers(tiles.policy.head, tiles.policy.rows)
+    whole = replace(table, kind=PolicyKind.FIXED, depth=len(table.rows) + 1, deadline_ms=0)
+    return replace(tiles, policy=device_policy(whole))
+
+
 def random_codes(graph: Graph, seed: int = 1) -> bytes:
     """One sample, over the whole range of codes."""
     n_bytes = sum(graph.types[port.value].size_bytes for port in graph.inputs)
@@ -163,7 +174,7 @@ def random_bytes(n_bytes: int, seed: int = 1) -> bytes:
     return np.random.default_rng(seed).bytes(n_bytes)
 
 
-def _device(made: Output, tiles: TilePlan, toolchain: Toolchain) -> tuple[Device, str]:
+def device_of(made: Output, tiles: TilePlan, toolchain: Toolchain) -> tuple[Device, str]:
     """A board with the folder's network cut into these tiles, and the compiler of its firmware."""
     known = made.manifest
     _, files = c_files(made.graph, known.arena, tiles, made.board, header=(), windows=known.windows)

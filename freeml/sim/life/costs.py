@@ -171,7 +171,11 @@ class _Priced:
         calls = iter(self._calls)
         for number, (row, step) in enumerate(zip(self._tiles.steps.rows, self._tiles.in_order, strict=True)):
             if isinstance(step, FixedStep):
-                if row.depth > 0:
+                if row.kind is Kind.DECIDE:  # of which a profile sees one way: the plan's price is above both
+                    assert step.cost is not None
+                    assert self._tiles.restore is not None
+                    yield figures.step(step.cost - self._tiles.restore, row.kind, row.depth, number)
+                elif row.depth > 0:
                     yield figures.step(self.fixed(step.key), row.kind, row.depth, number)
                 continue
             call = next(calls)

@@ -12,12 +12,13 @@ import numpy as np
 from freeml.board.cost_table import CostTable, read_cost_table
 from freeml.data import Dataset
 from freeml.errors import BadData
+from freeml.exits.answers import softness_of
 from freeml.exits.policy import Policy
 from freeml.output.folder import Output
 from freeml.sim.life.costs import Figures, figures_of, load_of
 from freeml.sim.life.engine import Engine, TableEngine
 from freeml.sim.life.load import Load
-from freeml.sim.life.policies import Exits, policy_of
+from freeml.sim.life.policies import Exits, exits_of_load, policy_of
 from freeml.sim.life.samples import Samples, outcomes_of, outcomes_without_data, samples_of
 
 Progress = Callable[[str], None]
@@ -58,6 +59,12 @@ def network_engine(
     load, figures = load_with_figures(output, timekeeper, progress)
     exits = exits_of(output, load, middle_v)
     table = policy_of(policy, exits) if isinstance(policy, str) else policy
+    if engine != "fast" and exits is not None and table != exits.own:
+        raise BadData(
+            f"the engine {engine} runs the firmware in OUT, whose table is another one",
+            where="--policy",
+            hint="--policy own; `freeml tune OUT --policy ...` writes another table into OUT",
+        )
     if table is not None and table.needs_time and not timekeeper:
         raise BadData("a deadline needs a board that keeps time", where="--policy", hint="--timekeeper")
     return load, ENGINES[engine](Asked(output, load, figures, dataset, exits, table, timekeeper, seed, progress))
@@ -74,8 +81,12 @@ def load_with_figures(output: Output, timekeeper: bool, progress: Progress) -> t
 
 def exits_of(output: Output, load: Load, middle_v: float) -> Exits | None:
     """What tables of policies need to know of a folder; None for a network without exits."""
-    del output, load, middle_v
-    return None
+    graph, policy = output.graph, output.manifest.tiles.policy
+    if not graph.exits:
+        return None
+    own = None if policy is None else Policy.of_numbers(policy.head, policy.rows, str(output.folder))
+    n_classes = graph.types[graph.exits[0].value].n_elems
+    return exits_of_load(load, softness_of(graph), n_classes, middle_v, own)
 
 
 def _fast(asked: Asked) -> Engine:

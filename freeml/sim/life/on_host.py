@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from freeml.output.folder import Output
 from freeml.plan.protocol import ARENA
 from freeml.plan.step_table import Kind
-from freeml.sim.board_device import board_device
 from freeml.sim.device import Step
 from freeml.sim.host import host_device
 from freeml.sim.life.costs import Figures
@@ -19,7 +18,7 @@ from freeml.sim.life.engine import CallbackEngine
 from freeml.sim.life.load import Load, Work
 from freeml.sim.life.outcomes import UNKNOWN
 from freeml.sim.life.samples import Samples
-from freeml.sim.profile import counted, measure_steps
+from freeml.sim.profile import counted, device_of, measure_steps, to_its_end
 
 
 class HostEngine(CallbackEngine):
@@ -38,9 +37,11 @@ class HostEngine(CallbackEngine):
         self._load, self._figures, self._shown = load, figures, shown
         clock_hz = output.board.clock_hz
         assert clock_hz is not None
-        self._prices = [
-            ((counted(step).charge_pc or 0.0) * 1e-12, counted(step).cycles / clock_hz.value) for step in prices
-        ]
+        self._prices = {
+            step.index: ((counted(step).charge_pc or 0.0) * 1e-12, counted(step).cycles / clock_hz.value)
+            for step in prices
+        }
+        self._report = self._prices[prices[-1].index]
         self._sample = 0
         self._is_first = True
 
@@ -64,7 +65,9 @@ class HostEngine(CallbackEngine):
             self._device.meter(energy_uj)
             self._device.clock(elapsed_s * 1e6)
         newest = self._device.newest() if kind is Kind.REPORT else None
-        return self._figures.step(self._prices[index], kind, newest.depth if newest else depth, index)
+        # The report of a network that stopped is another step, and no dearer than the one that was measured.
+        price = self._report if kind is Kind.REPORT else self._prices[index]
+        return self._figures.step(price, kind, newest.depth if newest else depth, index)
 
     def done(self, n: int) -> int:
         """It was committed: so the C does it."""
@@ -85,5 +88,5 @@ class HostEngine(CallbackEngine):
 
 def step_prices(output: Output, codes: bytes) -> list[Step]:
     """Each step of one inference on its emulated board. Raises as builds do."""
-    device, _ = board_device(output, output.manifest.tiles, "auto")
+    device, _ = device_of(output, to_its_end(output.manifest.tiles), "auto")
     return measure_steps(device, codes)

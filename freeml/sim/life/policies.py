@@ -23,7 +23,7 @@ from freeml.ir.confidence import Softness
 from freeml.sim.life.load import Load
 from freeml.units import parse_time_s
 
-ALWAYS_FULL = "always-full"
+ALWAYS_FULL, OWN = "always-full", "own"
 _WHERE = "--policy"
 _HINT = "always-full, fixed:1, confidence:0.9, energy, confidence-or-energy:0.9, deadline:50ms, own, or a table's file"
 _MOST_UJ = 2**32 - 1
@@ -83,8 +83,11 @@ def exits_of_load(
 
 
 def policy_of(text: str, exits: Exits | None) -> Policy | None:
-    """A policy by name; None: always the whole network. Raises BadData."""
+    """A policy by name, "" for that of the folder; None: always the whole network. Raises BadData."""
     name, _, rest = text.strip().partition(":")
+    if not text:
+        text = ALWAYS_FULL if exits is None else OWN
+        name = text
     if name == ALWAYS_FULL and not rest:
         return None if exits is None else exits.fixed(len(exits.softness) + 1)
     if exits is None:
@@ -95,7 +98,7 @@ def policy_of(text: str, exits: Exits | None) -> Policy | None:
         )
     if name in _MADE:
         return _MADE[name](exits, rest, text)
-    if text == "own" and exits.own is not None:
+    if text == OWN and exits.own is not None:
         return exits.own
     if Path(text).is_file():
         return _table(Path(text), exits)

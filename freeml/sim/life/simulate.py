@@ -25,7 +25,7 @@ from freeml.sim.life.engine import Engine, TableEngine
 from freeml.sim.life.joined import joined
 from freeml.sim.life.load import Load
 from freeml.sim.life.native import LOG_DONE
-from freeml.sim.life.policies import ALWAYS_FULL, policy_of
+from freeml.sim.life.policies import ALWAYS_FULL, OWN, policy_of
 from freeml.sim.life.run import Arrivals, Lived, live
 from freeml.sim.life.tasks import read_tasks
 
@@ -134,7 +134,7 @@ def simulate(
     engine: str = "fast",
     arrivals: str | None = None,
     duration_s: float | None = None,
-    policy: str | Policy = ALWAYS_FULL,
+    policy: str | Policy | None = None,
     seed: int = 0,
     data: str | Dataset | None = None,
     split: str = "test",
@@ -153,7 +153,8 @@ def simulate(
     trace       a file of any format that `freeml traces` reads, or several, one after the other
     arrivals    every:T, poisson:T:SEED, file:F, back-to-back (a network's default) or each-boot (a load's)
     duration_s  how long; a shorter trace is repeated. The trace's own length by default
-    policy      a table, or a name of policies.py: always-full, fixed:1, confidence:0.9, energy, own, a file ...
+    policy      a table, or a name of policies.py: always-full, fixed:1, confidence:0.9, energy, a file ...; that of the
+                folder by default
     data        labelled samples that events show, in an order by seed; without, nobody knows what is right
     timekeeper  whether the board keeps time while it sleeps, which costs what its file says
     bound       whether to work out how many right answers no policy can exceed (bound.py), and assert that none does
@@ -165,7 +166,7 @@ def simulate(
         raise BadData("either a compiled folder or a load of tasks", hint="freeml simulate OUT, or --load tasks.toml")
     if duration_s is not None and not 0 < duration_s < float("inf"):
         raise BadData(f"{duration_s:g} s are no time to live", where="--duration")
-    traces = [_trace(one, told, on_defect) for one in ([trace] if isinstance(trace, str | Path | Trace) else trace)]
+    traces = [trace_of(one, told, on_defect) for one in ([trace] if isinstance(trace, str | Path | Trace) else trace)]
     whole_s = sum(one.duration_s for one in traces)
     lasts_s = whole_s if duration_s is None else duration_s
     if lasts_s > _MOST_REPEATS * whole_s:
@@ -177,13 +178,13 @@ def simulate(
     if load_file is not None:
         if engine != "fast":
             raise BadData(f"a load of tasks has no {engine} engine", where="--engine", hint="fast")
-        policy_of(str(policy), None)
+        policy_of(str(policy or ""), None)
         device = _tasks(Path(load_file), circuit, arrivals or "each-boot", seed, lasts_s)
     else:
         assert out is not None
         output = out if isinstance(out, Output) else read_output(out)
         dataset = data if isinstance(data, Dataset) or data is None else load(data, split, limit=samples)
-        device = _network(output, dataset, engine, circuit, policy, timekeeper, seed, progress)
+        device = _network(output, dataset, engine, circuit, policy or "", timekeeper, seed, progress)
         device = replace(device, arrivals=arrivals_of(arrivals or "back-to-back", lasts_s, seed))
     between = converter_of(circuit.converter, circuit.tracked)
     supply = Supply(device.capacitor, between.comparator(device.comparator), diode_v=between.diode_v, ldo=device.ldo)
@@ -194,7 +195,9 @@ def simulate(
     lived = live(pieces, supply, device.engine, device.load, device.arrivals, lasts_s, log_what)
     assert most is None or lived.right <= most.right, f"{lived.right} right answers, beyond {most}"
     why = "" if lived.boots else _why_never_on(traces, between, device)
-    made = _simulated(lived, device, between, _name_of(policy), why, _notes(traces, whole_s, lasts_s, device))
+    made = _simulated(
+        lived, device, between, _name_of(policy, device.load.depths), why, _notes(traces, whole_s, lasts_s, device)
+    )
     return replace(made, bound=most)
 
 
@@ -222,11 +225,14 @@ class _Device:
     notes: tuple[str, ...] = ()
 
 
-def _name_of(policy: str | Policy) -> str:
+def _name_of(policy: str | Policy | None, depths: int) -> str:
+    if not policy:
+        return ALWAYS_FULL if depths == 1 else OWN
     return policy if isinstance(policy, str) else policy.kind.name.lower().replace("_", "-")
 
 
-def _trace(one: str | Path | Trace, told: Told | None, on_defect: OnDefect) -> Trace:
+def trace_of(one: str | Path | Trace, told: Told | None, on_defect: OnDefect) -> Trace:
+    """Read, where it is a file, and checked. Raises BadData."""
     return (one if isinstance(one, Trace) else read_trace(Path(one), told, on_defect)).check()
 
 

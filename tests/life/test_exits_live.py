@@ -1,0 +1,52 @@
+"""A firmware with exits lives: tuned on one trace, on another all engines take the same exits by the folder's table."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from freeml import CompileOptions, compile_model, simulate
+from freeml.cli import main
+from freeml.errors import BadData
+from freeml.exits.deploy import ExitOptions
+
+MODEL = Path(__file__).resolve().parents[2] / "benchmarks" / "exits" / "models" / "digits.onnx"
+EVENTS = "every:0.3s"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    work = tmp_path_factory.mktemp("exits")
+    exits = ExitOptions(exits="outputs")
+    options = CompileOptions(board="msp430fr5994", samples=1, capacitor_uf=33, exits=exits)
+    compile_model(MODEL, work / "out", data="digits", options=options)
+    for seed in ("1", "2"):
+        asked = ["--seed", seed, "--duration", "40", "--power", "400", "-o", str(work / f"{seed}.csv")]
+        assert main(["traces", "synth", "rf-walk", *asked]) == 0
+    return work
+
+
+def test_what_is_tuned_on_a_trace_is_what_every_engine_does_on_another(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = folder / "out"
+    told = ["--data", "digits", "--trace", str(folder / "2.csv"), "--arrivals", EVENTS, "--json"]
+    assert main(["tune", str(out), *told]) == 0
+    said = json.loads(capsys.readouterr().out)
+    rows = said["policies"]
+    assert set(rows) == {"always-full", "best-fixed", "confidence", "energy", "tuned"}
+    assert all(row["correct"] <= said["bound"]["correct"] for row in rows.values())
+    assert rows["tuned"]["correct"] >= rows["always-full"]["correct"]
+    asked = {"trace": folder / "1.csv", "arrivals": EVENTS, "data": "digits", "samples": 150}
+    lives = {name: simulate(out, engine=name, **asked) for name in ("fast", "host", "board")}  # type: ignore[arg-type]
+    fast = lives["fast"].lived
+    assert fast.inferences > 20
+    for life in lives.values():
+        assert life.policy == "own"
+        assert all(abs(a - b) <= 1 for a, b in zip(life.lived.exits, fast.exits, strict=True))
+        assert life.lived.energy.used_j == pytest.approx(fast.energy.used_j, rel=0.03)
+        assert life.lived.stack_j["decide"] > 0
+    with pytest.raises(BadData, match="whose table is another one"):
+        simulate(out, engine="host", policy="always-full", **asked)  # type: ignore[arg-type]
