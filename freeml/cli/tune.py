@@ -30,7 +30,7 @@ _KEPT = ("arrivals", "duration_s", "seed", "circuit", "told", "on_defect", "time
 @life_options
 @json_option
 @click.pass_context
-def tune(ctx: click.Context, out: Path, traces: tuple[Path, ...], objective: str, **options: Any) -> None:
+def tune(ctx: click.Context, /, out: Path, traces: tuple[Path, ...], objective: str, **options: Any) -> None:
     """Find temperatures and thresholds of the exits in OUT anew, and write its tables.
 
     With --trace, policies live on it under --arrivals, showing calibration samples: the one with most right answers an
