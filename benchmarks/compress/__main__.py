@@ -85,7 +85,7 @@ def whole(name: str, args: argparse.Namespace, graph: Graph) -> list[str]:
 def few(net: Network) -> tuple[Dataset, Dataset]:
     """(train, calibration) of a network that trains on some samples alone."""
     assert net.most_samples is not None
-    return load(net.data, "train").take(net.most_samples), load(net.data, "calibration")
+    return load(net.data, "train").take(net.most_samples), load(net.data, "calibration").take(net.most_samples)
 
 
 def effort_of(net: Network, args: argparse.Namespace) -> float:

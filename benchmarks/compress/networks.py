@@ -55,14 +55,23 @@ NETWORKS: Mapping[str, Network] = {
     "lenet5": Network("dense/lenet5.onnx", "mnist", 8.4, 200, 0.5, "shifted", ms=200, published_effort=0.2),
     # Here SRAM binds: flash would do for the dense one.
     "lenet5_sram": Network(
-        "dense/lenet5.onnx", "mnist", None, 0, 0.5, "shifted", sram_kb=4.0, board="qemu_m4", effort=0.1
+        "dense/lenet5.onnx",
+        "mnist",
+        None,
+        0,
+        0.5,
+        "shifted",
+        sram_kb=4.0,
+        board="qemu_m4",
+        effort=0.1,
+        most_samples=10000,
     ),
     "har_cnn": Network("dense/har_cnn.onnx", "har", 9.3, 95, 1.0, "turned", ms=620, published_effort=0.2),
     "cifar10_s": Network(
         "dense/cifar10_s.onnx", "cifar10-jpeg", 29.7, 31, 1.0, "flipped and shifted", effort=0.6, published_effort=0.2
     ),
     "cifar10_m": Network(
-        "dense/cifar10_m.onnx", "cifar10-jpeg", 60.0, 40, 2.0, "flipped and shifted", effort=0.25, most_samples=6000
+        "dense/cifar10_m.onnx", "cifar10-jpeg", 60.0, 40, 2.0, "flipped and shifted", effort=0.05, most_samples=3000
     ),
     "kws": Network("kws_ref_model_float32.tflite", "kws", 11.0, 8, 2.0, folds=5, effort=0.35, published_effort=0.3),
 }
