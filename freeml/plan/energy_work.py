@@ -114,23 +114,34 @@ def fixed_work(*, write_bytes: int, compared: int, writes: int = 0) -> Work:
     )
 
 
+_SUM_BYTES = 20  # of a loop that copies bytes, for what else an int32 score takes
+
+
 def decide_work(n_scores: int, score_bytes: int) -> Work:
     """Work of a decision: the newest record is read and one with the policy's state written, the slot of the next
     commit is read and made void, and scores are looked at as in a publication; one of four bytes counts as four.
 
     What adds up the state's check, judges and reads the meter is priced by loops that copy bytes: by more of them than
-    it took on any emulated board with a policy that asks the meter and has all the state there may be.
+    it took on any emulated board with a policy that asks the meter and has all the state there may be. How sure int32
+    scores are takes multiplications and shifts of each, as `fml_exit_mix_i32` has them, twice, and a second reading.
     """
     one = np.ones(1, dtype=np.int64)
     word = COMMIT_SLOT_BYTES // 2
     record, scores = RECORD_BYTES + STATE_BYTES, n_scores * score_bytes
+    n_sums = n_scores if score_bytes > 1 else 0
     done = fixed_work(write_bytes=record + word, compared=scores)
     return replace(
         done,
-        counts={"copy.call": 4 * one, "copy.row": 4 * one, "copy.byte": 6 * STATE_BYTES * one},
+        counts={
+            "copy.call": 4 * one,
+            "copy.row": 4 * one,
+            "copy.byte": (6 * STATE_BYTES + _SUM_BYTES * n_sums) * one,
+            "exit_mix.scaled": 2 * n_sums * one,
+            "exit_mix.carry_bit": 10 * n_sums * one,
+        },
         value_read_bytes=(scores + record + word) * one,
         stage_bytes=(scores + record + word) * one,
-        stage_transfers=(n_scores + 2) * one,
+        stage_transfers=(n_scores + n_sums + 2) * one,
         write_transfers=done.write_transfers + 1,
     )
 

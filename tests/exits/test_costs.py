@@ -1,0 +1,49 @@
+"""What a decision takes on the emulated boards is no more than what it is planned with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from freeml.exits.deploy import ExitOptions
+from freeml.firmware.build import Toolchain
+from freeml.output.folder import read_output
+from freeml.pipeline import CompileOptions, compile_model
+from freeml.plan.step_table import Kind
+from freeml.sim.engines import ENGINES
+from tests.exits.test_compile import TRAIN, model  # noqa: F401 - a fixture
+from tests.train.tasks import stripes
+
+
+@pytest.mark.parametrize(
+    ("board", "toolchain"), [("msp430fr5994", "gcc"), ("msp430fr5994", "zig"), ("nucleo_l073rz", "gcc")]
+)
+def test_no_decision_takes_more_than_planned(
+    model: Path,  # noqa: F811
+    tmp_path: Path,
+    board: str,
+    toolchain: Toolchain,
+) -> None:
+    exits = ExitOptions("auto", "shared", "confident-or-energy", epochs=2)
+    compile_model(
+        model, tmp_path / "out", data=TRAIN, options=CompileOptions(board=board, exits=exits, toolchain=toolchain)
+    )
+    output = read_output(tmp_path / "out")
+    device = ENGINES["board"]().start(output, toolchain).model.device
+    tiles = output.manifest.tiles
+    planned = tiles.fixed_of(Kind.DECIDE).cost
+    assert planned is not None
+    assert tiles.restore is not None
+    quant = output.graph.types[output.graph.inputs[0].value].quant
+    assert quant is not None
+    device.power_on()
+    most = 0
+    for image in stripes(8, 3).real_inputs()[0]:
+        device.sense(quant.quantize(image).tobytes())
+        for step in iter(device.step, None):
+            if step.kind is Kind.DECIDE and step.taken is not None:
+                most = max(most, step.taken.cycles)
+            if step.kind is Kind.REPORT:
+                break
+    assert 0 < most <= (planned - tiles.restore).cycles
