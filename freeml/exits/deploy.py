@@ -27,12 +27,14 @@ class ExitOptions:
     head    kind of heads that are trained
     policy  as tune.py reads it
     epochs  of training
+    budget_bytes  of weights of all heads; None: 3 % of the network's
     """
 
     exits: str | tuple[str, ...] = "auto"
     head: Kind = "shared"
     policy: str = "searched"
     epochs: int = 30
+    budget_bytes: int | None = None
 
     @staticmethod
     def parse(exits: str, head: Kind, policy: str) -> ExitOptions | None:
@@ -65,6 +67,7 @@ def exits_for(
     request = Request(
         "outputs" if options.exits == "outputs" else "auto" if options.exits == "auto" else tuple(options.exits),
         HeadOptions(kind=options.head, epochs=options.epochs),
+        options.budget_bytes,
     )
     if request.exits == "outputs" or data is None:
         return make_exits(graph, request, say=progress)

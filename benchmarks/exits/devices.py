@@ -1,0 +1,129 @@
+"""What exits cost and save on emulated boards: python -m benchmarks.exits.devices NAME [--boards B ..] [--write]
+
+The network of benchmarks/exits/models with shared exits is compiled as `freeml compile --exits outputs` does it, and
+the same network without exits. Cycles and charge are those of a whole inference on the emulated board, ended at each
+depth. Thresholds come of calibration samples; accuracy is that of test samples at the depths where they end, in the
+integers that the C gives bit for bit. A board that cannot hold the network is named.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from benchmarks.exits.networks import NETWORKS, Network, backbone
+from freeml.data import load
+from freeml.errors import DoesNotFit
+from freeml.exits.answers import by_depth
+from freeml.exits.deploy import ExitOptions
+from freeml.exits.search import depths
+from freeml.exits.tune import Choice, samples_of, tuned
+from freeml.frontend.onnx.write import to_onnx
+from freeml.output.folder import Output, read_output
+from freeml.pipeline import CompileOptions, compile_model
+from freeml.retune import at_depth
+from freeml.sim.check import random_dataset, verify_output
+from freeml.sim.engines import ENGINES
+
+RESULTS = Path(__file__).resolve().parents[1] / "results"
+BOARDS = ("msp430fr5994", "nucleo_l476rg")
+MOST_CALIBRATION = 2_500
+
+
+@dataclass(frozen=True, slots=True)
+class Took:
+    """One whole inference on the emulated board."""
+
+    cycles: int
+    charge_nc: float
+
+
+def took(output: Output) -> Took:
+    """Of a folder; its answers are checked."""
+    opened = ENGINES["board"]().start(output, "auto")
+    checked = verify_output(output, random_dataset(output.graph, 1), model=opened.model)
+    assert checked.mismatches == 0, checked.first_mismatch
+    found = opened.taken()
+    assert found is not None
+    assert found.charge_nc is not None
+    return Took(found.cycles, found.charge_nc)
+
+
+def stored_bytes(output: Output) -> int:
+    """Bytes of NVM: constants, and what activations and results take."""
+    return output.manifest.memory.weights_bytes + output.manifest.memory.nvm_bytes
+
+
+def compiled(network: Network, board: str, work: Path, *, exits: bool) -> Output:
+    """The network with its exits, or without."""
+    model = network.file
+    if not exits:
+        model = work / "backbone.onnx"
+        model.write_bytes(to_onnx(backbone(network)))
+    out = work / f"{board}{'_exits' if exits else ''}"
+    options = CompileOptions(
+        board=board, samples=1, exits=ExitOptions("outputs", policy="global:1.1") if exits else None, name=network.name
+    )
+    compile_model(model, out, data=network.data, options=options)
+    return read_output(out)
+
+
+def of_board(network: Network, board: str, work: Path) -> Iterator[str]:
+    """The two tables of a board."""
+    bare, whole = compiled(network, board, work, exits=False), compiled(network, board, work, exits=True)
+    known = by_depth(whole.graph, load(network.data, "calibration").take(MOST_CALIBRATION))
+    new = by_depth(whole.graph, load(network.data, "test"))
+    n = len(whole.graph.exits) + 1
+    without, every = took(bare), took(whole)
+    at = [took(at_depth(whole, k, work / f"{board}_{k}")) for k in range(1, n)]
+    yield f"## {board}"
+    yield ""
+    more = (every.cycles / without.cycles - 1, stored_bytes(whole) / stored_bytes(bare) - 1)
+    taken = f"{without.cycles:,} cycles, {without.charge_nc / 1000:,.1f} uC"
+    yield f"without exits {taken}, {stored_bytes(bare):,} bytes of NVM"
+    yield f"all exits, none the end: {100 * more[0]:+.2f} % of cycles, {100 * more[1]:+.2f} % of bytes of NVM"
+    ends = " ".join(f"{one.charge_nc / 1000:,.1f}" for one in (*at, every))
+    yield f"uC of an inference that ends at each depth: {ends}"
+    yield ""
+    yield "policy      accuracy %   below   charge %  ends at each depth %"
+    final = 100 * float(new.right[:, -1].mean())
+    for name in ("global", "searched", "heuristic"):
+        table = tuned(whole.graph, whole.manifest.tiles, whole.board, Choice(name), known).table
+        soft = tuple(row.softness for row in table.rows)
+        samples = samples_of(whole.graph, whole.manifest.tiles, new, soft)
+        where = depths(samples.shares, [row.threshold for row in table.rows])
+        right = 100 * float(samples.right[np.arange(len(where)), where].mean())
+        share = [float(np.mean(where == k)) for k in range(n)]
+        charge = sum(s * one.charge_nc for s, one in zip(share, (*at, every), strict=True)) / without.charge_nc
+        shown = " ".join(f"{100 * s:.1f}" for s in share)
+        yield f"{name:10} {right:11.2f} {final - right:7.2f} {100 * charge:10.1f}  {shown}"
+    yield f"whole network {final:8.2f}            100.0"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", choices=sorted(NETWORKS))
+    parser.add_argument("--boards", nargs="+", default=BOARDS)
+    parser.add_argument("--write", action="store_true", help="keep the text in benchmarks/results")
+    options = parser.parse_args()
+    lines = [f"# python -m benchmarks.exits.devices {options.name}", ""]
+    with TemporaryDirectory(prefix="freeml-exits-") as work:
+        for board in options.boards:
+            try:
+                for line in of_board(NETWORKS[options.name], board, Path(work)):
+                    print(line, flush=True)
+                    lines.append(line)
+            except DoesNotFit as error:
+                lines.append(f"## {board}: {error.what}")
+            lines.append("")
+    if options.write:
+        (RESULTS / f"exits_{options.name}_devices.txt").write_text("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
