@@ -32,6 +32,22 @@ def is_bounded(dataset: Dataset | None, asked: dict[str, Any]) -> bool:
     return dataset is not None and dataset.labels is not None and timed and asked["engine"] == "fast"
 
 
+def show_policies(terminal: Terminal, lives: list[Simulated]) -> None:
+    """Right answers of each policy, and how many no policy can exceed."""
+    from freeml.cli import tables
+
+    shown = tables.table("policy", "right an hour", "right", "answers", "uJ an hour", "by exit", right=(1, 2, 3, 4))
+    for life in lives:
+        lived, hours = life.lived, life.lived.duration_s / 3600
+        counts = (f"{lived.right / hours:,.5g}", f"{lived.right:,}", f"{lived.inferences:,}")
+        exits = " ".join(f"{n:,}" for n in lived.exits[: life.load.depths])
+        shown.add_row(life.policy, *counts, f"{lived.energy.used_j * 1e6 / hours:,.5g}", exits)
+    bound = lives[0].bound
+    if bound is not None:
+        shown.add_row("bound", f"{bound.right / lives[0].lived.duration_s * 3600:,.5g}", f"{bound.right:,}", "", "", "")
+    terminal.show(tables.heading("Policies", "on the same trace; the bound knows what comes"), shown)
+
+
 @click.command("report", short_help="Write one HTML file of what is known of OUT, and how it lives.")
 @click.argument("out", type=click.Path(path_type=Path), metavar="OUT")
 @click.option("-o", "--output", "to", type=click.Path(path_type=Path), metavar="FILE", help=f"OUT/{NAME} by default.")
@@ -74,4 +90,6 @@ def report_command(terminal: Terminal, /, out: Path, to: Path | None, traces: tu
         terminal.show(tables.heading("Memory"), tables.memory(output.manifest))
         for life in lives:
             show_simulated(terminal, life)
+        if any(life.has_labels for life in lives):
+            show_policies(terminal, [*lives, *beside])
         terminal.show(tables.heading(str(path), f"{path.stat().st_size:,} bytes, needs no network"))
