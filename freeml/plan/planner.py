@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 
 from freeml.board.board import Board
 from freeml.energy.capacitor import MOST_UF
@@ -71,7 +72,13 @@ def plan_graph(graph: Graph, board: Board, capacitor_uf: float | None = None) ->
     if planned.refusal is None or (dense := as_it_is(stored)) is stored:
         return planned
     again = _plan_windows(dense, board, capacitor_uf)
-    return planned if again.refusal is not None else again
+    if again.refusal is None:
+        return again
+    if not planned.refusal.region == again.refusal.region == "energy":
+        return planned
+    # A refusal names the smallest capacitor that would do, however weights are stored: smallest_uf says the same.
+    both = ((stored, planned), (dense, again))
+    return min(both, key=lambda one: _smallest_of(one[0], board, one[1].windows) or inf)[1]
 
 
 def _plan_windows(graph: Graph, board: Board, capacitor_uf: float | None) -> Planned:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from freeml.board.board import load_board
+from freeml.board.board import Board, load_board
+from freeml.errors import DoesNotFit
 from freeml.ir.encoding import ENCODINGS
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import DenseI8
@@ -17,7 +18,9 @@ from freeml.ir.store import from_bytes, to_bytes
 from freeml.ir.types import Const
 from freeml.ir.verify import InvalidGraphError, storable, verify_graph
 from freeml.kernels.coded_formats import CODED
-from freeml.plan.planner import plan_graph
+from freeml.plan import planner
+from freeml.plan.planner import Planned, plan_graph
+from freeml.plan.windows import whole_windows
 from tests.kernels.choices import Drawn, Seeded
 from tests.kernels.coded_cases import weights_for
 from tests.plan.plan_graphs import Builder
@@ -103,3 +106,26 @@ def test_a_layer_that_came_with_a_form_keeps_it(encoding: str) -> None:
 def test_an_ordinary_network_is_stored_as_it_is() -> None:
     graph = plan_graph(stored_graph(None), load_board("host")).graph
     assert all(const.encoding is None for const in graph.consts.values())
+
+
+@pytest.mark.parametrize(
+    ("stored_uf", "dense_uf", "is_dense"), [(160.0, 140.0, True), (140.0, 160.0, False), (None, 9.0, True)]
+)
+def test_a_refusal_names_the_capacitor_of_the_form_that_needs_least(
+    monkeypatch: pytest.MonkeyPatch, stored_uf: float | None, dense_uf: float, is_dense: bool
+) -> None:
+    """As smallest_uf, which analyze says, does."""
+    dense, stored = stored_graph("gaps"), stored_graph("rice")
+    refusal = DoesNotFit("a step needs more", region="energy", needed=2, available=1)
+
+    def planned(graph: Graph, _board: Board, _capacitor_uf: float | None) -> Planned:
+        graph_, memory = planner.lay_out(graph)
+        return Planned(graph_, memory, None, None, whole_windows(graph), refusal)
+
+    monkeypatch.setattr(planner, "encoded", lambda *_: stored)
+    monkeypatch.setattr(planner, "as_it_is", lambda _: dense)
+    monkeypatch.setattr(planner, "_plan_windows", planned)
+    monkeypatch.setattr(planner, "_smallest_of", lambda graph, *_: stored_uf if graph is stored else dense_uf)
+    found = planner.plan_graph(stored_graph(None), load_board("msp430fr5994"))
+    encodings = {const.encoding for const in found.graph.consts.values() if const.encoding}
+    assert encodings == ({"gaps"} if is_dense else {"rice"})
