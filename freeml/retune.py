@@ -37,9 +37,7 @@ def retuned(output: Output, choice: Choice, dataset: Dataset | None) -> tuple[Tu
     if dataset is not None:
         known = by_depth(output.graph, fit_inputs(dataset, [port.shape for port in output.graph.inputs]))
     found = tuned(output.graph, manifest.tiles, output.board, choice, known)
-    exits = manifest.exits.model_copy(update={"policy": str(choice)})
-    tiles = replace(manifest.tiles, policy=found.policy)
-    return found, manifest.model_copy(update={"exits": exits, "tiles": tiles})
+    return found, _with_policy(output, found, str(choice))
 
 
 def tune_folder(folder: str | Path, data: str | None, policy: str | None = None) -> Manifest:
@@ -52,9 +50,7 @@ def tune_folder(folder: str | Path, data: str | None, policy: str | None = None)
     asked = policy or (output.manifest.exits.policy if output.manifest.exits else "")
     dataset = None if data is None else load(data, "calibration")
     found, manifest = retuned(output, Choice.parse(asked) if asked else Choice("searched"), dataset)
-    files = {str(path.relative_to(output.folder)): path.read_bytes() for path in _files(output.folder)}
-    made = output_files(manifest, found.graph, output.float_graph) | changed_files(output, found)
-    write_folder(output.folder, {**files, **made})
+    _write(output, found, manifest, output.folder)
     return manifest
 
 
@@ -72,15 +68,9 @@ _ASKED = {
 
 def write_table(output: Output, table: Policy) -> Manifest:
     """Write a table that was found elsewhere into a folder, in place, at once or not at all."""
-    assert output.manifest.exits is not None
     found = Tuned(output.graph, table)
-    asked = _ASKED[table.kind].format(table.depth, table.deadline_ms)
-    exits = output.manifest.exits.model_copy(update={"policy": asked})
-    tiles = replace(output.manifest.tiles, policy=found.policy)
-    manifest = output.manifest.model_copy(update={"exits": exits, "tiles": tiles})
-    files = {str(path.relative_to(output.folder)): path.read_bytes() for path in _files(output.folder)}
-    made = output_files(manifest, found.graph, output.float_graph) | changed_files(output, found)
-    write_folder(output.folder, {**files, **made})
+    manifest = _with_policy(output, found, _ASKED[table.kind].format(table.depth, table.deadline_ms))
+    _write(output, found, manifest, output.folder)
     return manifest
 
 
@@ -95,12 +85,21 @@ def changed_files(output: Output, found: Tuned) -> dict[str, str]:
 def at_depth(output: Output, depth: int, folder: Path) -> Output:
     """A copy of a folder whose C ends every inference at one depth. Raises BadData for one that it does not have."""
     found, manifest = retuned(output, Choice("fixed", depth), None)
-    files = {str(path.relative_to(output.folder)): path.read_bytes() for path in _files(output.folder)}
-    write_folder(
-        folder, {**files, **output_files(manifest, found.graph, output.float_graph), **changed_files(output, found)}
-    )
+    _write(output, found, manifest, folder)
     return read_output(folder)
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+def _with_policy(output: Output, found: Tuned, asked: str) -> Manifest:
+    """The manifest of a folder with another policy. Its network has exits."""
+    manifest = output.manifest
+    assert manifest.exits is not None
+    exits = manifest.exits.model_copy(update={"policy": asked})
+    return manifest.model_copy(update={"exits": exits, "tiles": replace(manifest.tiles, policy=found.policy)})
+
+
+def _write(output: Output, found: Tuned, manifest: Manifest, folder: Path) -> None:
+    """All files of a compiled folder, with another table, into that folder or another."""
+    kept = sorted(path for path in output.folder.rglob("*") if path.is_file() and not path.is_symlink())
+    files = {str(path.relative_to(output.folder)): path.read_bytes() for path in kept}
+    made = output_files(manifest, found.graph, output.float_graph) | changed_files(output, found)
+    write_folder(folder, {**files, **made})

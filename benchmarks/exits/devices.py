@@ -3,7 +3,8 @@
 The network of benchmarks/exits/models with shared exits is compiled as `freeml compile --exits outputs` does it, and
 the same network without exits. Cycles and charge are those of a whole inference on the emulated board, ended at each
 depth. Thresholds come of calibration samples; accuracy is that of test samples at the depths where they end, in the
-integers that the C gives bit for bit. A board that cannot hold the network is named.
+integers that the C gives bit for bit, what it is below the whole network with its 95 % interval (paired bootstrap). A
+board that cannot hold the network is named.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from benchmarks.compress.rate import interval
 from benchmarks.exits.networks import NETWORKS, Network, backbone
 from freeml.data import load
 from freeml.errors import DoesNotFit
@@ -90,19 +92,21 @@ def of_board(network: Network, board: str, work: Path) -> Iterator[str]:
     ends = " ".join(f"{one.charge_nc / 1000:,.1f}" for one in (*at, every))
     yield f"uC of an inference that ends at each depth: {ends}"
     yield ""
-    yield "policy      accuracy %   below   charge %  ends at each depth %"
+    yield "policy      accuracy %   below  [  95 %    ]   charge %  ends at each depth %"
     final = 100 * float(new.right[:, -1].mean())
     for name in ("global", "searched", "heuristic"):
         table = tuned(whole.graph, whole.manifest.tiles, whole.board, Choice(name), known).table
         soft = tuple(row.softness for row in table.rows)
         samples = samples_of(whole.graph, whole.manifest.tiles, new, soft)
         where = depths(samples.shares, [row.threshold for row in table.rows])
-        right = 100 * float(samples.right[np.arange(len(where)), where].mean())
+        chosen = samples.right[np.arange(len(where)), where]
+        right, (low, high) = 100 * float(chosen.mean()), interval(samples.right[:, -1], chosen)
         share = [float(np.mean(where == k)) for k in range(n)]
         charge = sum(s * one.charge_nc for s, one in zip(share, (*at, every), strict=True)) / without.charge_nc
         shown = " ".join(f"{100 * s:.1f}" for s in share)
-        yield f"{name:10} {right:11.2f} {final - right:7.2f} {100 * charge:10.1f}  {shown}"
-    yield f"whole network {final:8.2f}            100.0"
+        below = f"{final - right:7.2f}  [{low:5.2f}, {high:4.2f}]"
+        yield f"{name:10} {right:11.2f} {below} {100 * charge:10.1f}  {shown}"
+    yield f"whole network {final:8.2f}                            100.0"
 
 
 def main() -> None:
