@@ -62,8 +62,7 @@ OF_DECISIONS = [
     "a-decision-in-two-commits",
     "a-decision-acted-on-before-its-commit",
     "state-of-a-policy-changed-in-place",
-    "a-result-changed-by-going-on",
-    "a-decision-that-always-goes-on",
+    "a-refined-answer-over-the-one-before",
 ]
 
 

@@ -45,7 +45,8 @@ def test_what_is_tuned_on_a_trace_is_what_every_engine_does_on_another(
     assert fast.inferences > 20
     for life in lives.values():
         assert life.policy == "own"
-        assert all(abs(a - b) <= 1 for a, b in zip(life.lived.exits, fast.exits, strict=True))
+        # A table has a decision's dearest way, which samples seldom take: two answers of some seventy.
+        assert all(abs(a - b) <= 2 for a, b in zip(life.lived.exits, fast.exits, strict=True))
         assert life.lived.energy.used_j == pytest.approx(fast.energy.used_j, rel=0.03)
         assert life.lived.stack_j["decide"] > 0
     with pytest.raises(BadData, match="whose table is another one"):

@@ -46,8 +46,8 @@ class Builder:
 
     def add_op(self, cls: type[Op], inputs: tuple[str, ...], shape: tuple[int, ...], **fields: object) -> str:
         name = f"v{len(self.ops)}"
-        is_index = cls is f.ArgMax
-        self.types[name] = TensorType(shape, DType.I32 if is_index else DType.I8, None if is_index else QUANT)
+        is_wide = cls in (f.ArgMax, q.ExitHead, q.ExitMix)
+        self.types[name] = TensorType(shape, DType.I32 if is_wide else DType.I8, None if is_wide else QUANT)
         self.ops.append(cls(output=name, inputs=inputs, loc=f"/{cls.__name__}", **fields))
         return name
 
@@ -109,6 +109,13 @@ class Builder:
     def softmax(self, x: str) -> str:
         table = self.const((60_000 * np.exp(-np.arange(256) / 40)).astype(np.uint16))
         return self.add_op(q.SoftmaxI8, (x, table), self.shape(x))
+
+    def exit_head(self, x: str, n_classes: int, *before: str) -> str:
+        consts = (self.random(n_classes, prod(self.shape(x))), *self._requant(n_classes))
+        return self.add_op(q.ExitHead, (x, *before, *consts), (n_classes,), carry_mult=40_000, carry_shift=16)
+
+    def exit_mix(self, a: str, b: str) -> str:
+        return self.add_op(q.ExitMix, (a, b), self.shape(a), carry_mult=40_000, carry_shift=16)
 
     def argmax(self, x: str) -> str:
         return self.add_op(f.ArgMax, (x,), (*self.shape(x)[:-1], 1))

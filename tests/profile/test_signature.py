@@ -32,8 +32,10 @@ def every_kind() -> Graph:
     y = b.pad(b.maxpool(b.conv(x, 4), Window(kernel=(2, 2), stride=(2, 2))), (1, 0, 0), (0, 1, 0))
     y = b.concat(2, b.transpose(y, 1, 0, 2), b.add(y, y), b.mul(y, y), b.lut(y))
     y = b.conv_pool(y, 4, Window(kernel=(2, 2), stride=(2, 2)))
-    scores = b.softmax(b.dense(b.flatten(b.global_average(y)), 5))
-    return b.graph(scores, b.argmax(scores))
+    features = b.flatten(b.global_average(y))
+    scores = b.softmax(b.dense(features, 5))
+    sums = b.exit_head(features, 5)
+    return b.graph(scores, b.argmax(scores), b.exit_mix(b.exit_head(features, 5, sums), sums))
 
 
 EVERY_KIND = {type(call.op): call for call in calls_of(every_kind())}

@@ -48,7 +48,7 @@ MISTAKES = {
     "a runner-up that is overlooked": ("} else if (score > second) {", "} else if (score > second && i > 99u) {"),
     "no depth": ("record.depth = (uint8_t)row->products;", "record.depth = (uint8_t)(0u * row->products);"),
     "a number twice": ("ram->sequence = record.sequence;", "ram->sequence = record.sequence & ~1u;"),
-    "a number left out": ("? 1 : ram->sequence + 1;", "? 1 : ram->sequence + 1 + (ram->sequence & 1u);"),
+    "a number left out": ("return next == 0 ? 1 : next;", "return next == 0 ? 1 : next + (next & 1u);"),
 }
 
 
