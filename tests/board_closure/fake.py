@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 from freeml.plan.step_table import Kind, step_table
-from freeml.sim.device import Inference, Result, Taken
+from freeml.sim.device import Result, Taken
 from freeml.sim.instruction import NvmWrite
 from freeml.sim.power_loss.control_block import ControlBlock, Position
 
@@ -43,7 +42,7 @@ NO_COMMIT = AnyControl(steps=TABLE, commit_slots=1, identity=b"")
 
 
 class FakeBoard:
-    """An Emulator whose firmware changes NVM only by what it yields; it ends by setting `answer`."""
+    """What closure asks of an Emulator. Firmware changes NVM only by what it yields, and ends by setting `answer`."""
 
     core = "fake"
     basis = "nothing"
@@ -99,18 +98,3 @@ class FakeBoard:
 
     def result(self) -> Result:
         return self.numbered
-
-    def run(self, instructions: int = 0) -> bool:
-        raise NotImplementedError
-
-    def run_to(self, address: int) -> bool:
-        raise NotImplementedError
-
-    def infer(self, codes: bytes) -> Inference:
-        raise NotImplementedError
-
-    def snapshot(self) -> Any:
-        raise NotImplementedError
-
-    def restore(self, snapshot: Any) -> None:
-        raise NotImplementedError
