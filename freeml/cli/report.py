@@ -12,7 +12,6 @@ from freeml.cli.options import json_option
 from freeml.cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from freeml.data import Dataset
     from freeml.output.folder import Output
     from freeml.sim.life.simulate import Simulated
 
@@ -26,26 +25,30 @@ def other_policies(output: Output, policy: str | None) -> list[str]:
     return [name for name in names if name != policy] if depths > 1 else []
 
 
-def is_bounded(dataset: Dataset | None, asked: dict[str, Any]) -> bool:
-    """Whether a life has a bound: what is right is known, and when events come."""
-    timed = (asked["arrivals"] or "").partition(":")[0] in ("every", "poisson", "file")
-    return dataset is not None and dataset.labels is not None and timed and asked["engine"] == "fast"
+def is_bounded(asked: dict[str, Any]) -> bool:
+    """Whether a life on labelled samples has a bound: it is known when events come."""
+    from freeml.sim.life.arrivals import TIMELESS
+
+    return asked["arrivals"] not in (None, *TIMELESS) and asked["engine"] == "fast"
 
 
 def show_policies(terminal: Terminal, lives: list[Simulated]) -> None:
     """Right answers of each policy, and how many no policy can exceed."""
     from freeml.cli import tables
 
-    shown = tables.table("policy", "right an hour", "right", "answers", "uJ an hour", "by exit", right=(1, 2, 3, 4))
+    columns = ("policy", "engine", "right an hour", "right", "answers", "uJ an hour", "by exit")
+    shown = tables.table(*columns, right=(2, 3, 4, 5))
     for life in lives:
         lived, hours = life.lived, life.lived.duration_s / 3600
         counts = (f"{lived.right / hours:,.5g}", f"{lived.right:,}", f"{lived.inferences:,}")
         exits = " ".join(f"{n:,}" for n in lived.exits[: life.load.depths])
-        shown.add_row(life.policy, *counts, f"{lived.energy.used_j * 1e6 / hours:,.5g}", exits)
-    bound = lives[0].bound
+        shown.add_row(life.policy, life.engine, *counts, f"{lived.energy.used_j * 1e6 / hours:,.5g}", exits)
+    bound, note = lives[0].bound, "on the same trace"
     if bound is not None:
-        shown.add_row("bound", f"{bound.right / lives[0].lived.duration_s * 3600:,.5g}", f"{bound.right:,}", "", "", "")
-    terminal.show(tables.heading("Policies", "on the same trace; the bound knows what comes"), shown)
+        an_hour = f"{bound.right / lives[0].lived.duration_s * 3600:,.5g}"
+        shown.add_row("bound", "", an_hour, f"{bound.right:,}", "", "", "")
+        note += "; the bound knows what comes"
+    terminal.show(tables.heading("Policies", note), shown)
 
 
 @click.command("report", short_help="Write one HTML file of what is known of OUT, and how it lives.")
@@ -68,21 +71,24 @@ def report_command(terminal: Terminal, /, out: Path, to: Path | None, traces: tu
     from freeml.output.folder import read_output
     from freeml.report.make import write_report
     from freeml.sim.life.events import ALL
-    from freeml.sim.life.simulate import simulate
+    from freeml.sim.life.simulate import simulate, trace_of
 
     asked = asked_of(options)
     output, path = read_output(out), to or out / NAME
     spec = options["data_spec"]
     dataset = None if spec is None else load(spec, options["split"], limit=options["samples"])
+    is_judged = dataset is not None and dataset.labels is not None
     lives: list[Simulated] = []
     beside: list[Simulated] = []
     with terminal.steps() as progress:
         if traces:
-            asked["bound"] |= is_bounded(dataset, asked)
-            lives.append(simulate(output, trace=traces, data=dataset, log_what=ALL, progress=progress, **asked))
-            for name in other_policies(output, asked["policy"]):
-                others = {**asked, "policy": name, "bound": False}
-                beside.append(simulate(output, trace=traces, data=dataset, progress=progress, **others))
+            asked["bound"] |= is_judged and is_bounded(asked)
+            read = [trace_of(one, asked["told"], asked["on_defect"]) for one in traces]
+            lives.append(simulate(output, trace=read, data=dataset, log_what=ALL, progress=progress, **asked))
+            for name in other_policies(output, asked["policy"]) if is_judged else ():
+                # By table: the other engines have the firmware in OUT, and that has its own policy.
+                others = {**asked, "policy": name, "engine": "fast", "bound": False}
+                beside.append(simulate(output, trace=read, data=dataset, progress=progress, **others))
         progress("write the page")
         write_report(output, path, lives, dataset, beside)
     terminal.result({"report": str(path), "bytes": path.stat().st_size, "lives": [life.as_json() for life in lives]})

@@ -167,6 +167,7 @@ def _policy_table(lives: Sequence[Simulated]) -> str:
         rows.append(
             (
                 life.policy,
+                life.engine,
                 f"{lived.inferences:,}",
                 f"{lived.right:,}",
                 f"{lived.right / lived.duration_s * 3600:,.4g}",
@@ -174,8 +175,8 @@ def _policy_table(lives: Sequence[Simulated]) -> str:
                 " ".join(f"{n:,}" for n in lived.exits[: life.load.depths]),
             )
         )
-    rows += [("bound", "", f"{life.bound.right:,}", "", "", "") for life in lives[:1] if life.bound is not None]
-    return _table(("policy", "answers", "right", "right an hour", "uJ an hour", "by exit"), rows)
+    rows += [("bound", "", "", f"{life.bound.right:,}", "", "", "") for life in lives[:1] if life.bound is not None]
+    return _table(("policy", "engine", "answers", "right", "right an hour", "uJ an hour", "by exit"), rows)
 
 
 def _life(life: Simulated, number: int) -> str:

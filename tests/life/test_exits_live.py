@@ -11,6 +11,7 @@ from freeml import CompileOptions, compile_model, simulate
 from freeml.cli import main
 from freeml.errors import BadData
 from freeml.exits.deploy import ExitOptions
+from tests.cli.test_report import figures
 
 MODEL = Path(__file__).resolve().parents[2] / "benchmarks" / "exits" / "models" / "digits.onnx"
 EVENTS = "every:0.3s"
@@ -51,3 +52,12 @@ def test_what_is_tuned_on_a_trace_is_what_every_engine_does_on_another(
         assert life.lived.stack_j["decide"] > 0
     with pytest.raises(BadData, match="whose table is another one"):
         simulate(out, engine="host", policy="always-full", **asked)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("engine", ["fast", "host"])
+def test_a_report_has_each_fixed_depth_beside_the_policy_of_the_folder(folder: Path, engine: str) -> None:
+    page = folder / "report.html"
+    told = ["--data", "digits", "--samples", "50", "--trace", str(folder / "1.csv"), "--arrivals", EVENTS]
+    assert main(["report", str(folder / "out"), *told, "--engine", engine, "-o", str(page)]) == 0
+    bars = figures(page.read_text(encoding="utf-8"))["policies"]["data"][0]["y"]
+    assert bars == ["own", "always-full", "fixed:1", *(["bound"] if engine == "fast" else [])]

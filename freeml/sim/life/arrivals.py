@@ -13,6 +13,8 @@ from freeml.units import parse_time_s
 
 Floats = npt.NDArray[np.float64]
 
+TIMELESS = ("back-to-back", "each-boot")  # when the device is ready: nobody knows before
+
 _MOST = 100_000_000
 _HINT = "every:2.56s, poisson:10s:SEED, file:times.csv, back-to-back or each-boot"
 
@@ -24,7 +26,7 @@ def arrivals_of(text: str, duration_s: float, seed: int = 0) -> Arrivals:
     [0.0, 2.5, 5.0, 7.5]
     """
     kind, _, rest = text.strip().partition(":")
-    if kind in ("back-to-back", "each-boot") and not rest:
+    if kind in TIMELESS and not rest:
         return Arrivals(kind, each_boot=kind == "each-boot")
     if kind == "every" and rest:
         period_s = parse_time_s(rest, f"--arrivals {text}")
