@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from freeml import CompileOptions, compile_model, simulate
 from freeml.cli import main
 from freeml.errors import BadData
 from freeml.exits.deploy import ExitOptions
+from freeml.ir.interpret import interpret
+from freeml.output.folder import read_output
+from freeml.sim.life.samples import outcomes_of, samples_of
 from tests.cli.test_report import figures
 
 MODEL = Path(__file__).resolve().parents[2] / "benchmarks" / "exits" / "models" / "digits.onnx"
@@ -61,3 +65,11 @@ def test_a_report_has_each_fixed_depth_beside_the_policy_of_the_folder(folder: P
     assert main(["report", str(folder / "out"), *told, "--engine", engine, "-o", str(page)]) == 0
     bars = figures(page.read_text(encoding="utf-8"))["policies"]["data"][0]["y"]
     assert bars == ["own", "always-full", "fixed:1", *(["bound"] if engine == "fast" else [])]
+
+
+def test_without_data_a_table_decides_on_the_sample_that_the_other_engines_are_shown(folder: Path) -> None:
+    graph = read_output(folder / "out").graph
+    (port,), exit_value = graph.inputs, graph.exits[0].value
+    codes = np.frombuffer(samples_of(graph, None, 0).codes[0], np.int8).reshape(1, *graph.types[port.value].shape)
+    said = interpret(graph, {port.value: codes}, [exit_value])[exit_value]
+    assert outcomes_of(graph, None, 0).scores[0, 0].tolist() == said.reshape(-1).tolist()

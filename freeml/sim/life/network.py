@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from freeml.board.cost_table import CostTable, read_cost_table
 from freeml.data import Dataset
 from freeml.errors import BadData
@@ -19,7 +17,7 @@ from freeml.sim.life.costs import Figures, figures_of, load_of
 from freeml.sim.life.engine import Engine, TableEngine
 from freeml.sim.life.load import Load
 from freeml.sim.life.policies import Exits, exits_of_load, policy_of
-from freeml.sim.life.samples import Samples, outcomes_of, outcomes_without_data, samples_of
+from freeml.sim.life.samples import Samples, outcomes_of, samples_of
 
 Progress = Callable[[str], None]
 PROFILE = "profile.json"
@@ -90,11 +88,10 @@ def exits_of(output: Output, load: Load, middle_v: float) -> Exits | None:
 
 
 def _fast(asked: Asked) -> Engine:
-    graph, dataset = asked.output.graph, asked.dataset
-    if dataset is None and asked.policy is None:
+    if asked.dataset is None and asked.policy is None:
         return TableEngine(asked.load)
     asked.progress("answer all samples")
-    outcomes = outcomes_without_data(graph) if dataset is None else outcomes_of(graph, dataset, asked.seed)
+    outcomes = outcomes_of(asked.output.graph, asked.dataset, asked.seed)
     return TableEngine(asked.load, outcomes, asked.policy, asked.keeps_time)
 
 
@@ -118,12 +115,8 @@ ENGINES: dict[str, Callable[[Asked], Engine]] = {"fast": _fast, "host": _host, "
 
 
 def _shown(asked: Asked) -> Samples:
-    """What events show; one sample of random codes where there are no data."""
-    from freeml.sim.profile import random_codes
-
-    if asked.dataset is not None:
-        return samples_of(asked.output.graph, asked.dataset, asked.seed)
-    return Samples([random_codes(asked.output.graph)], None, np.zeros(1, np.int32))
+    """What events show."""
+    return samples_of(asked.output.graph, asked.dataset, asked.seed)
 
 
 def profile_of(output: Output, progress: Progress) -> CostTable:

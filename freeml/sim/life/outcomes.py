@@ -33,4 +33,9 @@ class Outcomes:
 
     def shuffled(self, seed: int) -> Outcomes:
         """The same in another order."""
-        return replace(self, order=np.random.default_rng(seed).permutation(len(self.order)).astype(np.int32))
+        return replace(self, order=order_of(len(self.order), seed))
+
+
+def order_of(n: int, seed: int) -> npt.NDArray[np.int32]:
+    """The order (n,) in which events show samples, whatever engine lives on them."""
+    return np.random.default_rng(seed).permutation(n).astype(np.int32)

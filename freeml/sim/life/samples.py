@@ -14,7 +14,7 @@ from freeml.ir.graph import Graph
 from freeml.ir.interpret import chunks, encode_inputs, interpret
 from freeml.ir.types import Array
 from freeml.sim.answers import codes_of
-from freeml.sim.life.outcomes import RIGHT, UNKNOWN, WRONG, Outcomes
+from freeml.sim.life.outcomes import RIGHT, UNKNOWN, WRONG, Outcomes, order_of
 
 
 @dataclass(frozen=True)
@@ -40,26 +40,28 @@ class Samples:
         return RIGHT if int(self.labels[sample]) == class_index else WRONG
 
 
-def samples_of(graph: Graph, dataset: Dataset, seed: int) -> Samples:
-    """All samples of a data set, shuffled by seed."""
-    fitted = fit_inputs(dataset, [port.shape for port in graph.inputs])
-    codes = codes_of(graph, encode_inputs(graph, fitted.real_inputs()))
-    order = np.random.default_rng(seed).permutation(len(codes)).astype(np.int32)
-    return Samples(codes, dataset.labels, order)
+def samples_of(graph: Graph, dataset: Dataset | None, seed: int) -> Samples:
+    """All samples of a data set, shuffled by seed; one of random codes without."""
+    codes = codes_of(graph, _inputs(graph, dataset))
+    return Samples(codes, None if dataset is None else dataset.labels, order_of(len(codes), seed))
 
 
-def outcomes_of(graph: Graph, dataset: Dataset, seed: int) -> Outcomes:
-    """What the interpreter, and so every device, has at each exit of all samples of a data set, shuffled by seed."""
-    fitted = fit_inputs(dataset, [port.shape for port in graph.inputs])
-    found = _outcomes(graph, encode_inputs(graph, fitted.real_inputs()), len(dataset), dataset.labels)
-    return found.shuffled(seed)
+def outcomes_of(graph: Graph, dataset: Dataset | None, seed: int) -> Outcomes:
+    """What the interpreter, and so every device, has at each exit of the same samples, in the same order."""
+    n, labels = (1, None) if dataset is None else (len(dataset), dataset.labels)
+    return _outcomes(graph, _inputs(graph, dataset), n, labels).shuffled(seed)
 
 
-def outcomes_without_data(graph: Graph) -> Outcomes:
-    """Of one sample of random codes."""
-    rng = np.random.default_rng(1)
-    shapes = {port.value: (1, *graph.types[port.value].shape) for port in graph.inputs}
-    return _outcomes(graph, {name: rng.integers(-128, 128, shape, np.int8) for name, shape in shapes.items()}, 1, None)
+def _inputs(graph: Graph, dataset: Dataset | None) -> dict[str, Array]:
+    """Codes (n, *shape) of each input."""
+    if dataset is not None:
+        return encode_inputs(graph, fit_inputs(dataset, [port.shape for port in graph.inputs]).real_inputs())
+    from freeml.sim.profile import random_codes
+
+    codes = np.frombuffer(random_codes(graph), np.int8)
+    types = {port.value: graph.types[port.value] for port in graph.inputs}
+    parts = np.split(codes, np.cumsum([one.n_elems for one in types.values()])[:-1])
+    return {name: part.reshape(1, *types[name].shape) for name, part in zip(types, parts, strict=True)}
 
 
 def _outcomes(graph: Graph, encoded: Mapping[str, Array], n: int, labels: npt.NDArray[np.int64] | None) -> Outcomes:
