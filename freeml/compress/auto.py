@@ -46,7 +46,7 @@ def by_bounds(job: Job) -> Compressed:
     whole = merge_dense(balanced(job.graph), job.bounds.keep)
     only_drop = job.bounds.limits().keys() <= {"max_drop_points", "time_s"}
     network = search.smallest_within_drop(whole) if only_drop else search.within_bounds(whole)
-    encodings = search.encodings(network.lowered().integer, finished=True)
+    encodings = search.encodings(network.lowered().integer)
     return job.result("auto", network, encodings)
 
 
@@ -57,7 +57,6 @@ class _Search:
         self.job = job
         self.bounds = job.bounds
         self.forms = Forms(job.board)
-        self.smallest = False
         self.levels = levels_for(job.bounds.target_bytes, job.bounds.keep)
         self.calibration = job.samples.calibration.take(_SAMPLES).real_inputs()
         # Bytes are what some bound is about: weights are stored in few of them, even where that costs some time.
@@ -67,41 +66,42 @@ class _Search:
         # Planning takes seconds: where only stored bytes are asked for, it waits until the board is known to bind.
         self.asks_board = bool(self.bounds.limits().keys() - {"target_bytes", "max_drop_points", "time_s"})
 
-    def excess(self, graph: Graph, levels: Levels | None = None) -> dict[str, float]:
-        """How many times each bound is exceeded by a float graph with so many values for its weights."""
+    def excess(self, graph: Graph, levels: Levels | None = None, *, smallest: bool = False) -> dict[str, float]:
+        """How many times each bound is exceeded by a float graph with so many values for its weights.
+
+        smallest: in the forms with the fewest bytes, however slow
+        """
         integers = (levels or self.levels).integers(graph)
-        found = excess(self._cost(integers), self.bounds) if self.asks_board else {}
+        forms = self._forms(integers, smallest=smallest)
+        found = excess(self._least(integers, forms)[1], self.bounds) if self.asks_board else {}
         found |= {name: found[name] / _MARGIN for name in _CHANGING if name in found}
         if self.bounds.target_bytes is not None:
-            found["target_bytes"] = self.bytes_of(integers) / (_MARGIN * self.bounds.target_bytes)
+            found["target_bytes"] = self.forms.stored_bytes(integers, forms) / (_MARGIN * self.bounds.target_bytes)
         return found
 
     def bytes_of(self, integers: Graph) -> int:
         """Stored bytes of an integer graph."""
-        return self.forms.stored_bytes(integers, self._forms(integers) if self.bytes_bind else {})
+        return self.forms.stored_bytes(integers, self._forms(integers))
 
-    def cost(self, network: Int8Network) -> Cost:
-        """What it takes on the board, stored as it would be in the end."""
-        return self._cost(network.lowered().integer)
+    def cost(self, integers: Graph) -> Cost:
+        """What an integer graph takes on the board, stored as the search would store it."""
+        return self._least(integers, self._forms(integers))[1]
 
-    def encodings(self, integers: Graph, *, finished: bool = False) -> Mapping[str, str]:
-        """How weights are stored where bytes bind; as they are where a bound is about flash and decoders take more.
-
-        finished: the bytes asked for are filled with quicker forms, as nothing will change any more
-        """
+    def encodings(self, integers: Graph) -> Mapping[str, str]:
+        """How weights of a finished network are stored: the bytes asked for are filled with quicker forms, as nothing
+        will change any more."""
         if not self.bytes_bind:
             return {}
-        found = self.forms.within(integers, self.job.bounds.target_bytes) if finished else self._forms(integers)
-        if found and "flash_bytes" in self.bounds.limits():
-            coded, plain = (cost_of(graph, self.job.board) for graph in (stored(integers, found), integers))
-            return found if coded.flash_bytes < plain.flash_bytes else {}
-        return found
+        found = self.forms.within(integers, self.job.bounds.target_bytes)
+        return self._least(integers, found)[0] if "flash_bytes" in self.bounds.limits() else found
 
-    def _forms(self, integers: Graph) -> Mapping[str, str]:
-        """In the search: the smallest where all of flash binds, or nothing larger could keep to the bounds; where
-        time binds beside bytes, the quickest that these leave room for."""
+    def _forms(self, integers: Graph, *, smallest: bool = False) -> Mapping[str, str]:
+        """In the search, where bytes bind: the smallest where all of flash does, or nothing larger could keep to the
+        bounds; where time binds beside bytes, the quickest that these leave room for."""
         limits, target = self.bounds.limits(), self.bounds.target_bytes
-        if self.smallest or (target is None and "flash_bytes" in limits):
+        if not self.bytes_bind:
+            return {}
+        if smallest or (target is None and "flash_bytes" in limits):
             return self.forms.best(integers, 0.0)
         if not limits.keys() & set(_CHANGING):
             return self.forms.best(integers, USUAL_WORTH)
@@ -109,24 +109,30 @@ class _Search:
         kept = target is None or self.forms.stored_bytes(integers, found) <= _MARGIN * target
         return found if kept else self.forms.best(integers, TIMED_WORTH)
 
-    def _cost(self, integers: Graph) -> Cost:
-        return cost_of(stored(integers, self.encodings(integers)), self.job.board)
+    def _least(self, integers: Graph, forms: Mapping[str, str]) -> tuple[Mapping[str, str], Cost]:
+        """These forms and what they cost on the board; as weights are where a bound is about flash and decoders take
+        more than they save. A network is planned once in each form."""
+        coded = cost_of(stored(integers, forms), self.job.board)
+        if not forms or "flash_bytes" not in self.bounds.limits():
+            return forms, coded
+        plain = cost_of(integers, self.job.board)
+        return (forms, coded) if coded.flash_bytes < plain.flash_bytes else ({}, plain)
 
     def within_bounds(self, graph: Graph) -> Int8Network:
         """Rounds of fewer channels, and few codes behind them."""
         job = self.job
         self._ask_board_where_it_binds(graph)
-        self.smallest = True
-        refuse_early(job, lambda g: self.excess(g, Levels(3, self.levels.keep)), graph, self.calibration)
-        self.smallest = False
+        fewest = Levels(3, self.levels.keep)
+        refuse_early(job, lambda g: self.excess(g, fewest, smallest=True), graph, self.calibration)
         plain, coded = (Levels(values, self.levels.keep) for values in (256, 16))
         if max(self.excess(graph, plain).values(), default=0.0) <= _CHANNELS_ALONE:
             self.levels = plain
         elif _kept(self.excess(graph, coded)):  # the most values that do not ask for fewer channels
             self.levels = coded
-        if not _kept(self.excess(graph)):
-            graph = separated_where_it_helps(graph, self.calibration, self.excess, job.bounds.keep)
         begin = self.excess(graph)
+        if not _kept(begin):
+            graph = separated_where_it_helps(graph, self.calibration, self.excess, job.bounds.keep)
+            begin = self.excess(graph)
         rounds = self._rounds(begin)
         codings = gradual(self.levels)
         schedule = schedule_for(job, rounds, len(codings))
@@ -167,8 +173,7 @@ class _Search:
         small, _ = narrowed(
             graph, self.calibration, self.excess(graph), lambda g: _kept(self.excess(g)), self.bounds.keep
         )
-        integers = self.levels.integers(small)
-        self.asks_board = cost_of(stored(integers, self._forms(integers)), self.job.board).refusal is not None
+        self.asks_board = self.cost(self.levels.integers(small)).refusal is not None
 
     def _rounds(self, begin: Mapping[str, float]) -> int:
         worst = max(begin.values(), default=0.0)
@@ -207,7 +212,7 @@ class _Search:
             trainer.train(network, stage, trainer.schedule.code_epochs, _CODED_LEARNING_RATE, size)
             reference = network.to_graph()
             if levels is not codings[-1]:
-                job.note(self.cost(network), job.judge(network))
+                job.note(self.cost(network.lowered().integer), job.judge(network))
         return network
 
 
