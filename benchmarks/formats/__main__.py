@@ -19,10 +19,9 @@ from benchmarks.cycles.coded_design import CodedLayers
 from benchmarks.cycles.measure import readings, start
 from benchmarks.formats.compare import DENSITIES, TILE_BYTES, VALUES, Measured, compared, rows_of, told
 from freeml.board.board import Board
-from freeml.ir.encoding import ENCODINGS
 from freeml.ir.int_ops import DenseI8
 from freeml.ir.types import Array
-from freeml.ir.verify import storable
+from freeml.plan.encode import forms_of
 from freeml.plan.ways import ways_of
 
 N_IN, N_OUT = 160, 24
@@ -40,8 +39,7 @@ def measured(board: Board, values: str, densities: Sequence[float]) -> Iterator[
     asked: list[tuple[float, list[str | None], list[str]]] = []
     for density in densities:
         weight = layer_of(np.random.default_rng([7, VALUES[values], int(1000 * density)]), density, VALUES[values])
-        known = [name for name in sorted(storable(DenseI8)[1]) if ENCODINGS[name].refusal(weight) is None]
-        forms, outputs = [None, *known], []
+        forms, outputs = [None, *forms_of(DenseI8, weight)], []
         for form in forms:
             layers.coded(form, weight)
             outputs.append(layers.ops[-1].output)

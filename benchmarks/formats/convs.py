@@ -18,11 +18,10 @@ from benchmarks.cycles.coded_conv_design import ConvLayers
 from benchmarks.cycles.measure import readings, start
 from benchmarks.formats.compare import DENSITIES, TILE_BYTES, VALUES, Measured, compared, rows_of, told
 from freeml.board.board import Board
-from freeml.ir.encoding import ENCODINGS
 from freeml.ir.int_ops import ConvI8
 from freeml.ir.ops import Window
 from freeml.ir.types import Array
-from freeml.ir.verify import storable
+from freeml.plan.encode import forms_of
 from freeml.plan.ways import ways_of
 
 SHAPE, N_OUT = (8, 8, 16), 16
@@ -38,7 +37,7 @@ def layer_of(rng: np.random.Generator, density: float, n_values: int) -> Array:
 def measured(board: Board, values: str, density: float) -> Iterator[Measured]:
     """The layer in every form, by one firmware."""
     weight = layer_of(np.random.default_rng([8, VALUES[values], int(1000 * density)]), density, VALUES[values])
-    forms = [name for name in sorted(storable(ConvI8)[1]) if ENCODINGS[name].refusal(weight) is None]
+    forms = forms_of(ConvI8, weight)
     layers = ConvLayers("formats", np.random.default_rng(1), TILE_BYTES, few=True)
     for form in (None, *forms):
         layers.coded_conv(form, lambda _layers, _n_out, _n_in: weight, SHAPE, N_OUT, WINDOW, 1)

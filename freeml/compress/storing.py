@@ -12,15 +12,13 @@ from dataclasses import dataclass, field, replace
 
 from freeml.board.board import Board
 from freeml.compress.cost import stored_of
-from freeml.ir.encoding import ENCODINGS
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import ConvI8, DenseI8
 from freeml.ir.ops import Conv, Dense
 from freeml.ir.types import Const
-from freeml.ir.verify import storable
-from freeml.plan.encode import as_it_is, encoded
+from freeml.plan.encode import as_it_is, encoded, smaller_ways
 from freeml.plan.fuse import fusible
-from freeml.plan.ways import Way, ways_of
+from freeml.plan.ways import Way
 
 _WEIGHT = 1  # position among an op's inputs
 # What a share of an inference's cycles is worth in shares of the stored bytes while channels are chosen: where bytes
@@ -85,12 +83,7 @@ class Forms:
         if key not in self._known:
             if len(self._known) >= _KEPT_WAYS:
                 self._known.clear()
-            legal = storable(type(op)).get(_WEIGHT, frozenset())
-            names = [name for name in sorted(legal) if ENCODINGS[name].refusal(const.array) is None]
-            plain = replace(graph, consts={**graph.consts, op.inputs[_WEIGHT]: const})
-            dense, *others = ways_of(plain, op, [None, *names], self.board)
-            smaller = [way for way in others if way.n_bytes < dense.n_bytes]
-            self._known[key] = (dense, *(way for way in smaller if way.fits or not dense.fits))
+            self._known[key] = smaller_ways(graph, op, self.board)
         return self._known[key]
 
 

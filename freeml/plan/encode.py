@@ -19,7 +19,7 @@ from freeml.board.board import Board
 from freeml.ir.encoding import ENCODINGS
 from freeml.ir.graph import Graph
 from freeml.ir.ops import Op
-from freeml.ir.types import Const
+from freeml.ir.types import Array, Const
 from freeml.ir.verify import storable
 from freeml.kernels.table import KERNELS, kernel_of
 from freeml.kernels.variants import VARIANTS
@@ -78,8 +78,8 @@ def as_it_is(graph: Graph) -> Graph:
 def smallest_form(kind: type[Op], codes: Const) -> Const:
     """Weights of an integer op in the form with the fewest bytes, whatever the time: as they are, where that is it."""
     dense = replace(codes, encoding=None)
-    legal = [name for name in sorted(storable(kind).get(1, ())) if ENCODINGS[name].refusal(codes.array) is None]
-    return min([dense, *(replace(codes, encoding=name) for name in legal)], key=lambda const: const.size_bytes)
+    forms = (replace(codes, encoding=name) for name in forms_of(kind, codes.array))
+    return min([dense, *forms], key=lambda const: const.size_bytes)
 
 
 def _weighted(graph: Graph) -> list[Op]:
@@ -91,18 +91,26 @@ def _possible(graph: Graph, op: Op, board: Board, capacitor_uf: float | None) ->
 
     Empty for what has no other form, or none that could be smaller.
     """
-    legal = storable(type(op)).get(1, frozenset())
-    if not legal:
+    if not storable(type(op)).get(1):
         return ()
     weight = graph.consts[op.inputs[1]]
     if weight.encoding is not None:
         own, dense = ways_of(graph, op, [weight.encoding, None], board, capacitor_uf)
         return (dense,) if dense.fits and not own.fits else (replace(own, is_kept=True),)
-    if board.capacitor is None or _is_plain(weight):
-        return ()
-    known = [name for name in sorted(legal) if ENCODINGS[name].refusal(weight.array) is None]
-    dense, *others = ways_of(graph, op, [None, *known], board, capacitor_uf)
+    return () if board.capacitor is None or _is_plain(weight) else smaller_ways(graph, op, board, capacitor_uf)
+
+
+def smaller_ways(graph: Graph, op: Op, board: Board, capacitor_uf: float | None = None) -> Sequence[Way]:
+    """The dense way of a layer first, then those of its forms that take fewer bytes; none that a capacitor does not
+    pay for where it pays for the dense one."""
+    forms = forms_of(type(op), graph.consts[op.inputs[1]].array)
+    dense, *others = ways_of(graph, op, [None, *forms], board, capacitor_uf)
     return (dense, *(way for way in others if way.n_bytes < dense.n_bytes and (way.fits or not dense.fits)))
+
+
+def forms_of(kind: type[Op], codes: Array) -> list[str]:
+    """Forms that such weights of an integer op can be stored in, by name."""
+    return [name for name in sorted(storable(kind).get(1, ())) if ENCODINGS[name].refusal(codes) is None]
 
 
 def _is_plain(weight: Const) -> bool:
