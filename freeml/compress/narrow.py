@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from freeml.compress.channels import Channels, channels, mixes, remove
 from freeml.compress.sensitivity import of_channels, read_means
-from freeml.compress.shrink import weakest, weights_saved
+from freeml.compress.shrink import by_bundle, elements_of, weakest, weights_saved
 from freeml.ir.graph import Graph
 from freeml.ir.ops import Conv, Dense
 from freeml.ir.types import Array
@@ -28,18 +28,16 @@ _COUNTS = {
 
 def products_saved(graph: Graph, known: Channels) -> dict[int, float]:
     """Products of an inference that go with each free bundle alone."""
-    saved = dict.fromkeys(sorted(known.free), 0.0)
-    for op in graph.ops:
-        if not isinstance(op, Conv | Dense):
-            continue
-        weight, shape = graph.consts[op.inputs[1]].array, graph.types[op.output].shape
-        places = int(np.prod(shape[:-1])) if len(shape) > 1 else 1
-        row, column = weight[0].size * places, weight[..., 0].size * places if mixes(op) else 0
-        for value, each in ((op.output, row), (op.inputs[0], column)):
-            for bundle in known.of[value].tolist():
-                if bundle in saved:
-                    saved[bundle] += each
-    return saved
+
+    def figures() -> Iterator[tuple[str, int]]:
+        for op in graph.ops:
+            if isinstance(op, Conv | Dense):
+                weight, shape = graph.consts[op.inputs[1]].array, graph.types[op.output].shape
+                places = int(np.prod(shape[:-1])) if len(shape) > 1 else 1
+                yield op.output, weight[0].size * places
+                yield op.inputs[0], weight[..., 0].size * places if mixes(op) else 0
+
+    return by_bundle(known, figures())
 
 
 def peak_saved(graph: Graph, known: Channels) -> dict[int, float]:
@@ -54,13 +52,8 @@ def peak_saved(graph: Graph, known: Channels) -> dict[int, float]:
         for name in values:
             beside[name] = max(beside.get(name, 0), together)
     most = max(beside.values(), default=1)
-    saved = dict.fromkeys(sorted(known.free), 0.0)
-    for value, of in known.of.items():
-        places = graph.types[value].n_elems // len(of) * (beside.get(value, 0) / most) ** _PEAKED
-        for bundle in of.tolist():
-            if bundle in saved:
-                saved[bundle] += places
-    return saved
+    share = {value: (beside.get(value, 0) / most) ** _PEAKED for value in known.of}
+    return by_bundle(known, ((value, elements_of(graph, known, value) * share[value]) for value in known.of))
 
 
 def savings(graph: Graph, known: Channels, excess: Mapping[str, float]) -> dict[int, int]:

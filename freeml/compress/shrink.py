@@ -7,7 +7,7 @@ several rounds, each with its own measurement and training between them, loses l
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -18,34 +18,41 @@ from freeml.ir.ops import Conv, Dense
 from freeml.ir.types import Array
 
 
-def weights_saved(graph: Graph, known: Channels) -> dict[int, int]:
-    """Weights and biases that go with each free bundle alone."""
-    saved = dict.fromkeys(sorted(known.free), 0)
-    for op in graph.ops:
-        if not isinstance(op, Conv | Dense):
-            continue
-        weight = graph.consts[op.inputs[1]].array
-        row, column = weight[0].size + 1, weight[..., 0].size if mixes(op) else 0
-        for value, each in ((op.output, row), (op.inputs[0], column)):
-            for bundle in known.of[value].tolist():
-                if bundle in saved:
-                    saved[bundle] += each
-    return saved
-
-
-def elements_saved(graph: Graph, known: Channels) -> dict[int, int]:
-    """Elements of all values that go with each free bundle: bytes of activations in int8."""
-    saved = dict.fromkeys(sorted(known.free), 0)
-    for value, of in known.of.items():
-        places = graph.types[value].n_elems // len(of)
-        for bundle in of.tolist():
+def by_bundle(known: Channels, figures: Iterable[tuple[str, float]]) -> dict[int, float]:
+    """What goes with each free bundle alone, of figures (value, of one of its channels)."""
+    saved: dict[int, float] = dict.fromkeys(sorted(known.free), 0)
+    for value, each in figures:
+        for bundle in known.of[value].tolist():
             if bundle in saved:
-                saved[bundle] += places
+                saved[bundle] += each
     return saved
+
+
+def weights_saved(graph: Graph, known: Channels) -> dict[int, float]:
+    """Weights and biases that go with each free bundle alone."""
+
+    def figures() -> Iterator[tuple[str, int]]:
+        for op in graph.ops:
+            if isinstance(op, Conv | Dense):
+                weight = graph.consts[op.inputs[1]].array
+                yield op.output, weight[0].size + 1
+                yield op.inputs[0], weight[..., 0].size if mixes(op) else 0
+
+    return by_bundle(known, figures())
+
+
+def elements_saved(graph: Graph, known: Channels) -> dict[int, float]:
+    """Elements of all values that go with each free bundle: bytes of activations in int8."""
+    return by_bundle(known, ((value, elements_of(graph, known, value)) for value in known.of))
+
+
+def elements_of(graph: Graph, known: Channels, value: str) -> int:
+    """Elements of one channel of a value."""
+    return graph.types[value].n_elems // len(known.of[value])
 
 
 def weakest(
-    known: Channels, missed: Mapping[int, float], saved: Mapping[int, int], amount: int, kept: Collection[int] = ()
+    known: Channels, missed: Mapping[int, float], saved: Mapping[int, float], amount: float, kept: Collection[int] = ()
 ) -> list[int]:
     """Bundles in order of what is missed for what is saved, until so much is saved or each value has one channel left.
 
