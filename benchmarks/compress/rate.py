@@ -21,9 +21,9 @@ from freeml.errors import DoesNotFit, FreemlError
 from freeml.firmware.build import build_firmware
 from freeml.firmware.stored import Account, account
 from freeml.ir.graph import Graph
-from freeml.ir.interpret import encode_inputs, interpret
+from freeml.ir.interpret import encode_inputs
 from freeml.output.folder import Output, read_output
-from freeml.sim.answers import codes_of
+from freeml.sim.answers import answers_of
 from freeml.sim.board_device import board_device
 from freeml.sim.check import random_dataset
 from freeml.sim.profile import counted, measure_steps
@@ -71,10 +71,9 @@ def _ran(output: Output) -> tuple[int, bool]:
     """Cycles of one inference on the emulated board, of a sample over all codes, and whether its bytes are right."""
     device, _ = board_device(output, output.manifest.tiles, "auto")
     inputs = encode_inputs(output.graph, random_dataset(output.graph, 1).real_inputs())
-    cycles = sum(counted(step).cycles for step in measure_steps(device, codes_of(output.graph, inputs)[0]))
-    expected = interpret(output.graph, inputs)
-    of_oracle = b"".join(expected[port.value][0].tobytes() for port in output.graph.outputs)
-    return cycles, device.outputs()[: len(of_oracle)] == of_oracle
+    ((codes, answer),) = answers_of(output.graph, inputs)
+    cycles = sum(counted(step).cycles for step in measure_steps(device, codes))
+    return cycles, device.outputs() == answer.outputs
 
 
 def right_of_c(model: Path, name: str, dataset: Dataset) -> Right:
