@@ -25,17 +25,23 @@ class Average:
 
     def step(self, n: int) -> None:
         """After the n-th step, from 1."""
-        share = max(1 / self.horizon, _BEGIN / (_BEGIN + n)) if self.horizon else 1.0
+        if not self.horizon:
+            return
+        share = max(1 / self.horizon, _BEGIN / (_BEGIN + n))
         for name, mean in self.means.items():
             np.add(mean, np.float32(min(1.0, share)) * (self.arrays[name] - mean), out=mean)
+
+    def put(self) -> None:
+        """The averages into the arrays."""
+        for name, mean in self.means.items():
+            self.arrays[name][...] = mean
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
         """The averages in the arrays, for as long as this lasts."""
         kept = {name: self.arrays[name].copy() for name in self.means}
         try:
-            for name, mean in self.means.items():
-                self.arrays[name][...] = mean
+            self.put()
             yield
         finally:
             for name, array in kept.items():

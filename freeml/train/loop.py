@@ -333,8 +333,7 @@ class _Run:
     def finish(self) -> Fitted:
         """With the best weights in the network, or the last ones where nothing was held back."""
         if self.held is None:
-            for name, mean in self.average.means.items():
-                self.network.arrays()[name][...] = mean
+            self.average.put()
             return Fitted(self.epoch, *self.course.evaluate(self.options.batch))
         for name, array in self.network.arrays().items():
             if self.best_arrays:
