@@ -19,7 +19,7 @@ from freeml.board.board import Board, load_board
 from freeml.data import Dataset, load
 from freeml.data.folders import data_root
 from freeml.exits.attach import attached, exposed
-from freeml.exits.calibrate import best_temperature
+from freeml.exits.calibrate import best_temperature, softness
 from freeml.exits.driver import Request, make_exits
 from freeml.exits.outputs import with_outputs
 from freeml.exits.train import HeadOptions
@@ -66,12 +66,12 @@ def deciding(name: str, data: str, board_name: str, samples: int) -> Deciding:
     tiles = planned_graph(exits.graph, board, None).feasible
     calibration, labels = _outcomes(exits.graph, load(data, "calibration").take(samples))
     test, _ = _outcomes(exits.graph, load(data, "test").take(samples))
-    softness = tuple(
-        Softness.of(exits.scale, best_temperature(calibration.scores[:, k] * exits.scale, labels))
+    soft = tuple(
+        softness(exits.scale, best_temperature(calibration.scores[:, k] * exits.scale, labels))
         for k in range(calibration.scores.shape[1])
     )
     load_ = planned_load(name, tiles, board)
-    return Deciding(name, board, load_, softness, calibration.scores.shape[2], calibration, test)
+    return Deciding(name, board, load_, soft, calibration.scores.shape[2], calibration, test)
 
 
 def _outcomes(graph: Graph, dataset: Dataset) -> tuple[Outcomes, np.ndarray]:
