@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.exits.heads import VARIANTS, Prepared, stored
-from benchmarks.exits.networks import NETWORKS, Network
+from benchmarks.exits.networks import MOST_CALIBRATION, NETWORKS, Network
 from freeml.data import Dataset, load
+from freeml.exits.bytes import separate_bytes
 from freeml.exits.calibrate import Quality, best_temperature, bins, quality_of, reliability_svg, shares, softness
 from freeml.exits.heads import Heads
 from freeml.exits.integer import IntHeads, quantize_heads
@@ -31,7 +32,6 @@ from freeml.ir.types import Array, Port
 from freeml.quantize.search import quantize
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
-MOST_CALIBRATION = 2_500
 MARGIN = 0.005  # of accuracy below the whole network, that a policy may cost
 
 
@@ -114,7 +114,7 @@ def accuracy_table(network: Network, judged: dict[str, Judged], test: Codes, gra
         norms = norm_bytes(graph, one.heads) if name == "separate" else 0
         size = f"{one.heads.n_params:10,} {one.heads.stored_bytes + norms:7,}"
         yield f"{name:16} {shown} {np.mean(right):7.2f}  {size}"
-    published = freeml_bytes(graph, judged["shared"].heads)
+    published = separate_bytes(graph, judged["shared"].heads)
     shared, same = judged["shared"].heads.stored_bytes, judged["separate_same"].heads.stored_bytes
     yield ""
     yield "Bytes of shared exits beside separate ones:"
@@ -126,16 +126,6 @@ def accuracy_table(network: Network, judged: dict[str, Judged], test: Codes, gra
 def norm_bytes(graph: Graph, heads: Heads) -> int:
     """What normalising channels stores: int8 weight, int32 bias, multiplier and shift of each."""
     return sum(graph.types[exit_.after].shape[-1] * 8 for exit_ in heads.exits)
-
-
-def freeml_bytes(graph: Graph, heads: Heads) -> int:
-    """Separate exits as the published comparison has them: each map max-pooled by 2, a classifier on all of it."""
-    total = 0
-    for exit_ in heads.exits:
-        shape = graph.types[exit_.after].shape
-        places = [max(1, n // 2) for n in shape[:-1]]
-        total += heads.n_classes * (int(np.prod(places)) * shape[-1] + 4 + 3)
-    return total
 
 
 def calibration_table(one: Judged, test: Codes) -> Iterator[str]:

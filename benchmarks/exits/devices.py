@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from benchmarks.compress.rate import interval
-from benchmarks.exits.networks import NETWORKS, Network, backbone
+from benchmarks.exits.networks import MOST_CALIBRATION, NETWORKS, Network, backbone
 from freeml.data import load
 from freeml.errors import DoesNotFit
 from freeml.exits.answers import by_depth
@@ -34,7 +34,6 @@ from freeml.sim.engines import ENGINES
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 BOARDS = ("msp430fr5994", "nucleo_l476rg")
-MOST_CALIBRATION = 2_500
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from freeml.passes.pipeline import run_passes
 
 HERE = Path(__file__).resolve().parent
 MODELS, ROOT = HERE / "models", HERE.parents[1]
+MOST_CALIBRATION = 2_500  # samples that temperatures and thresholds come of
 
 
 @dataclass(frozen=True, slots=True)
