@@ -43,7 +43,7 @@ class Attached:
 
 def exposed(graph: Graph, heads: Heads) -> Graph:
     """A float network with the features that its heads read as outputs behind its own."""
-    names = dict.fromkeys(part.features for exit_ in heads.exits for part in exit_.slices)
+    names = dict.fromkeys(heads.features)
     known = {port.value for port in graph.outputs}
     shapes = {name: graph.types[name].shape for name in names if name not in known}
     ports = tuple(Port(name, name, shape, tuple(range(len(shape)))) for name, shape in shapes.items())
@@ -64,30 +64,21 @@ def attached(whole: Graph, heads: Heads, own: Graph) -> Attached:
             hint="compile it without exits (--exits none)",
         )
     try:
-        integers = quantize_heads(heads, {name: _quant(whole, name) for name in _features(heads)})
+        integers = quantize_heads(heads, {name: _quant(whole, name) for name in heads.features})
     except ValueError as error:
         raise BadModel(f"there are no integers for the heads of exits: {error}", where=own.name) from error
     made = _Heads(whole, heads)
-    scores = [made.add(depth, exit_, is_chain=_is_chain(integers)) for depth, exit_ in enumerate(integers.exits)]
+    scores = [made.add(depth, exit_) for depth, exit_ in enumerate(integers.exits)]
     soft = softness(integers.scale, 1.0)
     exits = tuple(Decision("scores", value, 0, softness=(soft.mult, soft.shift)) for value in scores)
     graph = whole.with_ops(made.in_order(), types=made.types, consts=made.consts, outputs=own.outputs)
     return Attached(verify_graph(replace(graph, exits=exits, decision=decide(own))), integers)
 
 
-def _features(heads: Heads) -> list[str]:
-    return [part.features for exit_ in heads.exits for part in exit_.slices]
-
-
 def _quant(graph: Graph, name: str) -> Quant:
     quant = graph.types[name].quant
     assert quant is not None, f"%{name} has no scale"
     return quant
-
-
-def _is_chain(integers: IntHeads) -> bool:
-    """Whether the scores of each exit are those before, as they are, and its own part."""
-    return all(factor == AS_IT_IS for exit_ in integers.exits for factor in exit_.mix)
 
 
 @dataclass
@@ -101,9 +92,9 @@ class _Heads:
     made: list[Op] = field(default_factory=list)
     parts: list[str] = field(default_factory=list)  # of each exit, its own sum; of a chain, its scores
 
-    def add(self, depth: int, exit_: IntExit, *, is_chain: bool) -> str:
+    def add(self, depth: int, exit_: IntExit) -> str:
         """The scores of an exit."""
-        loc = self.heads.exits[depth].loc
+        loc, is_chain = self.heads.exits[depth].loc, self.heads.is_chain
         before = [(self.parts[j], factor) for j, factor in enumerate(exit_.mix) if factor is not None]
         before = before[-1:] if is_chain else before
         stem = self.graph.fresh(f"exit{depth + 1}.sum")

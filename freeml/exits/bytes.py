@@ -22,5 +22,4 @@ def separate_bytes(graph: Graph, heads: Heads) -> int:
 
 def separate_same_pooling_bytes(graph: Graph, heads: Heads) -> int:
     """A classifier for each exit on the features that it has."""
-    features = [part.features for exit_ in heads.exits for part in exit_.slices]
-    return sum(heads.n_classes * (graph.types[name].n_elems + _PER_CLASS) for name in features)
+    return sum(heads.n_classes * (graph.types[name].n_elems + _PER_CLASS) for name in heads.features)

@@ -79,6 +79,11 @@ class Heads:
         return self.biases[0].shape[0]
 
     @property
+    def features(self) -> tuple[str, ...]:
+        """Of each slice the value that it reads."""
+        return tuple(part.features for exit_ in self.exits for part in exit_.slices)
+
+    @property
     def is_chain(self) -> bool:
         """Whether the scores of each exit are those before and what it adds: K accumulators do."""
         return all(number == 1 for exit_ in self.exits for number in exit_.mix)
