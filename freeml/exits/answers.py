@@ -27,13 +27,11 @@ class ByDepth:
     scores   int32 (N, K) of each exit
     classes  (N, D + 1) of each depth, the whole network's last
     labels   (N,); where samples have none, the classes of the whole network
-    labelled  whether they are the samples' own
     """
 
     scores: tuple[Array, ...]
     classes: Ints
     labels: Ints
-    labelled: bool
 
     @property
     def right(self) -> npt.NDArray[np.bool_]:
@@ -73,7 +71,7 @@ def by_depth(graph: Graph, dataset: Dataset) -> ByDepth:
                 scores[k].append(values[made.value])
     said = np.stack([np.concatenate(parts) for parts in found], axis=1)
     labels = said[:, -1] if dataset.labels is None else np.asarray(dataset.labels, dtype=np.int64)
-    return ByDepth(tuple(np.concatenate(parts) for parts in scores), said, labels, dataset.labels is not None)
+    return ByDepth(tuple(np.concatenate(parts) for parts in scores), said, labels)
 
 
 def softness_of(graph: Graph) -> tuple[Softness, ...]:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from freeml.data import Dataset, fit_inputs, load
 from freeml.errors import BadData
 from freeml.exits.bytes import separate_bytes, separate_same_pooling_bytes
-from freeml.exits.driver import Exits, Request, make_exits
+from freeml.exits.driver import Exits, Request, Where, make_exits
 from freeml.exits.heads import Kind
 from freeml.exits.train import HeadOptions
 from freeml.ir.graph import Graph
 
+_WORDS: Mapping[str, Where] = {"auto": "auto", "outputs": "outputs"}
 _TRAINED = 0.8  # of samples in one split, to train on; the others choose
 
 
@@ -30,7 +30,7 @@ class ExitOptions:
     budget_bytes  of weights of all heads; None: 3 % of the network's
     """
 
-    exits: str | tuple[str, ...] = "auto"
+    exits: Where = "auto"
     head: Kind = "shared"
     policy: str = "searched"
     epochs: int = 30
@@ -41,10 +41,10 @@ class ExitOptions:
         """As the command line has it; None for "none"."""
         if exits == "none":
             return None
-        names = exits if exits in ("auto", "outputs") else tuple(name for name in exits.split(",") if name)
-        if not names:
+        where = _WORDS.get(exits) or tuple(name for name in exits.split(",") if name)
+        if not where:
             raise BadData("no exits are named", where="--exits", hint="auto, outputs, none, or names of nodes: a,b")
-        return ExitOptions(names, head, policy)
+        return ExitOptions(where, head, policy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +61,13 @@ def exits_for(
     options: ExitOptions,
     data: str | Dataset | None,
     progress: Callable[[str], None] = lambda _: None,
-    work: Path | None = None,
 ) -> Exits:
     """Exits of a float graph after all passes. Raises BadModel, BadData."""
-    request = Request(
-        "outputs" if options.exits == "outputs" else "auto" if options.exits == "auto" else tuple(options.exits),
-        HeadOptions(kind=options.head, epochs=options.epochs),
-        options.budget_bytes,
-    )
+    request = Request(options.exits, HeadOptions(kind=options.head, epochs=options.epochs), options.budget_bytes)
     if request.exits == "outputs" or data is None:
         return make_exits(graph, request, say=progress)
     train, held = _samples(graph, data)
-    return make_exits(graph, request, train, held, work=work, say=progress)
+    return make_exits(graph, request, train, held, say=progress)
 
 
 def _samples(graph: Graph, data: str | Dataset) -> tuple[Dataset, Dataset]:

@@ -34,12 +34,14 @@ BUDGET = 0.03
 _SAMPLES = 4_000  # that poolings are chosen on
 _STATISTICS = 1_000  # that channels of separate exits are normalised on
 
+Where = Literal["auto", "outputs"] | tuple[str, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """What is asked for. budget_bytes: of weights of all heads; None: 3 % of the network's."""
 
-    exits: Literal["auto", "outputs"] | tuple[str, ...] = "auto"
+    exits: Where = "auto"
     options: HeadOptions = field(default_factory=HeadOptions)
     budget_bytes: int | None = None
     precision: str = "float32"
