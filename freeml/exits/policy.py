@@ -26,9 +26,11 @@ from freeml.ir.confidence import ONE, Softness
 
 MAGIC, VERSION = 0x7066, 1
 NEVER = 0xFFFF  # a threshold of shares that none reaches; of entropies 0 is one that none is below
-_HEAD = struct.Struct("<HBBBBHI")
+_HEAD = struct.Struct("<HBBBBHII")
 _EXIT = struct.Struct("<HBBHHII")
-HEAD_BYTES, EXIT_BYTES = 16, 16
+HEAD_BYTES, EXIT_BYTES = _HEAD.size, _EXIT.size
+
+Numbers = tuple[int, ...]
 
 
 class PolicyKind(IntEnum):
@@ -88,17 +90,20 @@ class Policy:
     @property
     def digest(self) -> int:
         """Of all but itself, 32 bits."""
-        raw = self._raw(0)
+        raw = _packed(self._head(0), self.numbers)
         return int.from_bytes(hashlib.sha256(raw[:12] + raw[HEAD_BYTES:]).digest()[:4], "little")
 
     @property
-    def head(self) -> tuple[int, ...]:
+    def head(self) -> Numbers:
         """Numbers of fml_policy_head_t."""
+        return self._head(self.digest)
+
+    def _head(self, digest: int) -> Numbers:
         counts = (len(self.rows), self.depth, self.n_classes)
-        return MAGIC, VERSION, int(self.kind), *counts, self.deadline_ms, self.digest
+        return MAGIC, VERSION, int(self.kind), *counts, self.deadline_ms, digest
 
     @property
-    def numbers(self) -> tuple[tuple[int, ...], ...]:
+    def numbers(self) -> tuple[Numbers, ...]:
         """Of each exit, those of fml_policy_exit_t."""
         return tuple(
             (row.softness.mult, row.softness.shift, 0, row.threshold, 0, row.next_uj, row.next_ms) for row in self.rows
@@ -106,27 +111,19 @@ class Policy:
 
     def to_bytes(self) -> bytes:
         """As the device reads it."""
-        return self._raw(self.digest)
-
-    def _raw(self, digest: int) -> bytes:
-        counts = (len(self.rows), self.depth, self.n_classes)
-        head = _HEAD.pack(MAGIC, VERSION, self.kind, *counts, self.deadline_ms) + digest.to_bytes(4, "little")
-        return head + b"".join(_EXIT.pack(*row) for row in self.numbers)
+        return _packed(self.head, self.numbers)
 
     @classmethod
-    def of_numbers(cls, head: tuple[int, ...], numbers: tuple[tuple[int, ...], ...], where: str = "") -> Policy:
+    def of_numbers(cls, head: Numbers, numbers: tuple[Numbers, ...], where: str = "") -> Policy:
         """Of `head` and `numbers`. Raises BadData as from_bytes does."""
-        raw = (
-            _HEAD.pack(*head[:-1]) + int(head[-1]).to_bytes(4, "little") + b"".join(_EXIT.pack(*row) for row in numbers)
-        )
-        return cls.from_bytes(raw, where)
+        return cls.from_bytes(_packed(head, numbers), where)
 
     @classmethod
     def from_bytes(cls, raw: bytes, where: str = "") -> Policy:
         """Read a table. Raises BadData where it is none, or was changed."""
         if len(raw) < HEAD_BYTES + EXIT_BYTES or (len(raw) - HEAD_BYTES) % EXIT_BYTES:
             raise BadData(f"{len(raw)} bytes are no table of a policy", where=where)
-        magic, version, kind, n, depth, n_classes, deadline_ms = _HEAD.unpack(raw[:12])
+        magic, version, kind, n, depth, n_classes, deadline_ms, _ = _HEAD.unpack_from(raw)
         if magic != MAGIC or n != (len(raw) - HEAD_BYTES) // EXIT_BYTES:
             raise BadData("this is no table of a policy", where=where)
         if version != VERSION or kind not in list(PolicyKind):
@@ -146,6 +143,10 @@ class Policy:
         """The same with other thresholds, one an exit."""
         rows = tuple(replace(row, threshold=t) for row, t in zip(self.rows, thresholds, strict=True))
         return replace(self, rows=rows)
+
+
+def _packed(head: Numbers, numbers: tuple[Numbers, ...]) -> bytes:
+    return _HEAD.pack(*head) + b"".join(_EXIT.pack(*row) for row in numbers)
 
 
 def share(real: float) -> int:
