@@ -15,7 +15,7 @@ from freeml.codegen.generate import policy_entry
 from freeml.data import Dataset, fit_inputs, load
 from freeml.errors import BadOutput
 from freeml.exits.answers import by_depth
-from freeml.exits.policy import Policy, PolicyKind
+from freeml.exits.policy import Policy
 from freeml.exits.tune import Choice, Tuned, tuned
 from freeml.output.folder import Output, output_files, read_output, write_folder
 from freeml.output.manifest import Manifest
@@ -54,22 +54,10 @@ def tune_folder(folder: str | Path, data: str | None, policy: str | None = None)
     return manifest
 
 
-# As freeml tune would be asked for a table of this kind.
-_ASKED = {
-    PolicyKind.FIXED: "fixed:{0}",
-    PolicyKind.CONFIDENCE: "searched",
-    PolicyKind.ENTROPY: "entropy",
-    PolicyKind.ENERGY: "energy",
-    PolicyKind.CONFIDENCE_OR_ENERGY: "confident-or-energy",
-    PolicyKind.DEADLINE: "deadline:{1}",
-    PolicyKind.CONFIDENCE_OR_DEADLINE: "confident-or-deadline:{1}",
-}
-
-
 def write_table(output: Output, table: Policy) -> Manifest:
     """Write a table that was found elsewhere into a folder, in place, at once or not at all."""
     found = Tuned(output.graph, table)
-    manifest = _with_policy(output, found, _ASKED[table.kind].format(table.depth, table.deadline_ms))
+    manifest = _with_policy(output, found, str(Choice.of(table)))
     _write(output, found, manifest, output.folder)
     return manifest
 

@@ -44,8 +44,15 @@ class PolicyKind(IntEnum):
     DEADLINE = 5  # where the next segment would end too late
     CONFIDENCE_OR_DEADLINE = 6  # the first of both
 
+    @property
+    def needs_energy(self) -> bool:
+        """Whether it reads the energy meter."""
+        return self in (PolicyKind.ENERGY, PolicyKind.CONFIDENCE_OR_ENERGY)
 
-_NEEDS_TIME = (PolicyKind.DEADLINE, PolicyKind.CONFIDENCE_OR_DEADLINE)
+    @property
+    def needs_time(self) -> bool:
+        """Whether it reads the clock, for which the board must have a timekeeper."""
+        return self in (PolicyKind.DEADLINE, PolicyKind.CONFIDENCE_OR_DEADLINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +92,7 @@ class Policy:
     @property
     def needs_time(self) -> bool:
         """Whether the board must have a timekeeper."""
-        return self.kind in _NEEDS_TIME
+        return self.kind.needs_time
 
     @property
     def digest(self) -> int:

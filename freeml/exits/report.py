@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from freeml.data.dataset import Dataset
 from freeml.exits.answers import by_depth, softness_of
 from freeml.exits.calibrate import auroc, calibration_error
@@ -35,7 +33,7 @@ def figures(graph: Graph, dataset: Dataset) -> tuple[DepthFigures, ...]:
             DepthFigures(
                 k + 1,
                 float(right[:, k].mean()),
-                calibration_error(one.real, right[:, k].astype(np.float64)),
+                calibration_error(one.real, right[:, k]),
                 auroc(-one.real, event),
             )
         )

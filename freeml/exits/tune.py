@@ -23,10 +23,11 @@ import numpy as np
 from freeml.board.board import Board
 from freeml.errors import BadBoard, BadData
 from freeml.exits.answers import ByDepth, softness_of
-from freeml.exits.calibrate import quality_of
+from freeml.exits.calibrate import calibration_error
 from freeml.exits.policy import NEVER, ExitRow, Policy, PolicyKind, share
 from freeml.exits.search import Samples, cheapest, everywhere, heuristic, outcome, searched
 from freeml.ir.confidence import Softness
+from freeml.ir.decision import segments as segment_numbers
 from freeml.ir.graph import Graph
 from freeml.plan.counts import count_ops
 from freeml.plan.segments import ends_uj, segments
@@ -53,7 +54,6 @@ _KINDS = {
     "deadline": PolicyKind.DEADLINE,
     "confident-or-deadline": PolicyKind.CONFIDENCE_OR_DEADLINE,
 }
-_BY_ENERGY = (PolicyKind.ENERGY, PolicyKind.CONFIDENCE_OR_ENERGY)
 _MOST_BITS = 8 * 256  # of an entropy
 STATE_BYTES = 4  # FML_EXITS_STATE_BYTES
 
@@ -82,8 +82,37 @@ class Choice:
             raise BadData(f"{text!r} is no policy", where="--policy", hint=f"write {hint}")
         return Choice(name, value)
 
+    @staticmethod
+    def of(table: Policy) -> Choice:
+        """As a table of this kind is asked for."""
+        names = {kind: name for name, kind in _KINDS.items()}
+        number = table.depth if table.kind is PolicyKind.FIXED else table.deadline_ms if table.needs_time else None
+        return Choice(names.get(table.kind, "searched"), number)
+
+    @property
+    def kind(self) -> PolicyKind:
+        """Of its table."""
+        return _KINDS.get(self.name, PolicyKind.CONFIDENCE)
+
+    def on(self, board: Board) -> Choice:
+        """The same. Raises BadBoard where the board lacks what it reads: a timekeeper, an energy model."""
+        if self.kind.needs_time and board.timekeeper is None:
+            raise BadBoard(
+                f"the board {board.name} has no timekeeper: a deadline would be taken for passed after every loss of "
+                "power",
+                where="--policy",
+                hint="choose a policy without a deadline, such as searched or confident-or-energy",
+            )
+        if self.kind.needs_energy and board.capacitor is None:
+            raise BadBoard(
+                f"the board {board.name} has no energy model: nobody knows what the next segment costs",
+                where="--policy",
+                hint="choose a policy of confidence alone, such as searched, or a board with a capacitor",
+            )
+        return self
+
     def __str__(self) -> str:
-        return self.name if self.number is None else f"{self.name}:{self.number:g}"
+        return self.name if self.number is None else f"{self.name}:{self.number!r}".removesuffix(".0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +135,7 @@ def tuned(graph: Graph, plan: TilePlan, board: Board, choice: Choice, known: ByD
            made
     Raises BadData or BadBoard for what cannot be: no samples, no timekeeper, no energy model.
     """
-    kind = _KINDS.get(choice.name, PolicyKind.CONFIDENCE)
-    _check_board(kind, plan, board, choice)
+    kind = choice.on(board).kind
     soft = softness_of(graph) if known is None else known.calibrated()
     made = zip(graph.exits, soft, strict=True)
     graph = replace(graph, exits=tuple(replace(one, softness=(s.mult, s.shift)) for one, s in made))
@@ -119,14 +147,14 @@ def tuned(graph: Graph, plan: TilePlan, board: Board, choice: Choice, known: ByD
     ]
     n_classes = graph.types[graph.exits[0].value].n_elems
     number = int(choice.number or 0)
-    depth, deadline_ms = number * (choice.name == "fixed"), number * ("deadline" in choice.name)
+    depth, deadline_ms = number * (kind is PolicyKind.FIXED), number * kind.needs_time
     return Tuned(graph, Policy(kind, tuple(rows), n_classes, depth, deadline_ms))
 
 
 def device_policy(table: Policy) -> DevicePolicy:
     """A table as the C has it."""
-    by = "_by_energy" if table.kind in _BY_ENERGY else "_by_time" if table.needs_time else ""
-    levels = sorted({row.next_uj for row in table.rows} - {0}) if table.kind in _BY_ENERGY else []
+    by = "_by_energy" if table.kind.needs_energy else "_by_time" if table.needs_time else ""
+    levels = sorted({row.next_uj for row in table.rows} - {0}) if table.kind.needs_energy else []
     return DevicePolicy(
         name="exits",
         rows=table.numbers,
@@ -138,21 +166,6 @@ def device_policy(table: Policy) -> DevicePolicy:
     )
 
 
-def _check_board(kind: PolicyKind, plan: TilePlan, board: Board, choice: Choice) -> None:
-    if "deadline" in choice.name and board.timekeeper is None:
-        raise BadBoard(
-            f"the board {board.name} has no timekeeper: a deadline would be taken for passed after every loss of power",
-            where="--policy",
-            hint="choose a policy without a deadline, such as searched or confident-or-energy",
-        )
-    if kind in _BY_ENERGY and plan.budget is None:
-        raise BadBoard(
-            f"the board {board.name} has no energy model: nobody knows what the next segment costs",
-            where="--policy",
-            hint="choose a policy of confidence alone, such as searched, or a board with a capacitor",
-        )
-
-
 def samples_of(graph: Graph, plan: TilePlan, known: ByDepth, soft: Sequence[Softness]) -> Samples:
     """What thresholds are judged on; without energy model, by multiplications."""
     shares = np.stack([one.shares for one in known.confidences(soft)], axis=1)
@@ -161,11 +174,9 @@ def samples_of(graph: Graph, plan: TilePlan, known: ByDepth, soft: Sequence[Soft
 
 def ends_macs(graph: Graph) -> tuple[int, ...]:
     """Multiplications of an inference that ends at each depth."""
-    from freeml.ir.decision import segments as segment_of
-
     macs = [0] * (len(graph.exits) + 1)
     by_op = count_ops(graph).by_op
-    for op, k in zip(graph.ops, segment_of(graph), strict=True):
+    for op, k in zip(graph.ops, segment_numbers(graph), strict=True):
         macs[k] += by_op[op.output].macs if op.output in by_op else 0
     return tuple(sum(macs[: k + 1]) for k in range(len(macs)))
 
@@ -190,7 +201,8 @@ def _thresholds(
     samples = samples_of(graph, plan, known, soft)
     target = float(samples.right[:, -1].mean()) - MARGIN
     if choice.name == "heuristic":
-        return _by_rule(known, soft)
+        errors = [calibration_error(one.real, known.right[:, k]) for k, one in enumerate(known.confidences(soft))]
+        return heuristic(tuple(known.right.mean(axis=0)), [*errors, min(errors)])
     if choice.name == "entropy":
         # As shares, of which more is better, and in steps as fine as those that are tried.
         entropies = np.stack([one.entropies for one in known.confidences(soft)], axis=1)
@@ -200,9 +212,3 @@ def _thresholds(
         return tuple(0 if t == NEVER else _MOST_BITS - t // 16 + 1 for t in values)
     found = cheapest((everywhere if choice.name == "global" else searched)(samples), target)
     return outcome(samples, (NEVER,) * n).thresholds if found is None else found.thresholds
-
-
-def _by_rule(known: ByDepth, soft: Sequence[Softness]) -> tuple[int, ...]:
-    final = known.classes[:, -1]
-    errors = [quality_of(one.classes, one.real, known.labels, final, brier=0.0).ece for one in known.confidences(soft)]
-    return heuristic(tuple(known.right.mean(axis=0)), [*errors, min(errors)])

@@ -21,6 +21,7 @@ from freeml.exits.search import (
     outcome,
     searched,
 )
+from freeml.exits.tune import Choice
 from freeml.ir.confidence import ONE, Softness
 
 ROWS = (ExitRow(Softness(40_000, 20), 30_000, 500, 20), ExitRow(Softness(50_000, 20), 20_000, 300, 10))
@@ -134,3 +135,15 @@ def test_the_heuristic_gives_accurate_and_calibrated_exits_low_thresholds() -> N
     assert weak > good
     assert weak == share((0.1 + (1 - 0.6 / 0.2) - (1 - 0.95 / 0.015)) / ((0.95 / 0.015 - 0.6 / 0.2) + 0.2))
     assert heuristic([0.5, 0.5], [0.0, 0.0]) == (share(0.5),)
+
+
+@pytest.mark.parametrize("text", ["searched", "fixed:2", "global:0.875", "entropy:0.5", "deadline:1234567"])
+def test_a_policy_is_written_as_it_was_asked_for(text: str) -> None:
+    assert str(Choice.parse(text)) == text
+
+
+@pytest.mark.parametrize("kind", PolicyKind)
+def test_a_table_is_called_what_would_give_one_of_its_kind(kind: PolicyKind) -> None:
+    found = Choice.parse(str(Choice.of(Policy(kind, ROWS, 4, 2, 1_234_567))))
+    assert found.kind is kind
+    assert found.number == (2 if kind is PolicyKind.FIXED else 1_234_567 if kind.needs_time else None)
