@@ -121,21 +121,22 @@ def compile_model(
         board = board.with_costs(read_cost_table(options.profile))
     if out is not None:
         check_target(Path(out))
+    policy = None if options.exits is None else Choice.parse(options.exits.policy).on(board)
     progress("read the model")
     loaded = load_model(model, example_inputs)
     name = identifier(options.name or loaded.name)
     float_graph = optimise(loaded, name, dump_dir)
     made = None if options.exits is None else exits_for(float_graph, options.exits, data, progress)
-    float_graph = float_graph if made is None else made.graph
-    quantized = quantize_with(
-        float_graph if made is None else exposed(float_graph, made.heads), data, example_inputs, progress
-    )
-    if made is not None:
+    if made is None:
+        quantized = quantize_with(float_graph, data, example_inputs, progress)
+    else:
+        float_graph = made.graph
+        quantized = quantize_with(exposed(float_graph, made.heads), data, example_inputs, progress)
         quantized = replace(quantized, graph=attached(quantized.graph, made.heads, float_graph).graph)
     progress("plan memory")
     planned = planned_graph(quantized.graph, board, options.capacitor_uf)
-    if options.exits is not None:
-        planned = decided(planned, board, Choice.parse(options.exits.policy), calibration_dataset(float_graph, data))
+    if policy is not None:
+        planned = decided(planned, board, policy, calibration_dataset(float_graph, data))
     graph, plan, tiles = planned.graph, planned.memory, planned.feasible
     progress("generate C")
     program, files = c_files(graph, plan, tiles, board, header=_header(loaded, board, name), windows=planned.windows)

@@ -104,6 +104,14 @@ def sizes_of(elf: Path) -> dict[str, int]:
         return {symbol.name: symbol["st_size"] for symbol in table.iter_symbols()}
 
 
+@pytest.mark.parametrize(("policy", "board"), [("sometimes", "host"), ("energy", "host"), ("deadline:5", "qemu_m4")])
+def test_a_policy_that_cannot_be_is_refused_before_anything_is_read_or_trained(policy: str, board: str) -> None:
+    options = CompileOptions(board=board, exits=ExitOptions(policy=policy))
+    with pytest.raises((BadData, BadBoard)) as refused:
+        compile_model("nowhere.onnx", options=options)
+    assert refused.value.where == "--policy"
+
+
 def test_a_deadline_is_refused_where_nothing_keeps_time(model: Path, tmp_path: Path) -> None:
     with pytest.raises(BadBoard, match="no timekeeper"):
         compiled(model, tmp_path / "out", "deadline:20", "msp430fr5994")
