@@ -121,7 +121,7 @@ def compile_model(
         board = board.with_costs(read_cost_table(options.profile))
     if out is not None:
         check_target(Path(out))
-    policy = None if options.exits is None else Choice.parse(options.exits.policy).on(board)
+    policy = None if options.exits is None else options.exits.choice(board)
     progress("read the model")
     loaded = load_model(model, example_inputs)
     name = identifier(options.name or loaded.name)

@@ -114,6 +114,7 @@ def compile_command(
       freeml compile model.onnx --board host --data mnist -o out
       freeml verify out --data mnist
     """
+    from freeml.board.board import load_board
     from freeml.cli.compress import made_small, show_compression
     from freeml.exits.deploy import ExitOptions
     from freeml.output.folder import check_target
@@ -136,6 +137,8 @@ def compile_command(
     bounds, found = bounds_of(small), None
     if bounds is not None:
         check_target(out)
+        if options.exits is not None:
+            options.exits.choice(load_board(board))
         how = {"board": board, "samples": samples, "toolchain": toolchain, "name": name}
         found = made_small(ctx, model, data_spec, bounds, out, small, file=None, **how)
     with terminal.steps() as progress, TemporaryDirectory() as folder:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from freeml.board.board import Board
 from freeml.data import Dataset, fit_inputs, load
 from freeml.errors import BadData
 from freeml.exits.bytes import separate_bytes, separate_same_pooling_bytes
 from freeml.exits.driver import Exits, Request, Where, make_exits
 from freeml.exits.heads import Kind
 from freeml.exits.train import HeadOptions
+from freeml.exits.tune import Choice
 from freeml.ir.graph import Graph
 
 _WORDS: Mapping[str, Where] = {"auto": "auto", "outputs": "outputs"}
@@ -45,6 +47,10 @@ class ExitOptions:
         if not where:
             raise BadData("no exits are named", where="--exits", hint="auto, outputs, none, or names of nodes: a,b")
         return ExitOptions(where, head, policy)
+
+    def choice(self, board: Board) -> Choice:
+        """The policy. Raises BadData or BadBoard where it is none, or the board cannot have it."""
+        return Choice.parse(self.policy).on(board)
 
 
 @dataclass(frozen=True, slots=True)

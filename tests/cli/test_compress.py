@@ -181,6 +181,11 @@ def test_samples_that_do_not_do_are_refused(bench: Path, tmp_path: Path, what: s
     assert os.listdir(tmp_path) == ["odd.npz"]
 
 
+def test_a_policy_that_the_board_cannot_have_is_refused_before_a_network_is_made_small(tmp_path: Path) -> None:
+    exits = ("--exits", "auto", "--policy", "energy")
+    refused("compile", "nowhere.onnx", "--target-kb", "5", *exits, "-o", tmp_path / "out", says="no energy model")
+
+
 def test_a_quantized_network_is_refused_with_what_to_bring(done: Path, tmp_path: Path) -> None:
     args = ("--data", done / "samples.npz", *BOUNDS, "-o", tmp_path / "x.onnx")
     refused("compress", done / "small.onnx", *args, says="bring the float network")
