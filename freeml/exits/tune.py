@@ -30,6 +30,7 @@ from freeml.ir.confidence import Softness
 from freeml.ir.decision import segments as segment_numbers
 from freeml.ir.graph import Graph
 from freeml.plan.counts import count_ops
+from freeml.plan.protocol import EXITS_STATE_BYTES
 from freeml.plan.segments import ends_uj, segments
 from freeml.plan.steps import Policy as DevicePolicy
 from freeml.plan.steps import TilePlan
@@ -55,7 +56,6 @@ _KINDS = {
     "confident-or-deadline": PolicyKind.CONFIDENCE_OR_DEADLINE,
 }
 _MOST_BITS = 8 * 256  # of an entropy
-STATE_BYTES = 4  # FML_EXITS_STATE_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ def device_policy(table: Policy) -> DevicePolicy:
         name="exits",
         rows=table.numbers,
         levels_uj=tuple(levels),
-        state_bytes=STATE_BYTES,
+        state_bytes=EXITS_STATE_BYTES,
         head=table.head,
         judge=f"fml_policy_{table.kind.name.lower()}",
         stops=f"fml_exits_stops{by}",

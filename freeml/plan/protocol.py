@@ -1,4 +1,5 @@
-"""Every offset, size and number that generated C, runtime and Python share: `fml_runtime.h` and `fml_board_window.h`.
+"""Every offset, size and number that generated C, runtime and Python share: `fml_runtime.h`, `fml_exits.h` and
+`fml_board_window.h`.
 
 The one place in Python. `tests/plan/test_protocol.py` has a C compiler compare each name with its twin in the headers.
 """
@@ -20,6 +21,7 @@ RESULT_SLOT_BYTES = 32  # of each result: a record, and room for the state of a 
 RECORD_BYTES = 12  # without state
 RECORD_CHECKED = 4  # where the bytes begin that its CRC is of: the rest of the record, and the state
 STATE_BYTES = 20  # at most
+EXITS_STATE_BYTES = 4  # of a policy of exits: the digest of its table
 SUMS = 96
 PARTIAL_BYTES = 4  # one int32 sum
 ARENA = 104

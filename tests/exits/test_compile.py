@@ -11,8 +11,8 @@ import pytest
 
 from freeml.errors import BadBoard, BadData, BadOutput
 from freeml.exits.deploy import ExitOptions
+from freeml.exits.tune import Choice
 from freeml.firmware.build import build_firmware
-from freeml.frontend.onnx.write import to_onnx
 from freeml.output.folder import Output, read_output
 from freeml.pipeline import CompileOptions, compile_model
 from freeml.plan.protocol import PUBLISHED, REFINED, RESULT_SLOT_BYTES, RESULTS
@@ -21,16 +21,9 @@ from freeml.sim.check import verify_output
 from freeml.sim.device import steps_to_report
 from freeml.sim.host import host_device
 from freeml.sim.power_loss.host import lose_power_on_host
-from tests.train.tasks import convolutional, stripes
+from tests.train.tasks import stripes
 
 TRAIN = replace(stripes(300, 1), name="stripes")
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("model") / "stripes.onnx"
-    path.write_bytes(to_onnx(convolutional(0)))
-    return path
 
 
 def compiled(model: Path, out: Path, policy: str, board: str = "host", head: str = "shared") -> Output:
@@ -88,20 +81,11 @@ def test_any_power_losses_leave_compiled_exits_their_answers(model: Path, tmp_pa
 
 def test_only_the_policy_that_was_chosen_is_linked(model: Path, tmp_path: Path) -> None:
     output = compiled(model, tmp_path / "out", "confident-or-energy", "msp430fr5994")
-    elf = tmp_path / "firmware.elf"
-    build_firmware(output, elf)
-    symbols = {name: size for name, size in sizes_of(elf).items() if name.startswith(("fml_policy", "fml_exits"))}
+    linked = build_firmware(output, tmp_path / "firmware.elf").firmware.symbols
+    symbols = {name: size for name, (_, size) in linked.items() if name.startswith(("fml_policy", "fml_exits"))}
     assert {"fml_policy_confidence_or_energy", "fml_policy_answer", "fml_exits_stops_by_energy"} <= set(symbols)
     assert not {"fml_policy_entropy", "fml_policy_deadline", "fml_exits_stops_by_time"} & set(symbols)
     assert sum(symbols.values()) <= 1536
-
-
-def sizes_of(elf: Path) -> dict[str, int]:
-    from elftools.elf.elffile import ELFFile
-
-    with elf.open("rb") as file:
-        table = ELFFile(file).get_section_by_name(".symtab")
-        return {symbol.name: symbol["st_size"] for symbol in table.iter_symbols()}
 
 
 @pytest.mark.parametrize(("policy", "board"), [("sometimes", "host"), ("energy", "host"), ("deadline:5", "qemu_m4")])
@@ -122,8 +106,6 @@ def test_a_deadline_is_refused_where_nothing_keeps_time(model: Path, tmp_path: P
 
 @pytest.mark.parametrize("text", ["sometimes", "fixed", "fixed:x", "searched:3", "deadline", "global:-1"])
 def test_what_is_no_policy_is_refused(text: str) -> None:
-    from freeml.exits.tune import Choice
-
     with pytest.raises(BadData, match="policy"):
         Choice.parse(text)
 

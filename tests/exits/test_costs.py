@@ -12,19 +12,14 @@ from freeml.output.folder import read_output
 from freeml.pipeline import CompileOptions, compile_model
 from freeml.plan.step_table import Kind
 from freeml.sim.engines import ENGINES
-from tests.exits.test_compile import TRAIN, model  # noqa: F401 - a fixture
+from tests.exits.test_compile import TRAIN
 from tests.train.tasks import stripes
 
 
 @pytest.mark.parametrize(
     ("board", "toolchain"), [("msp430fr5994", "gcc"), ("msp430fr5994", "zig"), ("nucleo_l073rz", "gcc")]
 )
-def test_no_decision_takes_more_than_planned(
-    model: Path,  # noqa: F811
-    tmp_path: Path,
-    board: str,
-    toolchain: Toolchain,
-) -> None:
+def test_no_decision_takes_more_than_planned(model: Path, tmp_path: Path, board: str, toolchain: Toolchain) -> None:
     exits = ExitOptions("auto", "shared", "confident-or-energy", epochs=2)
     compile_model(
         model, tmp_path / "out", data=TRAIN, options=CompileOptions(board=board, exits=exits, toolchain=toolchain)

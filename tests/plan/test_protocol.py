@@ -28,6 +28,7 @@ TWINS = {
     "RECORD_BYTES": "offsetof(fml_record_t, state)",
     "RECORD_CHECKED": "offsetof(fml_record_t, sequence)",
     "STATE_BYTES": "FML_STATE_BYTES",
+    "EXITS_STATE_BYTES": "FML_EXITS_STATE_BYTES",
     "SUMS": "FML_NVM_SUMS",
     "PARTIAL_BYTES": "(FML_NVM_ARENA - FML_NVM_SUMS) / 2",
     "ARENA": "FML_NVM_ARENA",
@@ -53,7 +54,8 @@ def compiles(values: dict[str, int], folder: Path) -> bool:
     checks = [f"FML_STATIC_ASSERT({TWINS[name]} == {value}, {name});" for name, value in values.items()]
     (folder / "fml_board.h").write_text("")
     source = folder / "protocol.c"
-    source.write_text("\n".join(['#include "fml_board_window.h"', *checks, ""]))
+    headers = ['#include "fml_board_window.h"', '#include "fml_exits.h"']
+    source.write_text("\n".join([*headers, *checks, ""]))
     try:
         find_host_compiler().compile([source], [*HEADERS, folder], folder / "protocol.o", ["-c"])
     except ToolFailed:
