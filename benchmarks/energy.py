@@ -171,8 +171,8 @@ def row(where: str, one: Judged, events: int) -> str:
     right = 100 * lived.right / max(lived.inferences, 1)
     ends = "/".join(f"{100 * n / max(lived.inferences, 1):.0f}" for n in lived.exits[: len(one.policy.rows) + 1])
     return (
-        f"{where} {one.family:12} {events:8,} {lived.inferences:8,} {right:6.1f} {one.correct_per_hour:10.2f} "
-        f"{one.used_uj_per_hour:11.0f} {each} {lost:5.1f} {lived.boots:8,}  {ends}"
+        f"{where} {one.family:12} {events:8,} {lived.inferences:8,} {right:6.1f} {lived.correct_per_hour:10.2f} "
+        f"{lived.used_uj_per_hour:11.0f} {each} {lost:5.1f} {lived.boots:8,}  {ends}"
     )
 
 
@@ -216,9 +216,9 @@ def table(network: Deciding, name: str, trace: str, data: Path) -> tuple[list[st
         events = len(test.arrivals.times_s)
         where = f"{name:6} {trace:9} {ratio:4} {reached:7.3f}"
         lines += [row(where, one, events) for one in found]
-        an_hour = bound.right / test.duration_s * 3600
         lines.append(
-            f"{where} {'bound':12} {events:8,} {bound.right:8,} {100.0:6.1f} {an_hour:10.2f}   lifted {bound.lifted:g}"
+            f"{where} {'bound':12} {events:8,} {bound.right:8,} {100.0:6.1f} {bound.correct_per_hour:10.2f}   "
+            f"lifted {bound.lifted:g}"
         )
         short += misses(f"{name} on {trace} at R = {ratio}", ratio, {one.family: one for one in found}, share)
     return lines, short

@@ -39,14 +39,13 @@ def show_policies(terminal: Terminal, lives: list[Simulated]) -> None:
     columns = ("policy", "engine", "right an hour", "right", "answers", "uJ an hour", "by exit")
     shown = tables.table(*columns, right=(2, 3, 4, 5))
     for life in lives:
-        lived, hours = life.lived, life.lived.duration_s / 3600
-        counts = (f"{lived.right / hours:,.5g}", f"{lived.right:,}", f"{lived.inferences:,}")
+        lived = life.lived
+        counts = (f"{lived.correct_per_hour:,.5g}", f"{lived.right:,}", f"{lived.inferences:,}")
         exits = " ".join(f"{n:,}" for n in lived.exits[: life.load.depths])
-        shown.add_row(life.policy, life.engine, *counts, f"{lived.energy.used_j * 1e6 / hours:,.5g}", exits)
+        shown.add_row(life.policy, life.engine, *counts, f"{lived.used_uj_per_hour:,.5g}", exits)
     bound, note = lives[0].bound, "on the same trace"
     if bound is not None:
-        an_hour = f"{bound.right / lives[0].lived.duration_s * 3600:,.5g}"
-        shown.add_row("bound", "", an_hour, f"{bound.right:,}", "", "", "")
+        shown.add_row("bound", "", f"{bound.correct_per_hour:,.5g}", f"{bound.right:,}", "", "", "")
         note += "; the bound knows what comes"
     terminal.show(tables.heading("Policies", note), shown)
 

@@ -80,17 +80,16 @@ def _on_trace(terminal: Terminal, out: Path, traces: tuple[Path, ...], objective
         write_table(read_output(out), made.found.best.policy)
     rows = {
         name: {
-            "correct_per_hour": one.correct_per_hour,
+            "correct_per_hour": one.lived.correct_per_hour,
             "correct": one.lived.right,
             "inferences": one.lived.inferences,
             "exits": list(one.lived.exits[: made.setting.load.depths]),
-            "used_uj_per_hour": one.used_uj_per_hour,
+            "used_uj_per_hour": one.lived.used_uj_per_hour,
         }
         for name, one in made.found.of_family.items()
     }
-    bound = {"correct": made.bound.right, "lifted": made.bound.lifted}
-    said = {"out": str(out), "objective": objective, "tried": made.found.tried, "policies": rows, "bound": bound}
-    terminal.result(said)
+    said = {"out": str(out), "objective": objective, "tried": made.found.tried, "policies": rows}
+    terminal.result({**said, "bound": made.bound.as_json()})
     if not terminal.as_json:
         _show(terminal, made, rows)
         terminal.show(f"written: {out}/runtime/{output.graph.name}_policy.c; build the firmware again")
@@ -103,8 +102,7 @@ def _show(terminal: Terminal, made: TunedOnTrace, rows: dict[str, dict[str, Any]
     for name, row in rows.items():
         cells = (f"{row['correct_per_hour']:,.5g}", f"{row['correct']:,}", f"{row['used_uj_per_hour']:,.5g}")
         shown.add_row(name, *cells, " ".join(f"{n:,}" for n in row["exits"]))
-    an_hour = made.bound.right / made.setting.duration_s * 3600
-    shown.add_row("bound", f"{an_hour:,.5g}", f"{made.bound.right:,}", "", "")
+    shown.add_row("bound", f"{made.bound.correct_per_hour:,.5g}", f"{made.bound.right:,}", "", "")
     note = f"{made.found.tried} lived on this trace; the bound knows what comes"
     terminal.show(tables.heading("Policies", note), shown)
     terminal.show(f"discretisation error of the bound: {made.bound.lifted:g} answers")

@@ -110,10 +110,9 @@ def reliability(exits: Sequence[Exit]) -> Figure:
 
 def policies(lives: Sequence[Simulated]) -> Figure:
     """Right answers an hour of each policy, and more than any can have."""
-    an_hour = [(life.policy, life.lived.right / life.lived.duration_s * 3600) for life in lives]
-    bound = [(life.bound.right / life.lived.duration_s * 3600) for life in lives if life.bound is not None]
-    names = [*(name for name, _ in an_hour), *(["bound"] if bound else [])]
-    values = [*(value for _, value in an_hour), *bound[:1]]
+    an_hour = [(life.policy, life.lived.correct_per_hour) for life in lives]
+    an_hour += [("bound", life.bound.correct_per_hour) for life in lives[:1] if life.bound is not None]
+    names, values = [name for name, _ in an_hour], [value for _, value in an_hour]
     return {
         "data": [
             {

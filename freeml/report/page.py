@@ -163,15 +163,15 @@ def _exit_table(exits: Sequence[Exit], lives: Sequence[Simulated]) -> str:
 def _policy_table(lives: Sequence[Simulated]) -> str:
     rows = []
     for life in lives:
-        lived, used_uj = life.lived, life.lived.energy.used_j * 1e6
+        lived = life.lived
         rows.append(
             (
                 life.policy,
                 life.engine,
                 f"{lived.inferences:,}",
                 f"{lived.right:,}",
-                f"{lived.right / lived.duration_s * 3600:,.4g}",
-                f"{used_uj / lived.duration_s * 3600:,.4g}",
+                f"{lived.correct_per_hour:,.4g}",
+                f"{lived.used_uj_per_hour:,.4g}",
                 " ".join(f"{n:,}" for n in lived.exits[: life.load.depths]),
             )
         )

@@ -151,9 +151,6 @@ static void keep(fml_bound_t *bound, const fml_bound_state_t *made)
         return;
     }
     bound->states[bound->n_states++] = *made;
-    if (alike + 1 > bound->most_states) {
-        bound->most_states = alike + 1;
-    }
     if (alike + 1 > FML_BOUND_FRONT) {
         lift(bound, made->event);
     }

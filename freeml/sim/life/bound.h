@@ -38,13 +38,13 @@ typedef struct {
     const int32_t *first_right, *order;
     int64_t n_samples;
     double end_s;
-    int64_t best, most_states;
+    int64_t best;
     double lifted;
     int32_t n_states, overflowed;
     fml_bound_state_t states[FML_BOUND_STATES];
 } fml_bound_t;
 
-/* Sets best, lifted, most_states; overflowed where FML_BOUND_STATES do not suffice. */
+/* Sets best, lifted; overflowed where FML_BOUND_STATES do not suffice. */
 void fml_bound(fml_bound_t *bound);
 
 #endif

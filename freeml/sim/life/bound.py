@@ -26,12 +26,21 @@ from freeml.sim.life.supply import doubles, struct_of
 class Bound:
     """The most right answers; `lifted`: so many of them, at most, came of states that were made one; 0 where none was.
 
-    most_states  that were kept apart at one event
+    duration_s  of the trace
     """
 
     right: int
     lifted: float
-    most_states: int
+    duration_s: float
+
+    @property
+    def correct_per_hour(self) -> float:
+        """Right answers an hour."""
+        return self.right / self.duration_s * 3600
+
+    def as_json(self) -> dict[str, float]:
+        """The JSON of it."""
+        return {"correct": self.right, "lifted": self.lifted}
 
 
 def bound_of(
@@ -73,7 +82,7 @@ def bound_of(
     del kept, charge_c, time_s
     if bound.overflowed:
         raise BadData("the bound needs more states than it has room for", hint="a shorter trace, or fewer events")
-    return Bound(int(bound.best), float(bound.lifted), int(bound.most_states))
+    return Bound(int(bound.best), float(bound.lifted), duration_s)
 
 
 def cost_of(load: Load, depth: int) -> tuple[float, float]:

@@ -166,7 +166,7 @@ class BoundStruct(ctypes.Structure):
         *_each(_p, "charge_c", "time_s", "first_right", "order"),
         ("n_samples", _l),
         ("end_s", _f),
-        *_each(_l, "best", "most_states"),
+        ("best", _l),
         ("lifted", _f),
         *_each(_i, "n_states", "overflowed"),
         ("states", BoundStateStruct * BOUND_STATES),

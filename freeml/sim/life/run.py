@@ -83,6 +83,16 @@ class Lived:
     picture: Floats = field(repr=False)
 
     @property
+    def correct_per_hour(self) -> float:
+        """Right answers an hour."""
+        return self.right / self.duration_s * 3600
+
+    @property
+    def used_uj_per_hour(self) -> float:
+        """What all of them took, and what was done beside."""
+        return self.energy.used_j * 1e6 / self.duration_s * 3600
+
+    @property
     def latencies_s(self) -> Floats:
         """From each event to the report of its answer."""
         return np.asarray(self.log["value"][self.log["what"] == LOG_DONE], np.float64)

@@ -120,7 +120,7 @@ class Simulated:
             "full_uj": self.full_uj,
             "delivered_uw": self.delivered_uw,
             "R": self.r,
-            "bound": None if self.bound is None else {"correct": self.bound.right, "lifted": self.bound.lifted},
+            "bound": None if self.bound is None else self.bound.as_json(),
             "why_never_on": self.why_never_on or None,
             "notes": list(self.notes),
         }

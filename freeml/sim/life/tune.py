@@ -29,33 +29,25 @@ Ints = npt.NDArray[np.int64]
 
 SLACK, CHANCE = 0.003, 0.3
 RESERVES = (-0.5, 0.0, 0.5)  # of what one charge of the capacitor gives
-_MOST_THRESHOLDS = 12
+_MOST_THRESHOLDS, _MOST_WITH_RESERVES = 12, 3
 _STEPS = (0.0, 0.15, 0.3, 0.5, 0.7, 0.85)
-FAMILIES = ("always-full", "best-fixed", "confidence", "energy", "tuned")
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A policy and its life. family: of FAMILIES, without "tuned"."""
+    """A policy and its life. family: as what it was tried."""
 
     family: str
     policy: Policy
     lived: Lived
 
-    @property
-    def correct_per_hour(self) -> float:
-        """Right answers an hour."""
-        return self.lived.right / self.lived.duration_s * 3600
-
-    @property
-    def used_uj_per_hour(self) -> float:
-        """What was used for them."""
-        return self.lived.energy.used_j * 1e6 / self.lived.duration_s * 3600
-
 
 @dataclass(frozen=True)
 class Tuned:
-    """The winner; the best of each family beside it; all that lived."""
+    """The winner, and how many lived.
+
+    of_family  "always-full"; the best of "best-fixed", "confidence", "energy"; the winner as "tuned"
+    """
 
     best: Judged
     of_family: dict[str, Judged]
@@ -80,31 +72,26 @@ def tune(setting: Setting, progress: Callable[[str], None] = lambda _: None) -> 
     progress("reserves")
     reserves_uj = [share * setting.charge_uj for share in RESERVES]
     energy = [judge("energy", exits.with_reserve(exits.fixed(1), reserve)) for reserve in reserves_uj]
-    best_sure = sorted(sure, key=_worth, reverse=True)[:3]
+    best_sure = sorted(sure, key=worth, reverse=True)[:_MOST_WITH_RESERVES]
     both = [judge("both", exits.with_reserve(one.policy, reserve)) for one in best_sure for reserve in reserves_uj]
+    tops = {"best-fixed": max(fixed, key=worth), "confidence": max(sure, key=worth), "energy": max(energy, key=worth)}
     best = fixed[-1]
-    for one in (*_by_worth(fixed), *_by_worth(sure), *_by_worth(energy), *_by_worth(both)):
+    for one in (*tops.values(), max(both, key=worth)):
         best = one if _is_better(one, best) else best
     progress("one threshold at a time")
     best = _moved(setting, best, judge)
-    of_family = {"always-full": fixed[-1], "best-fixed": max(fixed, key=_worth)}
-    of_family |= {"confidence": max(sure, key=_worth), "energy": max(energy, key=_worth), "tuned": best}
-    return Tuned(best, of_family, len(known))
+    return Tuned(best, {"always-full": fixed[-1], **tops, "tuned": best}, len(known))
+
+
+def worth(one: Judged) -> tuple[int, float]:
+    """More right answers, then less energy."""
+    return one.lived.right, -one.lived.energy.used_j
 
 
 def _is_better(one: Judged, other: Judged) -> bool:
     """By more than what is by chance."""
     least = other.lived.right
     return one.lived.right > least * (1 + SLACK) + CHANCE * math.sqrt(least)
-
-
-def _worth(one: Judged) -> tuple[int, float]:
-    """More right answers, then less energy."""
-    return one.lived.right, -one.lived.energy.used_j
-
-
-def _by_worth(some: Sequence[Judged]) -> list[Judged]:
-    return sorted(some, key=_worth, reverse=True)
 
 
 def shares_of(outcomes: Outcomes, exits: Exits) -> Ints:
