@@ -49,6 +49,11 @@ class Comparator:
         if not 0 <= self.v_off_v < self.v_on_v:
             raise BadData(f"a comparator that switches on at {self.v_on_v:g} V and off at {self.v_off_v:g} V")
 
+    @property
+    def middle_v(self) -> float:
+        """At which charge is counted as energy."""
+        return (self.v_on_v + self.v_off_v) / 2
+
 
 @dataclass(frozen=True, slots=True)
 class Ldo:

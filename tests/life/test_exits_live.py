@@ -15,6 +15,7 @@ from freeml.exits.deploy import ExitOptions
 from freeml.ir.interpret import interpret
 from freeml.output.folder import read_output
 from freeml.sim.life.samples import outcomes_of, samples_of
+from freeml.sim.life.setting import Setting
 from tests.cli.test_report import figures
 
 MODEL = Path(__file__).resolve().parents[2] / "benchmarks" / "exits" / "models" / "digits.onnx"
@@ -73,3 +74,16 @@ def test_without_data_a_table_decides_on_the_sample_that_the_other_engines_are_s
     codes = np.frombuffer(samples_of(graph, None, 0).codes[0], np.int8).reshape(1, *graph.types[port.value].shape)
     said = interpret(graph, {port.value: codes}, [exit_value])[exit_value]
     assert outcomes_of(graph, None, 0).scores[0, 0].tolist() == said.reshape(-1).tolist()
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [(["--arrivals", "back-to-back"], "no bound"), (["--arrivals", EVENTS, "--duration", "100d"], "would be repeated")],
+)
+def test_what_no_policy_can_be_tuned_on_is_refused_before_any_lives(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, asked: list[str], said: str
+) -> None:
+    monkeypatch.setattr(Setting, "live", lambda *_, **__: pytest.fail("it lives"))
+    told = ["--data", "digits", "--samples", "20", "--trace", str(folder / "2.csv"), "--json"]
+    assert main(["tune", str(folder / "out"), *told, *asked]) == 1
+    assert said in json.loads(capsys.readouterr().out)["error"]

@@ -40,7 +40,7 @@ class Setting:
     @property
     def middle_v(self) -> float:
         """The voltage at which charge is counted as energy."""
-        return (self.comparator.v_on_v + self.comparator.v_off_v) / 2
+        return self.comparator.middle_v
 
     @property
     def charge_uj(self) -> float:

@@ -164,17 +164,8 @@ def simulate(
     circuit = circuit or Circuit()
     if (out is None) is (load_file is None):
         raise BadData("either a compiled folder or a load of tasks", hint="freeml simulate OUT, or --load tasks.toml")
-    if duration_s is not None and not 0 < duration_s < float("inf"):
-        raise BadData(f"{duration_s:g} s are no time to live", where="--duration")
     traces = [trace_of(one, told, on_defect) for one in ([trace] if isinstance(trace, str | Path | Trace) else trace)]
-    whole_s = sum(one.duration_s for one in traces)
-    lasts_s = whole_s if duration_s is None else duration_s
-    if lasts_s > _MOST_REPEATS * whole_s:
-        raise BadData(
-            f"a trace of {whole_s:.3g} s would be repeated {lasts_s / whole_s:.3g} times, "
-            f"{_MOST_REPEATS:,} are the most",
-            where="--duration",
-        )
+    lasts_s = lasts_of(traces, duration_s)
     if load_file is not None:
         if engine != "fast":
             raise BadData(f"a load of tasks has no {engine} engine", where="--engine", hint="fast")
@@ -190,14 +181,15 @@ def simulate(
     supply = Supply(device.capacitor, between.comparator(device.comparator), diode_v=between.diode_v, ldo=device.ldo)
     progress(f"live {lasts_s:,.6g} s")
     pieces: Iterable[Piece] = joined(traces, between, lasts_s)
-    pieces = list(pieces) if bound else pieces
-    most = _bound(list(pieces), supply, device, lasts_s, progress) if bound else None
+    most = None
+    if bound:
+        pieces = kept = list(pieces)
+        most = _bound(kept, supply, device, lasts_s, progress)
     lived = live(pieces, supply, device.engine, device.load, device.arrivals, lasts_s, log_what)
     assert most is None or lived.right <= most.right, f"{lived.right} right answers, beyond {most}"
     why = "" if lived.boots else _why_never_on(traces, between, device)
-    made = _simulated(
-        lived, device, between, _name_of(policy, device.load.depths), why, _notes(traces, whole_s, lasts_s, device)
-    )
+    name = _name_of(policy, device.load.depths)
+    made = _simulated(lived, device, between, name, why, _notes(traces, lasts_s, device))
     return replace(made, bound=most)
 
 
@@ -234,6 +226,21 @@ def _name_of(policy: str | Policy | None, depths: int) -> str:
 def trace_of(one: str | Path | Trace, told: Told | None, on_defect: OnDefect) -> Trace:
     """Read, where it is a file, and checked. Raises BadData."""
     return (one if isinstance(one, Trace) else read_trace(Path(one), told, on_defect)).check()
+
+
+def lasts_of(traces: Sequence[Trace], duration_s: float | None) -> float:
+    """How long a life on traces one after the other is; as long as they are where None. Raises BadData."""
+    if duration_s is not None and not 0 < duration_s < float("inf"):
+        raise BadData(f"{duration_s:g} s are no time to live", where="--duration")
+    whole_s = sum(one.duration_s for one in traces)
+    lasts_s = whole_s if duration_s is None else duration_s
+    if lasts_s > _MOST_REPEATS * whole_s:
+        raise BadData(
+            f"a trace of {whole_s:.3g} s would be repeated {lasts_s / whole_s:.3g} times, "
+            f"{_MOST_REPEATS:,} are the most",
+            where="--duration",
+        )
+    return lasts_s
 
 
 def _tasks(path: Path, circuit: Circuit, arrivals: str, seed: int, lasts_s: float) -> _Device:
@@ -279,8 +286,7 @@ def _network(
 
     figures_of(output.board, output.manifest.tiles)  # raises for a board without
     capacitor, comparator, notes = around(output, circuit)
-    middle_v = (comparator.v_on_v + comparator.v_off_v) / 2
-    load, made = network_engine(output, engine, dataset, policy, middle_v, seed, timekeeper, progress)
+    load, made = network_engine(output, engine, dataset, policy, comparator.middle_v, seed, timekeeper, progress)
     has_labels = dataset is not None and dataset.labels is not None
     return _Device(load, made, capacitor, comparator, None, Arrivals("back-to-back"), has_labels, notes)
 
@@ -315,7 +321,8 @@ def _why_never_on(traces: Sequence[Trace], between: Converter, device: _Device) 
     return supply.why_never_on() or "the trace ends before the capacitor is charged"
 
 
-def _notes(traces: Iterable[Trace], whole_s: float, lasts_s: float, device: _Device) -> tuple[str, ...]:
+def _notes(traces: Sequence[Trace], lasts_s: float, device: _Device) -> tuple[str, ...]:
+    whole_s = sum(trace.duration_s for trace in traces)
     found = list(dict.fromkeys(note for trace in traces for note in trace.notes))
     if lasts_s > whole_s * (1 + 1e-9):
         found.append(f"the trace of {whole_s:,.6g} s is repeated for {lasts_s:,.6g} s")
@@ -325,8 +332,7 @@ def _notes(traces: Iterable[Trace], whole_s: float, lasts_s: float, device: _Dev
 def _simulated(
     lived: Lived, device: _Device, between: Converter, policy: str, why_never_on: str, notes: tuple[str, ...]
 ) -> Simulated:
-    middle_v = (device.comparator.v_on_v + device.comparator.v_off_v) / 2
-    full_uj = device.load.full_c * middle_v * 1e6
+    full_uj = device.load.full_c * device.comparator.middle_v * 1e6
     delivered_w = lived.energy.delivered_j / lived.duration_s
     times = device.arrivals.times_s
     events = lived.started + lived.missed if times is None else len(times)

@@ -19,7 +19,7 @@ from freeml.sim.life.joined import joined
 from freeml.sim.life.network import exits_of, load_with_figures
 from freeml.sim.life.samples import outcomes_of
 from freeml.sim.life.setting import Setting
-from freeml.sim.life.simulate import Circuit, around, trace_of
+from freeml.sim.life.simulate import Circuit, around, lasts_of, trace_of
 from freeml.sim.life.tune import Tuned, check_bound, tune
 
 
@@ -57,10 +57,10 @@ def setting_of(
     capacitor, switch, _ = around(output, circuit)
     between = converter_of(circuit.converter, circuit.tracked)
     switch = between.comparator(switch)
-    exits = exits_of(output, load, (switch.v_on_v + switch.v_off_v) / 2)
+    exits = exits_of(output, load, switch.middle_v)
     assert exits is not None
     read = [trace_of(one, told, on_defect) for one in traces]
-    lasts_s = duration_s or sum(one.duration_s for one in read)
+    lasts_s = lasts_of(read, duration_s)
     progress("answer all samples")
     return Setting(
         list(joined(read, between, lasts_s)),
@@ -77,9 +77,12 @@ def setting_of(
 
 
 def tune_on_trace(setting: Setting, progress: Callable[[str], None] = lambda _: None) -> TunedOnTrace:
-    """The policy of most right answers an hour. Asserts that none that was tried had more than the bound."""
-    found = tune(setting, progress)
+    """The policy of most right answers an hour. Asserts that none that was tried had more than the bound.
+
+    Raises BadData where there is no bound, before any policy lives.
+    """
     progress("more than any policy can have")
     bound = setting.bound()
+    found = tune(setting, progress)
     check_bound(bound, list(found.of_family.values()))
     return TunedOnTrace(setting, found, bound)
