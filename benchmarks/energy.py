@@ -17,27 +17,28 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.energy_networks import Deciding, deciding
 from freeml.energy.converter import converter_of
 from freeml.energy.read import read_trace
-from freeml.energy.supply import Capacitor, Comparator
 from freeml.energy.told import Told
 from freeml.energy.trace import Trace
+from freeml.exits.policy import Policy
 from freeml.sim.life.arrivals import arrivals_of
+from freeml.sim.life.bound import cost_of
 from freeml.sim.life.joined import joined
 from freeml.sim.life.outcomes import Outcomes
 from freeml.sim.life.policies import exits_of_load
 from freeml.sim.life.run import Arrivals
 from freeml.sim.life.setting import Setting
-from freeml.sim.life.tune import Judged, check_bound, tune
+from freeml.sim.life.simulate import Circuit, around
+from freeml.sim.life.tune import Judged, check_bound, tune, worth
 
 BOARD, CONVERTER = "msp430fr5994", "bq25570"
 RATIOS = (0.1, 0.3, 1.0, 3.0)
 NETWORKS = {"har": ("har_cnn", "har", 1500), "kws": ("kws", "kws", 600), "mnist": ("mnist", "mnist", 1500)}
-MIDDLE_V = 2.45  # of that board's capacitor
 _TRIES = 2
 _HOUR_S, _DAY_S = 3600.0, 86_400.0
 _LITTLE = 0.3  # of R
@@ -109,25 +110,20 @@ def read(part: Part, told: Told, data: Path) -> list[Trace]:
 
 def setting_of(network: Deciding, outcomes: Outcomes, part: Part, told: Told, data: Path) -> Setting:
     """A network on a part, with no events yet."""
-    figures, duty, between = network.board.capacitor, network.board.duty, converter_of(CONVERTER)
-    assert figures is not None
-    assert duty is not None
-    assert duty.highest_mv is not None
-    uf, on_v = figures.capacitor_uf.value, figures.v_on_mv.value * 1e-3
-    insulation_ohm = on_v / (figures.leakage_na_per_uf.value * uf * 1e-9)
-    switch = between.comparator(Comparator(on_v, figures.v_off_mv.value * 1e-3))
+    between = converter_of(CONVERTER)
+    capacitor, switch, _ = around(network.board, None, Circuit())
+    switch = between.comparator(switch)
     traces = read(part, told, data)
     lasts_s = part.lasts_s or sum(trace.duration_s for trace in traces)
-    middle_v = (switch.v_on_v + switch.v_off_v) / 2
     return Setting(
         list(joined(traces, between, lasts_s)),
         lasts_s,
-        Capacitor(uf * 1e-6, 0.0, insulation_ohm, duty.highest_mv.value * 1e-3),
+        capacitor,
         switch,
         between.diode_v,
         network.load,
         outcomes,
-        exits_of_load(network.load, network.softness, network.n_classes, middle_v),
+        exits_of_load(network.load, network.softness, network.n_classes, switch.middle_v),
         Arrivals("none yet"),
     )
 
@@ -135,16 +131,13 @@ def setting_of(network: Deciding, outcomes: Outcomes, part: Part, told: Told, da
 def at_ratio(setting: Setting, ratio: float) -> tuple[Setting, float]:
     """The same with events of a period that makes R what is asked, as near as two lives come; and the R reached."""
     full_j = setting.load.full_c * setting.middle_v
-    period_s, reached = setting.duration_s / 100, 0.0
-    for turn in range(_TRIES + 1):
+    period_s = setting.duration_s / 100
+    for _ in range(_TRIES + 1):
         made = setting.with_arrivals(arrivals_of(f"every:{period_s:.9g}s", setting.duration_s))
-        if turn == _TRIES:
-            break
         lived = made.live(made.exits.fixed(setting.load.depths), log_what=0)
         period_s = ratio * full_j / (lived.energy.delivered_j / lived.duration_s)
-    lived = made.live(made.exits.fixed(setting.load.depths), log_what=0)
-    assert made.arrivals.times_s is not None
-    reached = lived.energy.delivered_j / (full_j * len(made.arrivals.times_s))
+        assert made.arrivals.times_s is not None
+        reached = lived.energy.delivered_j / (full_j * len(made.arrivals.times_s))
     return made, reached
 
 
@@ -152,14 +145,13 @@ def judged(test: Setting, known: Setting) -> list[Judged]:
     """Each family's policy, tuned elsewhere, lives on the test trace."""
     found = tune(known)
     exits = test.exits
-    fixed = [exits.fixed(depth) for depth in range(1, test.load.depths + 1)]
-    lives = {policy: test.live(policy, log_what=0) for policy in fixed}
-    best = max(fixed, key=lambda policy: (lives[policy].right, -lives[policy].energy.used_j))
-    rows = [Judged("always-full", fixed[-1], lives[fixed[-1]]), Judged(f"fixed:{best.depth}", best, lives[best])]
-    for family in ("confidence", "energy", "tuned"):
-        policy = found.of_family[family].policy
-        rows.append(Judged(family, policy, test.live(policy, log_what=0)))
-    return rows
+
+    def judge(family: str, policy: Policy) -> Judged:
+        return Judged(family, policy, test.live(policy, log_what=0))
+
+    fixed = [judge(f"fixed:{depth}", exits.fixed(depth)) for depth in range(1, test.load.depths + 1)]
+    tuned = [judge(family, found.of_family[family].policy) for family in ("confidence", "energy", "tuned")]
+    return [replace(fixed[-1], family="always-full"), max(fixed, key=worth), *tuned]
 
 
 def row(where: str, one: Judged, events: int) -> str:
@@ -236,11 +228,11 @@ def main() -> int:
     short: list[str] = []
     for name in args.networks:
         network = deciding(*NETWORKS[name][:2], BOARD, NETWORKS[name][2])
-        middle_v = 2.45
+        middle_v = around(network.board, None, Circuit())[1].middle_v
         costs = [f"{one / network.load.full_c:.3f}" for one in depth_costs(network)]
         lines += [
             "",
-            f"{name}: {network.load.full_c * middle_v * 1e6:,.0f} uJ a full answer at {middle_v} V, boot included;",
+            f"{name}: {network.load.full_c * middle_v * 1e6:,.0f} uJ a full answer at {middle_v:g} V, boot included;",
         ]
         lines += [f"shares of that at each depth: {' '.join(costs)}", HEAD]
         sys.stdout.write("\n".join(lines[-4:]) + "\n")
@@ -261,11 +253,8 @@ def main() -> int:
 def depth_costs(network: Deciding) -> list[float]:
     """Charge of a boot and an answer at each depth."""
     load = network.load
-    around_c = load.boot.charge_c + load.restore.charge_c + load.rows[-1].charge_c
-    return [
-        around_c + sum(one.n * one.charge_c for one in load.rows[:-1] if one.depth <= depth)
-        for depth in range(1, load.depths + 1)
-    ]
+    boot_c = load.boot.charge_c + load.restore.charge_c
+    return [boot_c + cost_of(load, depth)[0] for depth in range(1, load.depths + 1)]
 
 
 if __name__ == "__main__":

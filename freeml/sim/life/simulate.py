@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from freeml.board.board import Board
 from freeml.data import Dataset, load
 from freeml.energy.converter import Converter, Piece, converter_of
 from freeml.energy.read import OnDefect, read_trace
@@ -285,16 +286,15 @@ def _network(
     from freeml.sim.life.network import network_engine
 
     figures_of(output.board, output.manifest.tiles)  # raises for a board without
-    capacitor, comparator, notes = around(output, circuit)
+    capacitor, comparator, notes = around(output.board, output.manifest.capacitor_uf, circuit)
     load, made = network_engine(output, engine, dataset, policy, comparator.middle_v, seed, timekeeper, progress)
     has_labels = dataset is not None and dataset.labels is not None
     return _Device(load, made, capacitor, comparator, None, Arrivals("back-to-back"), has_labels, notes)
 
 
-def around(output: Output, circuit: Circuit) -> tuple[Capacitor, Comparator, tuple[str, ...]]:
+def around(board: Board, planned_uf: float | None, circuit: Circuit) -> tuple[Capacitor, Comparator, tuple[str, ...]]:
     """The capacitor of a plan, and the comparator of its board, with what was said in place of them."""
-    board = output.board
-    figures, planned_uf = board.capacitor, output.manifest.capacitor_uf
+    figures = board.capacitor
     assert figures is not None
     notes: tuple[str, ...] = ()
     v_on_v = _given(circuit.v_on_v, figures.v_on_mv.value * 1e-3)

@@ -54,7 +54,7 @@ def setting_of(
         raise BadData("this network answers at its end alone: there is no policy to tune", hint="compile --exits auto")
     load, _ = load_with_figures(output, timekeeper, progress)
     circuit = circuit or Circuit()
-    capacitor, switch, _ = around(output, circuit)
+    capacitor, switch, _ = around(output.board, output.manifest.capacitor_uf, circuit)
     between = converter_of(circuit.converter, circuit.tracked)
     switch = between.comparator(switch)
     exits = exits_of(output, load, switch.middle_v)
