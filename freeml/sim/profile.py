@@ -18,7 +18,7 @@ import numpy as np
 from freeml.board.board import Board
 from freeml.board.cost_table import CostTable, MeasuredLayer, MeasuredStep
 from freeml.c_files import c_files
-from freeml.energy.capacitor import StepCosts, budget_of
+from freeml.energy.capacitor import StepCost, budget_of
 from freeml.errors import BadBoard, BadData, ToolFailed
 from freeml.exits.policy import Policy, PolicyKind
 from freeml.exits.tune import device_policy
@@ -277,11 +277,10 @@ def check_measured(output: Output, table: CostTable, capacitor_uf: float | None 
     steps: list[JudgedStep] = []
 
     def judge(
-        loc: str, costs: StepCosts | None, n_units: int = 0, tile_units: int = 0, unit_cycles: float = 0.0
+        loc: str, cost: StepCost | None, n_units: int = 0, tile_units: int = 0, unit_cycles: float = 0.0
     ) -> None:
-        if costs is None:
+        if cost is None:
             raise BadData(f"{loc} was not measured", hint="profile this very folder")
-        cost = costs.at(0)
         drain_pc = budget.drain_pc(cost)
         steps.append(
             JudgedStep(
@@ -295,14 +294,19 @@ def check_measured(output: Output, table: CostTable, capacitor_uf: float | None 
             )
         )
 
-    for name in sorted(dict.fromkeys(step.key for step in (tiles.cold_start, *tiles.fixed))):
-        judge(name, priced.fixed(name))
+    for name, step in sorted({step.key: step for step in (tiles.cold_start, *tiles.fixed)}.items()):
+        measured = priced.fixed(name)
+        # One inference shows one way of a decision, and none of the report behind an early end: there the plan's price
+        # counts.
+        own = bool(graph.exits) and step.kind in (Kind.DECIDE, Kind.REPORT)
+        judge(name, measured.at(0) if measured else step.cost if own else None)
     for call, layer in zip(kernel_calls(graph, plan), tiles.layers, strict=True):
         size = np.array([layer.part_macs if layer.parts > 1 else layer.tile_units])
         of = priced.parts if layer.parts > 1 else priced.tiles
         key = signature(graph, call) + (PARTS if layer.parts > 1 else "")
         unit_cycles = table.by_signature[key].unit_cycles if key in table.by_signature else 0.0
-        judge(layer.loc, of(graph, call, size), layer.n_units, int(size[0]), unit_cycles)
+        costs = of(graph, call, size)
+        judge(layer.loc, costs and costs.at(0), layer.n_units, int(size[0]), unit_cycles)
     return Proof(
         fits=all(step.share <= 1 for step in steps),
         capacitor_uf=budget.capacitor_uf,

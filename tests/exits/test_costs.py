@@ -1,11 +1,14 @@
-"""What a decision takes on the emulated boards is no more than what it is planned with."""
+"""What a decision takes on emulated boards is no more than planned; a profile goes with networks that have exits."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from freeml.cli import main
 from freeml.exits.deploy import ExitOptions
 from freeml.firmware.build import Toolchain
 from freeml.output.folder import read_output
@@ -42,3 +45,23 @@ def test_no_decision_takes_more_than_planned(model: Path, tmp_path: Path, board:
             if step.kind is Kind.REPORT:
                 break
     assert 0 < most <= (planned - tiles.restore).cycles
+
+
+def test_a_profile_of_a_network_with_exits_proves_its_progress_and_plans_it_again(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Decisions, and the report behind an early end, which the measured inference leaves out, have the plan's price."""
+    made = CompileOptions(board="qemu_m4", exits=ExitOptions("auto", "shared", "global:0.9", epochs=2))
+    compile_model(model, tmp_path / "out", data=TRAIN, options=made)
+    assert main(["profile", str(tmp_path / "out"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    tiles = read_output(tmp_path / "out").manifest.tiles
+    judged = {step["loc"]: step for step in found["steps"]}
+    for step in tiles.fixed:
+        assert step.cost is not None
+        assert 0 < judged[step.key]["cycles"] <= step.cost.cycles
+    left_out = {step.key for step in tiles.fixed} - found["fixed"].keys()
+    assert left_out == {tiles.fixed_of(Kind.DECIDE).key, "report 0"}
+    again = replace(made, profile=tmp_path / "out" / "profile.json")
+    compile_model(model, tmp_path / "again", data=TRAIN, options=again)
+    assert read_output(tmp_path / "again").manifest.tiles.n_tiles > 0
