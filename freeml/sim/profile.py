@@ -276,9 +276,7 @@ def check_measured(output: Output, table: CostTable, capacitor_uf: float | None 
     assert budget is not None
     steps: list[JudgedStep] = []
 
-    def judge(
-        loc: str, cost: StepCost | None, n_units: int = 0, tile_units: int = 0, unit_cycles: float = 0.0
-    ) -> None:
+    def judge(loc: str, cost: StepCost | None, n_units: int = 0, tile_units: int = 0, unit_cycles: float = 0.0) -> None:
         if cost is None:
             raise BadData(f"{loc} was not measured", hint="profile this very folder")
         drain_pc = budget.drain_pc(cost)

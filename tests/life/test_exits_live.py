@@ -16,6 +16,7 @@ from freeml.ir.interpret import interpret
 from freeml.output.folder import read_output
 from freeml.sim.life.samples import outcomes_of, samples_of
 from freeml.sim.life.setting import Setting
+from freeml.sim.life.tune import SLACK
 from tests.cli.test_report import figures
 
 MODEL = Path(__file__).resolve().parents[2] / "benchmarks" / "exits" / "models" / "digits.onnx"
@@ -44,7 +45,7 @@ def test_what_is_tuned_on_a_trace_is_what_every_engine_does_on_another(
     rows = said["policies"]
     assert set(rows) == {"always-full", "best-fixed", "confidence", "energy", "tuned"}
     assert all(row["correct"] <= said["bound"]["correct"] for row in rows.values())
-    assert rows["tuned"]["correct"] >= rows["always-full"]["correct"]
+    assert rows["tuned"]["correct"] >= (1 - SLACK) * rows["always-full"]["correct"]
     asked = {"trace": folder / "1.csv", "arrivals": EVENTS, "data": "digits", "samples": 150}
     lives = {name: simulate(out, engine=name, **asked) for name in ("fast", "host", "board")}  # type: ignore[arg-type]
     fast = lives["fast"].lived

@@ -17,9 +17,10 @@ from freeml.exits.search import depths
 from freeml.ir.confidence import confidence
 from freeml.sim.life.arrivals import arrivals_of
 from freeml.sim.life.native import LOG_DONE
+from freeml.sim.life.outcomes import RIGHT
 from freeml.sim.life.policies import policy_of
 from freeml.sim.life.setting import Setting
-from freeml.sim.life.tune import check_bound, shares_of, tune
+from freeml.sim.life.tune import SLACK, check_bound, is_better, shares_of, tune, without_loss
 from tests.life.deciding import LOAD, SOFTNESS, exits, outcomes
 from tests.life.test_life import trace_of
 
@@ -172,9 +173,22 @@ def test_what_is_tuned_is_no_worse_than_any_simple_policy_and_within_the_bound()
         tuned = tune(made)
         check_bound(made.bound(), list(tuned.of_family.values()))
         best = tuned.best.lived.right
-        assert best >= max(one.lived.right for one in tuned.of_family.values()) / 1.004
+        n = len(made.outcomes.right)
+        assert not any(is_better(one, tuned.best, n) for one in tuned.of_family.values())
         assert made.live(tuned.best.policy).right == best
-    assert tuned.best.lived.right >= tuned.of_family["always-full"].lived.right
+        assert best >= (1 - SLACK) * tuned.of_family["always-full"].lived.right
+
+
+def test_what_costs_no_accuracy_is_taken_for_the_energy_it_saves() -> None:
+    made = setting(trace_of(3, 3_000), "every:3s", "bq25570", 3)
+    at = made.outcomes.right == RIGHT
+    thresholds = without_loss(made)
+    stops = np.column_stack([shares_of(made.outcomes, made.exits) >= thresholds, np.ones(len(at), bool)]).argmax(axis=1)
+    assert at[np.arange(len(at)), stops].mean() >= at[:, -1].mean()
+    tuned = tune(made)
+    full = tuned.of_family["always-full"].lived
+    assert tuned.best.lived.energy.used_j < 0.98 * full.energy.used_j
+    assert tuned.best.lived.right >= (1 - SLACK) * full.right
 
 
 def test_little_power_is_for_many_shallow_answers() -> None:

@@ -2,9 +2,12 @@
 
 What is searched: each fixed depth; thresholds of confidence, from the front that calibration samples have of accuracy
 and energy; the energy rule with several reserves; the best thresholds with each reserve. All of these live on the
-trace; the winner has most right answers an hour. A policy of more parts takes the place of a simpler one only where it
-is better by SLACK, and by CHANCE of the root of its right answers: what is better by less may be worse elsewhere.
-Last, each threshold of the winner is moved to quantiles of calibration shares, where that gains.
+trace; the winner has most right answers an hour. The first to beat is the whole network, or the cheapest thresholds
+that cost no accuracy on calibration samples, where a life under them is as often right, less SLACK: what takes less for
+the same is right with less energy, too. Another one takes its place only where it is better by SLACK, by CHANCE of the
+root of its right answers, and by CHANCE of what an accuracy on so many samples is uncertain by: what is better by less
+may be worse elsewhere. Last, each threshold of the winner is moved to quantiles of calibration shares, where that
+gains.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from freeml.exits.policy import NEVER, Policy, PolicyKind
-from freeml.exits.search import Samples, everywhere, searched
+from freeml.exits.search import Outcome, Samples, cheapest, everywhere, searched
 from freeml.ir.confidence import confidence
 from freeml.sim.life.bound import Bound, cost_of
 from freeml.sim.life.outcomes import RIGHT, Outcomes
@@ -75,9 +78,11 @@ def tune(setting: Setting, progress: Callable[[str], None] = lambda _: None) -> 
     best_sure = sorted(sure, key=worth, reverse=True)[:_MOST_WITH_RESERVES]
     both = [judge("both", exits.with_reserve(one.policy, reserve)) for one in best_sure for reserve in reserves_uj]
     tops = {"best-fixed": max(fixed, key=worth), "confidence": max(sure, key=worth), "energy": max(energy, key=worth)}
-    best = fixed[-1]
+    n_samples = len(setting.outcomes.right)
+    first = judge("confidence", exits.confidence(without_loss(setting)))
+    best = first if first.lived.right >= (1 - SLACK) * fixed[-1].lived.right else fixed[-1]
     for one in (*tops.values(), max(both, key=worth)):
-        best = one if _is_better(one, best) else best
+        best = one if is_better(one, best, n_samples) else best
     progress("one threshold at a time")
     best = _moved(setting, best, judge)
     return Tuned(best, {"always-full": fixed[-1], **tops, "tuned": best}, len(known))
@@ -88,10 +93,10 @@ def worth(one: Judged) -> tuple[int, float]:
     return one.lived.right, -one.lived.energy.used_j
 
 
-def _is_better(one: Judged, other: Judged) -> bool:
-    """By more than what is by chance."""
+def is_better(one: Judged, other: Judged, n_samples: int) -> bool:
+    """By more than what is by chance of the events, and of the samples that they show."""
     least = other.lived.right
-    return one.lived.right > least * (1 + SLACK) + CHANCE * math.sqrt(least)
+    return one.lived.right > least * (1 + SLACK + CHANCE / math.sqrt(n_samples)) + CHANCE * math.sqrt(least)
 
 
 def shares_of(outcomes: Outcomes, exits: Exits) -> Ints:
@@ -100,12 +105,23 @@ def shares_of(outcomes: Outcomes, exits: Exits) -> Ints:
     return np.column_stack(found)
 
 
-def thresholds_of(setting: Setting) -> list[tuple[int, ...]]:
-    """Of the front of accuracy and energy on the samples, evenly spread."""
+def without_loss(setting: Setting) -> tuple[int, ...]:
+    """Thresholds of least energy that are as often right on the samples as the whole network."""
+    found = cheapest(_front(setting), float((setting.outcomes.right[:, -1] == RIGHT).mean()))
+    return (NEVER,) * (setting.load.depths - 1) if found is None else found.thresholds
+
+
+def _front(setting: Setting) -> list[Outcome]:
+    """What thresholds are worth on the samples, by rising energy."""
     costs = [cost_of(setting.load, depth)[0] * setting.middle_v * 1e6 for depth in range(1, setting.load.depths + 1)]
     right = setting.outcomes.right == RIGHT
     samples = Samples(shares_of(setting.outcomes, setting.exits), right, np.array(costs))
-    found = sorted({*searched(samples, 16), *everywhere(samples, 24)}, key=lambda one: one.energy_uj)
+    return sorted({*searched(samples, 16), *everywhere(samples, 24)}, key=lambda one: one.energy_uj)
+
+
+def thresholds_of(setting: Setting) -> list[tuple[int, ...]]:
+    """Of the front of accuracy and energy on the samples, evenly spread."""
+    found = _front(setting)
     chosen = np.unique(np.linspace(0, len(found) - 1, _MOST_THRESHOLDS).round().astype(int))
     return list(dict.fromkeys(found[k].thresholds for k in chosen))
 
@@ -120,7 +136,7 @@ def _moved(setting: Setting, best: Judged, judge: Callable[[str, Policy], Judged
             values = [row.threshold for row in best.policy.rows]
             values[k] = threshold
             one = judge("moved", best.policy.with_thresholds(tuple(values)))
-            best = one if _is_better(one, best) else best
+            best = one if is_better(one, best, len(shares)) else best
     return best
 
 
