@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -94,10 +95,13 @@ def right_of_float(graph: Graph, dataset: Dataset) -> Right:
     return np.asarray(given.classes == dataset.labels)
 
 
-def interval(dense: Right, small: Right) -> tuple[float, float]:
-    """95 % of the drop in points when the same samples are drawn again (paired bootstrap, seed 0)."""
+def interval(dense: npt.NDArray[Any], small: npt.NDArray[Any]) -> tuple[float, float]:
+    """95 % of the drop in points when the same samples are drawn again (paired bootstrap, seed 0).
+
+    dense, small: of each sample whether it is right, or a share of several answers
+    """
     rng = np.random.default_rng(0)
-    lost = dense.astype(np.int64) - small.astype(np.int64)
+    lost = dense.astype(np.float64) - small.astype(np.float64)
     drawn = lost[rng.integers(0, len(lost), (_DRAWS, len(lost)))].mean(axis=1)
     low, high = np.percentile(100 * drawn, [2.5, 97.5])
     return float(low), float(high)

@@ -1,10 +1,10 @@
 """What exits cost and save on emulated boards: python -m benchmarks.exits.devices NAME [--boards B ..] [--write]
 
 The network of benchmarks/exits/models with shared exits is compiled as `freeml compile --exits outputs` does it, and
-the same network without exits. Cycles and charge are those of a whole inference on the emulated board, ended at each
-depth. Thresholds come of calibration samples; accuracy is that of test samples at the depths where they end, in the
-integers that the C gives bit for bit, what it is below the whole network with its 95 % interval (paired bootstrap). A
-board that cannot hold the network is named.
+the network that it came of without exits. Cycles and charge are those of a whole inference on the emulated board, ended
+at each depth. Thresholds come of calibration samples; accuracy is that of test samples at the depths where they end, in
+the integers that the C gives bit for bit, what it is below the network without exits with its 95 % interval (paired
+bootstrap). A board that cannot hold the network is named.
 """
 
 from __future__ import annotations
@@ -16,16 +16,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import numpy.typing as npt
 
 from benchmarks.compress.rate import interval
-from benchmarks.exits.networks import MOST_CALIBRATION, NETWORKS, Network, backbone
-from freeml.data import load
+from benchmarks.exits.networks import NETWORKS, Network, backbone
+from freeml.data import Dataset, load
 from freeml.errors import DoesNotFit
 from freeml.exits.answers import by_depth
 from freeml.exits.deploy import ExitOptions
 from freeml.exits.search import depths
 from freeml.exits.tune import Choice, samples_of, tuned
 from freeml.frontend.onnx.write import to_onnx
+from freeml.ir.decision import classes, decide
+from freeml.ir.graph import Graph
+from freeml.ir.interpret import chunks, encode_inputs, interpret
 from freeml.output.folder import Output, read_output
 from freeml.pipeline import CompileOptions, compile_model
 from freeml.retune import at_depth
@@ -33,7 +37,8 @@ from freeml.sim.check import random_dataset, verify_output
 from freeml.sim.engines import ENGINES
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
-BOARDS = ("msp430fr5994", "nucleo_l476rg")
+Bools = npt.NDArray[np.bool_]
+BOARDS = ("msp430fr5994", "qemu_m4", "nucleo_l476rg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,7 @@ def stored_bytes(output: Output) -> int:
 
 def compiled(network: Network, board: str, work: Path, *, exits: bool) -> Output:
     """The network with its exits, or without."""
-    model = network.file
+    model = network.deployed
     if not exits:
         model = work / "backbone.onnx"
         model.write_bytes(to_onnx(backbone(network)))
@@ -74,11 +79,23 @@ def compiled(network: Network, board: str, work: Path, *, exits: bool) -> Output
     return read_output(out)
 
 
+def right_without_exits(graph: Graph, test: Dataset) -> Bools:
+    """(N,) whether the network without exits is right."""
+    made = decide(graph)
+    assert made is not None
+    assert test.labels is not None
+    parts = []
+    for start, stop in chunks(graph, len(test)):
+        rows = test.select(np.arange(start, stop)).real_inputs()
+        parts.append(classes(graph, made, interpret(graph, encode_inputs(graph, rows), {made.value})))
+    return np.asarray(np.concatenate(parts) == test.labels)
+
+
 def of_board(network: Network, board: str, work: Path) -> Iterator[str]:
     """The two tables of a board."""
     bare, whole = compiled(network, board, work, exits=False), compiled(network, board, work, exits=True)
-    known = by_depth(whole.graph, load(network.data, "calibration").take(MOST_CALIBRATION))
-    new = by_depth(whole.graph, load(network.data, "test"))
+    known, test = by_depth(whole.graph, network.calibration()), load(network.data, "test")
+    new, plain = by_depth(whole.graph, test), right_without_exits(bare.graph, test)
     n = len(whole.graph.exits) + 1
     without, every = took(bare), took(whole)
     at = [took(at_depth(whole, k, work / f"{board}_{k}")) for k in range(1, n)]
@@ -92,20 +109,25 @@ def of_board(network: Network, board: str, work: Path) -> Iterator[str]:
     yield f"uC of an inference that ends at each depth: {ends}"
     yield ""
     yield "policy      accuracy %   below  [  95 %    ]   charge %  ends at each depth %"
-    final = 100 * float(new.right[:, -1].mean())
     for name in ("global", "searched", "heuristic"):
         table = tuned(whole.graph, whole.manifest.tiles, whole.board, Choice(name), known).table
         soft = tuple(row.softness for row in table.rows)
         samples = samples_of(whole.graph, whole.manifest.tiles, new, soft)
         where = depths(samples.shares, [row.threshold for row in table.rows])
-        chosen = samples.right[np.arange(len(where)), where]
-        right, (low, high) = 100 * float(chosen.mean()), interval(samples.right[:, -1], chosen)
         share = [float(np.mean(where == k)) for k in range(n)]
-        charge = sum(s * one.charge_nc for s, one in zip(share, (*at, every), strict=True)) / without.charge_nc
-        shown = " ".join(f"{100 * s:.1f}" for s in share)
-        below = f"{final - right:7.2f}  [{low:5.2f}, {high:4.2f}]"
-        yield f"{name:10} {right:11.2f} {below} {100 * charge:10.1f}  {shown}"
-    yield f"whole network {final:8.2f}                            100.0"
+        charge_nc = sum(s * one.charge_nc for s, one in zip(share, (*at, every), strict=True))
+        ends = " ".join(f"{100 * s:.1f}" for s in share)
+        yield row_of(name, samples.right[np.arange(len(where)), where], plain, charge_nc / without.charge_nc, ends)
+    yield row_of("to the end", new.right[:, -1], plain, every.charge_nc / without.charge_nc)
+    yield row_of("no exits", plain, plain, 1.0)
+
+
+def row_of(name: str, right: Bools, plain: Bools, charge: float, ends: str = "") -> str:
+    """A line of the second table. right, plain: of each sample; charge: of the network without exits."""
+    low, high = interval(plain, right)
+    below = 100 * float(plain.mean() - right.mean())
+    shown = f"{100 * float(right.mean()):11.2f} {below:7.2f}  [{low:5.2f}, {high:4.2f}] {100 * charge:10.1f}  {ends}"
+    return f"{name:10} {shown}".rstrip()
 
 
 def main() -> None:
