@@ -2,8 +2,9 @@
 
 Heads are those in benchmarks/exits/models (`benchmarks.exits.heads` trains them). The network and the features are
 quantized as `freeml compile` does it; heads are the integers of `freeml/exits/integer.py`, which the C is held to.
-Temperatures and thresholds come from calibration samples; test samples are read once, at the end, for every figure
-below. Energy of a policy is counted in multiplications here: what a board draws is measured there.
+Temperatures and thresholds come from calibration samples, changed as networks.py says; test samples are read once, at
+the end, for every figure below. Energy of a policy is counted in multiplications here: `benchmarks.exits.devices`
+measures what a board draws.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy.typing as npt
 
 from benchmarks.compress.rate import interval
 from benchmarks.exits.heads import VARIANTS, Prepared, stored
-from benchmarks.exits.networks import MOST_CALIBRATION, NETWORKS, Network
+from benchmarks.exits.networks import NETWORKS, Network
 from freeml.data import Dataset, load
 from freeml.exits.bytes import separate_bytes
 from freeml.exits.calibrate import Quality, best_temperature, bins, quality_of, reliability_svg, shares, softness
@@ -196,7 +197,7 @@ def report(network: Network) -> tuple[str, str]:
     """The text, and the reliability plot."""
     ready, heads = stored(network)
     graph = integers(ready, network)
-    calibration = run(graph, ready.all.features, load(network.data, "calibration").take(MOST_CALIBRATION))
+    calibration = run(graph, ready.all.features, network.calibration())
     test = run(graph, ready.all.features, load(network.data, "test"))
     judged = {name: judge(heads[name], graph, calibration, test) for name in VARIANTS}
     shared = judged["shared"]
