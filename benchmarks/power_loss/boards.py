@@ -22,7 +22,8 @@ from freeml.ir.interpret import encode_inputs
 from freeml.output.folder import Output, read_output
 from freeml.sim.answers import answers_of
 from freeml.sim.check import random_dataset
-from freeml.sim.on_board import OnBoard, closure_of, images_of
+from freeml.sim.on_board import ClosedBoard, OnBoard, closure_of, images_of
+from freeml.sim.power_loss.cuts import CutReport
 
 BOARDS = ("msp430fr5994", "msp430fr5969", "qemu_m4", "qemu_m0", "nucleo_l476rg")
 TOOLCHAINS: tuple[Toolchain, ...] = ("zig", "gcc")
@@ -34,7 +35,7 @@ def compiled_for(board: str, network: str, model: Path, data: str | None, out: P
     return read_output(out)
 
 
-def closed(output: Output, other: Output, toolchain: Toolchain, limit_s: float) -> dict[str, Any]:
+def closed(output: Output, other: Output, toolchain: Toolchain, limit_s: float) -> ClosedBoard:
     """Closure, with what another network left among the first images."""
 
     def first_sample(compiled: Output) -> Any:
@@ -62,6 +63,7 @@ def rows(networks: Sequence[str], boards: Sequence[str], limit_s: float) -> Iter
                             emulated = OnBoard.start(output, toolchain)
                         except ToolMissing:
                             continue
+                        found: ClosedBoard | CutReport
                         if mode == "all":
                             found = closed(output, other, toolchain, limit_s)
                         else:

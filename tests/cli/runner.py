@@ -11,6 +11,13 @@ from typing import Any
 
 from freeml.cli import main
 
+# Interrupts arrive: who runs the tests in the background, or under a supervisor, may ignore or block them.
+AS_IN_A_TERMINAL = (
+    "import signal\n"
+    "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    "signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})\n"
+)
+
 
 @dataclass(frozen=True)
 class Ran:

@@ -28,7 +28,7 @@ from freeml.train.loop import Options, fit
 from freeml.train.network import Network
 
 from ..train.tasks import convolutional, stripes
-from .runner import content, freeml, refused
+from .runner import AS_IN_A_TERMINAL, content, freeml, refused
 
 BOUNDS = ("--target-kb", 0.35, "--method", "freeml")
 
@@ -210,7 +210,8 @@ def interrupted(command: list[str], out: Path) -> str:
 
 def test_an_interrupted_run_says_how_it_goes_on_and_ends_the_same(done: Path, tmp_path: Path) -> None:
     out = tmp_path / "small.onnx"
-    command = [sys.executable, "-m", "freeml", "compress", done / "stripes.onnx", "--data", done / "samples.npz"]
+    code = AS_IN_A_TERMINAL + "import sys; from freeml.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, "compress", done / "stripes.onnx", "--data", done / "samples.npz"]
     command += ["--board", "msp430fr5994", *BOUNDS, "-o", out]
     said = interrupted(list(map(str, command)), out)
     assert "--resume" in said

@@ -15,7 +15,7 @@ import pytest
 
 from freeml.errors import FreemlError
 from tests.cli.models import tiny_model, write_model
-from tests.cli.runner import content, freeml, refused
+from tests.cli.runner import AS_IN_A_TERMINAL, content, freeml, refused
 from tests.effort import PATIENCE_S
 
 
@@ -227,14 +227,6 @@ def test_a_bug_is_called_a_bug_and_shows_its_traceback_on_request(model: Path, m
     assert "Traceback" not in ran.err
     monkeypatch.setenv("FREEML_TRACEBACK", "1")
     assert "Traceback" in freeml("inspect", model).err
-
-
-# Interrupts arrive: who runs the tests in the background, or under a supervisor, may ignore or block them.
-AS_IN_A_TERMINAL = (
-    "import signal\n"
-    "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-    "signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})\n"
-)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
