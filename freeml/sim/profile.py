@@ -297,14 +297,14 @@ def check_measured(output: Output, table: CostTable, capacitor_uf: float | None 
         # One inference shows one way of a decision, and none of the report behind an early end: there the plan's price
         # counts.
         own = bool(graph.exits) and step.kind in (Kind.DECIDE, Kind.REPORT)
-        judge(name, measured.at(0) if measured else step.cost if own else None)
+        judge(name, measured.at(0) if measured is not None else step.cost if own else None)
     for call, layer in zip(kernel_calls(graph, plan), tiles.layers, strict=True):
         size = np.array([layer.part_macs if layer.parts > 1 else layer.tile_units])
         of = priced.parts if layer.parts > 1 else priced.tiles
         key = signature(graph, call) + (PARTS if layer.parts > 1 else "")
         unit_cycles = table.by_signature[key].unit_cycles if key in table.by_signature else 0.0
         costs = of(graph, call, size)
-        judge(layer.loc, costs and costs.at(0), layer.n_units, int(size[0]), unit_cycles)
+        judge(layer.loc, None if costs is None else costs.at(0), layer.n_units, int(size[0]), unit_cycles)
     return Proof(
         fits=all(step.share <= 1 for step in steps),
         capacitor_uf=budget.capacitor_uf,
