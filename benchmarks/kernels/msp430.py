@@ -137,6 +137,7 @@ def _measured(output: Output, data: Dataset, toolchain: Toolchain, n_products: i
     report = verify_output(output, data, model=on_board.model)
     assert report.mismatches == 0, report.first_mismatch
     taken = on_board.taken()
+    assert taken is not None, "an emulated board counts"
     return Msp430Figures(taken.cycles, taken.cycles / n_products, size.text_bytes, taken.compiler)
 
 
