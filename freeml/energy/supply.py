@@ -343,18 +343,31 @@ class Supply:
         line_a, fall = lines.source_a, lines.source_s
         charge = (line_a - fall * d) * t_s - fall * of_v
         given_j = (line_a - fall * d) * (of_v + d * t_s) - fall * (of_v2 + d * of_v)
+        if fall * t_s > cap.capacitance_f:
+            charge, given_j = self._settled(lines, slope, k, t_s, after_v, of_v)
         books.harvested_j += given_j / lines.share
         books.delivered_j += given_j - charge * d
         books.converted_j += given_j * (1 / lines.share - 1)
         books.leaked_j += of_v2 / cap.insulation_ohm
-        esr_j = cap.esr_ohm * (
-            lines.cap_a**2 * t_s - 2 * lines.cap_a * lines.cap_s * inner_v + lines.cap_s**2 * inner_v2
-        )
+        first_a = lines.cap_a - lines.cap_s * self.voltage_v
+        esr_j = cap.esr_ohm * linear.integrals(first_a, -lines.cap_s * slope, k, t_s)[1]
         drawn_j = lines.load_a * of_v - lines.load_s * of_v2
         used_j = self._used(lines.output_a, drawn_j, of_v, t_s, lines.p + lines.q * (self.voltage_v + after_v) / 2)
         books.used_j += used_j
         books.converted_j += charge * d + lines.idle_a * of_v + esr_j + drawn_j - used_j
         books.stored_j += 0.5 * cap.capacitance_f * (after_v - self.voltage_v) * (after_v + self.voltage_v)
+
+    def _settled(
+        self, lines: _Lines, slope: float, k: float, t_s: float, after_v: float, of_v: float
+    ) -> tuple[float, float]:
+        """Charge and energy of a source on whose line the capacitor settles: its current is a small difference of large
+        numbers then. The charge is what went on by Kirchhoff, each part of it at the voltage that the line says."""
+        fall, cap = lines.source_s, self.capacitor
+        first_a = lines.source_a - fall * (lines.p + lines.q * self.voltage_v + self.diode_v)
+        _, of_a2 = linear.integrals(first_a, -fall * lines.q * slope, k, t_s)
+        charge = cap.capacitance_f * (after_v - self.voltage_v) + of_v / cap.insulation_ohm
+        charge += (lines.load_a + lines.idle_a) * t_s - lines.load_s * of_v
+        return charge, (lines.source_a * charge - of_a2) / fall
 
     def _used(self, load_a: float, drawn_j: float, of_v: float, t_s: float, about_v: float) -> float:
         """Energy at the load; `about_v` tells on which side of the LDO's knee the stretch lies."""

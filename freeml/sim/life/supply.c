@@ -235,10 +235,23 @@ static double used(const fml_supply_t *supply, double load_a, double drawn_j, do
     return load_a * (of_v - supply->dropout_v * t_s);
 }
 
+/* Charge and energy of a source in a stretch in which the capacitor settles on its line: its current is a small difference
+ * of large numbers then. The charge is what went on by Kirchhoff, each part of it at the voltage that the line says. */
+static double settled(const fml_supply_t *supply, const lines_t *lines, double slope, double k, double t_s,
+                      double after_v, double of_v, double *charge)
+{
+    double fall = lines->source_s, terminal_v = lines->p + lines->q * supply->voltage_v, of_a, of_a2;
+    fml_integrals(lines->source_a - fall * (terminal_v + supply->diode_v), -fall * lines->q * slope, k, t_s, &of_a,
+                  &of_a2);
+    *charge = supply->capacitance_f * (after_v - supply->voltage_v) + of_v / supply->insulation_ohm +
+              (lines->load_a + lines->idle_a) * t_s - lines->load_s * of_v;
+    return (lines->source_a * *charge - of_a2) / fall;
+}
+
 /* Energies of a stretch, from integrals of the voltage. */
 static void book(fml_supply_t *supply, const lines_t *lines, double slope, double k, double t_s, double after_v)
 {
-    double inner_v, inner_v2, of_v, of_v2, charge, given_j, esr_j, drawn_j, used_j;
+    double inner_v, inner_v2, of_v, of_v2, of_a, of_a2, charge, given_j, esr_j = 0, drawn_j, used_j;
     double d = supply->diode_v, fall = lines->source_s, line_a = lines->source_a - fall * d;
     fml_integrals(supply->voltage_v, slope, k, t_s, &inner_v, &inner_v2);
     of_v = lines->p * t_s + lines->q * inner_v;
@@ -246,8 +259,13 @@ static void book(fml_supply_t *supply, const lines_t *lines, double slope, doubl
     /* At the source: (a - s (v + d)) (v + d) */
     charge = line_a * t_s - fall * of_v;
     given_j = line_a * (of_v + d * t_s) - fall * (of_v2 + d * of_v);
-    esr_j = supply->esr_ohm * (lines->cap_a * lines->cap_a * t_s - 2 * lines->cap_a * lines->cap_s * inner_v +
-                               lines->cap_s * lines->cap_s * inner_v2);
+    if (fall * t_s > supply->capacitance_f) {
+        given_j = settled(supply, lines, slope, k, t_s, after_v, of_v, &charge);
+    }
+    if (supply->esr_ohm != 0) {
+        fml_integrals(lines->cap_a - lines->cap_s * supply->voltage_v, -lines->cap_s * slope, k, t_s, &of_a, &of_a2);
+        esr_j = supply->esr_ohm * of_a2;
+    }
     drawn_j = lines->load_a * of_v - lines->load_s * of_v2;
     used_j = used(supply, lines->output_a, drawn_j, of_v, t_s, lines->p + lines->q * (supply->voltage_v + after_v) / 2);
     BOOK(supply, harvested_j, given_j / lines->share);
