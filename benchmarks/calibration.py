@@ -7,15 +7,14 @@ Needs FREEML_DATA. `results/calibration.txt` is what it printed. Errors are put 
 
 from __future__ import annotations
 
-import argparse
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.command import command
 from freeml.data import fit_inputs, load
 from freeml.data.accuracy import answers
 from freeml.frontend.load import load_model
@@ -64,13 +63,9 @@ WRONG: dict[str, Callable[[Array], None]] = {
 }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("networks", nargs="*", default=list(NETWORKS), metavar="NETWORK", help=", ".join(NETWORKS))
-    wanted = parser.parse_args().networks
-    print(command(__file__), end="\n\n")
+def main(wanted: list[str]) -> None:
     print(f"{'network':10s} {'wrong':26s} {'float':>7s} {'int8':>7s}  rows named, method")
-    for name in wanted:
+    for name in wanted or NETWORKS:
         path, data = NETWORKS[name]
         found = path if path.is_absolute() else Path(os.environ["FREEML_DATA"]) / path
         graph = run_passes(load_model(str(found)).graph)
@@ -89,4 +84,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

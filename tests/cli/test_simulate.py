@@ -161,6 +161,14 @@ def test_a_board_without_energy_model_is_refused(tmp_path: Path, walk: Path) -> 
         ("[device]\nv_on_v = 2.0\nv_off_v = 3.0\n[[task]]\nname='a'\nus=1\nua=1", "above v_off_v"),
         ("[device]\nv_on_v = 3.0\nv_off_v = 2.0\n[[task]]\nname='a'\nus=0\nua=1", "task.0.us"),
         ("[device]\nv_on_v = 3.0\nv_off_v = 2.0\nv_of = 1.0\n[[task]]\nname='a'\nus=1\nua=1", "v_of"),
+        (
+            "[device]\nv_on_v=3.0\nv_off_v=2.0\n[[task]]\nname='a'\nus=1\nua=1\nas='report'\n[[task]]\nname='b'\nus=1\nua=1",
+            "a is a report, and tasks follow it",
+        ),
+        (
+            "[device]\nv_on_v=3.0\nv_off_v=2.0\n[[task]]\nname='a'\nus=1\nua=1\nas='commit'",
+            "a is the last task",
+        ),
         ("\x00", "not a load of tasks"),
     ],
 )

@@ -248,6 +248,33 @@ as = "report"
 """
 
 
+def test_an_event_of_a_load_is_over_with_its_last_task(tmp_path: Path) -> None:
+    """Also where the file says of no task what it is, and where a task takes no more than a nanosecond."""
+    path = tmp_path / "load.toml"
+    path.write_text("[device]\nv_on_v = 3.0\nv_off_v = 2.0\n" + 2 * "[[task]]\nname = 'a'\nus = 0.001\nua = 5\n")
+    trace = Trace("strong", np.array([0.0, 5.0]), 5.0, Operating(np.full(2, 3.3), np.full(2, 0.1)))
+    around = Circuit(capacitor_uf=47, converter="direct")
+    for arrivals, inferences in (("each-boot", 1), ("every:2s", 4)):
+        found = simulate(trace=trace, load_file=path, circuit=around, arrivals=arrivals).as_json()
+        assert (found["inferences"], found["unfinished"], found["steps"]) == (inferences, 0, 2 * inferences)
+
+
+def test_a_device_that_waits_long_on_a_strong_source_loses_no_joule() -> None:
+    """The capacitor lies on the steep end of the source's line, where current is a difference of large numbers."""
+    trace = Trace("strong", np.array([0.0, 5000.0]), 5000.0, Operating(np.full(2, 3.3), np.full(2, 0.1)))
+    for capacitor_f in (1e-6, 47e-6, 1e-3):
+        for esr_ohm in (0.0, 2.0):
+            supply = Supply(Capacitor(capacitor_f, esr_ohm, insulation_ohm=1e8), Comparator(2.8, 1.9))
+            pieces = converter_of("direct").pieces(trace)
+            energy = live(pieces, supply, TableEngine(LOAD), LOAD, arrivals_of("every:1h", 1e4), 1e4).energy
+            assert abs(energy.missing_j) < 1e-10 * energy.moved_j
+            by_hand = Supply(Capacitor(capacitor_f, esr_ohm, insulation_ohm=1e8), Comparator(2.8, 1.9))
+            by_hand.offer_lines(converter_of("direct").lines(trace, 0))
+            assert [by_hand.advance(0.0, 1e4)[1] for _ in range(2)] == ["on", "time"]
+            by_hand.check()
+            assert abs(by_hand.energy.missing_j) < 1e-10 * by_hand.energy.moved_j
+
+
 @pytest.mark.parametrize(
     "text", ["", "every:", "every:-1s", "every:0", "poisson:1s:x", "often", "every:1e-12s", "file:/nowhere"]
 )

@@ -14,9 +14,10 @@
     name = "SENSE"
     us = 750
     ua = 700
-    as = "sense"       # or compute, commit, report; by default compute
+    as = "sense"       # or compute, commit; the last task alone is "report", others are compute by default
 
-Tasks run in their order for each event; a loss of power takes their progress along unless `keeps_progress` is set.
+Tasks run in their order for each event, which is over with the last; a loss of power takes their progress along unless
+`keeps_progress` is set.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Task(Strict):
     us: float = Field(gt=0)
     ua: float = Field(ge=0)
     times: int = Field(default=1, ge=1, le=2**30)
-    kind: Literal["sense", "compute", "commit", "report"] = Field(default="compute", alias="as")
+    kind: Literal["sense", "compute", "commit", "report"] | None = Field(default=None, alias="as")
 
 
 class Bench(Strict):
@@ -77,6 +78,17 @@ class Tasks(Strict):
     device: Bench
     task: tuple[Task, ...] = Field(strict=False, min_length=1, max_length=_MOST_TASKS)
 
+    @model_validator(mode="after")
+    def _ends_with_a_report(self) -> Tasks:
+        """An event is over with its report: without one it never was, and tasks behind one were never begun."""
+        *before, last = self.task
+        early = next((one.name for one in before if one.kind == "report"), None)
+        if early is not None:
+            raise ValueError(f"{early} is a report, and tasks follow it: an event is over with its report")
+        if last.kind not in (None, "report"):
+            raise ValueError(f"{last.name} is the last task, which is a report: leave its `as` out")
+        return self
+
     @property
     def comparator(self) -> Comparator:
         """What switches it."""
@@ -90,9 +102,10 @@ class Tasks(Strict):
 
     def load(self) -> Load:
         """As work."""
+        kinds = [*(one.kind or "compute" for one in self.task[:-1]), "report"]
         rows = [
-            Work(one.us * 1e-6, one.us * one.ua * 1e-12, float(one.kind == "commit"), one.times, one.kind, 1, number)
-            for number, one in enumerate(self.task)
+            Work(one.us * 1e-6, one.us * one.ua * 1e-12, float(kind == "commit"), one.times, kind, 1, number)
+            for number, (one, kind) in enumerate(zip(self.task, kinds, strict=True))
         ]
         bench = self.device
         boot = Work(bench.boot_us * 1e-6, bench.boot_us * bench.boot_ua * 1e-12, stack="boot")
@@ -117,7 +130,8 @@ def read_tasks(path: Path) -> Tasks:
         first = error.errors()[0]
         entry = ".".join(str(part) for part in first["loc"])
         hint = "[device] with v_on_v and v_off_v, and [[task]] with name, us and ua"
-        raise BadData(f"{entry}: {first['msg']}", where=str(path), hint=hint) from error
+        said = first["msg"].removeprefix("Value error, ")
+        raise BadData(f"{entry}: {said}" if entry else said, where=str(path), hint=hint) from error
     except (OSError, ValueError) as error:
         what = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise BadData(f"not a load of tasks: {what}", where=str(path)) from error
