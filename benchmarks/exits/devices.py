@@ -1,10 +1,10 @@
-"""What exits cost and save on emulated boards: python -m benchmarks.exits.devices NAME [--boards B ..] [--write]
+"""What exits cost and save on emulated boards: python -m benchmarks.exits.devices NAME [--joint]
 
-The network of benchmarks/exits/models with shared exits is compiled as `freeml compile --exits outputs` does it, and
-the network that it came of without exits. Cycles and charge are those of a whole inference on the emulated board, ended
-at each depth. Thresholds come of calibration samples; accuracy is that of test samples at the depths where they end, in
-the integers that the C gives bit for bit, what it is below the network without exits with its 95 % interval (paired
-bootstrap). A board that cannot hold the network is named.
+The network of benchmarks/exits/models with shared exits, trained on the frozen network or together with it, is compiled
+as `freeml compile --exits outputs` does it, and the network that it came of without exits. Cycles and charge are those
+of a whole inference on the emulated board, ended at each depth. Thresholds come of calibration samples; accuracy is
+that of test samples at the depths where they end, in the integers that the C gives bit for bit, what it is below the
+network without exits with its 95 % interval (paired bootstrap). A board that cannot hold the network is named.
 """
 
 from __future__ import annotations
@@ -65,16 +65,14 @@ def stored_bytes(output: Output) -> int:
     return output.manifest.memory.weights_bytes + output.manifest.memory.nvm_bytes
 
 
-def compiled(network: Network, board: str, work: Path, *, exits: bool) -> Output:
-    """The network with its exits, or without."""
-    model = network.deployed
-    if not exits:
-        model = work / "backbone.onnx"
+def compiled(network: Network, board: str, work: Path, exits: Path | None) -> Output:
+    """The network with the exits of this file, or without."""
+    model = exits or work / "backbone.onnx"
+    if exits is None:
         model.write_bytes(to_onnx(backbone(network)))
     out = work / f"{board}{'_exits' if exits else ''}"
-    options = CompileOptions(
-        board=board, samples=1, exits=ExitOptions("outputs", policy="global:1.1") if exits else None, name=network.name
-    )
+    asked = ExitOptions("outputs", policy="global:1.1") if exits else None
+    options = CompileOptions(board=board, samples=1, exits=asked, name=network.name)
     compile_model(model, out, data=network.data, options=options)
     return read_output(out)
 
@@ -91,9 +89,9 @@ def right_without_exits(graph: Graph, test: Dataset) -> Bools:
     return np.asarray(np.concatenate(parts) == test.labels)
 
 
-def of_board(network: Network, board: str, work: Path) -> Iterator[str]:
+def of_board(network: Network, board: str, work: Path, *, joint: bool) -> Iterator[str]:
     """The two tables of a board."""
-    bare, whole = compiled(network, board, work, exits=False), compiled(network, board, work, exits=True)
+    bare, whole = (compiled(network, board, work, file) for file in (None, network.joint if joint else network.file))
     known, test = by_depth(whole.graph, network.calibration()), load(network.data, "test")
     new, plain = by_depth(whole.graph, test), right_without_exits(bare.graph, test)
     n = len(whole.graph.exits) + 1
@@ -133,21 +131,23 @@ def row_of(name: str, right: Bools, plain: Bools, charge: float, ends: str = "")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=sorted(NETWORKS))
+    parser.add_argument("--joint", action="store_true", help="the network that was trained together with its exits")
     parser.add_argument("--boards", nargs="+", default=BOARDS)
     parser.add_argument("--write", action="store_true", help="keep the text in benchmarks/results")
     options = parser.parse_args()
-    lines = [f"# python -m benchmarks.exits.devices {options.name}", ""]
+    lines = [f"# python -m benchmarks.exits.devices {options.name}{' --joint' if options.joint else ''}", ""]
     with TemporaryDirectory(prefix="freeml-exits-") as work:
         for board in options.boards:
             try:
-                for line in of_board(NETWORKS[options.name], board, Path(work)):
+                for line in of_board(NETWORKS[options.name], board, Path(work), joint=options.joint):
                     print(line, flush=True)
                     lines.append(line)
             except DoesNotFit as error:
                 lines.append(f"## {board}: {error.what}")
             lines.append("")
     if options.write:
-        (RESULTS / f"exits_{options.name}_devices.txt").write_text("\n".join(lines))
+        which = "joint_devices" if options.joint else "devices"
+        (RESULTS / f"exits_{options.name}_{which}.txt").write_text("\n".join(lines))
 
 
 if __name__ == "__main__":

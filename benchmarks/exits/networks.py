@@ -53,10 +53,9 @@ class Network:
         return MODELS / f"{self.name}.onnx"
 
     @property
-    def deployed(self) -> Path:
-        """What devices get: trained together with its exits, where it was."""
-        joint = MODELS / f"{self.name}_joint.onnx"
-        return joint if joint.exists() else self.file
+    def joint(self) -> Path:
+        """The same, trained together with them."""
+        return MODELS / f"{self.name}_joint.onnx"
 
     def calibration(self, most: int = MOST_CALIBRATION) -> Dataset:
         """Samples that temperatures and thresholds come of, each changed once where there are changes."""
