@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.exits.networks import MODELS
+from benchmarks.exits.networks import MODELS, NETWORKS
 from freeml.board.board import Board, load_board
 from freeml.data import Dataset, load
 from freeml.data.folders import data_root
@@ -42,7 +42,7 @@ _CALIBRATION = 512
 class Deciding:
     """A network with exits on a board.
 
-    calibration, test  what samples of each split give
+    calibration, test  what samples of each split give; for calibration changed as benchmarks/exits/networks.py says
     softness           of each exit, temperatures of calibration samples
     """
 
@@ -61,10 +61,12 @@ def deciding(name: str, data: str, board_name: str, samples: int) -> Deciding:
     graph = run_passes(load_model(MODELS / f"{name}.onnx").graph)
     made = make_exits(graph, Request("outputs"))
     known = load(data, "calibration").take(_CALIBRATION)
-    whole = quantize(exposed(made.graph, made.heads), known.real_inputs()).graph
+    own = [port.value for port in made.graph.outputs]
+    whole = quantize(exposed(made.graph, made.heads), known.real_inputs(), ends=own).graph
     exits = attached(whole, made.heads, made.graph)
     tiles = planned_graph(exits.graph, board, None).feasible
-    calibration, labels = _outcomes(exits.graph, load(data, "calibration").take(samples))
+    tuned_on = NETWORKS[name].calibration(samples) if name in NETWORKS else load(data, "calibration").take(samples)
+    calibration, labels = _outcomes(exits.graph, tuned_on)
     test, _ = _outcomes(exits.graph, load(data, "test").take(samples))
     soft = tuple(
         softness(exits.scale, best_temperature(calibration.scores[:, k] * exits.scale, labels))

@@ -6,7 +6,7 @@ lower layer; nothing here computes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -131,7 +131,9 @@ def compile_model(
         quantized = quantize_with(float_graph, data, example_inputs, progress)
     else:
         float_graph = made.graph
-        quantized = quantize_with(exposed(float_graph, made.heads), data, example_inputs, progress)
+        # The network's own answer alone says which ranges are best: with exits it says what it says without.
+        own = [port.value for port in float_graph.outputs]
+        quantized = quantize_with(exposed(float_graph, made.heads), data, example_inputs, progress, own)
         quantized = replace(quantized, graph=attached(quantized.graph, made.heads, float_graph).graph)
     progress("plan memory")
     planned = planned_graph(quantized.graph, board, options.capacitor_uf)
@@ -202,9 +204,13 @@ def optimise(loaded: LoadedModel, name: str, dump_dir: Path | None = None) -> Gr
 
 
 def quantize_with(
-    graph: Graph, data: str | Dataset | None, example_inputs: Any = None, progress: Progress = _SILENT
+    graph: Graph,
+    data: str | Dataset | None,
+    example_inputs: Any = None,
+    progress: Progress = _SILENT,
+    ends: Collection[str] | None = None,
 ) -> Quantized:
-    """Quantize with the calibration split of the data, or with the example inputs of a torch module.
+    """Quantize with the calibration split of the data, or with the example inputs of a torch module; ends: as there.
 
     What is odd about the samples is among the warnings of what is returned.
     """
@@ -216,10 +222,10 @@ def quantize_with(
         dataset = None  # the model has its own scales
     if dataset is None:
         if example_inputs is None:
-            return quantize(graph, None, progress)
+            return quantize(graph, None, progress, ends=ends)
         arrays = tuple(np.asarray(x.detach().cpu().numpy() if hasattr(x, "detach") else x) for x in example_inputs)
-        return quantize(graph, arrays, progress)
-    quantized = quantize(graph, dataset.real_inputs(), progress, dataset.place)
+        return quantize(graph, arrays, progress, ends=ends)
+    quantized = quantize(graph, dataset.real_inputs(), progress, dataset.place, ends)
     if not quantized.errors:  # the model's own scales: the samples found nothing
         return replace(quantized, warnings=tuple(range_findings(dataset, quantized.graph)))
     found = joined(calibration_findings(dataset, graph), quantized.warnings)

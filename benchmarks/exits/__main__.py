@@ -52,7 +52,8 @@ def integers(ready: Prepared, network: Network) -> Graph:
     graph = ready.all.graph
     ports = tuple(Port(name, name, graph.types[name].shape, (0,)) for name in ready.all.features)
     with_features = graph.with_ops(graph.ops, outputs=(*graph.outputs, *ports))
-    return quantize(with_features, load(network.data, "calibration").take(512).real_inputs()).graph
+    samples = load(network.data, "calibration").take(512).real_inputs()
+    return quantize(with_features, samples, ends=[port.value for port in graph.outputs]).graph
 
 
 def run(graph: Graph, features: tuple[str, ...], data: Dataset) -> Codes:

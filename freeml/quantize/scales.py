@@ -9,7 +9,7 @@ scales follow from what was observed.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from freeml.errors import BadData
 from freeml.ir.graph import Graph
@@ -29,10 +29,15 @@ def missing(graph: Graph) -> list[str]:
     return [name for name in _float_values(graph) if name not in fixed]
 
 
-def assign_scales(graph: Graph, observed: Mapping[str, Observed], rule: Rule) -> dict[str, Quant]:
-    """Scale and zero point of every value that has codes. Raises BadData where one is neither fixed nor observed."""
+def assign_scales(
+    graph: Graph, observed: Mapping[str, Observed], rule: Rule, ends: Collection[str] | None = None
+) -> dict[str, Quant]:
+    """Scale and zero point of every value that has codes; ends: as in `score_values`.
+
+    Raises BadData where one is neither fixed nor observed.
+    """
     scales = _fixed(graph)
-    scores = set(score_values(graph))
+    scores = set(score_values(graph, ends))
     for names in _groups(graph, scales):
         seen = [observed[name] for name in names if name in observed]
         if not seen:
@@ -46,11 +51,16 @@ def assign_scales(graph: Graph, observed: Mapping[str, Observed], rule: Rule) ->
     return {name: scales[name] for name in _float_values(graph)}
 
 
-def score_values(graph: Graph) -> list[str]:
-    """The values that say what the network found: its outputs, seen through a final Softmax, ArgMax or Reshape."""
+def score_values(graph: Graph, ends: Collection[str] | None = None) -> list[str]:
+    """The values that say what the network found: its outputs, seen through a final Softmax, ArgMax or Reshape.
+
+    ends: values of those outputs that are answers; all where None. Others are features that somebody reads.
+    """
     values = set()
     for port in graph.outputs:
         value = port.value
+        if ends is not None and value not in ends:
+            continue
         while (op := graph.producers.get(value)) is not None and isinstance(op, Softmax | ArgMax | Reshape):
             value = op.inputs[0]
         values.add(value)

@@ -9,7 +9,7 @@ wrong at most, so that no single one decides. A candidate for which there are no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -97,16 +97,18 @@ def quantize(
     samples: Sequence[Array] | None,
     on_progress: Callable[[str], None] = lambda _: None,
     place: Callable[[int], str] = "sample {}".format,
+    ends: Collection[str] | None = None,
 ) -> Quantized:
     """Graph@FLOAT (passes done) -> the best Graph@QUANTIZED.
 
-    samples: calibration samples as the author gives them; place: where one of them comes from, in words.
+    samples: calibration samples as the author gives them; place: where one of them comes from, in words. ends: values
+    of the outputs whose error counts; all where None.
     Raises BadData where the model needs samples and has none, BadModel where activations are not finite, and the error
     of the best candidate where none can be coded.
     """
     if not missing(graph):
         on_progress("keep the model's own scales")
-        own = lower(graph, assign_scales(graph, {}, RULES["min-max"]))
+        own = lower(graph, assign_scales(graph, {}, RULES["min-max"], ends))
         return Quantized(own, graph, "the model's own scales", {})
     if samples is None or len(samples[0]) == 0:
         raise BadData(
@@ -115,16 +117,16 @@ def quantize(
         )
     step = max(1, -(-len(samples[0]) // (2 * MAX_SAMPLES)))
     even = [array[::step] for array in samples]
-    everything = _Bench(graph, even)
+    everything = _Bench(graph, even, ends)
     odd = find_odd(graph, everything.observed(False)[1])
     rest = np.setdiff1d(np.arange(len(even[0])), odd.broken)
     n_odd = len(odd.broken) + len(odd.far)
     whole = {
-        False: _Bench(graph, [a[rest] for a in even]) if len(odd.broken) else everything,
-        True: _Bench(graph, [a[np.setdiff1d(rest, odd.far)] for a in even]) if n_odd else everything,
+        False: _Bench(graph, [a[rest] for a in even], ends) if len(odd.broken) else everything,
+        True: _Bench(graph, [a[np.setdiff1d(rest, odd.far)] for a in even], ends) if n_odd else everything,
     }
     whole[False].check_finite(lambda row: place(int(rest[row]) * step))
-    judged = _judge(graph, even, odd, on_progress)
+    judged = _judge(graph, even, odd, on_progress, ends)
     on_progress(f"quantize with {judged.ranked[0]}")
     chosen, (lowered, reference) = _first_that_can_be_coded(whole, judged)
     left_out = chosen.trimmed or not len(odd.far)
@@ -143,9 +145,10 @@ def quantize(
 class _Bench:
     """Builds integer graphs by recipe from one set of samples; observes each float graph once."""
 
-    def __init__(self, graph: Graph, samples: Sequence[Array]) -> None:
+    def __init__(self, graph: Graph, samples: Sequence[Array], ends: Collection[str] | None) -> None:
         self.graph = graph
         self.samples = samples
+        self.ends = ends
         self._known: dict[bool, tuple[Graph, dict[str, Observed]]] = {}
 
     def observed(self, equalised: bool) -> tuple[Graph, dict[str, Observed]]:
@@ -171,7 +174,7 @@ class _Bench:
     def build(self, recipe: Recipe) -> tuple[Graph, Graph]:
         """The integer graph and its float reference."""
         graph, observed = self.observed(recipe.equalised)
-        scales: dict[str, Quant] = assign_scales(graph, observed, RULES[recipe.rule])
+        scales: dict[str, Quant] = assign_scales(graph, observed, RULES[recipe.rule], self.ends)
         source = correct_biases(graph, scales, self.samples) if recipe.corrected else graph
         return lower(source, scales), graph
 
@@ -208,7 +211,9 @@ def _first_that_can_be_coded(whole: dict[bool, _Bench], judged: _Judged) -> tupl
     raise failed[0]
 
 
-def _judge(graph: Graph, even: Sequence[Array], odd: Odd, on_progress: Callable[[str], None]) -> _Judged:
+def _judge(
+    graph: Graph, even: Sequence[Array], odd: Odd, on_progress: Callable[[str], None], ends: Collection[str] | None
+) -> _Judged:
     """Error of every recipe on samples it has not seen: all rules, then refinements of the best of them.
 
     Odd samples both give ranges and judge: a range that they spoil is spoilt for the others, too.
@@ -219,10 +224,12 @@ def _judge(graph: Graph, even: Sequence[Array], odd: Odd, on_progress: Callable[
     watched = usual[0::2] if several else usual
     held = np.union1d(usual[1::2] if several else usual, odd.far)
     calm = ~np.isin(held, odd.far)
-    benches = {True: _Bench(graph, [array[watched] for array in even])}
-    benches[False] = _Bench(graph, [a[np.union1d(watched, odd.far)] for a in even]) if len(odd.far) else benches[True]
+    benches = {True: _Bench(graph, [array[watched] for array in even], ends)}
+    benches[False] = (
+        _Bench(graph, [a[np.union1d(watched, odd.far)] for a in even], ends) if len(odd.far) else benches[True]
+    )
     hold = [array[held] for array in even]
-    scores = score_values(graph)
+    scores = score_values(graph, ends)
     reference = values(graph, hold, scores)
     judged = _Judged({}, {})
 
