@@ -72,19 +72,19 @@ def _mementos(numbers: range) -> tuple[str, ...]:
 _JOGGING, _TUHH = ("shepherd_jogging/jogging_10m.csv.gz",), ("tuhh_solar/TUHHx.txt.gz",)
 TRACES = {
     "mementos": Recorded(
-        Part(_mementos(range(6, 11)), lasts_s=_HOUR_S),
-        Part(_mementos(range(1, 6)), lasts_s=_HOUR_S / 3),
-        "traces 6 to 10, repeated for an hour; tuned on 1 to 5, 20 minutes",
+        Part(_mementos(range(6, 11)), lasts_s=10 * _HOUR_S),
+        Part(_mementos(range(1, 6)), lasts_s=2 * _HOUR_S),
+        "traces 6 to 10, repeated for ten hours; tuned on 1 to 5, two hours",
     ),
     "jogging": Recorded(
-        Part(_JOGGING, 308.0, 616.0, lasts_s=4 * _HOUR_S),
+        Part(_JOGGING, 308.0, 616.0, lasts_s=10 * _HOUR_S),
         Part(_JOGGING, 0.0, 308.0, lasts_s=2 * _HOUR_S),
-        "a cell at the wrist, the second half for 4 hours; tuned on the first half, 2 hours",
+        "a cell at the wrist, the second half for ten hours; tuned on the first half, two hours",
     ),
     "light": Recorded(
-        Part(("lightlogr_wearable/205_actlumus_Log_1020_20230904101707532.txt.zip",), 0.0, 2 * _DAY_S),
-        Part(("lightlogr_wearable/cyepiamb_CW35_Log_1431_20230904081953614.txt.zip",), 0.0, _DAY_S),
-        "worn light, an AM1417 cell, two days; tuned on another person's day",
+        Part(("lightlogr_wearable/205_actlumus_Log_1020_20230904101707532.txt.zip",), 0.0, 7 * _DAY_S),
+        Part(("lightlogr_wearable/cyepiamb_CW35_Log_1431_20230904081953614.txt.zip",), 0.0, 2 * _DAY_S),
+        "worn light, an AM1417 cell, a week; tuned on two days of another person",
         lambda data: Told(cell=(data / "hardware" / "iv_curves.csv", "AM1417")),
     ),
     "nrel": Recorded(
