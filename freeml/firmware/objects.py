@@ -21,7 +21,14 @@ Make = Callable[[Path], object]
 
 
 def cached_object(
-    compiler: Compiler, source: Path, include_dirs: Sequence[Path], options: Sequence[str], work: Path, make: Make
+    compiler: Compiler,
+    source: Path,
+    include_dirs: Sequence[Path],
+    options: Sequence[str],
+    work: Path,
+    make: Make,
+    *,
+    beside: Sequence[str] = (),
 ) -> Path:
     """The object of a source: from the cache, or made there.
 
@@ -29,6 +36,7 @@ def cached_object(
              would make objects of each folder its own
     work     where it lies if there can be no cache
     make     writes it into the path that it is given
+    beside   suffixes of what else the compiler writes there, which is kept with it
     """
     key = _key(compiler, source, include_dirs, options)
     folder = None if key is None else _folder(key)
@@ -40,7 +48,8 @@ def cached_object(
     if not kept.exists():
         made = work / f"{source.name}.o"
         make(made)
-        replace_file(made, kept)
+        for suffix in (*beside, ".o"):  # the object last: where it is, all is
+            replace_file(made.with_suffix(suffix), kept.with_suffix(suffix))
     return kept
 
 

@@ -18,6 +18,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
 from freeml.errors import ToolFailed
+from freeml.firmware.objects import cached_object
 from freeml.firmware.toolchain import Compiler, find_host_compiler, first_errors
 
 _SHF_WRITE, _SHF_ALLOC, _SHF_EXECINSTR = 1, 2, 4
@@ -84,16 +85,20 @@ def _depth(obj: Object, objects: Sequence[Object]) -> int:
 def _compiled(
     compiler: Compiler, source: Path, include_dirs: Sequence[Path], target: Sequence[str], work: Path
 ) -> Object:
-    """Compile one source and read its object."""
-    frame_flag = "-fstack-usage" if compiler.kind == "gcc" else "-fstack-size-section"
+    """Compile one source, or find it compiled, and read its object."""
+    is_gcc = compiler.kind == "gcc"
+    frame_flag = "-fstack-usage" if is_gcc else "-fstack-size-section"
     flags = [*target, "-std=c99", "-fno-asynchronous-unwind-tables", frame_flag, "-c"]
-    folders = [f"-I{folder.resolve()}" for folder in include_dirs]
-    command = [*compiler.command, *flags, *folders, str(source.resolve()), "-o", "object.o"]
-    done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise ToolFailed(f"{compiler.name} could not measure {source.name}: {first_errors(done.stderr)}")
-    obj = work / "object.o"
-    frames = _gcc_frames(work) if compiler.kind == "gcc" else _clang_frames(obj)
+
+    def make(to: Path) -> None:
+        folders = [f"-I{folder.resolve()}" for folder in include_dirs]
+        command = [*compiler.command, *flags, *folders, str(source.resolve()), "-o", to.name]
+        done = subprocess.run(command, cwd=to.parent, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise ToolFailed(f"{compiler.name} could not measure {source.name}: {first_errors(done.stderr)}")
+
+    obj = cached_object(compiler, source, include_dirs, flags, work, make, beside=[".su"] if is_gcc else [])
+    frames = _gcc_frames(obj.with_suffix(".su")) if is_gcc else _clang_frames(obj)
     defined, undefined = _symbols(obj)
     return Object(tuple(_sections(obj)), sum(frames), defined, undefined)
 
@@ -107,10 +112,9 @@ def _symbols(obj: Path) -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(s.name for s in symbols) - undefined, undefined
 
 
-def _gcc_frames(work: Path) -> list[int]:
-    """Lines of NAME.su: function, bytes, kind."""
-    lines = [line for path in work.glob("*.su") for line in path.read_text().splitlines() if line.strip()]
-    return [int(line.split("\t")[1]) for line in lines]
+def _gcc_frames(usage: Path) -> list[int]:
+    """Lines of a .su: function, bytes, kind."""
+    return [int(line.split("\t")[1]) for line in usage.read_text().splitlines() if line.strip()]
 
 
 def _clang_frames(obj: Path) -> list[int]:

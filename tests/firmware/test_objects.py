@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from freeml.firmware.objects import cached_object
+from freeml.firmware.size import measure
 from freeml.firmware.toolchain import Compiler, find_host_compiler
 
 OPTIONS = ("-O2", "-c")
@@ -68,6 +69,27 @@ def test_an_object_is_made_again_when_anything_that_it_may_include_changes(maker
     maker.write(name, text)
     assert maker.object() != before
     assert maker.times == 2
+
+
+def test_what_a_compiler_writes_beside_an_object_is_kept_with_it(maker: Maker) -> None:
+    def make(to: Path) -> None:
+        assert not to.exists(), "made once"
+        to.write_text("object")
+        to.with_suffix(".su").write_text("frames")
+
+    where = (find_host_compiler(), maker.folder / "a.c", [], OPTIONS, maker.folder)
+    for _ in range(2):
+        kept = cached_object(*where, make, beside=[".su"])
+        assert (kept.read_text(), kept.with_suffix(".su").read_text()) == ("object", "frames")
+
+
+def test_sizes_are_read_of_kept_objects_as_of_new_ones(maker: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiler = find_host_compiler()
+    first = measure(compiler, [maker.folder / "a.c"], [maker.folder / "near", maker.folder / "far"])
+    assert first.code_bytes > 0
+    assert first.stack_bytes > 0
+    monkeypatch.setattr("freeml.firmware.size.subprocess.run", lambda *_, **__: pytest.fail("compiled again"))
+    assert measure(compiler, [maker.folder / "a.c"], [maker.folder / "near", maker.folder / "far"]) == first
 
 
 def test_compilers_and_options_have_objects_of_their_own(maker: Maker) -> None:
