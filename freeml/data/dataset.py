@@ -136,6 +136,27 @@ class Dataset:
             row -= n_rows
         return f"row {row}"
 
+    def check_classes(self, n: int | None) -> None:
+        """Raise BadData for a label that a network of so many classes has none for; None: nobody knows how many."""
+        if self.labels is None or n is None or not len(self) or (highest := int(self.labels.max())) < n:
+            return
+        row = self.place(int(self.labels.argmax()))
+        raise BadData(
+            f"label {highest} of {row} is no class of this network, which has classes 0 to {n - 1}",
+            where=self.name,
+            hint="number the classes from 0, in the order of the network's scores",
+        )
+
+    def check_differ(self) -> None:
+        """Raise BadData for labels that are all the same: nothing is learned from them."""
+        if self.labels is not None and len(self) and (self.labels == self.labels[0]).all():
+            raise BadData(
+                f"all {len(self)} samples have the label {self.labels[0]}: a network that always gives it would be "
+                "right",
+                where=self.name,
+                hint="give samples of every class",
+            )
+
 
 def _real(array: Array, quant: tuple[float, int] | None) -> npt.NDArray[np.float32]:
     if quant is None:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from freeml.data.dataset import Dataset
-from freeml.errors import BadModel
+from freeml.errors import BadData, BadModel
 from freeml.exits.calibrate import best_temperature, softness
 from freeml.ir.confidence import Confidence, Softness, confidence
 from freeml.ir.decision import classes, decide
@@ -54,11 +54,12 @@ class ByDepth:
 def by_depth(graph: Graph, dataset: Dataset) -> ByDepth:
     """The interpreter's, and so every device's. dataset: in the shapes that the graph reads.
 
-    Raises BadModel for a network without exits or without a class.
+    Raises BadModel for a network without exits or without a class, BadData as check_samples does.
     """
     end = decide(graph)
     if not graph.exits or end is None:
         raise BadModel("the network has no exits", where=graph.name, hint="compile it with --exits auto")
+    check_samples(dataset, graph.types[graph.exits[0].value].n_elems)
     wanted = [*(made.value for made in graph.exits), end.value]
     encoded = encode_inputs(graph, dataset.real_inputs())
     scores: list[list[Array]] = [[] for _ in graph.exits]
@@ -72,6 +73,17 @@ def by_depth(graph: Graph, dataset: Dataset) -> ByDepth:
     said = np.stack([np.concatenate(parts) for parts in found], axis=1)
     labels = said[:, -1] if dataset.labels is None else np.asarray(dataset.labels, dtype=np.int64)
     return ByDepth(tuple(np.concatenate(parts) for parts in scores), said, labels)
+
+
+def check_samples(dataset: Dataset, n: int) -> None:
+    """Raise BadData for samples that exits of so many classes learn nothing from: real targets, other labels."""
+    if dataset.targets is not None:
+        raise BadData(
+            "the samples have real targets: exits answer with classes",
+            where=dataset.name,
+            hint="give class numbers as labels, or compile without exits (--exits none)",
+        )
+    dataset.check_classes(n)
 
 
 def softness_of(graph: Graph) -> tuple[Softness, ...]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from freeml.exits.heads import Heads
-from freeml.exits.outputs import scores_of
+from freeml.exits.outputs import answer_of
 from freeml.ir.graph import Graph
 from freeml.ir.ops import Concat, Conv, Dense, Op, Reshape, Transpose, Window
 from freeml.ir.types import Array, Const, Port, TensorType
@@ -140,7 +140,7 @@ def joint_course(graph: Graph, heads: Heads) -> Course:
     builder.types.update(graph.types)
     builder.consts.update(graph.consts)
     label = builder.port("exits.label", heads.n_classes)
-    answer = scores_of(graph, graph.outputs[0].value)
+    answer = answer_of(graph)
     rows = builder.rows(heads, [exit_.slices[0].features for exit_ in heads.exits])
     output = builder.joined([rows, answer, answer, label.value], heads.n_classes)
     return builder.course(graph.name, [*graph.inputs, label], output, heads)

@@ -19,9 +19,10 @@ import numpy as np
 
 from freeml.data.dataset import Dataset
 from freeml.errors import BadData, BadModel
+from freeml.exits.answers import check_samples
 from freeml.exits.branch import Pooling, branch, common_size
 from freeml.exits.heads import Heads
-from freeml.exits.outputs import scores_of, split_outputs
+from freeml.exits.outputs import answer_of, check_deepest, split_outputs
 from freeml.exits.placement import MOST_EXITS, Point, automatic, listed
 from freeml.exits.poolings import Choice, choices, choose
 from freeml.exits.train import HeadOptions, features_of, train_heads
@@ -74,12 +75,15 @@ def make_exits(
     """
     if request.exits == "outputs":
         network, heads = split_outputs(graph)
-        return Exits(network, heads, f"{len(heads.exits)} exits that the model came with")
+        n = len(heads.exits)
+        return Exits(network, heads, f"{n} exit{'s' * (n > 1)} that the model came with")
     if train is None or held is None:
         raise BadData("exits are trained: samples are needed", hint="give some with --data, or --exits none")
-    k = graph.types[scores_of(graph, graph.outputs[0].value)].n_elems
-    if k < 2:
-        raise BadModel("a network with a single score has no classes for exits", where=graph.name)
+    k = graph.types[answer_of(graph)].n_elems
+    check_deepest(graph)
+    for data in (train, held):
+        check_samples(data, k)
+    train.check_differ()
     places, poolings = _places(graph, request, _named(graph, train, k), _named(graph, held, k), k)
     say("exits behind " + ", ".join(point.loc for point in places))
     norms = None
@@ -96,7 +100,8 @@ def make_exits(
     say("training heads")
     run = None if work is None else work / "heads.npz"
     heads = train_heads(of, learned, judged, request.options, checkpoint=run, on_progress=on_progress)
-    return Exits(of.graph, heads, f"{len(places)} {request.options.kind} exits trained on {len(train):,} samples")
+    trained = f"{len(places)} {request.options.kind} exit{'s' * (len(places) > 1)} trained on {len(train):,} samples"
+    return Exits(of.graph, heads, trained)
 
 
 def _named(graph: Graph, data: Dataset, k: int) -> Dataset:
@@ -104,9 +109,9 @@ def _named(graph: Graph, data: Dataset, k: int) -> Dataset:
     some = data.take(_SAMPLES)
     if some.labels is not None:
         return some
-    answer = scores_of(graph, graph.outputs[0].value)
+    answer = answer_of(graph)
     scores = frozen_values(graph, some, [answer])[answer].reshape(len(some), k)
-    return replace(some, labels=scores.argmax(axis=1).astype(np.int64), targets=None)
+    return replace(some, labels=scores.argmax(axis=1).astype(np.int64))
 
 
 def _places(

@@ -17,6 +17,7 @@ import numpy as np
 from freeml.errors import BadModel
 from freeml.exits.heads import Exit, Heads, Slice
 from freeml.exits.placement import depth_of, loc_of, map_of, needed_for
+from freeml.ir.decision import decide
 from freeml.ir.graph import Graph
 from freeml.ir.ops import ArgMax, Binary, Dense, Op, Reshape, Softmax
 from freeml.ir.types import Array, Const, Port, TensorType
@@ -58,6 +59,7 @@ def split_outputs(graph: Graph) -> tuple[Graph, Heads]:
             where=graph.name,
             hint="each exit gives a score for each of the same classes",
         )
+    answer_of(graph)
     ports = sorted(graph.outputs, key=lambda port: depth_of(graph, port.value))
     k = next(iter(sizes.values()))
     sums = [_expand(graph, scores_of(graph, port.value), k) for port in ports[:-1]]
@@ -70,6 +72,39 @@ def scores_of(graph: Graph, value: str) -> str:
     while (op := graph.producers.get(value)) is not None and isinstance(op, Softmax | ArgMax | Reshape):
         value = op.inputs[0]
     return value
+
+
+def answer_of(graph: Graph) -> str:
+    """The scores of the output that says the class of a float graph. Raises BadModel where it says none of several."""
+    decision = decide(graph)
+    if decision is None:
+        raise BadModel(
+            "the network's outputs are no scores of classes, and exits answer with classes",
+            where=graph.name,
+            hint="compile it without exits (--exits none)",
+        )
+    answer = scores_of(graph, graph.outputs[decision.output].value)
+    if graph.types[answer].n_elems < 2:
+        raise BadModel(
+            "a network with a single score has no classes for exits",
+            where=graph.name,
+            hint="give it a score for each of its two classes, or compile it without exits (--exits none)",
+        )
+    return answer
+
+
+def check_deepest(graph: Graph) -> None:
+    """Raise BadModel where an output behind the answer looks like a deeper answer: exits of both would be confused."""
+    decision = decide(graph)
+    answer = graph.outputs[0 if decision is None else decision.output]
+    k, depth = graph.types[scores_of(graph, answer.value)].n_elems, depth_of(graph, answer.value)
+    for port in graph.outputs:
+        if graph.types[scores_of(graph, port.value)].n_elems == k and depth_of(graph, port.value) > depth:
+            raise BadModel(
+                f"the class is read from output {answer.name!r}, and {port.name!r}, of {k} scores too, lies deeper",
+                where=graph.name,
+                hint="--exits outputs takes a model's own outputs as exits; or leave one output in the model",
+            )
 
 
 def _expand(graph: Graph, value: str, k: int) -> _Sum:

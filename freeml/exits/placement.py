@@ -84,7 +84,7 @@ def listed(graph: Graph, names: Sequence[str]) -> tuple[Point, ...]:
     for name in names:
         fitting = [op for op in graph.ops if name in (op.output, op.loc, op.loc.rsplit(":", 1)[-1])]
         if not fitting:
-            some = ", ".join(op.loc.rsplit(":", 1)[-1] for op in graph.ops[:8])
+            some = ", ".join(list(dict.fromkeys(op.loc.rsplit(":", 1)[-1] for op in graph.ops))[:8])
             raise BadModel(f"no value or node {name!r}", where=graph.name, hint=f"the first are {some}")
         value = map_of(graph, fitting[-1].output)
         if value in answers:

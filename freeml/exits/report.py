@@ -22,8 +22,11 @@ class DepthFigures:
 
 
 def figures(graph: Graph, dataset: Dataset) -> tuple[DepthFigures, ...]:
-    """Of each depth, the whole network last; empty without labels. dataset: in the shapes that the graph reads."""
-    if dataset.labels is None:
+    """Of each depth, the whole network last; empty without labels, or with one that is no class of the network.
+
+    dataset: in the shapes that the graph reads.
+    """
+    if dataset.labels is None or int(dataset.labels.max()) >= graph.types[graph.exits[0].value].n_elems:
         return ()
     known = by_depth(graph, dataset)
     found, right = [], known.right

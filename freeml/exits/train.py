@@ -20,7 +20,7 @@ from freeml.errors import BadData, BadModel
 from freeml.exits.branch import Branched, untrained
 from freeml.exits.course import Course, head_course, joint_course
 from freeml.exits.heads import Exit, Heads, Kind, Slice
-from freeml.exits.outputs import scores_of
+from freeml.exits.outputs import answer_of
 from freeml.ir.text import digest
 from freeml.ir.types import Array, Const
 from freeml.train import checkpoint as files
@@ -69,7 +69,7 @@ def features_of(
 
     cache: a file that keeps them, refused where it is of another network or other samples.
     """
-    answer = scores_of(branched.graph, branched.graph.outputs[0].value)
+    answer = answer_of(branched.graph)
     identity = {
         "network": digest(branched.graph)[:12],
         "samples": data_digest(data),
@@ -103,8 +103,6 @@ def train_heads(
     Raises BadData for labels that the network has no class for, or where a run in `checkpoint` is another.
     """
     k = train.answer.shape[1]
-    if k < 2:
-        raise BadModel("a network with a single score has no classes for exits", where=branched.graph.name)
     if train.labels is not None and int(train.labels.max()) >= k:
         raise BadData(f"label {int(train.labels.max())} is no class of this network, which has {k}")
     is_gnet = options.kind == "gnet"

@@ -173,7 +173,8 @@ def loss_of(
         std = tuple(float(s) or 1.0 for s in targets.std(axis=0))
         return Loss(mine, theirs, False, std, distill, temperature, own), torch.from_numpy(targets.astype(np.float32))
     if data.labels is not None and mine.decision is not None:
-        _check_labels(student, mine.decision, data)
+        data.check_classes(n_classes(student, mine.decision))
+        data.check_differ()
         return Loss(mine, theirs, True, (), distill, temperature, own), torch.from_numpy(data.labels)
     if theirs is None and own is None:
         raise BadData(
@@ -186,21 +187,3 @@ def loss_of(
 
 def _sizes(graph: Graph, scores: Scores) -> list[int]:
     return [graph.types[name].n_elems for name in scores.names]
-
-
-def _check_labels(graph: Graph, decision: Decision, data: Dataset) -> None:
-    assert data.labels is not None
-    n, highest = n_classes(graph, decision), int(data.labels.max())
-    if n is not None and highest >= n:
-        row = data.place(int(data.labels.argmax()))
-        raise BadData(
-            f"label {highest} of {row} is no class of this network, which has classes 0 to {n - 1}",
-            where=data.name,
-            hint="number the classes from 0, in the order of the network's scores",
-        )
-    if int(data.labels.min()) == highest:
-        raise BadData(
-            f"all {len(data)} samples have the label {highest}: a network that always gives it would be right",
-            where=data.name,
-            hint="give samples of every class",
-        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,11 @@ from freeml.exits.driver import Exits, Request, make_exits
 from freeml.exits.heads import Kind
 from freeml.exits.outputs import with_outputs
 from freeml.exits.train import HeadOptions
+from freeml.frontend.builder import GraphBuilder
+from freeml.frontend.views import View, Weight
+from freeml.ir.graph import Graph
 from freeml.ir.interpret import encode_inputs, interpret, predict
+from freeml.ir.ops import Window
 from freeml.passes.pipeline import run_passes
 from tests.exits.nets import NETS, image
 from tests.train.tasks import convolutional, stripes
@@ -77,6 +82,56 @@ def test_a_killed_run_finds_its_features_and_goes_on(tmp_path: Path) -> None:
     assert accuracy(one) == accuracy(again)
 
 
-def test_training_without_samples_and_one_score_are_refused() -> None:
+def test_training_without_samples_and_a_model_without_classes_are_refused() -> None:
     with pytest.raises(BadData, match="samples are needed"):
         make_exits(image(), Request())
+    with pytest.raises(BadModel, match="single score"):
+        make_exits(several("score"), Request(), TRAIN, HELD)
+    with pytest.raises(BadModel, match="no scores of classes"):
+        make_exits(several("map"), Request(), TRAIN, HELD)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"labels": None, "class_names": (), "targets": np.full((400, 1), 0.5)}, "real targets: exits answer with"),
+        ({"labels": np.full(400, 5), "class_names": ()}, "label 5 of row 0 of split 'train' is no class"),
+        ({"labels": np.zeros(400, np.int64)}, "all 400 samples have the label 0"),
+    ],
+)
+def test_samples_that_exits_cannot_learn_from_are_refused_before_training(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(BadData, match=message):
+        make_exits(image(), Request(), replace(TRAIN, **change), HELD)
+
+
+def test_exits_learn_from_the_output_that_says_the_class_wherever_it_stands() -> None:
+    made = make_exits(several("map", "softmax"), Request(options=QUICK, budget_bytes=100), TRAIN, HELD)
+    assert made.heads.n_classes == 3
+    assert min(accuracy(made)) > 0.6
+
+
+def test_exits_are_not_trained_where_an_output_of_as_many_scores_lies_behind_the_answer() -> None:
+    """It may be the answer, and the first of them an exit: a network is not asked to end before its own exit."""
+    with pytest.raises(BadModel, match="'first', and 'second', of 3 scores too, lies deeper"):
+        make_exits(several("first", "second"), Request(), TRAIN, HELD)
+
+
+def several(*names: str) -> Graph:
+    """A network of outputs by name: a map, a score, shares of classes, scores at once or behind another layer."""
+    rng, builder = np.random.default_rng(0), GraphBuilder("several")
+    x: View = builder.input("x", (1, 1, 8, 8), channels_first=True, dtype="float32")
+    window = Window(kernel=(3, 3), pad=(1, 1, 1, 1), stride=(2, 2))
+    for n_in, n in ((1, 4), (4, 4)):
+        weight = Weight(rng.normal(size=(n, n_in, 3, 3)))
+        x = builder.conv(x, weight, np.zeros(n), window=window, groups=1, loc=f"net:/conv{n_in}")
+        x = builder.unary(x, "clamp", (0.0, float("inf")), loc=f"net:/relu{n_in}")
+    for name in names:
+        y = x
+        if name != "map":
+            y = builder.reshape(x, (1, 16))
+            for n in {"score": (1,), "second": (8, 3)}.get(name, (3,)):
+                weight = Weight(rng.normal(size=(n, y.shape[-1])))
+                y = builder.dense(y, weight, np.zeros(n), loc=f"net:/{name}{n}")
+            y = builder.softmax(y, 1, loc="net:/softmax") if name == "softmax" else y
+        builder.output(y, name, dtype="float32")
+    return run_passes(builder.finish())
