@@ -20,6 +20,8 @@ from freeml.exits.tune import Choice, Tuned, tuned
 from freeml.output.folder import Output, output_files, read_output, write_folder
 from freeml.output.manifest import Manifest
 
+SPLIT = "calibration"  # whose samples tables are found on
+
 
 def retuned(output: Output, choice: Choice, dataset: Dataset | None) -> tuple[Tuned, Manifest]:
     """The table of a policy for a compiled network, and its manifest with that.
@@ -40,15 +42,18 @@ def retuned(output: Output, choice: Choice, dataset: Dataset | None) -> tuple[Tu
     return found, _with_policy(output, found, str(choice))
 
 
-def tune_folder(folder: str | Path, data: str | None, policy: str | None = None) -> Manifest:
+def tune_folder(
+    folder: str | Path, data: str | None, policy: str | None = None, samples: int | None = None
+) -> Manifest:
     """Write the tables of a folder anew, in place, at once or not at all.
 
     data    a data specification, whose calibration split is taken; None for policies that need no samples
     policy  as for compile; that of the folder where None
+    samples at most so many, evenly spread; all where None
     """
     output = read_output(folder)
     asked = policy or (output.manifest.exits.policy if output.manifest.exits else "")
-    dataset = None if data is None else load(data, "calibration")
+    dataset = None if data is None else load(data, SPLIT, limit=samples)
     found, manifest = retuned(output, Choice.parse(asked) if asked else Choice("searched"), dataset)
     _write(output, found, manifest, output.folder)
     return manifest
@@ -71,7 +76,14 @@ def changed_files(output: Output, found: Tuned) -> dict[str, str]:
 
 
 def at_depth(output: Output, depth: int, folder: Path) -> Output:
-    """A copy of a folder whose C ends every inference at one depth. Raises BadData for one that it does not have."""
+    """A copy of a folder whose C ends every inference at one depth. Raises BadData for one that it does not have,
+    BadOutput for a network without exits."""
+    if output.manifest.exits is None:
+        raise BadOutput(
+            "this network answers at its end alone: it has one depth",
+            where=str(output.folder),
+            hint="verify it without --depth, or compile it with --exits auto",
+        )
     found, manifest = retuned(output, Choice("fixed", depth), None)
     _write(output, found, manifest, folder)
     return read_output(folder)

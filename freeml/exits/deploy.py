@@ -13,12 +13,14 @@ from freeml.errors import BadData
 from freeml.exits.bytes import separate_bytes, separate_same_pooling_bytes
 from freeml.exits.driver import Exits, Request, Where, make_exits
 from freeml.exits.heads import Kind
+from freeml.exits.placement import MOST_EXITS
 from freeml.exits.train import HeadOptions
 from freeml.exits.tune import Choice
 from freeml.ir.graph import Graph
 
 _WORDS: Mapping[str, Where] = {"auto": "auto", "outputs": "outputs"}
 _TRAINED = 0.8  # of samples in one split, to train on; the others choose
+_FEWEST = 10  # samples, of which the fewer choose
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class ExitOptions:
     policy  as tune.py reads it
     epochs  of training
     budget_bytes  of weights of all heads; None: 3 % of the network's
+    seed    of training
     """
 
     exits: Where = "auto"
@@ -37,20 +40,24 @@ class ExitOptions:
     policy: str = "searched"
     epochs: int = 30
     budget_bytes: int | None = None
+    seed: int = 0
 
     @staticmethod
-    def parse(exits: str, head: Kind, policy: str) -> ExitOptions | None:
+    def parse(exits: str, head: Kind, policy: str, seed: int = 0) -> ExitOptions | None:
         """As the command line has it; None for "none"."""
         if exits == "none":
             return None
-        where = _WORDS.get(exits) or tuple(name for name in exits.split(",") if name)
+        where = _WORDS.get(exits) or tuple(name.strip() for name in exits.split(",") if name.strip())
         if not where:
             raise BadData("no exits are named", where="--exits", hint="auto, outputs, none, or names of nodes: a,b")
-        return ExitOptions(where, head, policy)
+        return ExitOptions(where, head, policy, seed=seed)
 
     def choice(self, board: Board) -> Choice:
         """The policy. Raises BadData or BadBoard where it is none, or the board cannot have it."""
-        return Choice.parse(self.policy).on(board)
+        found = Choice.parse(self.policy).on(board)
+        if self.exits != "outputs":
+            found.check_depth((MOST_EXITS if self.exits == "auto" else len(set(self.exits))) + 1)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +76,8 @@ def exits_for(
     progress: Callable[[str], None] = lambda _: None,
 ) -> Exits:
     """Exits of a float graph after all passes. Raises BadModel, BadData."""
-    request = Request(options.exits, HeadOptions(kind=options.head, epochs=options.epochs), options.budget_bytes)
+    how = HeadOptions(kind=options.head, epochs=options.epochs, seed=options.seed)
+    request = Request(options.exits, how, options.budget_bytes)
     if request.exits == "outputs" or data is None:
         return make_exits(graph, request, say=progress)
     train, held = _samples(graph, data)
@@ -77,21 +85,25 @@ def exits_for(
 
 
 def _samples(graph: Graph, data: str | Dataset) -> tuple[Dataset, Dataset]:
-    """To train on, and to choose by: the splits of that name, or parts of the only one."""
+    """To train on, and to choose by: the splits of that name, or parts of the only one. Raises BadData for too few."""
     shapes = [port.shape for port in graph.inputs]
+    train, held = (fit_inputs(one, shapes) for one in _parts(data))
+    if (n := len(train) + len(held)) < _FEWEST or not (len(train) and len(held)):
+        few = f"{n} sample{' is' if n == 1 else 's are'} too few to train exits on and to choose them by"
+        raise BadData(few, where=train.name, hint=f"give {_FEWEST} at least, a hundred or more are usual")
+    return train, held
+
+
+def _parts(data: str | Dataset) -> tuple[Dataset, Dataset]:
     if isinstance(data, str):
         try:
-            return fit_inputs(load(data, "train"), shapes), fit_inputs(load(data, "calibration"), shapes)
+            return load(data, "train"), load(data, "calibration")
         except BadData as error:
             if not error.what.startswith("no split"):
                 raise
         data = load(data, "calibration")
-    whole = fit_inputs(data, shapes)
-    n = len(whole)
-    if n < 10:
-        raise BadData(f"{n} samples are too few to train exits on", where=whole.name, hint="give more, with labels")
-    cut = round(_TRAINED * n)
-    return whole.select(np.arange(cut)), whole.select(np.arange(cut, n))
+    cut = round(_TRAINED * len(data))
+    return data.select(np.arange(cut)), data.select(np.arange(cut, len(data)))
 
 
 def bytes_of(made: Exits) -> ExitBytes:

@@ -81,13 +81,16 @@ class Policy:
     def __post_init__(self) -> None:
         if not 1 <= len(self.rows) <= 254:
             raise BadData(f"a policy for {len(self.rows)} exits", hint="a table has 1 to 254 of them")
-        if self.kind is PolicyKind.FIXED and not 1 <= self.depth <= len(self.rows) + 1:
-            raise BadData(f"depth {self.depth} of a network of {len(self.rows) + 1}", hint="depths count from 1")
+        if self.kind is PolicyKind.FIXED and not 1 <= self.depth <= (n := len(self.rows) + 1):
+            hint = f"depths count from 1, {n} is the whole network"
+            raise BadData(f"there is no depth {self.depth}: the network has {n}", hint=hint)
         for number, row in enumerate(self.rows, start=1):
             if not (0 <= row.threshold <= NEVER and 0 <= row.next_uj < 2**32 and 0 <= row.next_ms < 2**32):
                 raise BadData(f"exit {number}: {row} is beyond what a table holds", hint="thresholds have 16 bits")
-        if self.needs_time and self.deadline_ms < 1:
-            raise BadData(f"a deadline of {self.deadline_ms} ms", hint="give it in whole milliseconds, from 1")
+        if self.needs_time and not 1 <= self.deadline_ms < 2**32:
+            raise BadData(
+                f"a deadline of {self.deadline_ms} ms", hint="give it in whole milliseconds, from 1 to those of 49 days"
+            )
 
     @property
     def needs_time(self) -> bool:

@@ -55,6 +55,8 @@ _KINDS = {
     "deadline": PolicyKind.DEADLINE,
     "confident-or-deadline": PolicyKind.CONFIDENCE_OR_DEADLINE,
 }
+# Policies of a whole number, and what it is.
+_WHOLE = {"fixed": "DEPTH", "deadline": "MILLISECONDS", "confident-or-deadline": "MILLISECONDS"}
 _MOST_BITS = 8 * 256  # of an entropy
 
 
@@ -75,12 +77,22 @@ class Choice:
             value = float(number) if number else None
         except ValueError:
             value = math.nan
-        needs = {"fixed": "a depth", "deadline": "milliseconds", "confident-or-deadline": "milliseconds"}
-        takes = name in needs or name in ("global", "entropy")
-        if (value is None and name in needs) or (value is not None and not (takes and 0 <= value < 2**31)):
-            hint = f"{name}:{needs[name]}" if name in needs else f"{name}:NUMBER" if takes else name
+        takes = name in _WHOLE or name in ("global", "entropy")
+        whole = name not in _WHOLE or (value is not None and value >= 1 and value.is_integer())
+        if not whole or (value is not None and not (takes and 0 <= value < 2**31)):
+            hint = f"{name}:{_WHOLE[name]}, a whole number from 1" if name in _WHOLE else f"{name}{':NUMBER' * takes}"
             raise BadData(f"{text!r} is no policy", where="--policy", hint=f"write {hint}")
         return Choice(name, value)
+
+    def check_depth(self, most: int) -> Choice:
+        """The same. Raises BadData for a depth beyond those that there are."""
+        if self.name == "fixed" and (depth := int(self.number or 0)) > most:
+            raise BadData(
+                f"there is no depth {depth}: the network has at most {most}",
+                where="--policy",
+                hint="depths count from 1, the whole network is the last",
+            )
+        return self
 
     @staticmethod
     def of(table: Policy) -> Choice:

@@ -88,7 +88,10 @@ def test_only_the_policy_that_was_chosen_is_linked(model: Path, tmp_path: Path) 
     assert sum(symbols.values()) <= 1536
 
 
-@pytest.mark.parametrize(("policy", "board"), [("sometimes", "host"), ("energy", "host"), ("deadline:5", "qemu_m4")])
+@pytest.mark.parametrize(
+    ("policy", "board"),
+    [("sometimes", "host"), ("energy", "host"), ("deadline:5", "qemu_m4"), ("fixed:7", "host"), ("deadline:0", "host")],
+)
 def test_a_policy_that_cannot_be_is_refused_before_anything_is_read_or_trained(policy: str, board: str) -> None:
     options = CompileOptions(board=board, exits=ExitOptions(policy=policy))
     with pytest.raises((BadData, BadBoard)) as refused:
@@ -104,7 +107,10 @@ def test_a_deadline_is_refused_where_nothing_keeps_time(model: Path, tmp_path: P
     assert (report.closed, report.divergences) == (True, 0), report.reason
 
 
-@pytest.mark.parametrize("text", ["sometimes", "fixed", "fixed:x", "searched:3", "deadline", "global:-1"])
+@pytest.mark.parametrize(
+    "text",
+    ["sometimes", "fixed", "fixed:x", "fixed:0", "fixed:1.5", "searched:3", "deadline", "deadline:0.5", "global:-1"],
+)
 def test_what_is_no_policy_is_refused(text: str) -> None:
     with pytest.raises(BadData, match="policy"):
         Choice.parse(text)
@@ -143,6 +149,8 @@ def test_a_network_without_exits_has_no_policy_to_tune(model: Path, tmp_path: Pa
     compile_model(model, tmp_path / "out", data=TRAIN)
     with pytest.raises(BadOutput, match="no policy to tune"):
         tune_folder(tmp_path / "out", None, "fixed:1")
+    with pytest.raises(BadOutput, match="it has one depth"):
+        at_depth(read_output(tmp_path / "out"), 1, tmp_path / "one")
 
 
 def test_a_folder_at_one_depth_answers_there(model: Path, tmp_path: Path) -> None:

@@ -70,8 +70,9 @@ def test_other_thresholds_are_another_digest_and_the_same_bytes_elsewhere() -> N
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"kind": PolicyKind.FIXED, "depth": 4}, "depth 4 of a network of 3"),
+        ({"kind": PolicyKind.FIXED, "depth": 4}, "no depth 4: the network has 3"),
         ({"kind": PolicyKind.DEADLINE}, "deadline of 0 ms"),
+        ({"kind": PolicyKind.DEADLINE, "deadline_ms": 2**32}, "deadline of 4294967296 ms"),
         ({"rows": ()}, "0 exits"),
         ({"rows": (replace(ROWS[0], next_uj=2**32),)}, "beyond what a table holds"),
     ],

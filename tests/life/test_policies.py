@@ -115,7 +115,19 @@ def test_a_deadline_stops_where_the_next_segment_would_be_late() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["fixed:0", "fixed:4", "fixed:x", "confidence", "confidence:1,2,3", "energy:x", "often", "deadline:0", "own"],
+    [
+        "fixed:0",
+        "fixed:4",
+        "fixed:x",
+        "confidence",
+        "confidence:1,2,3",
+        "energy:x",
+        "energy:nan",
+        "energy:inf",
+        "often",
+        "deadline:0",
+        "own",
+    ],
 )
 def test_a_policy_that_is_none_is_refused_with_what_would_do(text: str) -> None:
     with pytest.raises(FreemlError) as error:

@@ -13,6 +13,7 @@ FILE                       a table of `freeml tune`
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -138,9 +139,12 @@ def _entropy(exits: Exits, rest: str, text: str) -> Policy:
 
 def _reserve(rest: str, text: str) -> float:
     try:
-        return float(rest or 0)
+        found = float(rest or 0)
     except ValueError:
-        raise BadData(f"{rest!r} is no reserve in uJ", where=f"{_WHERE} {text}", hint=_HINT) from None
+        found = math.nan
+    if not abs(found) <= _MOST_UJ:  # nor where it is no number
+        raise BadData(f"{rest!r} is no reserve in uJ", where=f"{_WHERE} {text}", hint=_HINT)
+    return found
 
 
 def _energy(exits: Exits, rest: str, text: str) -> Policy:
