@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from freeml.cli.options import (
     data_option,
     json_option,
     model_argument,
+    refuse_unread,
     samples_option,
     split_option,
     toolchain_option,
@@ -121,6 +122,7 @@ def compile_command(
     from freeml.pipeline import CompileOptions, compile_model
     from freeml.units import parse_capacitor
 
+    _check_read(ctx, exits, small)
     capacitor_uf = None if capacitor is None else parse_capacitor(capacitor)
     options = CompileOptions(
         board=board,
@@ -131,7 +133,7 @@ def compile_command(
         nvm=nvm,
         profile=profile,
         toolchain=toolchain,
-        exits=ExitOptions.parse(exits, exit_head, policy),
+        exits=ExitOptions.parse(exits, exit_head, policy, small["seed"]),
     )
     terminal = ctx.ensure_object(Terminal)
     bounds, found = bounds_of(small), None
@@ -157,6 +159,20 @@ def compile_command(
             show_compression(terminal, found)
         show_manifest(terminal, result.manifest)
         show_written(terminal, out, data_spec)
+
+
+def _check_read(ctx: click.Context, exits: str, small: Mapping[str, Any]) -> None:
+    """Raise BadData for an option of exits or of bounds that was given, where there are none."""
+    if exits == "none":
+        refuse_unread(ctx, ("exit_head", "policy"), "is of exits, and there are none", "ask for some with --exits auto")
+    if exits == "outputs":
+        refuse_unread(
+            ctx, ("exit_head",), "is of exits that are trained, and these came with the model", "leave it out"
+        )
+    if bounds_of(small) is None:
+        # Heads of exits are trained, too.
+        how = {"keep", "method", "time_text", "workspace", "resume", "seed"} - ({"seed"} if exits != "none" else set())
+        refuse_unread(ctx, how, "is of networks made small, and no bound is given", "give one, such as --target-kb 16")
 
 
 def show_manifest(terminal: Terminal, manifest: Manifest) -> None:

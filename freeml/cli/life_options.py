@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import click
 
-from freeml.cli.options import Command, Decorator, capacitor_option, data_option, samples_option, split_option
+from freeml.cli.options import (
+    Decorator,
+    capacitor_option,
+    data_option,
+    refuse_unread,
+    samples_option,
+    split_option,
+)
 from freeml.cli.trace_options import ABOVE_ZERO, on_defect_option, told_beside_tasks, told_of
 
 _CIRCUIT = ("converter", "tracked", "esr_ohm", "insulation_ohm", "clamp_v", "v_on_v", "v_off_v")
 _CONVERTERS = ("direct", "diode", "bq25504", "bq25570")
 _OWN = ("engine", "arrivals", "policy", "seed", "on_defect", "timekeeper", "bound")
-_OPTIONS = (
+_POLICY = "When to stop: always-full, fixed:1, confidence:0.9, energy, a table's file; that of OUT by default."
+_BEFORE = (
     capacitor_option,
     click.option(
         "--engine",
@@ -24,11 +33,8 @@ _OPTIONS = (
     ),
     click.option("--arrivals", metavar="WHEN", help="every:T, poisson:T:SEED, file:F, back-to-back or each-boot."),
     click.option("--duration", "duration", metavar="TIME", help="For example 10min; the trace's own by default."),
-    click.option(
-        "--policy",
-        metavar="NAME",
-        help="When to stop: always-full, fixed:1, confidence:0.9, energy, a table's file; that of OUT by default.",
-    ),
+)
+_BEHIND = (
     click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of samples and arrivals."),
     data_option("Labelled samples that events show."),
     split_option(),
@@ -65,11 +71,21 @@ def trace_option(required: bool) -> Decorator[Any]:
     )
 
 
-def life_options(command: Command) -> Command:
-    """Everything but the trace and the device."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+def life_options(policy: str = _POLICY) -> Decorator[Any]:
+    """Everything but the trace and the device. policy: what --policy takes, in words."""
+
+    def with_options(command: Any) -> Any:
+        for option in reversed((*_BEFORE, click.option("--policy", metavar="NAME", help=policy), *_BEHIND)):
+            command = option(command)
+        return command
+
+    return with_options
+
+
+def refuse_without_trace(ctx: click.Context, read: Collection[str]) -> None:
+    """Raise BadData for an option that says how a device lives where it lives on no trace. read: what is read then."""
+    unread = {param.name for param in ctx.command.params if param.name and param.expose_value} - {*read, "traces"}
+    refuse_unread(ctx, unread, "says something of a life, and there is none", "give a trace with --trace FILE, too")
 
 
 def asked_of(options: dict[str, Any]) -> dict[str, Any]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from freeml.cli.terminal import Terminal
 
@@ -18,6 +19,15 @@ DATA_HELP = "A named set (`freeml data`), an .npz file, a folder of IDX files, o
 def _set_json(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     if value:
         ctx.ensure_object(Terminal).as_json = True
+
+
+def refuse_unread(ctx: click.Context, unread: Collection[str], why: str, hint: str) -> None:
+    """Raise BadData for an option of these names that was given: this call would not read it."""
+    from freeml.errors import BadData
+
+    for param in ctx.command.params:
+        if param.name in unread and ctx.get_parameter_source(param.name) is ParameterSource.COMMANDLINE:
+            raise BadData(f"{param.opts[0]} {why}", where=param.opts[0], hint=hint)
 
 
 def _check_split(_ctx: click.Context, _param: click.Parameter, value: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from freeml.cli.life_options import asked_of, life_options, trace_option
+from freeml.cli.life_options import asked_of, life_options, refuse_without_trace, trace_option
 from freeml.cli.options import json_option
 from freeml.cli.terminal import Terminal
 
@@ -54,10 +54,10 @@ def show_policies(terminal: Terminal, lives: list[Simulated]) -> None:
 @click.argument("out", type=click.Path(path_type=Path), metavar="OUT")
 @click.option("-o", "--output", "to", type=click.Path(path_type=Path), metavar="FILE", help=f"OUT/{NAME} by default.")
 @trace_option(required=False)
-@life_options
+@life_options()
 @json_option
-@click.pass_obj
-def report_command(terminal: Terminal, /, out: Path, to: Path | None, traces: tuple[Path, ...], **options: Any) -> None:
+@click.pass_context
+def report_command(ctx: click.Context, /, out: Path, to: Path | None, traces: tuple[Path, ...], **options: Any) -> None:
     """Write memory, layers, exits and, with --trace, a life on it into one HTML file that needs nothing else.
 
     \b
@@ -72,6 +72,9 @@ def report_command(terminal: Terminal, /, out: Path, to: Path | None, traces: tu
     from freeml.sim.life.events import ALL
     from freeml.sim.life.simulate import simulate, trace_of
 
+    terminal = ctx.ensure_object(Terminal)
+    if not traces:
+        refuse_without_trace(ctx, ("out", "to", "data_spec", "split", "samples"))
     asked = asked_of(options)
     output, path = read_output(out), to or out / NAME
     spec = options["data_spec"]

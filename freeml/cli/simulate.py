@@ -23,7 +23,7 @@ _COLUMNS = 80
 @click.option(
     "--load", "load_file", type=click.Path(path_type=Path), metavar="TOML", help="Tasks of a device in place of OUT."
 )
-@life_options
+@life_options()
 @click.option(
     "--events", "events", type=click.Path(path_type=Path), metavar="CSV", help="Every boot, loss, event and answer."
 )

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from freeml.cli.life_options import asked_of, life_options, trace_option
-from freeml.cli.options import json_option
+from freeml.cli.life_options import asked_of, life_options, refuse_without_trace, trace_option
+from freeml.cli.options import json_option, refuse_unread
 from freeml.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -27,7 +27,9 @@ _KEPT = ("arrivals", "duration_s", "seed", "circuit", "told", "on_defect", "time
     show_default=True,
     help="What a policy is to have most of on --trace.",
 )
-@life_options
+@life_options(
+    "Without --trace: what compile takes, such as fixed:1, global:0.9, searched or energy; that of OUT by default."
+)
 @json_option
 @click.pass_context
 def tune(ctx: click.Context, /, out: Path, traces: tuple[Path, ...], objective: str, **options: Any) -> None:
@@ -43,15 +45,20 @@ def tune(ctx: click.Context, /, out: Path, traces: tuple[Path, ...], objective: 
       freeml tune out --data mnist --trace walk.csv --arrivals every:10s
     """
     from freeml.cli import tables
-    from freeml.retune import tune_folder
+    from freeml.retune import SPLIT, tune_folder
 
     terminal = ctx.ensure_object(Terminal)
+    if options["split"] != SPLIT:
+        refuse_unread(ctx, ("split",), f"names other samples than are tuned on: {SPLIT}", "leave it out")
     if traces:
+        unread = ("policy", *(("engine",) if options["engine"] != "fast" else ()))
+        refuse_unread(ctx, unread, "is not read with --trace: many policies live there by table", "leave it out")
         _on_trace(terminal, out, traces, objective, options)
         return
+    refuse_without_trace(ctx, ("out", "data_spec", "split", "samples", "policy"))
     with terminal.steps() as progress:
         progress("answer at each depth")
-        manifest = tune_folder(out, options["data_spec"], options["policy"])
+        manifest = tune_folder(out, options["data_spec"], options["policy"], options["samples"])
     terminal.result({**manifest.as_dict(), "out": str(out)})
     if not terminal.as_json and manifest.exits is not None:
         note = f"{manifest.exits.how}; policy {manifest.exits.policy}"
@@ -63,7 +70,7 @@ def _on_trace(terminal: Terminal, out: Path, traces: tuple[Path, ...], objective
     from freeml.data import load
     from freeml.errors import BadData
     from freeml.output.folder import read_output
-    from freeml.retune import write_table
+    from freeml.retune import SPLIT, write_table
     from freeml.sim.life.tuning import setting_of, tune_on_trace
 
     asked = asked_of(options)
@@ -73,7 +80,7 @@ def _on_trace(terminal: Terminal, out: Path, traces: tuple[Path, ...], objective
         )
     kept = {name: asked[name] for name in _KEPT}
     output = read_output(out)
-    dataset = load(options["data_spec"], "calibration", limit=options["samples"])
+    dataset = load(options["data_spec"], SPLIT, limit=options["samples"])
     with terminal.steps() as progress:
         made = tune_on_trace(setting_of(output, dataset, traces, progress=progress, **kept), progress)
         # What the profile put into the folder is kept: it is read again.

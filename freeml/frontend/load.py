@@ -50,6 +50,12 @@ def load_model(model: Any, example_inputs: Any = None) -> LoadedModel:
 
 
 def _load_file(path: Path) -> LoadedModel:
+    if path.is_dir():
+        raise BadModel(
+            "this is a folder, and no model file",
+            where=str(path),
+            hint="give the model's file; what freeml compiled is looked at by freeml verify and freeml report",
+        )
     if not path.is_file():
         raise BadModel(
             "there is no such model file",

@@ -30,6 +30,7 @@ def empty(tmp_path: Path) -> Path:
 def test_a_missing_model_is_named(empty: Path) -> None:
     refused("compile", "nope.onnx", "-o", empty / "c", says="nope.onnx")
     refused("inspect", "nope.onnx", says="no such model file")
+    refused("analyze", empty, "--board", "host", says="this is a folder")
     assert not content(empty)
 
 

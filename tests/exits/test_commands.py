@@ -1,0 +1,95 @@
+"""Commands on folders with exits: options that nothing reads are refused, labels that are no classes judge nothing."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from freeml import CompileOptions, compile_model
+from freeml.exits.deploy import ExitOptions
+from tests.cli.runner import freeml, refused
+from tests.train.tasks import stripes
+
+
+@pytest.fixture(scope="module")
+def folder(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """out, compiled with exits; samples.npz, of each split; labels.npz, whose labels are no classes of the network."""
+    work = tmp_path_factory.mktemp("folder")
+    exits = ExitOptions("auto", "shared", "global:0.5", epochs=10)
+    compile_model(model, work / "out", data=stripes(200, 1), options=CompileOptions(exits=exits))
+    made = {name: stripes(n, seed) for name, n, seed in (("train", 100, 1), ("val", 60, 2), ("test", 40, 3))}
+    for name, more in (("samples", 0), ("labels", 3)):
+        arrays = {f"x_{split}": data.inputs[0] for split, data in made.items()}
+        labels = {f"y_{split}": data.labels + more for split, data in made.items() if data.labels is not None}
+        np.savez(work / f"{name}.npz", **arrays, **labels)  # type: ignore[arg-type]
+    return work
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        (("--policy", "fixed:1"), "--policy is of exits, and there are none"),
+        (("--exit-head", "gnet"), "--exit-head is of exits, and there are none"),
+        (("--exits", "outputs", "--exit-head", "gnet"), "--exit-head is of exits that are trained"),
+        (("--exits", "auto", "--keep", "fc"), "--keep is of networks made small, and no bound is given"),
+        (("--seed", 3), "--seed is of networks made small, and no bound is given"),
+    ],
+)
+def test_options_of_exits_and_of_bounds_are_refused_without_them(
+    asked: tuple[object, ...], says: str, tmp_path: Path
+) -> None:
+    refused("compile", "nowhere.onnx", *asked, "-o", tmp_path / "out", says=says)
+
+
+@pytest.mark.parametrize(
+    ("command", "asked", "says"),
+    [
+        ("tune", ("--arrivals", "every:1s"), "--arrivals says something of a life"),
+        ("tune", ("--bound",), "--bound says something of a life"),
+        ("tune", ("--split", "test"), "--split names other samples than are tuned on: calibration"),
+        ("tune", ("--trace", "walk.csv", "--policy", "fixed:1"), "--policy is not read with --trace"),
+        ("tune", ("--trace", "walk.csv", "--engine", "host"), "--engine is not read with --trace"),
+        ("report", ("--policy", "fixed:1"), "--policy says something of a life"),
+    ],
+)
+def test_options_that_a_command_would_not_read_are_refused(
+    folder: Path, command: str, asked: tuple[object, ...], says: str
+) -> None:
+    refused(command, folder / "out", "--data", folder / "samples.npz", *asked, says=says)
+
+
+def test_tune_reads_as_many_calibration_samples_as_it_is_told(folder: Path, tmp_path: Path) -> None:
+    softness = []
+    for number, asked in enumerate(((), ("--samples", 12), ("--samples", 12, "--split", "val"))):
+        out = shutil.copytree(folder / "out", tmp_path / str(number))
+        ran = freeml("tune", out, "--data", folder / "samples.npz", *asked, "--json")
+        assert ran.code == 0, ran
+        softness.append(ran.json["tiles"]["policy"]["rows"][0][:2])
+    assert softness[0] != softness[1] == softness[2]
+
+
+def test_a_seed_is_that_of_the_heads(folder: Path, model: Path, tmp_path: Path) -> None:
+    graphs = []
+    for number, seed in enumerate((0, 1, 1)):
+        asked = ("--exits", "auto", "--data", folder / "samples.npz", "--seed", seed)
+        assert freeml("compile", model, *asked, "-o", tmp_path / str(number)).code == 0
+        graphs.append((tmp_path / str(number) / "model" / "int8.graph").read_bytes())
+    assert graphs[0] != graphs[1] == graphs[2]
+
+
+def test_labels_that_are_no_classes_judge_no_depth_and_tune_nothing(folder: Path) -> None:
+    ran = freeml("verify", folder / "out", "--data", folder / "labels.npz", "--json")
+    assert ran.code == 0
+    assert ran.json["accuracy"] is None
+    assert [row["accuracy"] for row in ran.json["exits"]] == [None, None]
+    assert "no class of this model" in ran.json["warnings"][0]
+    refused("tune", folder / "out", "--data", folder / "labels.npz", says="no class of this network")
+
+
+def test_few_samples_train_no_exits_however_they_are_dealt(model: Path, tmp_path: Path) -> None:
+    data = stripes(9, 1)
+    np.savez(tmp_path / "few.npz", x=data.inputs[0], y=data.labels)  # type: ignore[arg-type]
+    refused("compile", model, "--exits", "auto", "--data", tmp_path / "few.npz", "-o", tmp_path / "c", says="too few")
