@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.command import command
 from benchmarks.power_loss.models import source
 from freeml import CompileOptions, CompileResult, compile_model
 from freeml.errors import DoesNotFit
@@ -180,6 +181,7 @@ def main() -> None:
     parser.add_argument("--boards", nargs="+", default=BOARDS)
     parser.add_argument("--toolchain", choices=("zig", "gcc"), default="zig")
     args = parser.parse_args()
+    print(command(__file__), end="\n\n")
     print(_LINE.format("network", "board", "read", "summed", "written", "sums", "cycles", "sum adds", "move adds"))
     each: dict[str, dict[str, float]] = {}
     shares: list[float] = []

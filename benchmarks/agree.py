@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.command import command
 from freeml.analysis import Analysis, analyze
 from freeml.board.board import Board, board_names, load_board
 from freeml.c_files import c_files
@@ -132,6 +133,7 @@ def main() -> None:
     parser.add_argument("--boards", nargs="+", default=board_names())
     args = parser.parse_args()
     wrong = pairs = 0
+    print(command(__file__), end="\n\n")
     for path in args.models or model_files():
         for name in args.boards:
             pairs += 1

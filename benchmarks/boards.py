@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.command import command
 from benchmarks.power_loss.models import source
 from freeml import CompileOptions, compile_model
 from freeml.board.core import MSP430
@@ -81,6 +82,7 @@ def main() -> None:
     if args.json:
         print(json.dumps(list(rows(args.networks, args.boards, args.samples))))
         return
+    print(command(__file__), end="\n\n")
     names = ("network", "board", "compiler", "samples", "mismatches", "instructions", "cycles", "uC", "flash", "tiles")
     print("{:9} {:13} {:8} {:>7} {:>10} {:>13} {:>13} {:>9} {:>8} {:>6}".format(*names))
     for found in rows(args.networks, args.boards, args.samples):

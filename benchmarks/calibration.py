@@ -7,14 +7,15 @@ Needs FREEML_DATA. `results/calibration.txt` is what it printed. Errors are put 
 
 from __future__ import annotations
 
+import argparse
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.command import command
 from freeml.data import fit_inputs, load
 from freeml.data.accuracy import answers
 from freeml.frontend.load import load_model
@@ -63,9 +64,13 @@ WRONG: dict[str, Callable[[Array], None]] = {
 }
 
 
-def main(wanted: list[str]) -> None:
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("networks", nargs="*", default=list(NETWORKS), metavar="NETWORK", help=", ".join(NETWORKS))
+    wanted = parser.parse_args().networks
+    print(command(__file__), end="\n\n")
     print(f"{'network':10s} {'wrong':26s} {'float':>7s} {'int8':>7s}  rows named, method")
-    for name in wanted or NETWORKS:
+    for name in wanted:
         path, data = NETWORKS[name]
         found = path if path.is_absolute() else Path(os.environ["FREEML_DATA"]) / path
         graph = run_passes(load_model(str(found)).graph)
@@ -84,4 +89,4 @@ def main(wanted: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from benchmarks.command import command
 from benchmarks.power_loss.models import source
 from freeml.analysis import Analysis, analyze
 from freeml.board.board import Board, board_names, load_board
@@ -215,6 +216,7 @@ def main() -> None:
     args = parser.parse_args()
     found: list[Row | Refused] = []
     if not args.json:
+        print(command(__file__), end="\n\n")
         head = ("network", "board", "by", "cycles", "uC", "cycles", "charge", "energy", "time", "least of a step")
         print("{:9} {:16} {:4} {:>13} {:>10} {:>7} {:>7} {:>7} {:>7} {:>7}".format(*head))
     for one in rows(args.networks, args.boards, args.toolchains):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.command import command
 from benchmarks.power_loss.models import source
 from freeml import CompileOptions, compile_model
 from freeml.output.folder import read_output
@@ -44,8 +45,10 @@ def instructions_per_s(board: str, work: Path) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("boards", nargs="*", metavar="BOARD", default=BOARDS)
+    boards = parser.parse_args().boards
+    print(command(__file__), end="\n\n")
     print(f"{'board':14} {'M instructions a second':>24}")
-    for board in parser.parse_args().boards:
+    for board in boards:
         with tempfile.TemporaryDirectory() as work:
             print(f"{board:14} {instructions_per_s(board, Path(work)) / 1e6:24.1f}", flush=True)
 

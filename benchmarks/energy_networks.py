@@ -9,6 +9,7 @@ trains the exits of MNIST-8 (seed 0, shared heads, no test sample read) and writ
 
 from __future__ import annotations
 
+import argparse
 import sys
 from dataclasses import dataclass
 
@@ -82,6 +83,7 @@ def _outcomes(graph: Graph, dataset: Dataset) -> tuple[Outcomes, np.ndarray]:
 
 
 def main() -> int:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     graph = run_passes(load_model(next((data_root() / "models" / "mnist8").glob("*.onnx"))).graph)
     train, held = load("mnist", "train").take(8_000), load("mnist", "calibration").take(2_000)
     request = Request("auto", HeadOptions(kind="shared", epochs=20), budget_bytes=1_500)

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.command import command
 from benchmarks.power_loss.models import source
 from freeml import CompileOptions, compile_model
 from freeml.board.board import load_board
@@ -192,6 +193,7 @@ def main() -> None:
     if args.json:
         print(json.dumps(list(rows(args.boards, args.network))))
         return
+    print(command(__file__), end="\n\n")
     print("network  board          compiler   points  single  served  masked_us  stack  resumed  wrong  NVM changed")
     for r in rows(args.boards, args.network):
         head = f"{r['network']:8} {r['board']:14} {r['toolchain']:8} {r['points']:8,} {r['single']:7,} {r['served']:7,}"

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.command import command
 from freeml import compile_model
 from freeml.data import load
 from freeml.data.folders import data_root
@@ -59,6 +60,7 @@ def main() -> None:
     if as_json:
         print(json.dumps(rows))
         return
+    print(command(__file__), end="\n\n")
     print(f"{'model':24} {'within 1 step':>14} {'equal':>9} {'samples':>8} {'same top class':>15}")
     for r in rows:
         top = "-" if r["top_class"] is None else f"{r['top_class']:.3%}"

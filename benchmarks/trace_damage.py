@@ -29,7 +29,7 @@ import numpy as np
 
 from freeml.cli import main as freeml
 from freeml.energy.derive import derive
-from freeml.energy.read import read_recording
+from freeml.energy.read import OnDefect, read_recording
 from freeml.energy.source import Diode, Operating
 from freeml.energy.told import Told
 from freeml.energy.trace import Trace
@@ -148,9 +148,10 @@ def damage(content: bytes, rng: np.random.Generator) -> bytes:
 def read_all(path: Path) -> str:
     """Read, repair and derive; "read", "refused", or the traceback of a mistake of freeml's."""
     ends = set()
-    for on_defect in ("report", "repair"):
+    ways: tuple[OnDefect, ...] = ("report", "repair")
+    for on_defect in ways:
         try:
-            found = read_recording(path, TOLD, on_defect)  # type: ignore[arg-type]
+            found = read_recording(path, TOLD, on_defect)
             trace = derive(found.used, TOLD, path.name)
             trace.power_w()
             if on_defect == "repair":

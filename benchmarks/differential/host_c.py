@@ -48,8 +48,8 @@ def differs(graph: Graph, samples: Sequence[Array], *, tile_bytes: int) -> str:
             (root / name).write_text(text)
         sources = [root / "net.c", *sorted(root.glob("runtime/*.c")), *sorted(root.glob("hal/*.c"))]
         library = build_host_library(sources, [root, root / "runtime", root / "hal"], root / "net.so", optimise="-O0")
-        sizes = {"nvm_bytes": program.nvm_bytes, "sram_bytes": program.sram_bytes}
-        device = HostDevice(library, graph, ModelSteps.of(tiles), **sizes)
+        steps = ModelSteps.of(tiles)
+        device = HostDevice(library, graph, steps, nvm_bytes=program.nvm_bytes, sram_bytes=program.sram_bytes)
         found = SampledDevice(device, graph).run(inputs)
     for name, expected in interpret(graph, inputs).items():
         if not np.array_equal(found[name], expected):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import onnx
@@ -37,7 +38,7 @@ class Net:
         values = self.rng.standard_normal(shape).astype(np.float32)
         return self.const(np.abs(values) + np.float32(0.5) if positive else values)
 
-    def add(self, op: str, inputs: list[str], **attrs: object) -> str | None:
+    def add(self, op: str, inputs: list[str], **attrs: Any) -> str | None:
         """The new tensor; None, and nothing added, where ONNX says that the node does not fit."""
         name = f"v{len(self.nodes)}"
         self.nodes.append(helper.make_node(op, inputs, [name], name=f"{op}{len(self.nodes)}", **attrs))

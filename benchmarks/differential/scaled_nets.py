@@ -6,6 +6,8 @@ in two. Constants of layers have int8 codes, by tensor or by channel.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -56,7 +58,7 @@ class Scaled:
         scales = scale.reshape(-1).astype(np.float32) if axes else np.float32(scale.reshape(-1)[0])
         zeros = np.zeros(np.shape(scales), np.int8)
         inputs = [self.const(codes), self.const(scales), self.const(zeros)]
-        attrs = {"axis": 0} if axes else {}
+        attrs: dict[str, Any] = {"axis": 0} if axes else {}
         self.nodes.append(helper.make_node("DequantizeLinear", inputs, [f"{name}_real"], name=f"{name}_real", **attrs))
         return f"{name}_real"
 

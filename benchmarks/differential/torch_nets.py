@@ -12,6 +12,8 @@ from torch.nn import functional
 
 Tensor = torch.Tensor
 Step = Callable[["Module", list[Tensor]], None]
+Makes = Callable[..., nn.Module]  # classes of 1-D and 2-D layers in one place: what they share is told nowhere in torch
+Computes = Callable[..., Tensor]
 
 
 class Module(nn.Module):
@@ -125,7 +127,7 @@ def _conv(net: Growing) -> None:
     if net.chance(0.2):
         options = {"padding": net.pick("same", "valid")}
     options |= {"dilation": net.ints(1, 2, n), "groups": groups, "bias": net.chance(0.7)}
-    kind = nn.Conv1d if n == 1 else nn.Conv2d
+    kind: Makes = nn.Conv1d if n == 1 else nn.Conv2d
     net.layer(kind(c, groups * int(net.rng.integers(1, 3)), net.ints(1, 3, n), **options))
 
 
@@ -162,6 +164,7 @@ def _pool(net: Growing) -> None:
     padding = tuple(int(net.rng.integers(0, k // 2 + 1)) for k in kernel)
     options: dict[str, Any] = {"stride": net.pick(None, net.ints(1, 3, n)), "padding": padding}
     options["ceil_mode"] = net.chance(0.3)
+    kinds: tuple[Makes, Computes]
     if net.chance():
         kinds = (nn.MaxPool1d, functional.max_pool1d) if n == 1 else (nn.MaxPool2d, functional.max_pool2d)
         options["dilation"] = net.pick(1, 2)
@@ -183,13 +186,16 @@ def _adaptive(net: Growing) -> None:
         return
     out = tuple(int(net.pick(*[o for o in range(1, size + 1) if size % o == 0])) for size in net.shape[2:])
     out = net.pick(out, (1,) * n)
-    kinds = [
-        (nn.AdaptiveAvgPool1d, functional.adaptive_avg_pool1d, nn.AdaptiveMaxPool1d, functional.adaptive_max_pool1d),
-        (nn.AdaptiveAvgPool2d, functional.adaptive_avg_pool2d, nn.AdaptiveMaxPool2d, functional.adaptive_max_pool2d),
-    ][n - 1]
+    kinds: tuple[tuple[Makes, Computes], ...] = (
+        (nn.AdaptiveAvgPool1d, functional.adaptive_avg_pool1d),
+        (nn.AdaptiveMaxPool1d, functional.adaptive_max_pool1d),
+        (nn.AdaptiveAvgPool2d, functional.adaptive_avg_pool2d),
+        (nn.AdaptiveMaxPool2d, functional.adaptive_max_pool2d),
+    )
     size = out[0] if n == 1 else out
     k = int(net.rng.integers(4))
-    net.layer(kinds[k](size)) if k % 2 == 0 else net.apply(kinds[k], size)  # type: ignore[operator]
+    layer, function = kinds[2 * (n - 1) + k // 2]
+    net.layer(layer(size)) if k % 2 == 0 else net.apply(function, size)
 
 
 def _reduce(net: Growing) -> None:
@@ -296,7 +302,9 @@ def _pad(net: Growing) -> None:
     if net.chance():
         net.apply(functional.pad, widths, "constant", net.pick(0.0, 0.7, None))
     elif len(net.shape) == 4:
-        net.layer(net.pick(nn.ZeroPad2d(net.ints(0, 2, 4)), nn.ConstantPad2d(net.ints(0, 2, 4), -1.5)))
+        zeros: Makes = nn.ZeroPad2d
+        constant: Makes = nn.ConstantPad2d
+        net.layer(net.pick(zeros(net.ints(0, 2, 4)), constant(net.ints(0, 2, 4), -1.5)))
 
 
 def _joined(net: Growing) -> None:

@@ -60,7 +60,7 @@ def main() -> int:
     args = parser.parse_args()
     halves = (DENSITIES[:4], DENSITIES[4:])  # a firmware holds no more
     rows = rows_of(lambda board, values: (row for some in halves for row in measured(board, values, some)))
-    return told(rows, as_json=args.json, plot=args.plot)
+    return told(__file__, rows, as_json=args.json, plot=args.plot)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from benchmarks.command import command
 from benchmarks.cycles.measure import Reading
 from benchmarks.formats.plot import svg
 from freeml.board.board import Board, load_board
@@ -77,8 +78,11 @@ def rows_of(measured: Callable[[Board, str], Iterator[Measured]]) -> list[Measur
     return [row for board in boards for values in VALUES for row in measured(board, values)]
 
 
-def told(rows: Sequence[Measured], *, as_json: bool, plot: Path | None) -> int:
-    """Print and draw them; the exit code: 1 where the choice is the measured best in less than 95 % of the layers."""
+def told(file: str, rows: Sequence[Measured], *, as_json: bool, plot: Path | None) -> int:
+    """Print and draw the rows of the benchmark in a file.
+
+    The exit code: 1 where the choice is the measured best in less than 95 % of the layers.
+    """
     layers = len({(row.board, row.values, row.density) for row in rows})
     agreed = sum(row.chosen and row.is_best for row in rows)
     if plot:
@@ -86,6 +90,7 @@ def told(rows: Sequence[Measured], *, as_json: bool, plot: Path | None) -> int:
     if as_json:
         print(json.dumps([asdict(row) for row in rows], indent=1))
     else:
+        print(command(file), end="\n\n")
         print("\n".join(_lines(rows)))
         print(f"\nthe choice is the measured best in {agreed} of {layers} layers ({agreed / layers:.1%})")
     return 0 if agreed >= _LEAST_AGREED * layers else 1

@@ -57,7 +57,7 @@ def main() -> int:
     parser.add_argument("--density", nargs="+", type=float, default=list(DENSITIES), metavar="D")
     args = parser.parse_args()
     rows = rows_of(lambda board, values: (row for each in args.density for row in measured(board, values, each)))
-    return told(rows, as_json=args.json, plot=args.plot)
+    return told(__file__, rows, as_json=args.json, plot=args.plot)
 
 
 if __name__ == "__main__":

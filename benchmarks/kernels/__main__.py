@@ -10,6 +10,7 @@ import argparse
 import json
 from dataclasses import asdict
 
+from benchmarks.command import command
 from benchmarks.kernels import arm, msp430
 
 MOST = {
@@ -41,6 +42,7 @@ def main() -> None:
         by_compiler = {name: {key: asdict(one) for key, one in found.items()} for name, found in compiled.items()}
         print(json.dumps({**figures, "by_compiler": by_compiler}))
         return
+    print(command(__file__), end="\n\n")
     for key, value in figures.items():
         bar = f"at most {MOST[key]:,}" if key in MOST else f"at least {LEAST[key]:,}"
         print(f"{key:28} {value:>12,} {bar:>20}")

@@ -85,6 +85,7 @@ def measure(output: Output, data: Dataset, toolchain: Toolchain) -> ArmFigures:
     report = verify_output(output, data, model=on_board.model)
     assert report.mismatches == 0, report.first_mismatch
     taken = on_board.taken()
+    assert taken is not None, "an emulated board counts"
     weights_bytes = output.manifest.memory.weights_bytes
     return ArmFigures(taken.instructions, size.text_bytes - weights_bytes, taken.compiler)
 

@@ -7,6 +7,7 @@ the capacitor is of a size that keeps tiles small: SRAM holds the sample and the
 
 from __future__ import annotations
 
+import argparse
 import tempfile
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from benchmarks.command import command
 from benchmarks.kernels.arm import N_SAMPLES
 from freeml import CompileOptions, compile_model
 from freeml.data import Dataset
@@ -137,6 +139,7 @@ def _measured(output: Output, data: Dataset, toolchain: Toolchain, n_products: i
     report = verify_output(output, data, model=on_board.model)
     assert report.mismatches == 0, report.first_mismatch
     taken = on_board.taken()
+    assert taken is not None, "an emulated board counts"
     return Msp430Figures(taken.cycles, taken.cycles / n_products, size.text_bytes, taken.compiler)
 
 
@@ -162,9 +165,17 @@ def _model(layer: Layer) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
 
 
-if __name__ == "__main__":
-    for layer_name in LAYERS:
-        for toolchain_name, one in measure(layer_name).items():
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("layers", nargs="*", default=list(LAYERS), metavar="LAYER", help=", ".join(LAYERS))
+    layers = parser.parse_args().layers
+    print(command(__file__), end="\n\n")
+    for layer in layers:
+        for toolchain, one in measure(layer).items():
             text = f"{one.cycles_per_product:6.2f} cycles per product, {one.cycles:,} cycles, {one.code_bytes:,} bytes"
-            print(f"{layer_name:10} {toolchain_name:4} {text}, {one.compiler}")
+            print(f"{layer:10} {toolchain:4} {text}, {one.compiler}")
     print(f"emulator: {emulator_mips():.1f} million instructions per second")
+
+
+if __name__ == "__main__":
+    main()

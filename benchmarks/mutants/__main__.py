@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from benchmarks.command import command
 from benchmarks.mutants.mutant import BadMutant, Mutant, table
 from benchmarks.mutants.runner import Row, lines, run_all, summary
 
@@ -65,7 +66,7 @@ def main() -> int:
             print(f"{mutant.name:52} {mutant.file:46} {mutant.breaks}")
         return 0
     rows = run_with_progress(mutants, max(args.jobs, 1), args.limit)
-    print(json.dumps(summary(rows)) if args.json else "\n".join(lines(rows)))
+    print(json.dumps(summary(rows)) if args.json else "\n".join([command(__file__), "", *lines(rows)]))
     return 0 if all(row.is_explained for row in rows) else 1
 
 

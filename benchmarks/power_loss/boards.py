@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.command import command
 from benchmarks.power_loss.models import source, twin
 from freeml import CompileOptions, compile_model
 from freeml.errors import ToolMissing
@@ -84,6 +85,7 @@ def main() -> None:
     if args.json:
         print(json.dumps(list(rows(args.networks, args.boards, args.limit_s))))
         return
+    print(command(__file__), end="\n\n")
     names = ("network", "board", "compiler", "mode", "closed", "cuts", "NVM images", "divergences", "seconds")
     print("{:9} {:13} {:8} {:6} {:6} {:>9} {:>10} {:>11} {:>7}".format(*names))
     for r in rows(args.networks, args.boards, args.limit_s):

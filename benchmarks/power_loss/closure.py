@@ -18,6 +18,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from benchmarks.command import command
 from benchmarks.power_loss.models import LARGE, POLICIES, SMALL, WITH_EXITS, compiled, with_exits
 from freeml.output.folder import Output
 from freeml.plan.sram import HOST_TILE_BYTES
@@ -76,6 +77,7 @@ def main() -> None:
     if args.json:
         print(json.dumps(run(names)))
         return
+    print(command(__file__), end="\n\n")
     head = f"{'model':10} {'policy':24} " if args.exits else f"{'model':10} "
     print(f"{head}{'nvm':14} {'closed':7} {'states':>12} {'writes':>16} {'divergences':>12} {'seconds':>8}")
 

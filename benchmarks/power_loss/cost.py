@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.callgrind import count
+from benchmarks.command import command
 from benchmarks.power_loss.models import SMALL, compiled
 from freeml.firmware.toolchain import find_host_compiler
 from freeml.output.folder import Output
@@ -61,6 +62,7 @@ def main() -> None:
     if args.json:
         print(json.dumps(rows))
         return
+    print(command(__file__), end="\n\n")
     head = f"{'model':10} {'instructions':>13} {'no commits':>13} {'overhead':>9}"
     print(f"{head} {'NVM bytes':>10} {'per activation byte':>20}")
     for r in rows:

@@ -13,6 +13,7 @@ from pathlib import Path
 import onnx
 
 from benchmarks.callgrind import count
+from benchmarks.command import command
 from benchmarks.tiny_cnn.model import network
 from freeml import compile_model
 from freeml.data import load
@@ -58,10 +59,12 @@ def instructions(output: Output, work: Path) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true")
+    as_json = parser.parse_args().json
     figures = measure()
-    if parser.parse_args().json:
+    if as_json:
         print(json.dumps(figures))
     else:
+        print(command(__file__), end="\n\n")
         for key, value in figures.items():
             print(f"{key:16} {value:,.4f}" if key == "max_error" else f"{key:16} {value:,.0f}")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -19,7 +21,7 @@ def network() -> onnx.ModelProto:
         bias = rng.uniform(-bound, bound, shape[0]).astype(np.float32)
         return [numpy_helper.from_array(kernel, f"{name}.weight"), numpy_helper.from_array(bias, f"{name}.bias")]
 
-    def layer(kind: str, name: str, x: str, **attributes: object) -> onnx.NodeProto:
+    def layer(kind: str, name: str, x: str, **attributes: Any) -> onnx.NodeProto:
         return helper.make_node(kind, [x, f"{name}.weight", f"{name}.bias"], [name], name=name, **attributes)
 
     def pool(x: str, y: str) -> onnx.NodeProto:
