@@ -6,6 +6,7 @@ that is chosen was chosen before, on others.
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -21,7 +22,7 @@ from freeml.compress.samples import Data
 from freeml.compress.types import Bounds, Compressed, Method, Progress
 from freeml.data import Dataset
 from freeml.data.accuracy import Answers, agreement, answers, score
-from freeml.errors import BadData, ToolFailed, ToolMissing
+from freeml.errors import BadData, ToolMissing
 from freeml.firmware.build import Toolchain, build_firmware
 from freeml.firmware.host import build_host_library
 from freeml.firmware.stored import Account, account
@@ -155,7 +156,9 @@ def bounds_in_kb(
     """Bounds as people give them: kB are 1,000 bytes, max_drop is in points."""
 
     def in_bytes(kb: float | None) -> int | None:
-        return None if kb is None else max(1, round(1000 * kb)) if kb > 0 else round(1000 * kb)
+        if kb is None or not math.isfinite(kb):
+            return kb  # type: ignore[return-value] # Bounds says what is wrong with it
+        return max(1, round(1000 * kb)) if kb > 0 else round(1000 * kb)
 
     return Bounds(
         target_bytes=in_bytes(target_kb),
@@ -235,7 +238,10 @@ def compress_model(
         counts, counted = _accounted(output, made, toolchain, Path(work))
         tell("run its C on samples nobody has seen")
         dataset, note = _unseen(graph, data, test, samples)
-        rated = None if dataset is None else _rated(graph, found, output, dataset, metric)
+        try:
+            rated = None if dataset is None else _rated(graph, found, output, dataset, metric)
+        except NothingToRate as error:  # it was trained to give what the network given gives: the file stands
+            rated, note = None, str(error)
         tell("run one inference on the board")
         inference = _inference(found, output, made, toolchain)
         if target is not None:
@@ -324,8 +330,12 @@ def answers_of_c(output: Output, samples: list[Any] | tuple[Any, ...]) -> Answer
     return Answers(tuple(reals), classes)
 
 
+class NothingToRate(Exception):
+    """Neither labels nor classes: there is no figure for the answers of this network."""
+
+
 def _figure(graph: Graph, given: Answers, exact: Answers, dataset: Dataset, metric: Metric | None) -> tuple[str, float]:
-    """How good answers are, and by which measure. Raises ToolFailed where there is none for them."""
+    """How good answers are, and by which measure. Raises NothingToRate."""
     if metric is not None:
         scores = given.outputs[0].reshape(len(dataset), -1)
         return "metric", float(metric(scores, dataset.labels if dataset.targets is None else dataset.targets))
@@ -336,7 +346,7 @@ def _figure(graph: Graph, given: Answers, exact: Answers, dataset: Dataset, metr
         return "r2", rated.r2
     same = agreement(given.classes, exact.classes)
     if same is None:
-        raise ToolFailed("; ".join(notes) or "the network decides nothing that could be measured")
+        raise NothingToRate("; ".join(notes) or "the network decides nothing that could be measured")
     return "agreement", same
 
 

@@ -125,7 +125,7 @@ class _Search:
         fewest = Levels(3, self.levels.keep)
         refuse_early(job, lambda g: self.excess(g, fewest, smallest=True), graph, self.calibration)
         plain, coded = (Levels(values, self.levels.keep) for values in (256, 16))
-        if max(self.excess(graph, plain).values(), default=0.0) <= _CHANNELS_ALONE:
+        if self._channels_do(graph, plain):
             self.levels = plain
         elif _kept(self.excess(graph, coded)):  # the most values that do not ask for fewer channels
             self.levels = coded
@@ -144,6 +144,15 @@ class _Search:
             epochs = schedule.round_epochs + (schedule.tune_epochs if number == rounds else 0)
             graph = self._trained(trainer, graph, f"round {number}", epochs)
         return self._coded(trainer, graph, codings)
+
+    def _channels_do(self, graph: Graph, plain: Levels) -> bool:
+        """Whether the bounds are near enough for fewer channels alone, and those that may go are enough for them: a
+        network of one layer, or of layers that are kept, has none."""
+        begin = self.excess(graph, plain)
+        if _kept(begin) or max(begin.values()) > _CHANNELS_ALONE:
+            return _kept(begin)
+        least, _ = narrowed(graph, self.calibration, begin, lambda _: False, self.bounds.keep)
+        return _kept(self.excess(least, plain))
 
     def smallest_within_drop(self, graph: Graph) -> Int8Network:
         """Halve the weights until accuracy falls by more than is allowed; the last network before it, in few codes."""

@@ -17,7 +17,7 @@ import numpy as np
 from freeml.board.board import Board, load_board
 from freeml.compress import faithful
 from freeml.compress.auto import by_bounds
-from freeml.compress.cost import cost_of
+from freeml.compress.cost import OPTION, cost_of
 from freeml.compress.job import Job
 from freeml.compress.judge import Judge, Metric, in_int8
 from freeml.compress.refuse import refuse_if_broken
@@ -72,6 +72,7 @@ def compress(
     board = load_board(board) if isinstance(board, str) else board
     graph = freed(graph)
     _check(graph, bounds, method)
+    _check_board(board, bounds)
     if not (math.isfinite(effort) and effort > 0):
         raise BadData(f"{effort:g} times the usual epochs", hint="give an effort above 0, such as 0.5")
     samples = samples_of(data, graph)
@@ -149,6 +150,17 @@ def _check(graph: Graph, bounds: Bounds, method: str) -> None:
     if method == "freeml" and bounds.target_bytes is None:
         raise BadData(
             "the published method compresses to a size", where="--method freeml", hint="give it one with --target-kb"
+        )
+
+
+def _check_board(board: Board, bounds: Bounds) -> None:
+    """Raise BadData for a bound on what nobody knows of this board: it would be said to be kept, whatever comes out."""
+    asked = [name for name in ("energy_uj", "ms") if name in bounds.limits()]
+    if asked and board.energy is None:
+        raise BadData(
+            f"the board {board.name} has no model of the {OPTION[asked[0]][0]}",
+            where=f"--{asked[0].replace('_', '-')}",
+            hint="take a board with one, such as msp430fr5994, or leave this bound out",
         )
 
 

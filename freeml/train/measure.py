@@ -69,6 +69,8 @@ def _squares(
 ) -> Tensor:
     """Sum over samples of each bundle's squared share of a score, (n_bundles,)."""
     live = [name for name in bundle_of if found[name].requires_grad]
+    if not live:  # nothing but inputs is read, as in a network of one layer
+        return torch.zeros(n_bundles, dtype=torch.float64)
     gradients = torch.autograd.grad(score, [found[name] for name in live], retain_graph=True, allow_unused=True)
     share = None
     for name, gradient in zip(live, gradients, strict=True):

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from onnx import helper, numpy_helper
 
 import freeml as package
 from freeml.cli.compress import show_compression
@@ -149,6 +150,10 @@ def test_a_person_sees_bytes_accuracy_layers_and_frontier(found: Compression) ->
         (("--target-kb", 1, "-o", "small.bin"), "is an ONNX file"),
         (("--target-kb", 1, "-o", "no/such/small.onnx"), "no such folder"),
         (("--target-kb", 1, "--board", "nonesuch"), "nonesuch"),
+        (("--target-kb", "nan"), "target_bytes is nan"),
+        (("--flash-kb", "inf"), "flash_bytes is inf"),
+        (("--target-kb", 1, "--ms", 5), "no model of the time of an inference"),
+        (("--target-kb", 1, "--energy-uj", 5), "no model of the energy of an inference"),
     ],
 )
 def test_what_cannot_be_is_refused_before_training(
@@ -158,6 +163,48 @@ def test_what_cannot_be_is_refused_before_training(
     args = ("--data", bench / "samples.npz", "--method", "freeml", "-o", "small.onnx", *more)
     refused("compress", bench / "stripes.onnx", *args, says=says)
     assert not any(tmp_path.iterdir())
+
+
+def test_a_network_whose_answers_have_no_figure_is_made_small_all_the_same(tmp_path: Path) -> None:
+    """Scores of each pixel, samples without labels: it learns what the network given gives."""
+    nodes = [
+        helper.make_node("Conv", ["x", "a"], ["m"], name="first", kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+        helper.make_node("Conv", ["m", "b"], ["y"], name="second", kernel_shape=[1, 1]),
+    ]
+    rng = np.random.default_rng(1)
+    shapes = {"a": (4, 1, 3, 3), "b": (3, 4, 1, 1)}
+    held = [numpy_helper.from_array(rng.normal(size=shape).astype("f"), name) for name, shape in shapes.items()]
+    ends = [
+        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, n, 6, 6]) for name, n in (("x", 1), ("y", 3))
+    ]
+    model = helper.make_model(helper.make_graph(nodes, "pixels", ends[:1], ends[1:], held))
+    model.ir_version = 8
+    onnx.save(model, tmp_path / "pixels.onnx")
+    np.savez(tmp_path / "samples.npz", x=rng.normal(size=(60, 1, 6, 6)).astype("f"))
+    data, out = str(tmp_path / "samples.npz"), tmp_path / "small.onnx"
+    made = package.compress(tmp_path / "pixels.onnx", data, out, target_kb=0.09, training={"effort": 0.1})
+    assert made.accuracies is None
+    assert "nothing that could be measured" in made.note
+    assert out.is_file()
+
+
+def test_a_network_of_one_layer_has_no_channel_to_lose_and_gets_fewer_codes(bench: Path, tmp_path: Path) -> None:
+    held = [numpy_helper.from_array(np.random.default_rng(2).normal(size=(3, 64)).astype("f"), "w")]
+    ends = [
+        helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, 1, 8, 8]),
+        helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1, 3]),
+    ]
+    nodes = [
+        helper.make_node("Flatten", ["x"], ["f"], name="flat"),
+        helper.make_node("Gemm", ["f", "w"], ["y"], name="only", transB=1),
+    ]
+    model = helper.make_model(helper.make_graph(nodes, "one", ends[:1], ends[1:], held))
+    model.ir_version = 8
+    onnx.save(model, tmp_path / "one.onnx")
+    data = str(bench / "samples.npz")
+    made = package.compress(tmp_path / "one.onnx", data, target_kb=0.15, training={"effort": 0.1})
+    assert made.account.stored.total <= 150
+    assert [layer.shape_after for layer in made.compressed.layers] == [(3, 64)]
 
 
 def write(path: Path, x: np.ndarray, y: np.ndarray) -> Path:
