@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from freeml.energy.trace import Trace
 
 _SYNTHETIC = ("rf-walk", "indoor-day", "sun-cloud", "kinetic", "markov")
+_LIGHT = ("cell", "cell_area_cm2", "cell_efficiency", "lux_per_w_m2")
 _SHOWN = 12  # defects
 _IN_JSON = 1000
 
@@ -198,6 +199,8 @@ def _check_output(output: Path, kind: str | None) -> None:
 
     if output.suffix.lower() not in (".csv", ".h5", ".hdf5"):
         raise FreemlError(f"{output.name} is no kind of file that freeml writes", where="OUTPUT", hint=".csv or .h5")
+    if not output.parent.is_dir():
+        raise FreemlError("there is no such folder to write to", where=str(output.parent), hint="make it first")
     if kind and output.suffix.lower() == ".csv":
         raise FreemlError("--as is for Shepherd files", where=str(output), hint="name an .h5 file")
 
@@ -231,6 +234,7 @@ def _write(output: Path, trace: Trace | Recording, kind: Any) -> None:
 @click.option("--mass", "mass_g", type=ABOVE_ZERO, default=10.0, metavar="G", help="kinetic.")
 @click.option("--resonance", "resonance_hz", type=ABOVE_ZERO, default=2.5, metavar="HZ", help="kinetic.")
 @click.option("--damping", type=ABOVE_ZERO, default=0.1, metavar="X", help="kinetic: share of critical damping.")
+@click.option("--cell-voltage", "cell_voltage_v", type=ABOVE_ZERO, metavar="V", help="Of power in an .h5 file.")
 @click.option("--cell", callback=cell_of, metavar="CSV[:NAME]", help="Light through a cell of I-V curves.")
 @click.option("--cell-area", "cell_area_cm2", type=ABOVE_ZERO, metavar="CM2")
 @click.option("--cell-efficiency", type=click.FloatRange(0, 1, min_open=True), metavar="X")
@@ -251,11 +255,13 @@ def synth_command(
     from freeml.energy.told import Told
 
     _check_output(output, None)
-    cell = {name: options.pop(name) for name in ("cell", "cell_area_cm2", "cell_efficiency", "lux_per_w_m2")}
+    cell = {name: options.pop(name) for name in ("cell_voltage_v", *_LIGHT)}
     watts = None if power_uw is None else power_uw * 1e-6
     recording = synth.make(kind, synth.Asked(power_w=watts, mass_kg=mass_g / 1000, **options))
     told = Told(**cell)
-    as_light = bool(needs(recording, told)) and not any(cell.values()) and output.suffix.lower() == ".csv"
+    as_light = (
+        bool(needs(recording, told)) and not any(cell[name] for name in _LIGHT) and output.suffix.lower() == ".csv"
+    )
     made = recording if as_light else derive(recording, told, output.name)
     _write(output, made, None)
     means = {name: recording.mean(name) for name in recording.columns}

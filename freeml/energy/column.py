@@ -85,10 +85,13 @@ def _split(column: str) -> tuple[str, tuple[str, float] | None]:
     if bracketed:
         return bracketed[1].lower(), unit_of(bracketed[2])
     low = text.lower()
-    parts = re.split(r"[_\s]+", low)
+    parts = re.split(r"[_\s]+", text)
     for length in (3, 2, 1):
-        known = unit_of("_".join(parts[-length:])) if len(parts) >= length else None
+        unit = "_".join(parts[-length:])
+        if text.isupper() and unit in _BY_EXACT_UNIT:  # POWER_MW may be either
+            return low, None
+        known = unit_of(unit) if len(parts) >= length else None
         # a lone letter is a unit only behind a name: `a` is a column of somebody's
         if known and (len(parts) > length or known[0] == "illuminance"):
-            return "_".join(parts[:-length]), known
+            return "_".join(parts[:-length]).lower(), known
     return low, None

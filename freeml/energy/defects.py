@@ -6,7 +6,7 @@ jump       stamps of a counter leap, or return from a leap: the counter was set,
 gap        time without samples
 negative   light, power, voltage or current below zero: the offset of an instrument at night
 separator  a row is separated by another sign than the header
-fields     a row has fewer fields than the header
+fields     a row has fewer fields than the header, or more
 number     a field that is no number
 missing    a value that the format itself marks as missing
 """

@@ -105,4 +105,12 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
             if len(raw) == LONGEST_LINE_BYTES or total > MOST_BYTES:
                 what = f"a line of more than {LONGEST_LINE_BYTES:,} bytes" if total <= MOST_BYTES else "no end"
                 raise BadData(f"the file has {what}: no trace", where=f"{path}:{number}")
-            yield number, raw.decode("utf-8-sig" if number == 1 else "utf-8", errors="replace").rstrip("\r\n")
+            yield number, _text(raw, number == 1)
+
+
+def _text(raw: bytes, is_first: bool) -> str:
+    """A line without its end; what is no UTF-8 is of older loggers, whose µ and ² are one byte."""
+    try:
+        return raw.decode("utf-8-sig" if is_first else "utf-8").rstrip("\r\n")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1").rstrip("\r\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -59,7 +59,13 @@ def read_recording(path: Path, told: Told | None = None, on_defect: OnDefect = "
 
 def read_trace(path: Path, told: Told | None = None, on_defect: OnDefect = "report") -> Trace:
     """The trace of a file. Raises BadData."""
-    return derive(read_recording(path, told, on_defect).used, told or Told(), path.name)
+    found = read_recording(path, told, on_defect)
+    trace = derive(found.used, told or Told(), path.name)
+    what = "repaired" if found.used is not found.recorded else "left as recorded"
+    said = tuple(
+        f"{path.name}: {count:,} times {rule}, {what}" for rule, count in found.recorded.defects.counts.items()
+    )
+    return replace(trace, notes=(*trace.notes, *said))
 
 
 def _reader(path: Path, told: Told) -> Reader:
@@ -97,5 +103,7 @@ def _refuse(path: Path, head: bytes) -> None:
             where=str(path),
             hint="write a table (time_s,power_uw) or Shepherd HDF5 with the program that made it",
         )
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise BadData("a text in UTF-16", where=str(path), hint="save it as UTF-8")
     if head.startswith(b"\x93NUMPY"):
         raise BadData("an array without units or stamps", where=str(path), hint="write a table: time_s,power_uw")

@@ -115,7 +115,9 @@ def repair(recording: Recording) -> Recording:
     steps[0] = 0.0
     kept = ~repeat
     if kept.sum() < 2 or not usual:
-        raise BadData("no two samples at different times are left", where=recording.kind)
+        what = "stamps never rise" if len(recording) > 1 else "one sample is no trace"
+        hint = "sort the rows by time" if back.any() else ""
+        raise BadData(f"{what}: no two samples at different times are left", where=recording.kind, hint=hint)
     time_s = np.cumsum(steps)[kept]
     mended = {
         name: np.maximum(values[kept], 0.0) if name in _NEVER_NEGATIVE else values[kept]

@@ -15,7 +15,7 @@ from freeml.errors import BadData
 TIME_OF_DAY = re.compile(r"\s*(\d{1,2}):(\d{2})(?::(\d{2}(?:[.,]\d+)?))?\s*", re.ASCII)
 STAMP = re.compile(
     r"\s*(\d{1,4})([-/.])(\d{1,2})\2(\d{1,4})"
-    r"(?:[T\s]\s*(\d{1,2}):(\d{2})(?::(\d{2}(?:[.,]\d+)?))?\s*([AaPp][Mm])?\s*(Z|UTC|[+-]\d{2}:?\d{2})?)?\s*",
+    r"(?:[T\s]\s*(\d{1,2}):(\d{2})(?::(\d{2}(?:[.,]\d+)?))?\s*([AaPp][Mm])?\s*(Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)?)?\s*",
     re.ASCII,
 )
 
@@ -59,6 +59,7 @@ class Stamps:
         """Seconds (n,) since some day. Raises BadData for a day that is none, or may be two."""
         order = self._order()
         starts = np.array([self._start_s(day, order) for day in self.days])
+        starts -= starts.min()  # seconds since the year 1 leave no digits for microseconds
         return np.asarray(starts[np.frombuffer(self.indices, np.int32)] + np.frombuffer(self.seconds, np.float64))
 
     def _order(self) -> str:
@@ -90,10 +91,10 @@ class Stamps:
 
 
 def _offset_s(zone: str | None) -> int:
-    if zone in (None, "Z", "UTC"):
+    if zone in (None, "Z", "UTC", "GMT"):
         return 0
     digits = zone.replace(":", "")
-    return int(f"{digits[0]}1") * (int(digits[1:3]) * 3600 + int(digits[3:5]) * 60)
+    return int(f"{digits[0]}1") * (int(digits[1:3]) * 3600 + int(digits[3:5] or 0) * 60)
 
 
 def order_of(header: str) -> str | None:

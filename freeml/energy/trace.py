@@ -73,7 +73,14 @@ class Trace:
         for name, values in self.source.columns().items():
             if not np.isfinite(values).all() or values.min() < 0:
                 raise BadData(f"{name} falls to {np.nanmin(values):g}", where=self.name, hint=_REPAIR)
+            if name.endswith(("_w", "_v", "_a")) and values.max() > _MOST:
+                raise BadData(
+                    f"{name} rises to {values.max():g}: no harvester gives that",
+                    where=self.name,
+                    hint="its unit may be another one, or --scale is too large",
+                )
         return self
 
 
+_MOST = 1e12  # of W, V and A: squares of more than that have digits that no sum of joules keeps
 _REPAIR = "`freeml traces info` names the lines; --on-defect repair mends them"

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from freeml.energy.read import read_trace
 from freeml.errors import BadData
 from tests.energy.files import found, places, trace, write
 
@@ -38,12 +39,57 @@ def test_units_of_the_header_are_read(
         (["2022-03-18T23:59:30", "2022-03-19T00:00:30"], 60),
         (["31/12/2022 11:59:00 PM", "01/01/2023 12:00:00 AM"], 60),
         (["12/31/2022 23:59", "1/1/2023 00:00"], 60),
+        (["2022-03-19 00:00:00+02", "2022-03-18 22:01:00 GMT"], 60),
+        (["2022-03-18 12:00:00.000100", "2022-03-18 12:00:00.000200"], 1e-4),
         (["28.08.2023 08:00:00.5", "28.08.2023 08:00:01.0"], 0.5),
     ],
 )
 def test_stamps_with_and_without_zone_are_read(tmp_path: Path, stamps: list[str], seconds: float) -> None:
     path = write(tmp_path / "t.csv", "stamp,power_uw", *(f"{stamp},1" for stamp in stamps))
-    assert found(path).recorded.time_s == pytest.approx([0, seconds])
+    assert found(path).recorded.time_s == pytest.approx([0, seconds], rel=1e-6)
+
+
+def test_a_mega_is_no_milli_and_capitals_are_asked_about(tmp_path: Path) -> None:
+    assert trace(write(tmp_path / "t.csv", "time_s,power_MW", "0,1", "1,3")).power_w() == pytest.approx([1e6, 3e6])
+    with pytest.raises(BadData, match="unit of POWER_MW is not said"):
+        found(write(tmp_path / "t.csv", "TIME_S,POWER_MW", "0,1", "1,3"))
+    path = write(tmp_path / "t.csv", "TIME_S,POWER_MW", "0,1", "1,3")
+    assert trace(path, units=(("POWER_MW", "mW"),)).power_w() == pytest.approx([1e-3, 3e-3])
+
+
+def test_rows_of_more_fields_than_names_give_no_number(tmp_path: Path) -> None:
+    """Decimal commas between commas: the second field is a part of the first."""
+    path = write(tmp_path / "t.csv", "time_s,power_uw", "0,0,100", "0,1,150")
+    with pytest.raises(BadData, match="no sample") as error:
+        found(path)
+    assert "3 of 2 fields" in error.value.hint
+    assert places(write(path, "time_s,power_uw", "0,1,", "1,2,", "2,3,9", "3,4")) == [("fields", 4)]
+
+
+@pytest.mark.parametrize("name", ["time", "epoch", "unix_time_stamp"])
+def test_the_unit_of_a_clock_is_asked_for(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / "t.csv", f"{name},power_uw", "1700000000,1", "1700000002,3")
+    with pytest.raises(BadData, match="no column of stamps") as error:
+        found(path)
+    assert f"--unit {name}=s" in error.value.hint
+    assert found(path, units=((name, "s"),)).recorded.time_s == pytest.approx([0, 2])
+
+
+def test_a_unit_of_one_byte_is_read(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes("time_s,power_µW\n0,1\n1,3\n".encode("latin-1"))
+    assert trace(tmp_path / "t.csv").power_w() == pytest.approx([1e-6, 3e-6])
+
+
+def test_what_was_repaired_is_said_of_the_trace(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", "time_s,power_uw", "0,1", "1,-3", "2,1", "3,1")
+    assert read_trace(path, None, "repair").notes == ("t.csv: 1 times negative, repaired",)
+    assert read_trace(path).notes == ("t.csv: 1 times negative, left as recorded",)
+
+
+@pytest.mark.parametrize("power_w", ["1e13", "1e300"])
+def test_power_that_no_harvester_gives_is_refused(tmp_path: Path, power_w: str) -> None:
+    with pytest.raises(BadData, match="no harvester gives that"):
+        trace(write(tmp_path / "t.csv", "time_s,power_w", f"0,{power_w}", "1,3")).check()
 
 
 def test_dates_that_may_be_either_are_asked_for(tmp_path: Path) -> None:

@@ -99,6 +99,7 @@ def test_ekhos_binary_and_text_are_the_same_kind_of_surface(tmp_path: Path) -> N
         (b"\x80\x04\x95\x10", "pickle"),
         (b"\x93NUMPY\x01\x00", "without units"),
         (b"\x7fELF\0\0\0\0", "binary file of no format"),
+        ("time_s,power_uw\n0,1\n".encode("utf-16"), "UTF-16"),
         (b"hello, reader", "no trace of a format"),
         (b"\x1f\x8b\x08\x00\x00", "damaged"),
         (b"PK\x03\x04" + b"\0" * 40, "damaged"),

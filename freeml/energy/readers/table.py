@@ -19,6 +19,7 @@ from freeml.errors import BadData
 
 SEPARATORS = (",", ";", "\t", "|")
 _CLOCKS = re.compile(r"(?:time|timestamp|t|elapsed|seconds|stamp|curve_time)?", re.ASCII)
+_LIKE_A_CLOCK = re.compile(r"time|stamp|epoch|clock|elapsed|second", re.ASCII | re.IGNORECASE)
 _LOOKED_AT = 200  # lines, for the header
 
 
@@ -73,6 +74,9 @@ def read(path: Path, told: Told, repairing: bool) -> Recording:
         fields = split(text, header.separator)
         if len(fields) < header.width and not (fields := _other_separator(text, header, line, rows, repairing)):
             continue
+        if header.line and any(fields[len(header.names) :]):  # which of them is which, nobody knows
+            rows.defects.add("fields", line, f"{len(fields)} of {len(header.names)} fields")
+            continue
         values = [number(fields[at]) for at in header.values]
         stamp = 0.0
         if header.time_at is not None:
@@ -90,8 +94,16 @@ def read(path: Path, told: Told, repairing: bool) -> Recording:
     if header.time_at is not None:
         return rows.recording("table with stamps", "counter", unit_s=header.time_at[1])
     if told.step_s is None:
-        raise BadData("no column of stamps", where=str(path), hint="say --step: the seconds between two rows")
+        raise BadData("no column of stamps", where=str(path), hint=_clock_asked(header))
     return rows.recording("table without stamps", "steps", step_s=told.step_s)
+
+
+def _clock_asked(header: Header) -> str:
+    """What the user may say: of a column that has the name of a clock, its unit."""
+    named = (name for at, name in enumerate(header.names) if at not in header.values and _LIKE_A_CLOCK.search(name))
+    found = next(named, None)
+    step = "--step: the seconds between two rows"
+    return f"say {step}" if found is None else f"say --unit {found}=s, or ms, where {found} is the time; or {step}"
 
 
 def _other_separator(text: str, header: Header, line: int, rows: Rows, repairing: bool) -> list[str]:
@@ -181,7 +193,8 @@ def _find_clock(header: Header, first: Sequence[str], told: Told) -> None:
     for at, name in enumerate(header.names):
         known = meaning(name, units.get(name))
         base = re.split(r"[_\s(\[]", name.strip().lower())[0]
-        if known and known.name == "time_s" and (_CLOCKS.fullmatch(base) or name.lower().startswith(("time", "curve"))):
+        is_clock = name in units or _CLOCKS.fullmatch(base) or name.lower().startswith(("time", "curve"))
+        if known and known.name == "time_s" and is_clock:
             header.time_at = (at, known.factor)
             return
     for at, text in enumerate(first[: len(header.names)]):
