@@ -21,6 +21,7 @@ from freeml.sim.check import verify_output
 from freeml.sim.device import steps_to_report
 from freeml.sim.host import host_device
 from freeml.sim.power_loss.host import lose_power_on_host
+from freeml.sim.selftest import run_samples
 from tests.train.tasks import stripes
 
 TRAIN = replace(stripes(300, 1), name="stripes")
@@ -114,6 +115,16 @@ def test_a_deadline_is_refused_where_nothing_keeps_time(model: Path, tmp_path: P
 def test_what_is_no_policy_is_refused(text: str) -> None:
     with pytest.raises(BadData, match="policy"):
         Choice.parse(text)
+
+
+def test_a_firmware_that_ends_at_an_exit_is_judged_by_what_it_publishes_there(model: Path, tmp_path: Path) -> None:
+    """What the upload to an emulated board says: the network's own outputs are not computed then."""
+    output = compiled(model, tmp_path / "out", "fixed:1", "qemu_m4")
+    elf = tmp_path / "firmware.elf"
+    build_firmware(output, elf)
+    assert output.board.memory_map is not None
+    verdicts = list(run_samples(output, elf, output.board.memory_map))
+    assert [one.passed for one in verdicts] == [True] * 3, verdicts
 
 
 def test_tuning_changes_the_table_and_neither_the_model_nor_the_inference_that_goes_on(
