@@ -21,9 +21,9 @@ from freeml.data import Dataset, load
 from freeml.data.folders import data_root
 from freeml.exits.attach import attached, exposed
 from freeml.exits.calibrate import best_temperature, softness
-from freeml.exits.driver import Request, make_exits
+from freeml.exits.driver import make_exits
+from freeml.exits.options import HeadOptions, Request
 from freeml.exits.outputs import with_outputs
-from freeml.exits.train import HeadOptions
 from freeml.frontend.load import load_model
 from freeml.frontend.onnx.write import to_onnx
 from freeml.ir.confidence import Softness

@@ -9,7 +9,8 @@ from freeml.version import __version__
 
 if TYPE_CHECKING:
     from freeml import compress
-    from freeml.compression import Compression, bounds_in_kb
+    from freeml.compress.types import bounds_in_kb
+    from freeml.compression import Compression
     from freeml.pipeline import CompileOptions, CompileResult, compile_model
     from freeml.sim.life.simulate import Circuit, Simulated, simulate
 
@@ -27,7 +28,8 @@ __all__ = [
 ]
 _FROM = {
     **dict.fromkeys(("Circuit", "Simulated", "simulate"), "freeml.sim.life.simulate"),
-    **dict.fromkeys(("Compression", "bounds_in_kb"), "freeml.compression"),
+    "Compression": "freeml.compression",
+    "bounds_in_kb": "freeml.compress.types",
     **dict.fromkeys(("CompileOptions", "CompileResult", "compile_model"), "freeml.pipeline"),
 }
 

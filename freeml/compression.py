@@ -6,9 +6,8 @@ that is chosen was chosen before, on others.
 
 from __future__ import annotations
 
-import math
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from freeml.board.board import Board, load_board
 from freeml.compress.driver import compress
 from freeml.compress.judge import Metric
 from freeml.compress.samples import Data
-from freeml.compress.types import Bounds, Compressed, Method, Progress
+from freeml.compress.types import Bounds, Compressed, Method, Progress, bounds_in_kb
 from freeml.data import Dataset
 from freeml.data.accuracy import Answers, agreement, answers, score
 from freeml.errors import BadData, ToolMissing
@@ -139,38 +138,6 @@ class Compression:
             "seeds": dict(found.seeds),
             "seconds": found.seconds,
         }
-
-
-def bounds_in_kb(
-    *,
-    target_kb: float | None = None,
-    flash_kb: float | None = None,
-    sram_kb: float | None = None,
-    nvm_kb: float | None = None,
-    energy_uj: float | None = None,
-    ms: float | None = None,
-    max_drop: float | None = None,
-    keep: Sequence[str] = (),
-    time_s: float | None = None,
-) -> Bounds:
-    """Bounds as people give them: kB are 1,000 bytes, max_drop is in points."""
-
-    def in_bytes(kb: float | None) -> int | None:
-        if kb is None or not math.isfinite(kb):
-            return kb  # type: ignore[return-value] # Bounds says what is wrong with it
-        return max(1, round(1000 * kb)) if kb > 0 else round(1000 * kb)
-
-    return Bounds(
-        target_bytes=in_bytes(target_kb),
-        flash_bytes=in_bytes(flash_kb),
-        sram_bytes=in_bytes(sram_kb),
-        nvm_bytes=in_bytes(nvm_kb),
-        energy_uj=energy_uj,
-        ms=ms,
-        max_drop_points=max_drop,
-        keep=tuple(keep),
-        time_s=time_s,
-    )
 
 
 def compress_model(

@@ -20,7 +20,8 @@ from benchmarks.compress.folds import folds
 from benchmarks.compress.networks import MODELS, NETWORKS, Network, changes
 from benchmarks.compress.rate import BOARDS, interval, of_folds, report, right_of_c, right_of_float
 from freeml.cli.bounds import line_of
-from freeml.compression import bounds_in_kb, compress_model
+from freeml.compress.types import bounds_in_kb
+from freeml.compression import compress_model
 from freeml.data import Dataset, load
 from freeml.firmware.host import cache_dir
 from freeml.frontend.load import load_model

@@ -18,9 +18,10 @@ from benchmarks.exits.networks import NETWORKS, Network, backbone, points
 from freeml.data import Dataset, load
 from freeml.exits.branch import Branched, Pooling, branch, common_size
 from freeml.exits.heads import Exit, Heads, Kind, Slice
+from freeml.exits.options import HeadOptions
 from freeml.exits.outputs import with_outputs
 from freeml.exits.poolings import choices, choose
-from freeml.exits.train import Features, HeadOptions, features_of, train_heads
+from freeml.exits.train import Features, features_of, train_heads
 from freeml.frontend.onnx.write import to_onnx
 from freeml.ir.types import Const
 from freeml.train.prefix import moments

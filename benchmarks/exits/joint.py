@@ -17,8 +17,9 @@ from benchmarks.exits.heads import stored
 from benchmarks.exits.networks import NETWORKS, Network, dense, in_codes
 from freeml.data import Dataset, load
 from freeml.exits.branch import branch
+from freeml.exits.options import HeadOptions
 from freeml.exits.outputs import with_outputs
-from freeml.exits.train import HeadOptions, train_jointly
+from freeml.exits.train import train_jointly
 from freeml.frontend.onnx.write import to_onnx
 from freeml.ir.graph import Graph
 from freeml.ir.types import Array

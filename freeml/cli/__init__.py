@@ -118,7 +118,8 @@ def _for_user(error: Exception) -> FreemlError:
     if isinstance(error, MemoryError):
         return BadModel("not enough memory", hint="take a smaller model, or fewer samples with --samples")
     if isinstance(error, ModuleNotFoundError) and not (error.name or "freeml").startswith("freeml"):
-        return ToolMissing(f"the package {error.name} is not installed", hint="`freeml doctor` shows what is missing")
+        hint = "`freeml doctor` shows what is missing, and how to get it"
+        return ToolMissing(f"the package {error.name} is not installed", hint=hint)
     if isinstance(error, OSError) and error.strerror:
         return FreemlError(error.strerror, where=str(error.filename or ""))
     return FreemlError(

@@ -59,7 +59,7 @@ def bounds_options(command: Any) -> Any:
 
 def bounds_of(options: Mapping[str, Any]) -> Bounds | None:
     """The bounds that were given; None where there are none. Raises FreemlError for a --time that is none."""
-    from freeml.compression import bounds_in_kb
+    from freeml.compress.types import bounds_in_kb
     from freeml.units import parse_duration
 
     text = options.get("time_text")

@@ -28,9 +28,14 @@ _REQUIRED = (
     ("scikit-learn", "sklearn", "the digits of the demo"),
     ("scipy", "scipy", "the data set har"),
     ("pillow", "PIL", "the data set cifar10-jpeg"),
+    ("h5py", "h5py", "recordings of harvested energy"),
 )
 _OPTIONAL = (
-    ("torch", "torch", "torch models (.pt2, package.module:function)", "pip install 'freeml[torch]'"),
+    ("torch", "torch", "torch models, networks made small, exits that are trained", "pip install 'freeml[compress]'"),
+    ("tensorly", "tensorly", "layers separated (compress)", "pip install 'freeml[compress]'"),
+    ("matplotlib", "matplotlib", "the frontier as a picture (compress --plot)", "pip install 'freeml[compress]'"),
+    ("plotly", "plotly", "figures of the report (report)", "pip install 'freeml[report]'"),
+    ("capstone", "capstone", "cycles of emulated Cortex-M boards", "pip install 'freeml[firmware]'"),
     ("ziglang", "ziglang", "a C compiler that pip installs", "pip install 'freeml[firmware]'"),
     ("unicorn", "unicorn", "emulated Cortex-M boards (verify --engine board)", "pip install 'freeml[firmware]'"),
     ("platformio", "platformio", "writing firmware to boards (flash)", "pip install 'freeml[firmware]'"),

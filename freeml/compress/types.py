@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Literal
 
@@ -46,6 +46,38 @@ class Bounds:
         """Those that are set, by field, without `keep`."""
         found = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "keep"}
         return {name: float(value) for name, value in found.items() if value is not None}
+
+
+def bounds_in_kb(
+    *,
+    target_kb: float | None = None,
+    flash_kb: float | None = None,
+    sram_kb: float | None = None,
+    nvm_kb: float | None = None,
+    energy_uj: float | None = None,
+    ms: float | None = None,
+    max_drop: float | None = None,
+    keep: Sequence[str] = (),
+    time_s: float | None = None,
+) -> Bounds:
+    """Bounds as people give them: kB are 1,000 bytes, max_drop is in points."""
+
+    def in_bytes(kb: float | None) -> int | None:
+        if kb is None or not math.isfinite(kb):
+            return kb  # type: ignore[return-value] # Bounds says what is wrong with it
+        return max(1, round(1000 * kb)) if kb > 0 else round(1000 * kb)
+
+    return Bounds(
+        target_bytes=in_bytes(target_kb),
+        flash_bytes=in_bytes(flash_kb),
+        sram_bytes=in_bytes(sram_kb),
+        nvm_bytes=in_bytes(nvm_kb),
+        energy_uj=energy_uj,
+        ms=ms,
+        max_drop_points=max_drop,
+        keep=tuple(keep),
+        time_s=time_s,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize_scalar
-from scipy.stats import rankdata
 
 from freeml.errors import BadModel
 from freeml.ir.confidence import OCTAVE, Softness
@@ -76,6 +74,8 @@ def likelihood(scores: Array, labels: Array, temperature: float = 1.0) -> float:
 
 def best_temperature(scores: Array, labels: Array) -> float:
     """T of the least negative log-likelihood, 1/64 to 64. It is convex in 1 / T, so there is one such."""
+    from scipy.optimize import minimize_scalar  # takes a second to import
+
     found = minimize_scalar(
         lambda log_t: likelihood(scores, labels, float(np.exp(log_t))),
         bounds=(_LEAST, _MOST),
@@ -112,6 +112,8 @@ def auroc(score: Floats, event: npt.NDArray[np.bool_]) -> float | None:
     n_yes, n_no = int(event.sum()), int((~event).sum())
     if not n_yes or not n_no:
         return None
+    from scipy.stats import rankdata
+
     ranks = rankdata(score)
     return float((ranks[event].sum() - n_yes * (n_yes + 1) / 2) / (n_yes * n_no))
 

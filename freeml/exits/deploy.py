@@ -11,10 +11,10 @@ from freeml.board.board import Board
 from freeml.data import Dataset, fit_inputs, load
 from freeml.errors import BadData
 from freeml.exits.bytes import separate_bytes, separate_same_pooling_bytes
-from freeml.exits.driver import Exits, Request, Where, make_exits
 from freeml.exits.heads import Kind
+from freeml.exits.options import Exits, HeadOptions, Request, Where
+from freeml.exits.outputs import exits_of_outputs
 from freeml.exits.placement import MOST_EXITS
-from freeml.exits.train import HeadOptions
 from freeml.exits.tune import Choice
 from freeml.ir.graph import Graph
 
@@ -76,9 +76,13 @@ def exits_for(
     progress: Callable[[str], None] = lambda _: None,
 ) -> Exits:
     """Exits of a float graph after all passes. Raises BadModel, BadData."""
+    if options.exits == "outputs":
+        return exits_of_outputs(graph)
+    from freeml.exits.driver import make_exits  # torch: only who trains exits needs it
+
     how = HeadOptions(kind=options.head, epochs=options.epochs, seed=options.seed)
     request = Request(options.exits, how, options.budget_bytes)
-    if request.exits == "outputs" or data is None:
+    if data is None:
         return make_exits(graph, request, say=progress)
     train, held = _samples(graph, data)
     return make_exits(graph, request, train, held, say=progress)

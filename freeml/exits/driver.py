@@ -11,9 +11,8 @@ Without labels the network's own classes stand for them: exits then learn to say
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -21,11 +20,11 @@ from freeml.data.dataset import Dataset
 from freeml.errors import BadData, BadModel
 from freeml.exits.answers import check_samples
 from freeml.exits.branch import Pooling, branch, common_size
-from freeml.exits.heads import Heads
-from freeml.exits.outputs import answer_of, check_deepest, split_outputs
+from freeml.exits.options import Exits, Request
+from freeml.exits.outputs import answer_of, check_deepest, exits_of_outputs
 from freeml.exits.placement import MOST_EXITS, Point, automatic, listed
 from freeml.exits.poolings import Choice, choices, choose
-from freeml.exits.train import HeadOptions, features_of, train_heads
+from freeml.exits.train import features_of, train_heads
 from freeml.ir.graph import Graph
 from freeml.plan.counts import count_ops
 from freeml.train.loop import Progress
@@ -34,27 +33,6 @@ from freeml.train.prefix import frozen_values, moments
 BUDGET = 0.03
 _SAMPLES = 4_000  # that poolings are chosen on
 _STATISTICS = 1_000  # that channels of separate exits are normalised on
-
-Where = Literal["auto", "outputs"] | tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What is asked for. budget_bytes: of weights of all heads; None: 3 % of the network's."""
-
-    exits: Where = "auto"
-    options: HeadOptions = field(default_factory=HeadOptions)
-    budget_bytes: int | None = None
-    precision: str = "float32"
-
-
-@dataclass(frozen=True, slots=True)
-class Exits:
-    """The network, whose ops compute the features too, and its heads; how they came about, in words."""
-
-    graph: Graph
-    heads: Heads
-    how: str
 
 
 def make_exits(
@@ -74,9 +52,7 @@ def make_exits(
     Raises BadModel or BadData: no place for an exit, a name that is none, no samples.
     """
     if request.exits == "outputs":
-        network, heads = split_outputs(graph)
-        n = len(heads.exits)
-        return Exits(network, heads, f"{n} exit{'s' * (n > 1)} that the model came with")
+        return exits_of_outputs(graph)
     if train is None or held is None:
         raise BadData("exits are trained: samples are needed", hint="give some with --data, or --exits none")
     k = graph.types[answer_of(graph)].n_elems

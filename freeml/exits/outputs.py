@@ -16,6 +16,7 @@ import numpy as np
 
 from freeml.errors import BadModel
 from freeml.exits.heads import Exit, Heads, Slice
+from freeml.exits.options import Exits
 from freeml.exits.placement import depth_of, loc_of, map_of, needed_for
 from freeml.ir.decision import decide
 from freeml.ir.graph import Graph
@@ -38,6 +39,13 @@ class _Sum:
         for term, own in other.terms.items():
             terms[term] = terms[term] + own * factor if term in terms else own * factor
         return _Sum(terms, self.bias + other.bias * factor)
+
+
+def exits_of_outputs(graph: Graph) -> Exits:
+    """Exits of a model that came with some. Raises BadModel as `split_outputs` does."""
+    network, heads = split_outputs(graph)
+    n = len(heads.exits)
+    return Exits(network, heads, f"{n} exit{'s' * (n > 1)} that the model came with")
 
 
 def split_outputs(graph: Graph) -> tuple[Graph, Heads]:

@@ -19,7 +19,8 @@ from freeml.data.dataset import Dataset
 from freeml.errors import BadData, BadModel
 from freeml.exits.branch import Branched, untrained
 from freeml.exits.course import Course, head_course, joint_course
-from freeml.exits.heads import Exit, Heads, Kind, Slice
+from freeml.exits.heads import Exit, Heads, Slice
+from freeml.exits.options import HeadOptions
 from freeml.exits.outputs import answer_of
 from freeml.ir.text import digest
 from freeml.ir.types import Array, Const
@@ -27,25 +28,6 @@ from freeml.train import checkpoint as files
 from freeml.train.loop import Options, Progress, data_digest, fit
 from freeml.train.network import Network, weights_of
 from freeml.train.prefix import PrefixLoss, frozen_values
-
-
-@dataclass(frozen=True, slots=True)
-class HeadOptions:
-    """How to train heads.
-
-    distill      share of the network's own answer in the loss; without labels it is all of it
-    temperature  of both
-    tied         exits of as many features use one matrix
-    """
-
-    kind: Kind = "shared"
-    epochs: int = 30
-    batch: int = 256
-    learning_rate: float = 3e-3
-    distill: float = 0.5
-    temperature: float = 2.0
-    tied: bool = False
-    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from freeml.board.board import Board
 from freeml.exits.deploy import bytes_of
-from freeml.exits.driver import Exits as MadeExits
+from freeml.exits.options import Exits as MadeExits
 from freeml.exits.tune import ends_macs
 from freeml.ir.decision import decide, threshold_code
 from freeml.ir.graph import Graph

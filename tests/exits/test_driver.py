@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from freeml.errors import BadData, BadModel
-from freeml.exits.driver import Exits, Request, make_exits
+from freeml.exits.driver import make_exits
 from freeml.exits.heads import Kind
+from freeml.exits.options import Exits, HeadOptions, Request
 from freeml.exits.outputs import with_outputs
-from freeml.exits.train import HeadOptions
 from freeml.frontend.builder import GraphBuilder
 from freeml.frontend.views import View, Weight
 from freeml.ir.graph import Graph
