@@ -15,6 +15,7 @@ import numpy as np
 
 from freeml.board.board import Board
 from freeml.board.memory import MemoryMap
+from freeml.ir.decision import published
 from freeml.ir.graph import Graph
 from freeml.ir.interpret import interpret
 from freeml.ir.types import Array
@@ -70,7 +71,10 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class SelfTest:
-    """Samples and expected answers as lines of C; offsets of each input within a sample."""
+    """Samples and expected answers as lines of C; offsets of each input within a sample.
+
+    classes  of each sample, those that its exits say, by depth; none without exits
+    """
 
     n_samples: int
     input_bytes: int
@@ -78,6 +82,8 @@ class SelfTest:
     offsets: tuple[int, ...]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    n_exits: int
+    classes: tuple[str, ...]
 
 
 def project_of(name: str, board: Board, memory: MemoryMap, flags: Flags) -> Project:
@@ -135,7 +141,8 @@ def selftest(graph: Graph, seed: int = 0) -> SelfTest:
         codes[port.value] = rng.integers(-128, 128, (n_samples, *type_.shape), dtype=np.int8)
         offsets.append(at)
         at += type_.size_bytes
-    answers = interpret(graph, codes)
+    answers = interpret(graph, codes, [*(port.value for port in graph.outputs), *(one.value for one in graph.exits)])
+    by_depth = [published(graph, answers, depth)[0] for depth in range(1, len(graph.exits) + 1)]
     return SelfTest(
         n_samples=n_samples,
         input_bytes=input_bytes,
@@ -143,6 +150,8 @@ def selftest(graph: Graph, seed: int = 0) -> SelfTest:
         offsets=tuple(offsets),
         inputs=_rows([codes[port.value] for port in graph.inputs]),
         outputs=_rows([answers[port.value] for port in graph.outputs]),
+        n_exits=len(by_depth),
+        classes=tuple(", ".join(map(str, row)) for row in zip(*by_depth, strict=True)),
     )
 
 

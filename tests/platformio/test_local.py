@@ -13,7 +13,9 @@ from xml.etree import ElementTree
 
 import pytest
 
+from freeml import CompileOptions, compile_model
 from freeml.errors import ToolMissing
+from freeml.exits.deploy import ExitOptions
 from freeml.firmware import pio as pio_module
 from freeml.firmware.build import build_firmware, memory_map
 from freeml.firmware.elf import read_firmware
@@ -21,6 +23,7 @@ from freeml.firmware.pio import Home, set_up
 from freeml.output.folder import read_output
 from tests.platformio.conftest import Folder, pio
 
+EXITS = Path(__file__).resolve().parents[2] / "benchmarks" / "exits" / "models" / "digits.onnx"
 ELF = Path(".pio", "build", "local", "firmware.elf")
 BOARDS = ["nucleo_l476rg", "msp430fr5994"]
 
@@ -116,6 +119,25 @@ def test_pio_test_runs_the_self_test_on_the_emulated_board(board: str, copied: F
     symbols = read_firmware(folder / ELF, memory_map(read_output(folder))).symbols
     assert symbols["fml_selftest_inputs"][1] == 8 * 64
     assert symbols["fml_selftest_outputs"][1] == 8 * 10
+
+
+def test_pio_test_knows_what_each_exit_says(home: Home, tmp_path: Path) -> None:
+    """An answer that ends at an exit has a class and no outputs; random samples end at both depths."""
+    exits = ExitOptions("outputs", policy="global:0.95")
+    options = CompileOptions(board="qemu_m4", samples=1, exits=exits)
+    compile_model(EXITS, tmp_path / "out", data="digits", options=options)
+    graph, source = read_output(tmp_path / "out").graph, tmp_path / "out" / "test" / "test_selftest" / "selftest.c"
+    assert len(graph.exits) == 1
+    ran = pio(home, tmp_path / "out", "test", "-e", "local")
+    assert ran.code == 0, ran.out
+    assert "8 test cases: 8 succeeded" in ran.out
+    head, classes = source.read_text().split("classes[SAMPLES][1] = {", 1)
+    rows, rest = classes.split("};", 1)
+    wrong = re.sub(r"\d+", lambda found: str(int(found[0]) + 1), rows)
+    source.write_text(head + "classes[SAMPLES][1] = {" + wrong + "};" + rest)
+    ran = pio(home, tmp_path / "out", "test", "-e", "local")
+    assert ran.code == 1, ran.out
+    assert "reported status -120" in ran.out
 
 
 def test_the_self_test_is_in_no_firmware_but_its_own(built: Callable[[str], Built]) -> None:
