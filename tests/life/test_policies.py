@@ -137,6 +137,18 @@ def test_a_policy_that_is_none_is_refused_with_what_would_do(text: str) -> None:
         policy_of(text, None)
 
 
+@pytest.mark.parametrize(
+    ("compiled", "lived"),
+    [
+        ("global:0.9", "confidence:0.9"),
+        ("confident-or-energy:0.8:20", "confidence-or-energy:0.8:20"),
+        ("confident-or-deadline:0.8:50ms", "confidence-or-deadline:0.8:50ms"),
+    ],
+)
+def test_policies_have_the_names_that_compile_has_for_them(compiled: str, lived: str) -> None:
+    assert policy_of(compiled, exits()) == policy_of(lived, exits())
+
+
 def test_a_table_in_a_file_is_the_policy_and_one_of_another_network_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "policy.bin"
     policy = exits().confidence((20_000, 10_000))

@@ -7,6 +7,7 @@ entropy:B[,B...]           where the entropy is below so many bits
 energy[:RESERVE]           where the segment to the next exit takes more than is left, less a reserve in uJ
 confidence-or-energy:S[,S...][:RESERVE]
 deadline:T, confidence-or-deadline:S[,S...]:T    T from the event; a board that keeps time
+global:S, confident-or-energy:S[,S...][:RESERVE], confident-or-deadline:S[,S...]:T   the same as compile calls them
 own                        the table in the folder
 FILE                       a table of `freeml tune`
 """
@@ -170,11 +171,14 @@ def _confidence_or_deadline(exits: Exits, rest: str, text: str) -> Policy:
 _MADE: dict[str, Callable[[Exits, str, str], Policy]] = {
     "fixed": _fixed,
     "confidence": _confidence,
+    "global": _confidence,
     "entropy": _entropy,
     "energy": _energy,
     "confidence-or-energy": _confidence_or_energy,
+    "confident-or-energy": _confidence_or_energy,
     "deadline": _deadline,
     "confidence-or-deadline": _confidence_or_deadline,
+    "confident-or-deadline": _confidence_or_deadline,
 }
 
 
