@@ -18,6 +18,7 @@ from .fake import COMMIT, MAGIC, FakeBoard, FakeControl, Firmware
 KINDS = [Kind.CAPTURE, *[Kind.TILES, Kind.DECIDE] * 2, Kind.TILES, Kind.PUBLISH, Kind.REPORT, Kind.REPORT]
 TABLE = step_table((kind, 1) for kind in KINDS)
 DECISIONS, PUBLISH, WHOLE, STOPPED = (2, 4), 6, 7, 8
+OTHER_SLOT = COMMIT + 8
 DEPTH, DATA = 32, 40  # where the newest result's depth lies, and two bytes used in turn
 LITTLE, MUCH = (10, 2000), (1000, 3000)
 ANSWER = Answer(bytes([3]), 0, 0, 3, (Answer(None, 0, 0, 1), Answer(None, 0, 0, 2)))
@@ -34,8 +35,9 @@ class DecidingControl(FakeControl):
 CONTROL = DecidingControl(steps=TABLE, commit_slots=1, identity=b"")
 
 
-def decides(board: FakeBoard, *, again: bool = False, early: bool = False) -> Iterator[NvmWrite]:
-    """Each step is one commit; `again`: the tile behind a decision makes it once more; `early`: publishes before it."""
+def decides(board: FakeBoard, *, again: bool = False, early: bool = False, erases: bool = False) -> Iterator[NvmWrite]:
+    """Each step is one commit; `again`: the tile behind a decision makes it once more; `early`: publishes before it;
+    `erases`: the slot of its commit before its answer is written, as firmware with two slots does."""
     step = board.byte(COMMIT)
     if board.byte(0) != MAGIC or step >= TABLE.n_steps:
         yield NvmWrite(COMMIT, b"\0")
@@ -46,6 +48,8 @@ def decides(board: FakeBoard, *, again: bool = False, early: bool = False) -> It
         decision = step - 1 if again and step - 1 in DECISIONS else step
         if decision in DECISIONS and board.energy_uj < 100:
             following = STOPPED
+            if erases:
+                yield NvmWrite(OTHER_SLOT, b"N")
             yield NvmWrite(DEPTH, bytes([1 + DECISIONS.index(decision)]))
             if early:
                 break
@@ -68,6 +72,12 @@ def test_closure_takes_every_way_that_readings_of_the_meter_open() -> None:
     assert [report.reason for report in steps.values()] == ["", "", ""]
     assert [report.steps for report in steps.values()] == [4, 8, 9]
     assert steps[LITTLE, MUCH].images > steps[(MUCH,)].images > steps[(LITTLE,)].images
+
+
+def test_a_slot_that_is_erased_is_no_commit_and_what_follows_it_is_explored() -> None:
+    report = closed(lambda board: decides(board, erases=True), (LITTLE, MUCH))
+    assert report.reason == ""
+    assert report.images > closed(decides, (LITTLE, MUCH)).images
 
 
 @pytest.mark.parametrize(

@@ -225,7 +225,6 @@ class _Path:
         # What the last commit is of shows only in what follows: a tile's data, or the report.
         self.is_beyond = self.committed and at not in COMMIT
         self.is_first = False
-        self.committed |= at in COMMIT
         if at < SUMS:
             self._control(at, data)
         else:
@@ -236,8 +235,9 @@ class _Path:
         before = self.search.control.committed(self.image)
         self._change(at, data)
         now = self.search.control.committed(self.image)
-        if now is not None and now != before:
-            self.is_first, self.tears = True, self.search.tears
+        if now is not None and now != before:  # a decision erases the slot of its commit first, which commits nothing
+            self.committed = self.is_first = True
+            self.tears = self.search.tears
             if self.item.losses == "cold" and now.step > self.search.control.steps.rows[1].first:
                 self.follows = False
 
