@@ -254,7 +254,7 @@ def test_doctor_names_a_package_that_is_missing(monkeypatch: pytest.MonkeyPatch)
     assert ran.code == 1
     status = {row["name"]: (row["status"], row["hint"]) for row in ran.json["checks"]}
     assert status["onnx"] == ("broken", "pip install onnx")
-    assert status["torch"] == ("missing", "pip install 'freeml[torch]'")
+    assert status["torch"] == ("missing", "pip install 'freeml[compress]'")
     assert "✗  onnx" in freeml("doctor").out
 
 
