@@ -23,6 +23,7 @@ from freeml.cli.bounds import line_of
 from freeml.compress.types import bounds_in_kb
 from freeml.compression import compress_model
 from freeml.data import Dataset, load
+from freeml.errors import DoesNotFit
 from freeml.firmware.host import cache_dir
 from freeml.frontend.load import load_model
 from freeml.ir.graph import Graph
@@ -36,9 +37,9 @@ _EVERY_S = 30.0
 def made(name: str, args: argparse.Namespace, data: Any, suffix: str = "") -> Path:
     """The small network's file; trained where it is not there."""
     net = NETWORKS[name]
-    kept = "small" if args.method == "auto" else args.method
     folder = Path(args.work) if args.quick else MODELS
-    path = folder / f"{name}_{kept}{suffix}.onnx"
+    kept = variant(args, "_small")
+    path = folder / f"{name}{kept}{suffix}.onnx"
     if path.exists() and not args.again:
         return path
     said = [-_EVERY_S]
@@ -59,7 +60,7 @@ def made(name: str, args: argparse.Namespace, data: Any, suffix: str = "") -> Pa
         bounds=bounds_in_kb(target_kb=target_kb, ms=net.ms if ours else None, sram_kb=net.sram_kb if ours else None),
         method=args.method,
         seed=args.seed,
-        workspace=Path(args.work) / f"{name}-{kept}{suffix}-{target_kb or 0:g}",
+        workspace=Path(args.work) / f"{name}{kept}{suffix}-{target_kb or 0:g}",
         augment=changes(net.augment) if net.augment else None,
         samples=1,  # what is measured is measured below
         on_progress=tell,
@@ -143,14 +144,22 @@ def main() -> None:
     parser.add_argument("--work", default=str(cache_dir() / "compress"), help="folder of checkpoints")
     args = parser.parse_args()
     np.seterr(over="ignore")
-    lines = measured(args.name, args)
+    try:
+        lines = measured(args.name, args)
+    except DoesNotFit as error:  # a result, too: the other method may reach what this one does not
+        lines = [f"{args.name}: method {args.method}: refused: {error.what}", f"hint: {error.hint}"]
     of_method = "" if args.method == "auto" else f" --method {args.method}"
-    command = f"python -m benchmarks.compress {args.name}{of_method}"
+    of_target = "" if args.target_kb is None else f" --target-kb {args.target_kb:g}"
     print("\n".join(lines))
     if not args.quick:
-        suffix = "" if args.method == "auto" else f"_{args.method}"
-        text = "\n".join([command, "", *lines])
-        (RESULTS / f"compress_{args.name}{suffix}.txt").write_text(text + "\n", encoding="utf-8")
+        text = "\n".join([f"python -m benchmarks.compress {args.name}{of_method}{of_target}", "", *lines])
+        (RESULTS / f"compress_{args.name}{variant(args, '')}.txt").write_text(text + "\n", encoding="utf-8")
+
+
+def variant(args: argparse.Namespace, usual: str) -> str:
+    """What tells files of a method and a target of its own from those of a network's own target, which are `usual`."""
+    method = usual if args.method == "auto" else f"_{args.method}"
+    return method if args.target_kb is None else f"{method}_{args.target_kb:g}kb"
 
 
 if __name__ == "__main__":
