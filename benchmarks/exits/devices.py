@@ -19,17 +19,15 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.compress.rate import interval
+from benchmarks.exits.__main__ import run
 from benchmarks.exits.networks import NETWORKS, Network, backbone
-from freeml.data import Dataset, load
+from freeml.data import load
 from freeml.errors import DoesNotFit
 from freeml.exits.answers import by_depth
 from freeml.exits.deploy import ExitOptions
 from freeml.exits.search import depths
 from freeml.exits.tune import Choice, samples_of, tuned
 from freeml.frontend.onnx.write import to_onnx
-from freeml.ir.decision import classes, decide
-from freeml.ir.graph import Graph
-from freeml.ir.interpret import chunks, encode_inputs, interpret
 from freeml.output.folder import Output, read_output
 from freeml.pipeline import CompileOptions, compile_model
 from freeml.retune import at_depth
@@ -77,23 +75,12 @@ def compiled(network: Network, board: str, work: Path, exits: Path | None) -> Ou
     return read_output(out)
 
 
-def right_without_exits(graph: Graph, test: Dataset) -> Bools:
-    """(N,) whether the network without exits is right."""
-    made = decide(graph)
-    assert made is not None
-    assert test.labels is not None
-    parts = []
-    for start, stop in chunks(graph, len(test)):
-        rows = test.select(np.arange(start, stop)).real_inputs()
-        parts.append(classes(graph, made, interpret(graph, encode_inputs(graph, rows), {made.value})))
-    return np.asarray(np.concatenate(parts) == test.labels)
-
-
 def of_board(network: Network, board: str, work: Path, *, joint: bool) -> Iterator[str]:
     """The two tables of a board."""
     bare, whole = (compiled(network, board, work, file) for file in (None, network.joint if joint else network.file))
     known, test = by_depth(whole.graph, network.calibration()), load(network.data, "test")
-    new, plain = by_depth(whole.graph, test), right_without_exits(bare.graph, test)
+    new, without_any = by_depth(whole.graph, test), run(bare.graph, (), test)
+    plain = np.asarray(without_any.final == without_any.labels)
     n = len(whole.graph.exits) + 1
     without, every = took(bare), took(whole)
     at = [took(at_depth(whole, k, work / f"{board}_{k}")) for k in range(1, n)]

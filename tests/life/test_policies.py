@@ -20,7 +20,7 @@ from freeml.sim.life.native import LOG_DONE
 from freeml.sim.life.outcomes import RIGHT
 from freeml.sim.life.policies import policy_of
 from freeml.sim.life.setting import Setting
-from freeml.sim.life.tune import SLACK, check_bound, is_better, shares_of, tune, without_loss
+from freeml.sim.life.tune import SLACK, check_bound, front_of, is_better, shares_of, tune, without_loss
 from tests.life.deciding import LOAD, SOFTNESS, exits, outcomes
 from tests.life.test_life import trace_of
 
@@ -206,7 +206,7 @@ def test_what_is_tuned_is_no_worse_than_any_simple_policy_and_within_the_bound()
 def test_what_costs_no_accuracy_is_taken_for_the_energy_it_saves() -> None:
     made = setting(trace_of(3, 3_000), "every:3s", "bq25570", 3)
     at = made.outcomes.right == RIGHT
-    thresholds = without_loss(made)
+    thresholds = without_loss(made, front_of(made))
     stops = np.column_stack([shares_of(made.outcomes, made.exits) >= thresholds, np.ones(len(at), bool)]).argmax(axis=1)
     assert at[np.arange(len(at)), stops].mean() >= at[:, -1].mean()
     tuned = tune(made)

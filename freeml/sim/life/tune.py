@@ -71,7 +71,8 @@ def tune(setting: Setting, progress: Callable[[str], None] = lambda _: None) -> 
     progress("fixed depths")
     fixed = [judge("best-fixed", exits.fixed(depth)) for depth in range(1, depths + 1)]
     progress("thresholds")
-    sure = [judge("confidence", exits.confidence(one)) for one in thresholds_of(setting)]
+    front = front_of(setting)
+    sure = [judge("confidence", exits.confidence(one)) for one in _spread(front)]
     progress("reserves")
     reserves_uj = [share * setting.charge_uj for share in RESERVES]
     energy = [judge("energy", exits.with_reserve(exits.fixed(1), reserve)) for reserve in reserves_uj]
@@ -79,7 +80,7 @@ def tune(setting: Setting, progress: Callable[[str], None] = lambda _: None) -> 
     both = [judge("both", exits.with_reserve(one.policy, reserve)) for one in best_sure for reserve in reserves_uj]
     tops = {"best-fixed": max(fixed, key=worth), "confidence": max(sure, key=worth), "energy": max(energy, key=worth)}
     n_samples = len(setting.outcomes.right)
-    first = judge("confidence", exits.confidence(without_loss(setting)))
+    first = judge("confidence", exits.confidence(without_loss(setting, front)))
     best = first if first.lived.right >= (1 - SLACK) * fixed[-1].lived.right else fixed[-1]
     for one in (*tops.values(), max(both, key=worth)):
         best = one if is_better(one, best, n_samples) else best
@@ -105,25 +106,24 @@ def shares_of(outcomes: Outcomes, exits: Exits) -> Ints:
     return np.column_stack(found)
 
 
-def without_loss(setting: Setting) -> tuple[int, ...]:
-    """Thresholds of least energy that are as often right on the samples as the whole network."""
-    found = cheapest(_front(setting), float((setting.outcomes.right[:, -1] == RIGHT).mean()))
-    return (NEVER,) * (setting.load.depths - 1) if found is None else found.thresholds
-
-
-def _front(setting: Setting) -> list[Outcome]:
-    """What thresholds are worth on the samples, by rising energy."""
+def front_of(setting: Setting) -> list[Outcome]:
+    """What thresholds are worth on the samples, by rising energy: the front of accuracy and energy."""
     costs = [cost_of(setting.load, depth)[0] * setting.middle_v * 1e6 for depth in range(1, setting.load.depths + 1)]
     right = setting.outcomes.right == RIGHT
     samples = Samples(shares_of(setting.outcomes, setting.exits), right, np.array(costs))
     return sorted({*searched(samples, 16), *everywhere(samples, 24)}, key=lambda one: one.energy_uj)
 
 
-def thresholds_of(setting: Setting) -> list[tuple[int, ...]]:
-    """Of the front of accuracy and energy on the samples, evenly spread."""
-    found = _front(setting)
-    chosen = np.unique(np.linspace(0, len(found) - 1, _MOST_THRESHOLDS).round().astype(int))
-    return list(dict.fromkeys(found[k].thresholds for k in chosen))
+def without_loss(setting: Setting, front: Sequence[Outcome]) -> tuple[int, ...]:
+    """Thresholds of least energy that are as often right on the samples as the whole network."""
+    found = cheapest(front, float((setting.outcomes.right[:, -1] == RIGHT).mean()))
+    return (NEVER,) * (setting.load.depths - 1) if found is None else found.thresholds
+
+
+def _spread(front: Sequence[Outcome]) -> list[tuple[int, ...]]:
+    """Thresholds of the front, evenly spread."""
+    chosen = np.unique(np.linspace(0, len(front) - 1, _MOST_THRESHOLDS).round().astype(int))
+    return list(dict.fromkeys(front[k].thresholds for k in chosen))
 
 
 def _moved(setting: Setting, best: Judged, judge: Callable[[str, Policy], Judged]) -> Judged:
