@@ -1,6 +1,5 @@
 """Converters against those of shepherd-core, which steps at 100 kHz in the fixed point of its firmware.
 
-    pip install shepherd-core
     python -m benchmarks.energy_shepherd --output benchmarks/results/energy_shepherd.txt
 
 A constant source, a capacitor of 100 uF, a constant load: edges of the output and energy at the load, of a diode and of
@@ -43,10 +42,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Run:
-    """When the output switched, in s, and energy at the load in J."""
+    """When the output switched, in s, and energy at the load in J up to then: whole bursts, whenever the run ends."""
 
     edges_s: tuple[float, ...]
-    used_j: float
+    used_j: tuple[float, ...]
 
 
 CASES = (
@@ -65,14 +64,15 @@ def ours(case: Case) -> Run:
     else:
         supply = Supply(CAPACITOR, switch, ldo=bq25570_buck(2.2), voltage_v=START_V)
         supply.offer_lines(BQ25570.lines(Operating(np.array([case.volts]), np.array([case.amperes])), 0))
-    clock_s, edges = 0.0, []
+    clock_s, edges, used_j = 0.0, [], []
     while clock_s < case.seconds:
         took_s, event = supply.advance(case.load_a, case.seconds - clock_s)
         clock_s += took_s
         if event != "time":
             edges.append(clock_s)
+            used_j.append(supply.energy.used_j)
     supply.check()
-    return Run(tuple(edges), supply.energy.used_j)
+    return Run(tuple(edges), tuple(used_j))
 
 
 def theirs(case: Case) -> Run:
@@ -94,14 +94,15 @@ def theirs(case: Case) -> Run:
     source: Callable[[], int] = lambda: int(case.volts * 1e6)  # noqa: E731 - one of two
     if case.name == "diode":  # a current source stands at the capacitor's voltage, behind the diode
         source = lambda: int(model.cnv.V_mid_uV + DIODE_V * 1e6)  # noqa: E731 - the other
-    load_na, edges, used_j = 0, [], 0.0
+    load_na, edges, used_j, sum_j = 0, [], [], 0.0
     for step in range(round(case.seconds / STEP_S)):
         out_uv = model.iterate_sampling(V_inp_uV=source(), I_inp_nA=int(case.amperes * 1e9), I_out_nA=load_na)
         was_on, load_na = load_na > 0, int(case.load_a * 1e9) if out_uv > 100_000 else 0
-        used_j += out_uv * 1e-6 * load_na * 1e-9 * STEP_S
         if was_on != (load_na > 0):
             edges.append(step * STEP_S)
-    return Run(tuple(edges), used_j)
+            used_j.append(sum_j)
+        sum_j += out_uv * 1e-6 * load_na * 1e-9 * STEP_S
+    return Run(tuple(edges), tuple(used_j))
 
 
 def main() -> int:
@@ -109,16 +110,22 @@ def main() -> int:
     parser.add_argument("--output", type=Path)
     args = parser.parse_args()
     head = f"{'converter':10} {'source':>12} {'load':>6} {'edges':>11} {'used, mJ':>15} {'':>7} {'last edge, s':>17}"
-    text = ["python -m benchmarks.energy_shepherd", "", f"{'':31} shepherd-core and freeml", head]
+    text = [
+        "python -m benchmarks.energy_shepherd",
+        "",
+        f"{'':31} shepherd-core and freeml, up to the last edge of both",
+        head,
+    ]
     for case in CASES:
         there, here = theirs(case), ours(case)
+        last = min(len(there.edges_s), len(here.edges_s)) - 1
         source = f"{case.volts:g} V {case.amperes * 1e3:g} mA"
         edges = f"{len(there.edges_s)} {len(here.edges_s)}"
-        used = f"{there.used_j * 1e3:.4f} {here.used_j * 1e3:.4f}"
-        share = f"{100 * (here.used_j / there.used_j - 1):+.2f} %"
-        last = f"{there.edges_s[-1]:.4f} {here.edges_s[-1]:.4f}"
+        used = f"{there.used_j[last] * 1e3:.4f} {here.used_j[last] * 1e3:.4f}"
+        share = f"{100 * (here.used_j[last] / there.used_j[last] - 1):+.2f} %"
+        at = f"{there.edges_s[last]:.4f} {here.edges_s[last]:.4f}"
         text.append(
-            f"{case.name:10} {source:>12} {case.load_a * 1e3:>3g} mA {edges:>11} {used:>15} {share:>8} {last:>17}"
+            f"{case.name:10} {source:>12} {case.load_a * 1e3:>3g} mA {edges:>11} {used:>15} {share:>8} {at:>17}"
         )
     sys.stdout.write("\n".join(text) + "\n")
     if args.output:
