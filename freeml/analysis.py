@@ -16,12 +16,12 @@ from freeml.errors import BadModel, DoesNotFit, UnsupportedOp
 from freeml.firmware.build import Toolchain
 from freeml.frontend.load import LoadedModel
 from freeml.ir.graph import Graph
-from freeml.needs import Region, bounds, regions
+from freeml.needs import Region, bounds, plan_within, regions
 from freeml.passes.pipeline import run_passes
 from freeml.pipeline import for_toolchain, measure_memory
 from freeml.plan.counts import Counts, count_ops
 from freeml.plan.inference import InferenceCost, inference_cost
-from freeml.plan.planner import Planned, plan_graph, smallest_uf
+from freeml.plan.planner import Planned, smallest_uf
 from freeml.plan.steps import TilePlan
 from freeml.quantize.lower import lower
 from freeml.quantize.observe import Observed
@@ -74,7 +74,7 @@ def analyze(
     """Plan a model for a board and say what it takes. Raises FreemlError for a model that cannot be compiled at all."""
     board = for_toolchain(board, toolchain)
     graph = placeholder_int8(run_passes(replace(loaded.graph, name="model")))
-    planned = plan_graph(graph, board, capacitor_uf)
+    planned = plan_within(graph, board, capacitor_uf)
     tiles, refusal = planned.tiles, planned.refusal
     found: Mapping[str, Region] = {}
     if tiles is not None:

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from freeml.board.board import Board
 from freeml.codegen.generate import generate
 from freeml.codegen.program import Program
-from freeml.plan.planner import Planned
+from freeml.ir.graph import Graph
+from freeml.plan.fuse import fusible
+from freeml.plan.planner import Planned, plan_graph
 
 _LAYER_BYTES = 200  # of a layer's descriptor, its entries in tables, and its call
 _HOST_STACK_BYTES = 512
@@ -30,6 +32,19 @@ class Region:
     def fits(self) -> bool:
         """Whether there is enough."""
         return self.available_bytes is None or self.needed_bytes <= self.available_bytes
+
+
+def plan_within(graph: Graph, board: Board, capacitor_uf: float | None = None) -> Planned:
+    """The plan of a quantized graph; where its values are too much for the board's memory, one that joins more
+    convolutions with their pools, so that what is between them never exists. Raises as `plan_graph`."""
+    planned = plan_graph(graph, board, capacitor_uf)
+    if planned.refusal is not None or not any(fusible(planned.graph)):
+        return planned
+    if all(region.fits for region in bounds(planned, board).values()):
+        return planned
+    lean = plan_graph(graph, board, capacitor_uf, lean=True)
+    smaller = lean.refusal is None and lean.memory.arena_bytes < planned.memory.arena_bytes
+    return lean if smaller else planned
 
 
 def bounds(planned: Planned, board: Board) -> dict[str, Region]:

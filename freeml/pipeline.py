@@ -31,13 +31,14 @@ from freeml.firmware.measure import measure_firmware
 from freeml.firmware.size import Size, measure_files
 from freeml.frontend.load import LoadedModel, load_model
 from freeml.ir.graph import Graph
+from freeml.needs import plan_within
 from freeml.output.describe import exits_of, manifest_of
 from freeml.output.folder import check_target, output_files, write_folder
 from freeml.output.manifest import Manifest, Model, Options
 from freeml.passes.pipeline import run_passes
 from freeml.plan.counts import Counts, count_ops
 from freeml.plan.memory import MemoryPlan
-from freeml.plan.planner import Planned, plan_graph
+from freeml.plan.planner import Planned
 from freeml.plan.result_line import line_warning
 from freeml.plan.steps import TilePlan
 from freeml.quantize.errors import LayerError, layer_errors
@@ -172,7 +173,7 @@ def compile_model(
 
 def planned_graph(graph: Graph, board: Board, capacitor_uf: float | None) -> Planned:
     """What is decided before C. Raises DoesNotFit where it does not do."""
-    planned = plan_graph(graph, board, capacitor_uf)
+    planned = plan_within(graph, board, capacitor_uf)
     if planned.refusal is not None:
         raise planned.refusal
     return planned

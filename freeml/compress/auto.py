@@ -32,6 +32,7 @@ _MOST_NARROWED = 5
 _LARGEST_STEP = 2.0  # by which a figure falls in one round, where there are not more rounds than that
 _MARGIN = 0.98  # of bytes, time and energy asked for that the plan fills: codes change while they are trained
 _CHANGING = ("ms", "energy_uj")
+_LARGER = 1.1  # than what was asked for
 _SAMPLES = 512  # that channels are judged by
 # Where nothing is asked to fall further, fewer channels do it and weights stay int8: a decoder is kilobytes of
 # code, and slower than what it decodes for.
@@ -89,11 +90,15 @@ class _Search:
 
     def encodings(self, integers: Graph) -> Mapping[str, str]:
         """How weights of a finished network are stored: the bytes asked for are filled with quicker forms, as nothing
-        will change any more."""
+        will change any more, but not beyond what the board has."""
         if not self.bytes_bind:
             return {}
         found = self.forms.within(integers, self.job.bounds.target_bytes)
-        return self._least(integers, found)[0] if "flash_bytes" in self.bounds.limits() else found
+        if "flash_bytes" in self.bounds.limits():
+            return self._least(integers, found)[0]
+        if cost_of(stored(integers, found), self.job.board).refusal is None:
+            return found
+        return self.forms.best(integers, 0.0)
 
     def _forms(self, integers: Graph, *, smallest: bool = False) -> Mapping[str, str]:
         """In the search, where bytes bind: the smallest where all of flash does, or nothing larger could keep to the
@@ -176,12 +181,12 @@ class _Search:
         return self._coded(trainer, now, codings)
 
     def _ask_board_where_it_binds(self, graph: Graph) -> None:
-        """A network that keeps its bytes may still be too much for the board: then the board is asked, too."""
+        """A network that keeps its bytes may still be too much for the board: then the board is asked, too. Asked is
+        with one a little larger, as which channels go will change while the network is trained."""
         if self.asks_board:
             return
-        small, _ = narrowed(
-            graph, self.calibration, self.excess(graph), lambda g: _kept(self.excess(g)), self.bounds.keep
-        )
+        enough = lambda g: all(each <= _LARGER for each in self.excess(g).values())  # noqa: E731
+        small, _ = narrowed(graph, self.calibration, self.excess(graph), enough, self.bounds.keep)
         self.asks_board = self.cost(self.levels.integers(small)).refusal is not None
 
     def _rounds(self, begin: Mapping[str, float]) -> int:

@@ -7,8 +7,8 @@ from freeml.compress.types import Bounds, Cost
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import LutI8, SoftmaxI8
 from freeml.needs import bounds as region_bounds
+from freeml.needs import plan_within
 from freeml.plan.inference import inference_cost
-from freeml.plan.planner import plan_graph
 
 # Which figure of a cost a bound is about.
 FIGURE = {
@@ -41,7 +41,7 @@ def stored_of(graph: Graph) -> int:
 
 def cost_of(graph: Graph, board: Board) -> Cost:
     """Of an integer graph on a board. Code and stack are upper bounds, as `freeml analyze` has them."""
-    planned = plan_graph(graph, board)
+    planned = plan_within(graph, board)
     arena = planned.memory.arena_bytes
     stored = stored_of(planned.graph)
     if planned.tiles is None:

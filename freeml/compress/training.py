@@ -127,12 +127,13 @@ class Trainer:
         return fitted
 
     def _teach(self) -> dict[str, Array]:
-        """The dense network's answers to the training samples; kept in the workspace."""
+        """The dense network's answers to the training samples, and to changes of them; kept in the workspace."""
         path = self.job.file("taught")
         if path is not None and path.exists():
             return checkpoint.load(path, {})[1]
         self.job.tell("ask the dense network", self.done / self.planned)
-        found = teacher_values(self.job.judge.dense, self.job.samples.train)
+        job = self.job
+        found = teacher_values(job.judge.dense, job.samples.train, augment=job.augment, seed=job.seed)
         if path is not None:
             checkpoint.save(path, {}, {}, found)
         return found

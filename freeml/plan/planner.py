@@ -58,20 +58,21 @@ class Planned:
         return self.tiles
 
 
-def plan_graph(graph: Graph, board: Board, capacitor_uf: float | None = None) -> Planned:
+def plan_graph(graph: Graph, board: Board, capacitor_uf: float | None = None, *, lean: bool = False) -> Planned:
     """Plan a quantized graph; convolutions and pools are joined where the board gains by it.
 
     capacitor_uf  in place of the board's
+    lean          they are joined where values take fewer bytes for it, though it may take more charge
     Where SRAM does not do beside windows for all inputs and outputs, these come and go piece by piece.
     Raises UnsupportedOp for a graph that computes nothing.
     """
     if _computes_nothing(graph):
         raise UnsupportedOp("the model computes nothing: its outputs are its inputs", where=graph.name)
     stored = encoded(graph, board, capacitor_uf)
-    planned = _plan_windows(stored, board, capacitor_uf)
+    planned = _plan_windows(stored, board, capacitor_uf, lean)
     if planned.refusal is None or (dense := as_it_is(stored)) is stored:
         return planned
-    again = _plan_windows(dense, board, capacitor_uf)
+    again = _plan_windows(dense, board, capacitor_uf, lean)
     if again.refusal is None:
         return again
     if not planned.refusal.region == again.refusal.region == "energy":
@@ -81,13 +82,13 @@ def plan_graph(graph: Graph, board: Board, capacitor_uf: float | None = None) ->
     return min(both, key=lambda one: _smallest_of(one[0], board, one[1].windows) or inf)[1]
 
 
-def _plan_windows(graph: Graph, board: Board, capacitor_uf: float | None) -> Planned:
+def _plan_windows(graph: Graph, board: Board, capacitor_uf: float | None, lean: bool) -> Planned:
     """Windows for all inputs and outputs, or piece by piece where SRAM holds no others."""
-    planned = _plan_joined(graph, board, capacitor_uf, whole_windows(graph))
+    planned = _plan_joined(graph, board, capacitor_uf, whole_windows(graph), lean)
     pieces = pieced_windows(graph, board)
     if pieces is None or planned.refusal is None or planned.refusal.region != "sram":
         return planned
-    again = _plan_joined(graph, board, capacitor_uf, pieces)
+    again = _plan_joined(graph, board, capacitor_uf, pieces, lean)
     return planned if again.refusal is not None and again.refusal.region == "sram" else again
 
 
@@ -181,11 +182,11 @@ def _smallest_uf(tiles: TilePlan, replan: Replan, smaller: Callable[[float], flo
     return None if found is None else smaller(found)
 
 
-def _plan_joined(graph: Graph, board: Board, capacitor_uf: float | None, windows: Windows) -> Planned:
+def _plan_joined(graph: Graph, board: Board, capacitor_uf: float | None, windows: Windows, lean: bool) -> Planned:
     def smaller(smallest_uf: float) -> float:
         return _joined_uf(graph, board, windows, smallest_uf)
 
-    joined = _joined(graph, board, capacitor_uf, windows)
+    joined = _joined(graph, board, capacitor_uf, windows, lean)
     planned = plan_as_it_is(joined, board, capacitor_uf, windows=windows, smaller=smaller)
     if planned.refusal is None or joined is graph:
         return planned
@@ -193,8 +194,12 @@ def _plan_joined(graph: Graph, board: Board, capacitor_uf: float | None, windows
     return plan_as_it_is(graph, board, capacitor_uf, windows=windows, smaller=smaller)
 
 
-def _joined(graph: Graph, board: Board, capacitor_uf: float | None, windows: Windows) -> Graph:
-    return fuse(graph, lambda other: _price(other, board, capacitor_uf, windows))
+def _joined(graph: Graph, board: Board, capacitor_uf: float | None, windows: Windows, lean: bool = False) -> Graph:
+    def price(other: Graph) -> float | None:
+        found = _price(other, board, capacitor_uf, windows)
+        return float(plan_memory(other, in_place=False).arena_bytes) if lean and found is not None else found
+
+    return fuse(graph, price)
 
 
 def _joined_uf(graph: Graph, board: Board, windows: Windows, smallest_uf: float) -> float:
