@@ -18,10 +18,12 @@ from freeml.ir.text import digest, parse, to_text
 from freeml.ir.verify import InvalidGraphError, verify_graph
 from freeml.kernels.table import kernel_of
 from freeml.kernels.variants import VARIANTS
+from freeml.needs import bounds, plan_within
 from freeml.pipeline import planned_graph
 from freeml.plan.counts import count_ops
 from freeml.plan.fuse import fused, fusible
 from freeml.plan.memory import plan_memory
+from freeml.plan.planner import plan_graph
 from freeml.plan.sram import sram_for_tiles
 from freeml.plan.tiles import plan_tiles
 from tests.tiles import proofs
@@ -188,3 +190,18 @@ def test_joined_layers_stage_the_rows_of_all_their_windows() -> None:
         (3 * row_bytes, 7 * row_bytes),
         (5 * row_bytes, 9 * row_bytes),
     ]
+
+
+def test_a_pair_that_costs_charge_is_joined_where_memory_has_no_room_for_what_is_between() -> None:
+    b = Builder()
+    pool = Window(kernel=(5, 5), stride=(5, 5))
+    graph = b.graph(b.conv(b.maxpool(b.conv(b.input(32, 32, 3), 36, 3, pad=0), pool), 8, 3))
+    apart, found = plan_graph(graph, MSP430, 47), plan_within(graph, MSP430, 47)
+    assert len(pairs(apart.graph)) == 1, "at this capacitor it takes less charge apart"
+    assert not bounds(apart, MSP430)["near"].fits
+    assert not pairs(found.graph)
+    assert found.refusal is None
+    assert all(region.fits for region in bounds(found, MSP430).values())
+    b = Builder()
+    roomy = b.graph(b.conv(b.maxpool(b.conv(b.input(16, 16, 3), 4, 3, pad=0), pool), 8, 3))
+    assert plan_within(roomy, MSP430, 47).graph.ops == plan_graph(roomy, MSP430, 47).graph.ops

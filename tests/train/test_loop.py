@@ -15,8 +15,8 @@ from freeml.data.dataset import Dataset
 from freeml.errors import BadData, BadModel
 from freeml.ir.graph import Graph
 from freeml.ir.text import digest
-from freeml.ir.types import Const
-from freeml.train.loop import Options, Progress, evaluate, fit
+from freeml.ir.types import Array, Const
+from freeml.train.loop import Options, Progress, evaluate, fit, teacher_values
 from freeml.train.network import Network, weights_of
 
 from .tasks import CLASSES, convolutional, stripes
@@ -49,6 +49,27 @@ def teacher() -> Network:
     assert fitted.accuracy is not None
     assert fitted.accuracy > 0.95
     return network
+
+
+def test_a_teacher_asked_over_changes_says_the_mean_of_what_it_says_of_each(teacher: Network) -> None:
+    few = DATA.take(10)
+
+    def moved(samples: tuple[Array, ...], rng: np.random.Generator) -> tuple[Array, ...]:
+        return tuple(x + rng.normal(size=x.shape).astype(x.dtype) for x in samples)
+
+    found = teacher_values(teacher, few, batch=4, augment=moved, views=3, seed=5)
+    assert found.keys() == teacher_values(teacher, few).keys()
+    for name, values in found.items():
+        looks = []
+        for view in range(3):
+            parts = []
+            for start in (0, 4, 8):
+                samples = few.select(np.arange(start, min(start + 4, 10))).real_inputs()
+                changed = moved(samples, np.random.default_rng([5, start, view]))
+                parts.append(teacher(teacher.encode(changed), [name])[name].detach().numpy())
+            looks.append(np.concatenate(parts))
+        assert np.ptp(looks, axis=0).max() > 0.1, "the views differ"
+        assert values == pytest.approx(np.mean(looks, axis=0), rel=1e-5, abs=1e-5)
 
 
 def accuracy(graph: Graph, data: Dataset) -> float:
