@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
@@ -74,6 +76,8 @@ def pad(x: Tensor, before: tuple[int, ...], after: tuple[int, ...], value: float
 
 
 def _clamped(y: Tensor, clamp: tuple[float, float] | None) -> Tensor:
+    if clamp == (0.0, math.inf):  # the same, and a third of the time of a clamp's gradient
+        return F.relu(y)
     return y if clamp is None else y.clamp(*clamp)
 
 

@@ -24,6 +24,7 @@ from freeml.train.float_ops import pad, run_layout_op
 from freeml.train.windows import convolve, largest, total
 
 _EXACT_FLOAT32 = 2**24
+_CACHED = 2**15  # numbers that go through several steps at a time: as many as stay in a processor's cache
 _SLOPE_STEPS = 4  # codes on either side over which a table's slope is taken
 
 
@@ -52,11 +53,17 @@ class _Stored(torch.autograd.Function):
         ctx: Any, acc: Tensor, bias: Tensor, mult: Tensor, half: Tensor, bounds: tuple[int, int, int]
     ) -> Tensor:
         low, high, zero_point = bounds
-        v = acc.double() if acc.dtype != torch.float64 else acc.clone()
-        v.add_(bias).mul_(mult).add_(half).mul_(0.5 / half).floor_()
-        ctx.save_for_backward((v >= low) & (v <= high), mult * 0.5 / half)
+        codes, inside = torch.empty_like(acc, dtype=torch.float32), torch.empty_like(acc, dtype=torch.bool)
+        samples = max(1, _CACHED // max(1, acc[:1].numel()))
+        for start in range(0, len(acc), samples):
+            part = slice(start, start + samples)
+            v = acc[part].to(torch.float64, copy=True)
+            v.add_(bias).mul_(mult).add_(half).mul_(0.5 / half).floor_()
+            torch.logical_and(v >= low, v <= high, out=inside[part])
+            codes[part] = v.clamp_(low, high).add_(zero_point)
+        ctx.save_for_backward(inside, mult * 0.5 / half)
         ctx.dtype, ctx.bias = acc.dtype, bias
-        return v.clamp_(low, high).add_(zero_point).float()
+        return codes
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None, None]:

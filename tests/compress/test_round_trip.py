@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 
 from freeml.board.board import load_board
@@ -32,6 +31,7 @@ from freeml.quantize.ranges import min_max
 from freeml.quantize.scales import assign_scales
 from freeml.quantize.search import quantize
 from freeml.train.int8 import Int8Network
+from tests.oracles import ort
 
 _SAME = Window(kernel=(3, 3), pad=(1, 1, 1, 1))
 
@@ -177,7 +177,7 @@ def test_where_reading_gives_other_names_they_are_given_once(made: Callable[[], 
 def test_onnxruntime_runs_the_file_to_the_same_classes(made: Callable[[], Graph]) -> None:
     network = small(made(), few=False)
     model, samples = to_onnx(network.fixed()), samples_of(network.source, 60)
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    session = ort.session(model)
     names = [port.name for port in session.get_inputs()]
     ones = [{name: array[k : k + 1] for name, array in zip(names, samples, strict=True)} for k in range(60)]
     scores = np.concatenate([session.run(None, one)[0] for one in ones])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from float_graphs import Network as Case
 from float_graphs import networks
@@ -27,12 +26,13 @@ from freeml.quantize.ranges import min_max
 from freeml.quantize.scales import assign_scales
 from freeml.quantize.search import quantize
 from freeml.train.int8 import Int8Network
+from tests.oracles import ort
 
 from ..train.tasks import convolutional, stripes
 
 
 def run(model: bytes, samples: list[np.ndarray]) -> list[np.ndarray]:
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    session = ort.session(model)
     names = [entry.name for entry in session.get_inputs()]
     one_by_one = [
         session.run(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from freeml.board.board import Board, load_board
+from freeml.board.board import load_board
 from freeml.errors import DoesNotFit
 from freeml.ir.encoding import ENCODINGS
 from freeml.ir.graph import Graph
@@ -118,7 +118,7 @@ def test_a_refusal_names_the_capacitor_of_the_form_that_needs_least(
     dense, stored = stored_graph("gaps"), stored_graph("rice")
     refusal = DoesNotFit("a step needs more", region="energy", needed=2, available=1)
 
-    def planned(graph: Graph, _board: Board, _capacitor_uf: float | None) -> Planned:
+    def planned(graph: Graph, *_: object) -> Planned:
         graph_, memory = planner.lay_out(graph)
         return Planned(graph_, memory, None, None, whole_windows(graph), refusal)
 

@@ -18,8 +18,8 @@ from freeml.ir.types import Array, Quant
 from freeml.passes.pipeline import run_passes
 from freeml.quantize.search import quantize
 from tests.frontend.onnx.nets import check, model, random, read, residual_cnn
+from tests.oracles import ort
 
-onnxruntime = pytest.importorskip("onnxruntime")
 quantization = pytest.importorskip("onnxruntime.quantization")
 
 
@@ -197,7 +197,7 @@ def test_compiled_with_the_models_own_scales_it_is_within_two_codes_of_onnxrunti
     compiled = quantize(run_passes(read_onnx(path)), None).graph
     quant = compiled.types[compiled.outputs[0].value].quant
     assert quant is not None
-    (want,) = onnxruntime.InferenceSession(str(path)).run(None, {"x": samples(64)})
+    (want,) = ort.session(path).run(None, {"x": samples(64)})
     (got,) = predict(compiled, [samples(64)])
     codes = np.round(np.abs(got - want) / quant.scale)
     # onnxruntime rounds in float32 between the layers and ties to even; that moves a few codes by one.
