@@ -77,7 +77,7 @@ class Reader:
     # ---- the graph's edge -------------------------------------------------------------------------------------------
 
     def add_input(self, index: int) -> None:
-        """Make a tensor an input of the graph."""
+        """Make a tensor of the TFLite file an input of the graph."""
         tensor = self.tensor(index)
         where = f"input {tensor.name!r}"
         if index in self._values or tensor.data is not None:
@@ -326,7 +326,7 @@ class Node:
         return value
 
     def operand(self, k: int) -> View | Weight:
-        """Operand k of an elementwise operator."""
+        """Operand k of an elementwise operator of TFLite: a View, or a constant as a Weight."""
         value = self.value(k)
         if isinstance(value, Known):
             single = value.quant is not None and len(value.quant.scales) == 1

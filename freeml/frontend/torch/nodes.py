@@ -193,7 +193,7 @@ class Node:
         return array.astype(np.float64)
 
     def operand(self, name: str) -> View | Weight:
-        """A tensor or number of an elementwise operator."""
+        """A tensor or number that a torch call reads element by element."""
         value = self.arg(name)
         if not isinstance(value, Ref):
             return Weight(np.array(self.number(name)))

@@ -35,7 +35,7 @@ class Work:
         return replace(self, time_s=self.time_s + time_s, charge_c=total_c, commit_share=share)
 
     def struct(self) -> WorkStruct:
-        """As C has it."""
+        """This stretch of work as C has it."""
         return WorkStruct(
             time_s=max(self.time_s, _LEAST_S),
             charge_c=self.charge_c,
