@@ -71,7 +71,7 @@ NETWORKS: Mapping[str, Network] = {
         "dense/cifar10_s.onnx", "cifar10-jpeg", 29.9, 31, 1.0, "flipped and shifted", effort=1.0, published_effort=0.2
     ),
     "cifar10_m": Network(
-        "dense/cifar10_m.onnx", "cifar10-jpeg", 101.0, 23, 2.0, "flipped and shifted", effort=0.05, most_samples=3000
+        "dense/cifar10_m.onnx", "cifar10-jpeg", 101.0, 23, 2.0, "flipped and shifted", effort=0.3, most_samples=20000
     ),
     "kws": Network("kws_ref_model_float32.tflite", "kws", 11.0, 8, 2.0, folds=5, effort=0.35, published_effort=0.3),
 }
