@@ -8,14 +8,19 @@ can tell, which is what `freeml compile` goes by.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from freeml.board.board import Board
 from freeml.codegen.generate import generate
 from freeml.codegen.program import Program
+from freeml.exits.policy import ExitRow, Policy, PolicyKind
+from freeml.exits.tune import device_policy
+from freeml.ir.confidence import Softness
 from freeml.ir.graph import Graph
 from freeml.plan.fuse import fusible
 from freeml.plan.planner import Planned, plan_graph
+from freeml.plan.step_table import Kind
+from freeml.plan.steps import TilePlan
 
 _LAYER_BYTES = 200  # of a layer's descriptor, its entries in tables, and its call
 _HOST_STACK_BYTES = 512
@@ -55,7 +60,7 @@ def bounds(planned: Planned, board: Board) -> dict[str, Region]:
     program = generate(
         planned.graph,
         planned.memory,
-        planned.tiles,
+        _decided(planned.graph, planned.tiles),
         header=(),
         kernels=board.kernels,
         memory=memory,
@@ -75,6 +80,17 @@ def bounds(planned: Planned, board: Board) -> dict[str, Region]:
             "near_bytes": near + code + program.nvm_bytes,
         },
     )
+
+
+def _decided(graph: Graph, tiles: TilePlan) -> TilePlan:
+    """The plan with some table of its exits, where they have none yet: all take the same bytes, but for levels of
+    energy, of which these are the most."""
+    n_exits = sum(row.kind is Kind.DECIDE for row in tiles.steps.rows)
+    if n_exits == 0 or tiles.policy is not None:
+        return tiles
+    rows = tuple(ExitRow(Softness(1, 0), next_uj=number) for number in range(1, n_exits + 1))
+    n_classes = graph.types[graph.exits[0].value].n_elems
+    return replace(tiles, policy=device_policy(Policy(PolicyKind.CONFIDENCE_OR_ENERGY, rows, n_classes)))
 
 
 def _code_bytes(program: Program, board: Board) -> int:

@@ -21,7 +21,7 @@ from freeml.cli.trace_options import ABOVE_ZERO, on_defect_option, told_beside_t
 _CIRCUIT = ("converter", "tracked", "esr_ohm", "insulation_ohm", "clamp_v", "v_on_v", "v_off_v")
 _CONVERTERS = ("direct", "diode", "bq25504", "bq25570")
 _OWN = ("engine", "arrivals", "policy", "seed", "on_defect", "timekeeper", "bound")
-_POLICY = "When to stop: always-full, fixed:1, confidence:0.9, energy, a table's file; that of OUT by default."
+_POLICY = "When to stop: always-full, fixed:1, confidence:0.9, energy, another folder's; that of OUT by default."
 _BEFORE = (
     capacitor_option,
     click.option(

@@ -155,6 +155,29 @@ def test_a_board_without_energy_model_is_refused(tmp_path: Path, walk: Path) -> 
 
 
 @pytest.mark.parametrize(
+    ("option", "value"), [("--data", "digits"), ("--timekeeper", None)], ids=("samples", "timekeeper")
+)
+def test_a_load_refuses_what_it_does_not_read(
+    option: str, value: str | None, tmp_path: Path, walk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "load.toml"
+    path.write_text("[device]\nv_on_v=3.0\nv_off_v=2.0\n[[task]]\nname='a'\nus=1\nua=1")
+    given = [
+        "--trace",
+        str(walk),
+        "--load",
+        str(path),
+        "--capacitor",
+        "47uF",
+        option,
+        *([] if value is None else [value]),
+    ]
+    found = run(capsys, *given)
+    assert found["where"] == option
+    assert "does not read this" in found["error"]
+
+
+@pytest.mark.parametrize(
     ("text", "says"),
     [
         ("", "device"),

@@ -14,6 +14,7 @@ from freeml.errors import BadData
 from freeml.exits.deploy import ExitOptions
 from freeml.ir.interpret import interpret
 from freeml.output.folder import read_output
+from freeml.resources import resource
 from freeml.sim.life.samples import outcomes_of, samples_of
 from freeml.sim.life.setting import Setting
 from freeml.sim.life.tune import SLACK
@@ -58,6 +59,17 @@ def test_what_is_tuned_on_a_trace_is_what_every_engine_does_on_another(
         assert life.lived.stack_j["decide"] > 0
     with pytest.raises(BadData, match="whose table is another one"):
         simulate(out, engine="host", policy="always-full", **asked)  # type: ignore[arg-type]
+
+
+def test_the_table_of_another_folder_is_a_policy_by_its_name(folder: Path, tmp_path: Path) -> None:
+    asked = {"trace": folder / "1.csv", "arrivals": EVENTS, "data": "digits", "samples": 20}
+    own = simulate(folder / "out", **asked)  # type: ignore[arg-type]
+    named = simulate(folder / "out", policy=str(folder / "out"), **asked)  # type: ignore[arg-type]
+    assert named.lived.exits == own.lived.exits
+    plain = Path(resource("examples", "digits", "digits.onnx"))
+    compile_model(plain, tmp_path / "out", data="digits", options=CompileOptions(board="msp430fr5994", samples=1))
+    with pytest.raises(BadData, match="has no exits, and so no table"):
+        simulate(folder / "out", policy=str(tmp_path / "out"), **asked)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("engine", ["fast", "host"])

@@ -22,12 +22,13 @@ from pathlib import Path
 from freeml.errors import BadData
 from freeml.exits.policy import NEVER, ExitRow, Policy, PolicyKind, share
 from freeml.ir.confidence import Softness
+from freeml.output.folder import read_output
 from freeml.sim.life.load import Load
 from freeml.units import parse_time_s
 
 ALWAYS_FULL, OWN = "always-full", "own"
 _WHERE = "--policy"
-_HINT = "always-full, fixed:1, confidence:0.9, energy, confidence-or-energy:0.9, deadline:50ms, own, or a table's file"
+_HINT = "always-full, fixed:1, confidence:0.9, energy, confidence-or-energy:0.9, deadline:50ms, own, or another folder"
 _MOST_UJ = 2**32 - 1
 
 
@@ -102,7 +103,7 @@ def policy_of(text: str, exits: Exits | None) -> Policy | None:
         return _MADE[name](exits, rest, text)
     if text == OWN and exits.own is not None:
         return exits.own
-    if Path(text).is_file():
+    if Path(text).exists():
         return _table(Path(text), exits)
     raise BadData(f"no policy is called {text!r}", where=_WHERE, hint=_HINT)
 
@@ -183,10 +184,17 @@ _MADE: dict[str, Callable[[Exits, str, str], Policy]] = {
 
 
 def _table(path: Path, exits: Exits) -> Policy:
-    try:
-        found = Policy.from_bytes(path.read_bytes(), str(path))
-    except OSError as error:
-        raise BadData(error.strerror or "cannot be read", where=str(path)) from error
+    """Of another folder, as `freeml compile` and `tune` left it, or its bytes in a file."""
+    if path.is_dir():
+        kept = read_output(path).manifest.tiles.policy
+        if kept is None:
+            raise BadData("this network has no exits, and so no table", where=str(path), hint=_HINT)
+        found = Policy.of_numbers(kept.head, kept.rows, str(path))
+    else:
+        try:
+            found = Policy.from_bytes(path.read_bytes(), str(path))
+        except OSError as error:
+            raise BadData(error.strerror or "cannot be read", where=str(path)) from error
     if (len(found.rows), found.n_classes) != (len(exits.softness), exits.n_classes):
         raise BadData(
             f"a table for {len(found.rows)} exits and {found.n_classes} classes; this network has "

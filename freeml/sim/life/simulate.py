@@ -154,8 +154,8 @@ def simulate(
     trace       a file of any format that `freeml traces` reads, or several, one after the other
     arrivals    every:T, poisson:T:SEED, file:F, back-to-back (a network's default) or each-boot (a load's)
     duration_s  how long; a shorter trace is repeated. The trace's own length by default
-    policy      a table, or a name of policies.py: always-full, fixed:1, confidence:0.9, energy, a file ...; that of the
-                folder by default
+    policy      a table, or a name of policies.py: always-full, fixed:1, confidence:0.9, energy, another folder ...;
+                that of the folder by default
     data        labelled samples that events show, in an order by seed; without, nobody knows what is right
     timekeeper  whether the board keeps time while it sleeps, which costs what its file says
     bound       whether to work out how many right answers no policy can exceed (bound.py), and assert that none does
@@ -170,6 +170,9 @@ def simulate(
     if load_file is not None:
         if engine != "fast":
             raise BadData(f"a load of tasks has no {engine} engine", where="--engine", hint="fast")
+        if data is not None or timekeeper:
+            unread = "--timekeeper" if data is None else "--data"
+            raise BadData("a load of tasks does not read this", where=unread, hint="leave it out, or give a folder OUT")
         policy_of(str(policy or ""), None)
         device = _tasks(Path(load_file), circuit, arrivals or "each-boot", seed, lasts_s)
     else:
