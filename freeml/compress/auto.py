@@ -16,6 +16,7 @@ from freeml.compress.coding import Levels, gradual, levels_for
 from freeml.compress.cost import cost_of, excess
 from freeml.compress.job import Job
 from freeml.compress.judge import in_int8
+from freeml.compress.linked import NOTHING, asked, sure, surplus, without
 from freeml.compress.merge import merge_dense
 from freeml.compress.narrow import narrowed
 from freeml.compress.pieces import separated_where_it_helps
@@ -66,6 +67,7 @@ class _Search:
         )
         # Planning takes seconds: where only stored bytes are asked for, it waits until the board is known to bind.
         self.asks_board = bool(self.bounds.limits().keys() - {"target_bytes", "max_drop_points", "time_s"})
+        self.surplus = NOTHING
 
     def excess(self, graph: Graph, levels: Levels | None = None, *, smallest: bool = False) -> dict[str, float]:
         """How many times each bound is exceeded by a float graph with so many values for its weights.
@@ -74,7 +76,7 @@ class _Search:
         """
         integers = (levels or self.levels).integers(graph)
         forms = self._forms(integers, smallest=smallest)
-        found = excess(self._least(integers, forms)[1], self.bounds) if self.asks_board else {}
+        found = excess(without(self._least(integers, forms)[1], self.surplus), self.bounds) if self.asks_board else {}
         found |= {name: found[name] / _MARGIN for name in _CHANGING if name in found}
         if self.bounds.target_bytes is not None:
             found["target_bytes"] = self.forms.stored_bytes(integers, forms) / (_MARGIN * self.bounds.target_bytes)
@@ -128,7 +130,9 @@ class _Search:
         job = self.job
         self._ask_board_where_it_binds(graph)
         fewest = Levels(3, self.levels.keep)
+        self.surplus = self._surplus(graph, fewest)
         refuse_early(job, lambda g: self.excess(g, fewest, smallest=True), graph, self.calibration)
+        self.surplus = sure(self.surplus)
         plain, coded = (Levels(values, self.levels.keep) for values in (256, 16))
         if self._channels_do(graph, plain):
             self.levels = plain
@@ -149,6 +153,16 @@ class _Search:
             epochs = schedule.round_epochs + (schedule.tune_epochs if number == rounds else 0)
             graph = self._trained(trainer, graph, f"round {number}", epochs)
         return self._coded(trainer, graph, codings)
+
+    def _surplus(self, graph: Graph, fewest: Levels) -> Mapping[str, int]:
+        """How much bounds of memory are above what is linked, on the least network that there could be."""
+        if not asked(self.bounds):
+            return NOTHING
+        begin = self.excess(graph, fewest, smallest=True)
+        least, _ = narrowed(graph, self.calibration, begin, lambda _: False, self.bounds.keep)
+        integers = fewest.integers(least)
+        forms, cost = self._least(integers, self._forms(integers, smallest=True))
+        return surplus(stored(integers, forms), self.job.board, cost)
 
     def _channels_do(self, graph: Graph, plain: Levels) -> bool:
         """Whether the bounds are near enough for fewer channels alone, and those that may go are enough for them: a

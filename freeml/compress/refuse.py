@@ -30,13 +30,14 @@ def refuse_early(
     said = f"a bound of {limit:,g} {unit}" if limit is not None else f"what {job.board.name} has"
     kept = f", with {', '.join(job.bounds.keep)} kept," if job.bounds.keep else ""
     needed = found[name] * (limit or 1)
-    asks = f"{needed:,.4g} {unit}" if limit is not None else f"{found[name]:.3g} times as much"
+    takes = _said(needed, unit)
+    asks = takes if limit is not None else f"{found[name]:.3g} times as much"
     raise DoesNotFit(
         f"{what}: {said} cannot be reached: one channel a layer and three values a weight{kept} take {asks}",
         region=what,
         needed=int(needed) + 1,
         available=int(limit or 1),
-        hint=f"give a bound well above {needed:,.4g} {unit}" if limit is not None else "choose a larger board",
+        hint=f"give a bound well above {takes}" if limit is not None else "choose a larger board",
     )
 
 
@@ -49,10 +50,14 @@ def refuse_if_broken(job: Job, result: Compressed, skip: tuple[str, ...] = ()) -
         if figure is not None and figure > limit:
             what, unit = OPTION[name]
             raise DoesNotFit(
-                f"{what} of {limit:,g} {unit} was not reached: the best found has {figure:,.4g} {unit} with "
+                f"{what} of {limit:,g} {unit} was not reached: the best found has {_said(figure, unit)} with "
                 f"{100 * result.accuracy.small_int8:.2f} % {result.kind} on the calibration split",
                 region=what,
                 needed=int(figure) + 1,
                 available=int(limit),
-                hint=f"give a bound above {figure:,.4g} {unit}, or more time to train",
+                hint=f"give a bound above {_said(figure, unit)}, or more time to train",
             )
+
+
+def _said(figure: float, unit: str) -> str:
+    return f"{figure:,.0f} {unit}" if unit == "bytes" else f"{figure:,.4g} {unit}"
