@@ -16,7 +16,7 @@ from freeml.compress.coding import Levels, gradual, levels_for
 from freeml.compress.cost import cost_of, excess
 from freeml.compress.job import Job
 from freeml.compress.judge import in_int8
-from freeml.compress.linked import NOTHING, asked, sure, surplus, without
+from freeml.compress.linked import NOTHING, asked, between, surplus, without
 from freeml.compress.merge import merge_dense
 from freeml.compress.narrow import narrowed
 from freeml.compress.pieces import separated_where_it_helps
@@ -132,7 +132,10 @@ class _Search:
         fewest = Levels(3, self.levels.keep)
         self.surplus = self._surplus(graph, fewest)
         refuse_early(job, lambda g: self.excess(g, fewest, smallest=True), graph, self.calibration)
-        self.surplus = sure(self.surplus)
+        if self.surplus:
+            integers = self.levels.integers(graph)
+            forms, cost = self._least(integers, self._forms(integers))
+            self.surplus = between(self.surplus, surplus(stored(integers, forms), job.board, cost))
         plain, coded = (Levels(values, self.levels.keep) for values in (256, 16))
         if self._channels_do(graph, plain):
             self.levels = plain

@@ -1,7 +1,7 @@
 """What a network takes of flash and SRAM once its firmware is linked: less than bounds that take no compiler say.
 
-A search asks bounds, which are quick, less most of what they were too much on the least network; a finished network is
-linked, and judged by that.
+A search asks bounds, which are quick, less what they were too much on the least network and on the first; a finished
+network is linked, and judged by that.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ def linked(graph: Graph, board: Board, cost: Cost) -> Cost:
 
 
 def surplus(graph: Graph, board: Board, cost: Cost) -> Mapping[str, int]:
-    """What bounds of this integer network are too much, by field of Cost."""
+    """What bounds of this integer network are too much, by field of Cost; nothing where it cannot be linked."""
     found = linked(graph, board, cost)
     return {name: max(0, getattr(cost, name) - getattr(found, name)) for name in _LINKED}
 
 
-def sure(off: Mapping[str, int]) -> Mapping[str, int]:
-    """Of one network's surplus what may be taken off bounds of others."""
-    return {name: int(_SURE * n_bytes) for name, n_bytes in off.items()}
+def between(least: Mapping[str, int], most: Mapping[str, int]) -> Mapping[str, int]:
+    """What may be taken off bounds of networks between two: of the smaller surplus all, of one alone most."""
+    return {name: min(least[name], most[name]) if most[name] else int(_SURE * least[name]) for name in least}
 
 
 def without(cost: Cost, off: Mapping[str, int]) -> Cost:
