@@ -86,6 +86,13 @@ EXAMPLES = [
         own=("freeml/kernels/pool.py",),
         beside=("benchmarks/mutants/table/kernels.toml",),
     ),
+    Example(
+        "Add a sparse format",
+        r"coded_rice|\bRice\b",
+        own=("freeml/ir/stored_rice.py",),
+        beside=("runtime_c/include/fml_coded.h",),  # prototypes of the first forms
+    ),
+    Example("Add a policy", r"CONFIDENCE_OR_DEADLINE|confidence_or_deadline"),
     Example("Add a pass", r"FusePad|fuse_pad", own=("freeml/passes/fuse_pad.py",)),
     Example("Add a pass", r"SkipSoftmax|skip_softmax", own=("freeml/passes/skip_softmax.py",)),
     Example("Add a board of a known family", r"nucleo_l432kc"),

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import fields
-from functools import lru_cache
 
 import numpy as np
 
@@ -19,11 +18,11 @@ from freeml.ir import ops as f
 from freeml.ir import unary
 from freeml.ir.confidence import MOST_CLASSES as MOST_SHARES
 from freeml.ir.decision import MOST_CLASSES
-from freeml.ir.encoding import ENCODINGS
 from freeml.ir.graph import Graph, Stage
 from freeml.ir.ops import Op, Window
 from freeml.ir.types import Const, Decision, DType, Port, TensorType
 from freeml.ir.verify_exits import broken_rules
+from freeml.ir.verify_stored import badly_stored
 
 _LAYOUT_OPS = (f.Reshape, f.Transpose, f.Concat, f.ArgMax)
 _INT_OPS = (
@@ -52,21 +51,8 @@ _N_INPUTS: dict[type[Op], tuple[int | None, int]] = {
     q.ExitMix: (2, 0),
     f.Concat: (None, 0),
 }
-# How inputs of an op, by position, may be stored other than as they are (encoding.py).
-_DENSE_WEIGHTS = frozenset({"gaps", "gap_codes", "rice", "codes4", "codes3", "codes2", "ternary", "blocks", "ans"})
-_CONV_WEIGHTS = frozenset({"gaps", "codes4", "codes3", "codes2", "ternary", "ans"})
-_REQUANT = {2: frozenset({"int16"}), 3: frozenset({"single"}), 4: frozenset({"single"})}
-_STORABLE: dict[type[Op], dict[int, frozenset[str]]] = {
-    q.DenseI8: {1: _DENSE_WEIGHTS, **_REQUANT},
-    q.ConvI8: {1: _CONV_WEIGHTS, **_REQUANT},
-}
 _KEEP_SCALE = (q.MaxPoolI8, q.PadI8, f.Reshape, f.Transpose, f.Concat)
 LEGAL: dict[Stage, tuple[type[Op], ...]] = {Stage.FLOAT: f.FLOAT_OPS, Stage.QUANTIZED: (*_INT_OPS, *_LAYOUT_OPS)}
-
-
-def storable(kind: type[Op]) -> dict[int, frozenset[str]]:
-    """Encodings that the inputs of an integer op, by position, may have."""
-    return _STORABLE.get(kind, {})
 
 
 class InvalidGraphError(AssertionError):
@@ -88,7 +74,8 @@ def verify_graph(graph: Graph) -> Graph:
             _rule(known, op, f"it reads {name!r}, which nothing before it defines")
         _check_inputs(graph, op)
         _check_types(graph, op)
-        _check_encodings(graph, op)
+        for broken in badly_stored(graph, op):
+            _rule(False, op, broken)
         defined.add(op.output)
     for port in graph.outputs:
         if port.value not in defined:
@@ -98,28 +85,6 @@ def verify_graph(graph: Graph) -> Graph:
         _check_decision(graph, made, defined)
     _check_exits(graph)
     return graph
-
-
-def _check_encodings(graph: Graph, op: Op) -> None:
-    """Of a float graph an encoding is a wish for codes that are not there yet: its name must be known."""
-    for position, name in enumerate(op.inputs):
-        const = graph.consts.get(name)
-        if const is None or const.encoding is None:
-            continue
-        _rule(const.encoding in ENCODINGS, op, f"@{name} is stored as {const.encoding!r}, which nobody knows")
-        if graph.stage is Stage.QUANTIZED:
-            legal = storable(type(op)).get(position, frozenset())
-            _rule(const.encoding in legal, op, f"@{name} may not be stored as {const.encoding!r}")
-            _rule(_keeps(const), op, f"@{name}, stored as {const.encoding!r}, is not what it was")
-
-
-@lru_cache(maxsize=512)
-def _keeps(const: Const) -> bool:
-    """Whether the array comes back from what is stored."""
-    encoding = ENCODINGS[str(const.encoding)]
-    return encoding.refusal(const.array) is None and np.array_equal(
-        encoding.decode(const.stored, const.shape), const.array
-    )
 
 
 def _check_exits(graph: Graph) -> None:

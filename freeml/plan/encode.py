@@ -20,7 +20,7 @@ from freeml.ir.encoding import ENCODINGS
 from freeml.ir.graph import Graph
 from freeml.ir.ops import Op
 from freeml.ir.types import Array, Const
-from freeml.ir.verify import storable
+from freeml.ir.verify_stored import storable
 from freeml.kernels.table import KERNELS, kernel_of
 from freeml.kernels.variants import VARIANTS
 from freeml.plan.ways import Way, ways_of

@@ -37,7 +37,8 @@ from freeml.ir.ops import (
     Unary,
 )
 from freeml.ir.types import Array, Const, DType, Quant, TensorType
-from freeml.ir.verify import storable, verify_graph
+from freeml.ir.verify import verify_graph
+from freeml.ir.verify_stored import storable
 from freeml.ir.windows import divisors
 from freeml.quantize.fixed_point import multiplier, multipliers, quant_of_range, round_half_up
 from freeml.quantize.tables import inner_values, is_table

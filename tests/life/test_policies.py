@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,10 @@ from freeml.energy.source import Operating
 from freeml.energy.supply import Capacitor, Comparator
 from freeml.energy.trace import Trace
 from freeml.errors import FreemlError
-from freeml.exits.policy import NEVER, Policy
+from freeml.exits.policy import NEVER, Policy, PolicyKind
 from freeml.exits.search import depths
 from freeml.ir.confidence import confidence
+from freeml.sim import life
 from freeml.sim.life.arrivals import arrivals_of
 from freeml.sim.life.native import LOG_DONE
 from freeml.sim.life.outcomes import RIGHT
@@ -135,6 +137,14 @@ def test_a_policy_that_is_none_is_refused_with_what_would_do(text: str) -> None:
     assert error.value.hint
     with pytest.raises(FreemlError, match="needs exits"):
         policy_of(text, None)
+
+
+def test_the_scheduler_finds_each_kind_of_policy_by_its_number() -> None:
+    """A kind that its list lacks would be a call of whatever lies behind the list."""
+    text = (Path(life.__file__).parent / "table.c").read_text()
+    listed = re.findall(r"fml_policy_(\w+)", re.search(r"policies\[\] = \{([^}]*)\}", text)[1])  # type: ignore[index]
+    assert listed == [kind.name.lower() for kind in sorted(PolicyKind)]
+    assert sorted(PolicyKind) == list(range(len(PolicyKind)))
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from freeml.ir.graph import Graph
 from freeml.ir.int_ops import DenseI8
 from freeml.ir.store import from_bytes, to_bytes
 from freeml.ir.types import Const
-from freeml.ir.verify import InvalidGraphError, storable, verify_graph
+from freeml.ir.verify import InvalidGraphError, verify_graph
+from freeml.ir.verify_stored import storable
 from freeml.kernels.coded_formats import CODED
 from freeml.plan import planner
 from freeml.plan.planner import Planned, plan_graph
