@@ -10,8 +10,9 @@ from freeml.compress.job import Job
 from freeml.ir.types import Array
 from freeml.train import checkpoint
 from freeml.train.int8 import Int8Network
-from freeml.train.loop import Fitted, Options, Progress, fit, teacher_values
+from freeml.train.loop import Fitted, Options, Progress, fit
 from freeml.train.network import Network
+from freeml.train.teacher import VIEWS, teacher_values
 
 # Samples seen in all stages together, and the epochs that this makes at least and at most.
 _SEEN = 1_500_000
@@ -20,6 +21,7 @@ _EPOCHS = (24, 100)
 _ROUNDS, _TUNED, _CODED = 0.4, 0.25, 0.35
 # Steps in integers take so much longer than those in floating point, about.
 _CODED_COST = 1.6
+_FORWARD_SHARE = 1 / 3  # of a step, without its gradient
 _AVERAGED = 1.0  # epochs over which weights are averaged: what is kept is no lucky step
 _FEW_SAMPLES = 4000  # below, batches are half as large, so that there are steps enough
 
@@ -63,7 +65,9 @@ def schedule_for(job: Job, rounds: int, codings: int) -> Schedule:
     found = of(epochs)
     if job.bounds.time_s is not None:
         left = 0.85 * job.bounds.time_s - (time.monotonic() - job.begun)
-        needed = found.total(rounds, codings) * _seconds_an_epoch(job, batch)
+        an_epoch_s = _seconds_an_epoch(job, batch)
+        needed = found.total(rounds, codings) * an_epoch_s
+        left -= _FORWARD_SHARE * an_epoch_s * (1 if job.augment is None else VIEWS)  # the teacher's answers
         found = of(min(1.0, max(0.0, left) / needed) * epochs)
     if path is not None:
         checkpoint.save(path, {}, {name: getattr(found, name) for name in Schedule.__slots__}, {})

@@ -116,7 +116,7 @@ def fit(
     """Train a network in place. With validation samples the weights of the epoch with the least loss on them are kept.
 
     taught      the teacher's values (N, *shape) for each training sample before it is augmented, by name: what
-                `teacher_values` gives; without them the teacher sees every batch as it is trained on
+                teacher.py gives; without them the teacher sees every batch as it is trained on
     after_step  is called at the start and after each step
     loss        the user's own, in place of that of labels or targets
     checkpoint  a file that is written every `every_s` seconds and after each epoch, and gone on with where it exists
@@ -144,27 +144,6 @@ def evaluate(network: Network, teacher: Network | None, data: Dataset, options: 
     """Loss and accuracy of a network on a data set, as `fit` means them."""
     with fixed_arithmetic(options.threads):
         return _Course(network, teacher, data, options).evaluate(options.batch)
-
-
-def teacher_values(
-    teacher: Network, data: Dataset, batch: int = 128, *, augment: Augment | None = None, views: int = 8, seed: int = 0
-) -> dict[str, Array]:
-    """What a teacher says of each sample, (N, *shape) by name: what `fit` takes as `taught`.
-
-    augment: with it the mean over so many changed views of each sample, which is a better teacher than one look: of
-    what a student is trained on it says what it would say of most of its changes (test-time augmentation)
-    """
-    names = sorted(needed_of(Scores.of(teacher.source)))
-    parts: list[dict[str, Tensor]] = []
-    with fixed_arithmetic(), torch.no_grad():
-        for start in range(0, len(data), batch):
-            samples = data.select(np.arange(start, min(start + batch, len(data)))).real_inputs()
-            seen = [samples]
-            if augment is not None:
-                seen = [augment(samples, np.random.default_rng([seed, start, view])) for view in range(views)]
-            said = [teacher(teacher.encode(each), names) for each in seen]
-            parts.append({name: torch.stack([each[name] for each in said]).mean(0) for name in names})
-    return {name: torch.cat([part[name] for part in parts]).numpy() for name in names}
 
 
 def needed_of(scores: Scores) -> set[str]:

@@ -16,8 +16,9 @@ from freeml.errors import BadData, BadModel
 from freeml.ir.graph import Graph
 from freeml.ir.text import digest
 from freeml.ir.types import Array, Const
-from freeml.train.loop import Options, Progress, evaluate, fit, teacher_values
+from freeml.train.loop import Options, Progress, evaluate, fit
 from freeml.train.network import Network, weights_of
+from freeml.train.teacher import teacher_values
 
 from .tasks import CLASSES, convolutional, stripes
 
