@@ -188,6 +188,7 @@ def compress_model(
         loss=loss,
         metric=metric,
         augment=augment,
+        toolchain=toolchain,
         on_progress=on_progress,
         **(training or {}),
     )

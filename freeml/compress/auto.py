@@ -135,7 +135,7 @@ class _Search:
         if self.surplus:
             integers = self.levels.integers(graph)
             forms, cost = self._least(integers, self._forms(integers))
-            self.surplus = between(self.surplus, surplus(stored(integers, forms), job.board, cost))
+            self.surplus = between(self.surplus, surplus(stored(integers, forms), job.board, cost, job.toolchain))
         plain, coded = (Levels(values, self.levels.keep) for values in (256, 16))
         if self._channels_do(graph, plain):
             self.levels = plain
@@ -165,7 +165,7 @@ class _Search:
         least, _ = narrowed(graph, self.calibration, begin, lambda _: False, self.bounds.keep)
         integers = fewest.integers(least)
         forms, cost = self._least(integers, self._forms(integers, smallest=True))
-        return surplus(stored(integers, forms), self.job.board, cost)
+        return surplus(stored(integers, forms), self.job.board, cost, self.job.toolchain)
 
     def _channels_do(self, graph: Graph, plain: Levels) -> bool:
         """Whether the bounds are near enough for fewer channels alone, and those that may go are enough for them: a

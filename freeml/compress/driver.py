@@ -26,6 +26,7 @@ from freeml.compress.separate import check_float
 from freeml.compress.stored import layers_of
 from freeml.compress.types import Bounds, Compressed, Cost, Method, Progress
 from freeml.errors import BadData, BadModel
+from freeml.firmware.build import Toolchain
 from freeml.ir.graph import Graph, Stage
 from freeml.ir.store import from_bytes, to_bytes
 from freeml.ir.text import digest
@@ -52,6 +53,7 @@ def compress(
     augment: Augment | None = None,
     precision: str = "float32",
     effort: float = 1.0,
+    toolchain: Toolchain = "auto",
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Compressed:
     """Make a float graph (passes done) fit `bounds` on a board.
@@ -64,6 +66,7 @@ def compress(
     augment    changes a batch before it is trained on, as train/augment.py has some
     precision  of products while it trains as a float network: "bfloat16" is faster where a processor knows it
     effort     times the epochs that are usual for so many samples
+    toolchain  whose firmware bounds of flash and SRAM are about
     Raises BadModel for an int8 network, one with nothing to compress or with weights that are no numbers; BadData for
     samples or labels that do not do, and a workspace of another run; DoesNotFit, with the binding bound and the best
     that was found, where the bounds cannot be kept.
@@ -101,6 +104,7 @@ def compress(
         augment=augment,
         precision=precision,
         effort=effort,
+        toolchain=toolchain,
         on_progress=on_progress,
         begun=begun,
     )

@@ -17,6 +17,7 @@ from freeml.compress.linked import asked, linked
 from freeml.compress.samples import Samples
 from freeml.compress.storing import stored
 from freeml.compress.types import Accuracies, Bounds, Compressed, Cost, LayerChange, Method, Point, Progress
+from freeml.firmware.build import Toolchain
 from freeml.ir.graph import Graph
 from freeml.ir.ops import Conv, Dense
 from freeml.train.int8 import Int8Network
@@ -43,6 +44,7 @@ class Job:
     augment: Augment | None
     precision: str
     effort: float
+    toolchain: Toolchain
     on_progress: Callable[[Progress], None]
     begun: float = field(default_factory=time.monotonic)
     judged: list[Point] = field(default_factory=list)
@@ -70,7 +72,7 @@ class Job:
         quantized = stored(network.lowered().integer, encodings)
         cost = cost_of(quantized, self.board)
         if asked(self.bounds):
-            cost = linked(quantized, self.board, cost)
+            cost = linked(quantized, self.board, cost, self.toolchain)
         accuracy = self.judge(network)
         self.note(cost, accuracy)
         return Compressed(

@@ -14,6 +14,7 @@ from freeml.board.board import Board
 from freeml.c_files import c_files
 from freeml.compress.types import Bounds, Cost
 from freeml.errors import DoesNotFit, ToolMissing
+from freeml.firmware.build import Toolchain
 from freeml.firmware.measure import measure_firmware
 from freeml.ir.graph import Graph
 from freeml.needs import plan_within
@@ -28,7 +29,7 @@ def asked(bounds: Bounds) -> bool:
     return any(name in bounds.limits() for name in _LINKED)
 
 
-def linked(graph: Graph, board: Board, cost: Cost) -> Cost:
+def linked(graph: Graph, board: Board, cost: Cost, toolchain: Toolchain = "auto") -> Cost:
     """The cost of an integer graph with sizes of its linked firmware in place of bounds; as it is where the board has
     no firmware of ours, this machine no compiler for it, or the network no plan."""
     planned = plan_within(graph, board)
@@ -38,7 +39,7 @@ def linked(graph: Graph, board: Board, cost: Cost) -> Cost:
         program, files = c_files(
             planned.graph, planned.memory, planned.tiles, board, header=(), windows=planned.windows
         )
-        made = measure_firmware(files, program.name, board.memory_map, "auto")
+        made = measure_firmware(files, program.name, board.memory_map, toolchain)
     except (DoesNotFit, ToolMissing):
         return cost
     if made is None:
@@ -46,9 +47,9 @@ def linked(graph: Graph, board: Board, cost: Cost) -> Cost:
     return replace(cost, flash_bytes=made.size.flash_bytes, sram_bytes=made.size.ram_bytes + made.stack_bytes)
 
 
-def surplus(graph: Graph, board: Board, cost: Cost) -> Mapping[str, int]:
+def surplus(graph: Graph, board: Board, cost: Cost, toolchain: Toolchain = "auto") -> Mapping[str, int]:
     """What bounds of this integer network are too much, by field of Cost; nothing where it cannot be linked."""
-    found = linked(graph, board, cost)
+    found = linked(graph, board, cost, toolchain)
     return {name: max(0, getattr(cost, name) - getattr(found, name)) for name in _LINKED}
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from freeml.board.board import load_board
+from freeml.compress import linked as linking
 from freeml.compress.cost import cost_of
 from freeml.compress.driver import compress
 from freeml.compress.linked import linked
@@ -109,6 +110,21 @@ def test_bounds_of_flash_and_sram_are_kept_by_what_is_linked_and_not_refused_by_
     found = compress(dense, DATA, board=board, bounds=Bounds(flash_bytes=int(0.98 * real.flash_bytes), time_s=3))
     assert found.cost == linked(found.quantized, board, cost_of(found.quantized, board))
     assert found.cost.flash_bytes <= 0.98 * real.flash_bytes
+
+
+def test_the_compiler_that_was_asked_for_is_the_one_that_is_linked(
+    dense: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: set[str] = set()
+
+    def measured(*args: object) -> None:
+        asked.add(str(args[-1]))
+
+    monkeypatch.setattr(linking, "measure_firmware", measured)
+    before = cost_of(quantize(dense, HELD.inputs).graph, BOARD)
+    bounds = Bounds(sram_bytes=before.sram_bytes, time_s=1)
+    compress(dense, DATA, board=BOARD, bounds=bounds, toolchain="gcc")
+    assert asked == {"gcc"}
 
 
 def test_a_bound_that_nothing_keeps_is_refused_before_training(dense: Graph) -> None:
