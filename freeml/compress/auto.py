@@ -130,12 +130,12 @@ class _Search:
         job = self.job
         self._ask_board_where_it_binds(graph)
         fewest = Levels(3, self.levels.keep)
-        self.surplus = self._surplus(graph, fewest)
-        refuse_early(job, lambda g: self.excess(g, fewest, smallest=True), graph, self.calibration)
+        begin = self.excess(graph, fewest, smallest=True)
+        least, _ = narrowed(graph, self.calibration, begin, lambda _: False, job.bounds.keep)
+        self.surplus = self._surplus(least, fewest, smallest=True)
+        refuse_early(job, self.excess(least, fewest, smallest=True))
         if self.surplus:
-            integers = self.levels.integers(graph)
-            forms, cost = self._least(integers, self._forms(integers))
-            self.surplus = between(self.surplus, surplus(stored(integers, forms), job.board, cost, job.toolchain))
+            self.surplus = between(self.surplus, self._surplus(graph, self.levels))
         plain, coded = (Levels(values, self.levels.keep) for values in (256, 16))
         if self._channels_do(graph, plain):
             self.levels = plain
@@ -157,14 +157,12 @@ class _Search:
             graph = self._trained(trainer, graph, f"round {number}", epochs)
         return self._coded(trainer, graph, codings)
 
-    def _surplus(self, graph: Graph, fewest: Levels) -> Mapping[str, int]:
-        """How much bounds of memory are above what is linked, on the least network that there could be."""
+    def _surplus(self, graph: Graph, levels: Levels, *, smallest: bool = False) -> Mapping[str, int]:
+        """How much bounds of memory are above what is linked, of a float graph with so many values for its weights."""
         if not asked(self.bounds):
             return NOTHING
-        begin = self.excess(graph, fewest, smallest=True)
-        least, _ = narrowed(graph, self.calibration, begin, lambda _: False, self.bounds.keep)
-        integers = fewest.integers(least)
-        forms, cost = self._least(integers, self._forms(integers, smallest=True))
+        integers = levels.integers(graph)
+        forms, cost = self._least(integers, self._forms(integers, smallest=smallest))
         return surplus(stored(integers, forms), self.job.board, cost, self.job.toolchain)
 
     def _channels_do(self, graph: Graph, plain: Levels) -> bool:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from freeml.board.board import Board
+from freeml.c_files import c_files
 from freeml.compress.types import Bounds, Cost
+from freeml.errors import DoesNotFit
+from freeml.firmware.build import Toolchain
+from freeml.firmware.measure import measure_firmware
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import LutI8, SoftmaxI8
 from freeml.needs import bounds as region_bounds
 from freeml.needs import plan_within
 from freeml.plan.inference import inference_cost
+from freeml.plan.planner import Planned
 
 # Which figure of a cost a bound is about.
 FIGURE = {
@@ -39,8 +44,12 @@ def stored_of(graph: Graph) -> int:
     return sum(const.size_bytes for name, const in graph.consts.items() if name not in looked_up)
 
 
-def cost_of(graph: Graph, board: Board) -> Cost:
-    """Of an integer graph on a board. Code and stack are upper bounds, as `freeml analyze` has them."""
+def cost_of(graph: Graph, board: Board, link: Toolchain | None = None) -> Cost:
+    """Of an integer graph on a board. Code and stack are upper bounds, as `freeml analyze` has them.
+
+    link: of which compiler's firmware flash and SRAM are, in place of bounds; these stay where the board has no
+    firmware of ours, this machine no compiler for it, or the network no plan
+    """
     planned = plan_within(graph, board)
     arena = planned.memory.arena_bytes
     stored = stored_of(planned.graph)
@@ -59,11 +68,13 @@ def cost_of(graph: Graph, board: Board) -> Cost:
     why = (
         planned.refusal.what if planned.refusal else f"{board.name} has too little {', '.join(over)}" if over else None
     )
+    sizes = None if link is None or planned.refusal else _linked(planned, board, link)
+    flash_bytes, sram_bytes = sizes or (regions["flash"].needed_bytes, regions["sram"].needed_bytes)
     return Cost(
         stored_bytes=stored,
         arena_bytes=arena,
-        flash_bytes=regions["flash"].needed_bytes,
-        sram_bytes=regions["sram"].needed_bytes,
+        flash_bytes=flash_bytes,
+        sram_bytes=sram_bytes,
         nvm_bytes=regions["nvm"].needed_bytes,
         cycles=round(inference.active_us * clock / 1e6) if inference and clock else None,
         energy_uj=inference.energy_uj if inference else None,
@@ -71,6 +82,19 @@ def cost_of(graph: Graph, board: Board) -> Cost:
         over=over,
         refusal=why,
     )
+
+
+def _linked(planned: Planned, board: Board, toolchain: Toolchain) -> tuple[int, int] | None:
+    """Flash and SRAM of the firmware; None where there is none, or it does not fit."""
+    if board.memory_map is None:
+        return None
+    graph, tiles = planned.graph, planned.feasible
+    try:
+        program, files = c_files(graph, planned.memory, tiles, board, header=(), windows=planned.windows)
+        made = measure_firmware(files, program.name, board.memory_map, toolchain)
+    except DoesNotFit:
+        return None
+    return None if made is None else (made.size.flash_bytes, made.size.ram_bytes + made.stack_bytes)
 
 
 def excess(cost: Cost, bounds: Bounds) -> dict[str, float]:

@@ -13,7 +13,7 @@ import numpy as np
 from freeml.board.board import Board
 from freeml.compress.cost import cost_of
 from freeml.compress.judge import Judge
-from freeml.compress.linked import asked, linked
+from freeml.compress.linked import asked
 from freeml.compress.samples import Samples
 from freeml.compress.storing import stored
 from freeml.compress.types import Accuracies, Bounds, Compressed, Cost, LayerChange, Method, Point, Progress
@@ -70,9 +70,7 @@ class Job:
     ) -> Compressed:
         """The end of it: the network as it is now, weights stored so, by what their layer computes."""
         quantized = stored(network.lowered().integer, encodings)
-        cost = cost_of(quantized, self.board)
-        if asked(self.bounds):
-            cost = linked(quantized, self.board, cost, self.toolchain)
+        cost = cost_of(quantized, self.board, self.toolchain if asked(self.bounds) else None)
         accuracy = self.judge(network)
         self.note(cost, accuracy)
         return Compressed(

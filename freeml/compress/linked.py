@@ -1,4 +1,4 @@
-"""What a network takes of flash and SRAM once its firmware is linked: less than bounds that take no compiler say.
+"""How far bounds of flash and SRAM lie above what is linked.
 
 A search asks bounds, which are quick, less what they were too much on the least network and on the first; a finished
 network is linked, and judged by that.
@@ -11,13 +11,10 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from freeml.board.board import Board
-from freeml.c_files import c_files
+from freeml.compress.cost import cost_of
 from freeml.compress.types import Bounds, Cost
-from freeml.errors import DoesNotFit, ToolMissing
 from freeml.firmware.build import Toolchain
-from freeml.firmware.measure import measure_firmware
 from freeml.ir.graph import Graph
-from freeml.needs import plan_within
 
 NOTHING: Mapping[str, int] = MappingProxyType({})
 _LINKED = ("flash_bytes", "sram_bytes")
@@ -29,27 +26,9 @@ def asked(bounds: Bounds) -> bool:
     return any(name in bounds.limits() for name in _LINKED)
 
 
-def linked(graph: Graph, board: Board, cost: Cost, toolchain: Toolchain = "auto") -> Cost:
-    """The cost of an integer graph with sizes of its linked firmware in place of bounds; as it is where the board has
-    no firmware of ours, this machine no compiler for it, or the network no plan."""
-    planned = plan_within(graph, board)
-    if board.memory_map is None or planned.refusal is not None or planned.tiles is None:
-        return cost
-    try:
-        program, files = c_files(
-            planned.graph, planned.memory, planned.tiles, board, header=(), windows=planned.windows
-        )
-        made = measure_firmware(files, program.name, board.memory_map, toolchain)
-    except (DoesNotFit, ToolMissing):
-        return cost
-    if made is None:
-        return cost
-    return replace(cost, flash_bytes=made.size.flash_bytes, sram_bytes=made.size.ram_bytes + made.stack_bytes)
-
-
-def surplus(graph: Graph, board: Board, cost: Cost, toolchain: Toolchain = "auto") -> Mapping[str, int]:
+def surplus(graph: Graph, board: Board, cost: Cost, toolchain: Toolchain) -> Mapping[str, int]:
     """What bounds of this integer network are too much, by field of Cost; nothing where it cannot be linked."""
-    found = linked(graph, board, cost, toolchain)
+    found = cost_of(graph, board, toolchain)
     return {name: max(0, getattr(cost, name) - getattr(found, name)) for name in _LINKED}
 
 

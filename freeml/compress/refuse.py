@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 
 from freeml.compress.cost import FIGURE, OPTION
 from freeml.compress.job import Job
-from freeml.compress.narrow import narrowed
 from freeml.compress.types import Compressed
 from freeml.errors import DoesNotFit
-from freeml.ir.graph import Graph
-from freeml.ir.types import Array
 
 
-def refuse_early(
-    job: Job, excess: Callable[[Graph], Mapping[str, float]], graph: Graph, samples: Sequence[Array]
-) -> None:
+def refuse_early(job: Job, found: Mapping[str, float]) -> None:
     """Raise DoesNotFit, before anything is trained, where a bound is broken by the least network that there could be.
 
-    excess: of a graph with the fewest values that weights can have, how many times each bound is exceeded
+    found: how many times it exceeds each bound, with the fewest values that weights can have
     """
-    least, _ = narrowed(graph, samples, excess(graph), lambda _: False, job.bounds.keep)
-    found = excess(least)
     name = max(found, key=lambda key: found[key], default=None)
     if name is None or found[name] <= 1:
         return

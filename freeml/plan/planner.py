@@ -195,11 +195,7 @@ def _plan_joined(graph: Graph, board: Board, capacitor_uf: float | None, windows
 
 
 def _joined(graph: Graph, board: Board, capacitor_uf: float | None, windows: Windows, lean: bool = False) -> Graph:
-    def price(other: Graph) -> float | None:
-        found = _price(other, board, capacitor_uf, windows)
-        return float(plan_memory(other, in_place=False).arena_bytes) if lean and found is not None else found
-
-    return fuse(graph, price)
+    return fuse(graph, lambda other: _price(other, board, capacitor_uf, windows, lean))
 
 
 def _joined_uf(graph: Graph, board: Board, windows: Windows, smallest_uf: float) -> float:
@@ -213,8 +209,10 @@ def _joined_uf(graph: Graph, board: Board, windows: Windows, smallest_uf: float)
         smallest_uf = lower_uf
 
 
-def _price(graph: Graph, board: Board, capacitor_uf: float | None, windows: Windows) -> float | None:
-    """Charge of all layers in pC, without an energy model the bytes written; None where it does not fit.
+def _price(
+    graph: Graph, board: Board, capacitor_uf: float | None, windows: Windows, lean: bool = False
+) -> float | None:
+    """Charge of all layers in pC, without an energy model the bytes written; lean: the arena. None: it does not fit.
 
     Of the ops in the order that they have: another order costs more time to find than it changes what a pair gains.
     """
@@ -226,9 +224,11 @@ def _price(graph: Graph, board: Board, capacitor_uf: float | None, windows: Wind
         tiles = plan_tiles(graph, memory, board, capacitor_uf, sram_tile_bytes=sram)
     except DoesNotFit:
         return None
-    if tiles.budget is None:
-        return float(tiles.written_bytes)
-    return layers_charge_pc(tiles) if makes_progress(tiles) else None
+    if not makes_progress(tiles):
+        return None
+    if lean:
+        return float(memory.arena_bytes)
+    return float(tiles.written_bytes) if tiles.budget is None else layers_charge_pc(tiles)
 
 
 def _computes_nothing(graph: Graph) -> bool:

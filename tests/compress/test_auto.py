@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 
 from freeml.board.board import load_board
-from freeml.compress import linked as linking
+from freeml.compress import cost as costs
 from freeml.compress.cost import cost_of
 from freeml.compress.driver import compress
-from freeml.compress.linked import linked
 from freeml.compress.types import Bounds, Compressed, Progress
 from freeml.data.accuracy import answers
 from freeml.errors import BadData, DoesNotFit
@@ -93,7 +92,7 @@ def test_another_seed_trains_another_network_and_is_refused_by_the_workspace(den
 @pytest.mark.parametrize("field", ["sram_bytes", "energy_uj", "ms", "nvm_bytes", "flash_bytes"])
 def test_whatever_binds_is_met(dense: Graph, field: str) -> None:
     graph = quantize(dense, HELD.inputs).graph
-    before = linked(graph, BOARD, cost_of(graph, BOARD))
+    before = cost_of(graph, BOARD, "auto")
     least = {"flash_bytes": 0.97, "sram_bytes": 0.95}.get(field, 0.7)
     bounds = Bounds(**{field: type(getattr(before, field))(least * getattr(before, field))}, time_s=3)
     found = compress(dense, DATA, board=BOARD, bounds=bounds)
@@ -105,10 +104,10 @@ def test_bounds_of_flash_and_sram_are_kept_by_what_is_linked_and_not_refused_by_
     board = load_board("qemu_m4")
     graph = quantize(dense, HELD.inputs).graph
     cost = cost_of(graph, board)
-    real = linked(graph, board, cost)
+    real = cost_of(graph, board, "auto")
     assert real.flash_bytes < 0.95 * cost.flash_bytes, "where both are the same this shows nothing"
     found = compress(dense, DATA, board=board, bounds=Bounds(flash_bytes=int(0.98 * real.flash_bytes), time_s=3))
-    assert found.cost == linked(found.quantized, board, cost_of(found.quantized, board))
+    assert found.cost == cost_of(found.quantized, board, "auto")
     assert found.cost.flash_bytes <= 0.98 * real.flash_bytes
 
 
@@ -120,7 +119,7 @@ def test_the_compiler_that_was_asked_for_is_the_one_that_is_linked(
     def measured(*args: object) -> None:
         asked.add(str(args[-1]))
 
-    monkeypatch.setattr(linking, "measure_firmware", measured)
+    monkeypatch.setattr(costs, "measure_firmware", measured)
     before = cost_of(quantize(dense, HELD.inputs).graph, BOARD)
     bounds = Bounds(sram_bytes=before.sram_bytes, time_s=1)
     compress(dense, DATA, board=BOARD, bounds=bounds, toolchain="gcc")

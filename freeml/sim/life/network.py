@@ -16,7 +16,7 @@ from freeml.output.folder import Output
 from freeml.sim.life.costs import Figures, figures_of, load_of
 from freeml.sim.life.engine import Engine, TableEngine
 from freeml.sim.life.load import Load
-from freeml.sim.life.policies import Exits, exits_of_load, policy_of
+from freeml.sim.life.policies import Exits, exits_of_load, policy_of, table_of
 from freeml.sim.life.samples import Samples, outcomes_of, samples_of
 
 Progress = Callable[[str], None]
@@ -79,12 +79,11 @@ def load_with_figures(output: Output, timekeeper: bool, progress: Progress) -> t
 
 def exits_of(output: Output, load: Load, middle_v: float) -> Exits | None:
     """What tables of policies need to know of a folder; None for a network without exits."""
-    graph, policy = output.graph, output.manifest.tiles.policy
+    graph = output.graph
     if not graph.exits:
         return None
-    own = None if policy is None else Policy.of_numbers(policy.head, policy.rows, str(output.folder))
     n_classes = graph.types[graph.exits[0].value].n_elems
-    return exits_of_load(load, softness_of(graph), n_classes, middle_v, own)
+    return exits_of_load(load, softness_of(graph), n_classes, middle_v, table_of(output))
 
 
 def _fast(asked: Asked) -> Engine:

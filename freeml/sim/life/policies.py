@@ -22,7 +22,7 @@ from pathlib import Path
 from freeml.errors import BadData
 from freeml.exits.policy import NEVER, ExitRow, Policy, PolicyKind, share
 from freeml.ir.confidence import Softness
-from freeml.output.folder import read_output
+from freeml.output.folder import Output, read_output
 from freeml.sim.life.load import Load
 from freeml.units import parse_time_s
 
@@ -183,13 +183,19 @@ _MADE: dict[str, Callable[[Exits, str, str], Policy]] = {
 }
 
 
+def table_of(output: Output) -> Policy | None:
+    """The table of a folder; None of a network without exits."""
+    kept = output.manifest.tiles.policy
+    return None if kept is None else Policy.of_numbers(kept.head, kept.rows, str(output.folder))
+
+
 def _table(path: Path, exits: Exits) -> Policy:
     """Of another folder, as `freeml compile` and `tune` left it, or its bytes in a file."""
     if path.is_dir():
-        kept = read_output(path).manifest.tiles.policy
+        kept = table_of(read_output(path))
         if kept is None:
             raise BadData("this network has no exits, and so no table", where=str(path), hint=_HINT)
-        found = Policy.of_numbers(kept.head, kept.rows, str(path))
+        found = kept
     else:
         try:
             found = Policy.from_bytes(path.read_bytes(), str(path))
