@@ -1,1 +1,1 @@
-"""Compiled models on simulated devices: power losses today, energy later."""
+"""Compiled models on simulated devices: by step, by instruction, through losses of power, on a trace."""

@@ -1,4 +1,4 @@
-"""`freeml verify --engine board`: what a firmware on its emulated board took, and losses of its power."""
+"""`freeml verify --engine board`: what a firmware on its emulated board took, and losses of its power to closure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measure what each step of a firmware takes on its emulated board, and make of it the cost table of the planner.
+"""Measure what each step of a firmware takes on its emulated board: the planner's cost table, progress judged with it.
 
 A step is what lies between two commits, with the one at its end; what a board's report itself takes, a line on a UART,
 is no part of it. A layer is measured with tiles of several sizes, each a firmware of its own, because its cost at any

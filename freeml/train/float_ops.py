@@ -1,4 +1,7 @@
-"""What each float op computes, in torch, over a batch, with gradients. ir/interpret_float.py is the oracle."""
+"""What each float op computes, in torch, over a batch, with gradients; ops that only move elements serve codes, too.
+
+ir/interpret_float.py is the oracle.
+"""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from elftools.elf.elffile import ELFFile
 
 from freeml.errors import BadOutput
 from freeml.firmware.toolchain import find_host_compiler, find_zig
-from freeml.sim.power_loss.explorer import parse_schedule
+from freeml.sim.power_loss.schedule import parse_schedule
 
 from .probe import include_dirs, runtime
 
