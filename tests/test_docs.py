@@ -63,7 +63,6 @@ def test_a_command_in_a_document_parses(document: str, line: str) -> None:
         found = command.get_command(context, words.pop(0))
         assert found is not None, f"{document}: no command in: {line}"
         command = found
-    named_alone = not words  # prose may name a command without its arguments: `freeml data`, `freeml traces charge`
     options = {name: p for p in command.params if isinstance(p, click.Option) for name in (*p.opts, *p.secondary_opts)}
     arguments = [p for p in command.params if isinstance(p, click.Argument)]
     positional = []
@@ -79,7 +78,8 @@ def test_a_command_in_a_document_parses(document: str, line: str) -> None:
     most = sum(a.nargs for a in arguments) if all(a.nargs > 0 for a in arguments) else len(positional)
     least = sum(a.nargs for a in arguments if a.required and a.nargs > 0)
     assert len(positional) <= most, f"{document}: {command.name} takes no {positional[most:]}"
-    assert len(positional) >= least or named_alone, f"{document}: {command.name} needs {least} arguments"
+    # Prose may name a command, or an option of it, without any argument: `freeml data`, `freeml verify --engine NAME`.
+    assert len(positional) >= least or not positional, f"{document}: {command.name} needs {least} arguments"
 
 
 def all_commands(group: click.Group, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
