@@ -1,4 +1,4 @@
-"""`freeml verify --power-loss MODE`: explore a compiled folder under every behaviour its NVM may show, as one report."""
+"""`freeml verify --power-loss MODE`: explore a compiled folder under every behaviour that its NVM may show."""
 
 from __future__ import annotations
 
