@@ -160,7 +160,7 @@ def compile_model(
         memory=memory,
         compiler=compiler,
         accuracy=rated,
-        quantization=quantized.summary,
+        quantized=quantized,
         warnings=warnings,
         exits=None if made is None or options.exits is None else exits_of(planned, made, options.exits.policy),
     )

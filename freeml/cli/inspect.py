@@ -77,6 +77,7 @@ def inspect(terminal: Terminal, model: str, data_spec: str | None, errors: bool,
     from freeml.data.findings import joined, model_findings
     from freeml.frontend.load import load_model
     from freeml.ir.text import to_text
+    from freeml.output.describe import quantization_of
     from freeml.pipeline import inspect_errors, optimise, quantize_with
     from freeml.quantize.scales import missing
     from freeml.sim.check import random_dataset
@@ -102,7 +103,7 @@ def inspect(terminal: Terminal, model: str, data_spec: str | None, errors: bool,
         {
             "model": {"name": loaded.name, "sha256": loaded.digest},
             **asdict(description),
-            "quantization": quantized.summary if quantized else None,
+            "quantization": quantization_of(quantized).model_dump() if quantized else None,
             "warnings": warnings,
             **({"text": to_text(graph)} if text else {}),
             **({"errors": [asdict(row) for row in found]} if found is not None else {}),

@@ -33,6 +33,7 @@ from freeml.plan.counts import Counts
 from freeml.plan.memory import MemoryPlan
 from freeml.plan.planner import Planned
 from freeml.plan.segments import ends_uj, segments
+from freeml.quantize.search import Quantized
 from freeml.version import __version__
 
 
@@ -46,7 +47,7 @@ def manifest_of(
     memory: Mapping[str, int],
     compiler: str,
     accuracy: Mapping[str, Any],
-    quantization: Mapping[str, Any],
+    quantized: Quantized,
     warnings: Sequence[str],
     exits: Exits | None = None,
 ) -> Manifest:
@@ -54,7 +55,6 @@ def manifest_of(
 
     memory        bytes by region, as Memory names them
     accuracy      of both networks, as data/accuracy.rating says it
-    quantization  Quantized.summary
     """
     graph, arena = planned.graph, planned.memory
     return Manifest(
@@ -70,7 +70,7 @@ def manifest_of(
         macs=counts.macs,
         params=counts.params,
         accuracy=Accuracy.model_validate(accuracy),
-        quantization=Quantization.model_validate(quantization),
+        quantization=quantization_of(quantized),
         result=_result(graph),
         warnings=tuple(warnings),
         arena=_plain(arena),
@@ -80,6 +80,17 @@ def manifest_of(
         outputs=tuple(_port(graph, port) for port in graph.outputs),
         layers=tuple(_layer(graph, arena, counts, op.output) for op in graph.ops),
         exits=exits,
+    )
+
+
+def quantization_of(quantized: Quantized) -> Quantization:
+    """How the quantization was chosen."""
+    return Quantization(
+        method=quantized.method,
+        errors=quantized.errors,
+        refused=quantized.refused,
+        samples=quantized.n_samples,
+        rule=quantized.rule or None,
     )
 
 

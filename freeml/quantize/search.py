@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -79,17 +78,6 @@ class Quantized:
     n_samples: int = 0
     rule: str = ""
     warnings: tuple[str, ...] = ()
-
-    @property
-    def summary(self) -> dict[str, Any]:
-        """What the manifest and reports say of it."""
-        return {
-            "method": self.method,
-            "errors": self.errors,
-            "refused": self.refused,
-            "samples": self.n_samples,
-            "rule": self.rule or None,
-        }
 
 
 def quantize(

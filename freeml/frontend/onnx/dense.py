@@ -1,4 +1,4 @@
-"""Matrix products by constants, and batch normalisation.
+"""Gemm and MatMul by constants, and BatchNormalization.
 
 A product of two tensors that are both computed on the device is refused: the IR has weights only as constants.
 """

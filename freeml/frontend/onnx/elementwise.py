@@ -1,4 +1,4 @@
-"""Elementwise operators and Softmax."""
+"""Elementwise ONNX operators: arithmetic, activations (Relu to PRelu, Gelu, Mish), Clip, Pow, Max, Min; Softmax."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operators that move, join or select elements, and those that do nothing at inference."""
+"""ONNX operators that move, join or select elements (Reshape, Concat, Slice, ArgMax) or do nothing at inference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Convolution and pooling. Three spatial axes are folded into two where that is exact.
+"""Conv, pools and reductions of ONNX. Three spatial axes are folded into two where that is exact.
 
 A box pools over (H, W) with the depth among the channels, then over the depth alone: a maximum of maxima is one, and
 the divisor of an average is a product over the axes. A 3-D convolution is a 2-D one whose weight is banded over depth.

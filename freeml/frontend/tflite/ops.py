@@ -1,4 +1,4 @@
-"""What each TFLite operator means: one small function per operator, from `Node` to a View or a constant.
+"""What each TFLite operator means, CONV_2D to SOFTMAX and ARG_MAX: a small function each, from `Node` to a View.
 
 The builder speaks channels first; `_first` and `_last` are free re-indexings around its calls, so that no transpose is
 left in the graph. Semantics are those of the reference kernels of TFLite.

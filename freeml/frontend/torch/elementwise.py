@@ -1,4 +1,4 @@
-"""Elementwise ATen operators and softmax."""
+"""Elementwise ATen operators: arithmetic, activations, clamps; softmax."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each ATen operator means: one small function per operator, from `Node` to a View or a constant.
+"""What each ATen operator means, conv2d to argmax: a small function each, from `Node` to a View or a constant.
 
 Both forms of exported programs are covered: the one torch.export gives (conv2d, batch_norm, linear) and core ATen after
 run_decompositions (convolution, _native_batch_norm_legit_no_training, addmm).
