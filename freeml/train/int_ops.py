@@ -9,6 +9,7 @@ ir/interpret_int.py is the oracle.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -53,15 +54,18 @@ class _Stored(torch.autograd.Function):
         ctx: Any, acc: Tensor, bias: Tensor, mult: Tensor, half: Tensor, bounds: tuple[int, int, int]
     ) -> Tensor:
         low, high, zero_point = bounds
+        factor = mult * 0.5 / half
+        base = bias * factor + 0.5  # exact, as all that follows: whole numbers of at most 48 bits times a power of two
+        top = math.nextafter(high + 1, -math.inf)  # what floor makes of it is the last code within the bounds
         codes, inside = torch.empty_like(acc, dtype=torch.float32), torch.empty_like(acc, dtype=torch.bool)
         samples = max(1, _CACHED // max(1, acc[:1].numel()))
         for start in range(0, len(acc), samples):
             part = slice(start, start + samples)
-            v = acc[part].to(torch.float64, copy=True)
-            v.add_(bias).mul_(mult).add_(half).mul_(0.5 / half).floor_()
-            torch.logical_and(v >= low, v <= high, out=inside[part])
-            codes[part] = v.clamp_(low, high).add_(zero_point)
-        ctx.save_for_backward(inside, mult * 0.5 / half)
+            v = torch.addcmul(base, acc[part].to(torch.float64), factor)
+            clamped = v.clamp(low, top)
+            torch.eq(v, clamped, out=inside[part])
+            codes[part] = clamped.floor_().add_(zero_point)
+        ctx.save_for_backward(inside, factor)
         ctx.dtype, ctx.bias = acc.dtype, bias
         return codes
 
