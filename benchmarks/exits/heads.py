@@ -17,7 +17,8 @@ import numpy as np
 from benchmarks.exits.networks import NETWORKS, Network, backbone, points
 from freeml.data import Dataset, load
 from freeml.exits.branch import Branched, Pooling, branch, common_size
-from freeml.exits.heads import Exit, Heads, Kind, Slice
+from freeml.exits.heads import Exit, Heads, Slice
+from freeml.exits.names import Kind
 from freeml.exits.options import HeadOptions
 from freeml.exits.outputs import with_outputs
 from freeml.exits.poolings import choices, choose

@@ -22,9 +22,10 @@ from freeml.cli.options import (
     toolchain_option,
 )
 from freeml.cli.terminal import Terminal
+from freeml.exits.names import HEADS, policies_in_words
 
 if TYPE_CHECKING:
-    from freeml.exits.heads import Kind
+    from freeml.exits.names import Kind
     from freeml.firmware.build import Toolchain
     from freeml.output.manifest import LayerEntry, Manifest
 
@@ -63,7 +64,7 @@ _MOST_LAYERS = 20
 )
 @click.option(
     "--exit-head",
-    type=click.Choice(["shared", "gnet", "separate"]),
+    type=click.Choice(list(HEADS)),
     default="shared",
     show_default=True,
     help="What is trained behind them.",
@@ -73,8 +74,7 @@ _MOST_LAYERS = 20
     default="searched",
     show_default=True,
     metavar="POLICY",
-    help="When an exit is the end: fixed:K, global[:SHARE], searched, heuristic, entropy[:BITS], energy, "
-    "confident-or-energy, deadline:MS, confident-or-deadline:MS.",
+    help=f"When an exit is the end: {policies_in_words()}.",
 )
 @click.option("--name", metavar="NAME", help="Prefix of everything in the C; from the model's file name by default.")
 @click.option(

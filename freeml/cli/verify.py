@@ -13,7 +13,7 @@ import click
 
 from freeml.cli.options import data_option, json_option, samples_option, split_option, toolchain_option
 from freeml.cli.terminal import Terminal, printable
-from freeml.sim.engines import ENGINES
+from freeml.sim.engines import ENGINES, engines_in_words
 
 if TYPE_CHECKING:
     from freeml.data import Dataset
@@ -57,7 +57,7 @@ def _check_mode(engine: str, kind: type[Opened], mode: str | None) -> None:
     type=click.Choice(list(ENGINES)),
     default=_DEFAULT,
     show_default=True,
-    help="Run the C built for this machine, or the board's firmware instruction by instruction.",
+    help=f"What is run. {engines_in_words()}.",
 )
 @toolchain_option
 @json_option

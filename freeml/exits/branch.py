@@ -20,7 +20,8 @@ from typing import Literal
 import numpy as np
 
 from freeml.errors import BadModel
-from freeml.exits.heads import Exit, Heads, Kind, Slice
+from freeml.exits.heads import Exit, Heads, Slice
+from freeml.exits.names import HEADS, Kind
 from freeml.exits.placement import Point
 from freeml.ir.graph import Graph
 from freeml.ir.ops import AvgPool, Conv, MaxPool, Op, Reshape, Window
@@ -144,7 +145,7 @@ def untrained(branched: Branched, kind: Kind, n_classes: int, *, tied: bool = Fa
         if not tied or size not in matrix_of:
             matrix_of[size] = len(sizes)
             sizes.append(size)
-        mix = (1.0 if kind == "gnet" else 0.0,) * depth
+        mix = (HEADS[kind],) * depth
         exits.append(Exit(point.value, point.loc, (Slice(features, matrix_of[size]),), mix))
     return Heads(
         kind,

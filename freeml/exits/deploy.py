@@ -11,7 +11,7 @@ from freeml.board.board import Board
 from freeml.data import Dataset, fit_inputs, load
 from freeml.errors import BadData
 from freeml.exits.bytes import separate_bytes, separate_same_pooling_bytes
-from freeml.exits.heads import Kind
+from freeml.exits.names import Kind
 from freeml.exits.options import Exits, HeadOptions, Request, Where
 from freeml.exits.outputs import exits_of_outputs
 from freeml.exits.placement import MOST_EXITS

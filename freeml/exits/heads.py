@@ -17,14 +17,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
+from freeml.exits.names import Kind
 from freeml.ir.types import Array, Const
-
-Kind = Literal["gnet", "shared", "separate", "outputs"]
-KINDS: tuple[Kind, ...] = ("gnet", "shared", "separate", "outputs")
 
 BIAS_BYTES, MULTIPLIER_BYTES = 4, 3  # int32; uint16 and its shift
 

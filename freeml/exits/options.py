@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from freeml.exits.heads import Heads, Kind
+from freeml.exits.heads import Heads
+from freeml.exits.names import Kind
 from freeml.ir.graph import Graph
 
 Where = Literal["auto", "outputs"] | tuple[str, ...]

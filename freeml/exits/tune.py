@@ -24,6 +24,7 @@ from freeml.board.board import Board
 from freeml.errors import BadBoard, BadData
 from freeml.exits.answers import ByDepth, softness_of
 from freeml.exits.calibrate import calibration_error
+from freeml.exits.names import POLICIES
 from freeml.exits.policy import NEVER, ExitRow, Policy, PolicyKind, share
 from freeml.exits.search import Samples, cheapest, everywhere, heuristic, outcome, searched
 from freeml.ir.confidence import Softness
@@ -35,17 +36,6 @@ from freeml.plan.segments import ends_uj, segments
 from freeml.plan.steps import Policy as DevicePolicy
 from freeml.plan.steps import TilePlan
 
-NAMES = (
-    "fixed",
-    "global",
-    "searched",
-    "heuristic",
-    "entropy",
-    "energy",
-    "confident-or-energy",
-    "deadline",
-    "confident-or-deadline",
-)
 MARGIN = 0.0025  # of accuracy on calibration samples
 _KINDS = {
     "fixed": PolicyKind.FIXED,
@@ -62,7 +52,7 @@ _MOST_BITS = 8 * 256  # of an entropy
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A policy as it is asked for: a name of NAMES, and its number."""
+    """A policy as it is asked for: a name of POLICIES, and its number."""
 
     name: str
     number: float | None = None
@@ -71,8 +61,8 @@ class Choice:
     def parse(text: str) -> Choice:
         """Raises BadData for what is none."""
         name, _, number = text.partition(":")
-        if name not in NAMES:
-            raise BadData(f"no policy is called {name!r}", where="--policy", hint=", ".join(NAMES))
+        if name not in POLICIES:
+            raise BadData(f"no policy is called {name!r}", where="--policy", hint=", ".join(POLICIES))
         try:
             value = float(number) if number else None
         except ValueError:

@@ -13,12 +13,14 @@ if TYPE_CHECKING:
 
 
 def _host() -> type[Opened]:
+    """the C built for this machine"""
     from freeml.sim.on_host import OnHost
 
     return OnHost
 
 
 def _board() -> type[Opened]:
+    """the board's firmware, instruction by instruction"""
     from freeml.sim.on_board import OnBoard
 
     return OnBoard
@@ -28,3 +30,8 @@ ENGINES: dict[str, Callable[[], type[Opened]]] = {
     "host": _host,
     "board": _board,
 }
+
+
+def engines_in_words() -> str:
+    """As help texts list them."""
+    return "; ".join(f"{name}: {opener.__doc__}" for name, opener in ENGINES.items())

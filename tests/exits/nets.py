@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from freeml.exits.branch import Branched, branch, common_size, untrained
-from freeml.exits.heads import Heads, Kind
+from freeml.exits.heads import Heads
+from freeml.exits.names import Kind
 from freeml.exits.placement import automatic
 from freeml.frontend.builder import GraphBuilder
 from freeml.frontend.views import View, Weight

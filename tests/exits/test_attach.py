@@ -9,7 +9,8 @@ import pytest
 
 from freeml.errors import BadModel
 from freeml.exits.attach import Attached, attached, exposed
-from freeml.exits.heads import Heads, Kind, Slice
+from freeml.exits.heads import Heads, Slice
+from freeml.exits.names import Kind
 from freeml.ir.decision import decide, segments
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import ExitHead, ExitMix

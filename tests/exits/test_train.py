@@ -10,7 +10,8 @@ import pytest
 
 from freeml.errors import BadData
 from freeml.exits.branch import Branched, Pooling, branch
-from freeml.exits.heads import Heads, Kind
+from freeml.exits.heads import Heads
+from freeml.exits.names import Kind
 from freeml.exits.options import HeadOptions
 from freeml.exits.placement import points
 from freeml.exits.train import Features, features_of, random_prefix, train_heads, train_jointly
