@@ -145,7 +145,7 @@ def untrained(branched: Branched, kind: Kind, n_classes: int, *, tied: bool = Fa
         if not tied or size not in matrix_of:
             matrix_of[size] = len(sizes)
             sizes.append(size)
-        mix = (HEADS[kind],) * depth
+        mix = tuple(HEADS[kind] ** (depth - before) for before in range(depth))
         exits.append(Exit(point.value, point.loc, (Slice(features, matrix_of[size]),), mix))
     return Heads(
         kind,

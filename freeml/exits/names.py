@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 Kind = Literal["gnet", "shared", "separate", "outputs"]
-# Those that are trained, and how much the partial scores of the exits before count in each of them to begin with.
+# Those that are trained, and what training begins with: how much of an exit's partial scores counts one exit later, and
+# as a power of that further on.
 HEADS: dict[Kind, float] = {"shared": 0.0, "gnet": 1.0, "separate": 0.0}
 
 # Of each policy, what may stand behind its name.
