@@ -9,6 +9,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from itertools import combinations
 from pathlib import Path
@@ -89,9 +90,22 @@ def is_module(name: str) -> bool:
     return place.with_suffix(".py").exists() or (place / "__init__.py").exists()
 
 
-def imports(path: Path) -> Iterator[Import]:
+parsed = cache(ast.parse)
+"""A file as Python reads it, once for all tests of a run."""
+
+
+def imports(path: Path) -> tuple[Import, ...]:
     """Every import of a file, also those inside functions and under TYPE_CHECKING."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    return _imports(path, path.read_text())
+
+
+@cache
+def _imports(path: Path, text: str) -> tuple[Import, ...]:
+    return tuple(_each_import(path, text))
+
+
+def _each_import(path: Path, text: str) -> Iterator[Import]:
+    for node in ast.walk(parsed(text)):
         if isinstance(node, ast.Import):
             yield from (Import(alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -226,7 +240,7 @@ IO_NAMES = {"open", "Path", "os", "shutil", "tempfile", "pathlib", "subprocess",
 
 @pytest.mark.parametrize("path", [p for p in MODULES if package_of(p) == "ir"], ids=place)
 def test_the_ir_touches_no_file_and_prints_nothing(path: Path) -> None:
-    tree = ast.parse(path.read_text())
+    tree = parsed(path.read_text())
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     imported = {item.name.split(".")[0] for item in imports(path)}
     assert not (used | imported) & IO_NAMES
@@ -234,7 +248,7 @@ def test_the_ir_touches_no_file_and_prints_nothing(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=place)
 def test_every_module_says_what_it_is_for(path: Path) -> None:
-    assert ast.get_docstring(ast.parse(path.read_text())), f"{place(path)} has no docstring"
+    assert ast.get_docstring(parsed(path.read_text())), f"{place(path)} has no docstring"
 
 
 # Reached by another way than the command line or `import freeml`, and which.
@@ -317,7 +331,7 @@ def test_a_run_of_lines_that_is_copied_would_be_seen() -> None:
 @pytest.mark.parametrize("path", MODULES, ids=place)
 def test_errors_have_a_type_and_warnings_are_not_printed(path: Path) -> None:
     """`raise Exception` tells nobody what to do, and print belongs to the command line."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path.read_text())):
         if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and isinstance(node.exc.func, ast.Name):
             assert node.exc.func.id not in ("Exception", "BaseException"), f"{place(path)}:{node.lineno}"
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and package_of(path) != "cli":

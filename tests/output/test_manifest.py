@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,14 @@ def compiled(folder: Path, board: str = "host", **options: Any) -> CompileResult
     """The digits, for a board."""
     made = CompileOptions(board=board, samples=1, **options)
     return compile_model(DIGITS, folder, data="digits", options=made)
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of them for the host, which tests copy."""
+    folder = tmp_path_factory.mktemp("digits") / "out"
+    compiled(folder)
+    return folder
 
 
 def changed(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
@@ -98,10 +107,11 @@ def test_nobody_reads_the_sums_that_the_file_has_of_a_plan(tmp_path: Path) -> No
 def test_a_folder_of_another_format_or_with_damage_is_refused_in_words(
     change: Callable[[dict[str, Any]], object],
     says: str,
+    digits: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    compiled(tmp_path / "out")
+    shutil.copytree(digits, tmp_path / "out")
     changed(tmp_path / "out", change)
     with pytest.raises(BadOutput, match="compile the model again") as refusal:
         read_output(tmp_path / "out")
