@@ -1,15 +1,17 @@
 """Entries of [cycles] of every board, as its emulator measures them: python -m benchmarks.cycles.boards [BOARD ..]
 
 What a board's firmware does beside its kernels: boot, dispatch and commit of a step, bytes and transfers to and from
-NVM. For each entry: the file's figure, and that of each compiler. Figures of the file belong above them; tests of
-tests/profile show that steps are not dearer than planned.
+NVM. For each entry: the file's figure, and that of each compiler: the least prices above every step, of which several
+sets may do equally well. What the file's figures have to be is below: the dearest step with the dearest boot before it,
+as the planner prices steps, and that boot are shares of what they say of it, at most 1, or the command ends with 1.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -44,8 +46,18 @@ _ROWS = (
 _AROUND = ("tile", "nvm_read_byte", "nvm_write_byte", "nvm_command")
 
 
-def entries(board: Board, toolchain: Toolchain) -> tuple[dict[str, float], float]:
-    """Entries of [cycles] that lie above every step, and the most charge that a step draws for each cycle, in pC."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Entries of [cycles] that lie above every step; the most charge that a step draws for each cycle, in pC; the
+    dearest step and boot as shares of what the board's file says of it."""
+
+    prices: Mapping[str, float]
+    charge_share_pc: float
+    dearest: Mapping[str, float]
+
+
+def entries(board: Board, toolchain: Toolchain) -> Found:
+    """What a board does with the firmware of a compiler."""
     assert board.memory.sram_bytes is not None
     assert board.energy is not None
     few = board.memory.sram_bytes.value <= _LITTLE_SRAM_BYTES
@@ -55,10 +67,10 @@ def entries(board: Board, toolchain: Toolchain) -> tuple[dict[str, float], float
     shares: list[float] = []
     boots: list[Taken] = []
     sampled = sampling(board, toolchain, 256 if few else 1024)
-    prices = {
-        **for_toolchain(board, toolchain).kernel_cycles.prices,
-        **{name.replace("_", "."): price for name, price in sampled.items()},
-    }
+    kernels, said = dict(for_toolchain(board, toolchain).kernel_cycles.prices), in_file(board)
+    prices = kernels | {name.replace("_", "."): price for name, price in sampled.items()}
+    known = kernels | said
+    steps: list[tuple[float, float]] = []  # what each takes, and what the file says of it
     for design in map(scored, designs(256 if few else 1500, few=few, repeats=1)):
         try:
             emulator, tiles, _ = start(design, board, toolchain)
@@ -69,12 +81,15 @@ def entries(board: Board, toolchain: Toolchain) -> tuple[dict[str, float], float
             cycles.append(sample.reading.step)
             whole.append(sample.reading.step)
             shares.append(sample.reading.charge_share)
+            steps.append((sample.reading.step, priced(sample.around, said)))
         for work, taken in _fixed(design, emulator, tiles):
             counts.append(around(work, board))
             copied = priced({name: float(count[0]) for name, count in work.counts.items()}, prices)
             cycles.append(max(0.0, taken.cycles - copied))
             whole.append(taken.cycles)
             shares.append((taken.charge_pc or 0.0) / taken.cycles)
+            planned = priced({name: float(count[0]) for name, count in work.counts.items()}, known)
+            steps.append((taken.cycles, priced(around(work, board), said) + planned))
         boots += measure_boots(BoardDevice(emulator, tiles), np.random.default_rng(0).bytes(INPUT_BYTES))
     deep = many_rows()
     emulator, tiles, _ = start(deep, board, toolchain)
@@ -83,7 +98,17 @@ def entries(board: Board, toolchain: Toolchain) -> tuple[dict[str, float], float
     # A boot is priced by its cycles alone: their charge covers transfers, too.
     most = max(max(taken.cycles, (taken.charge_pc or 0.0) / board.energy.cycle_pc.value) for taken in boots)
     found["boot"] = HEADROOM * most
-    return found | sampled, max(shares)
+    booted = [(most + taken) / (said["boot"] + planned) for taken, planned in steps]
+    dearest = {"dearest step": max(booted), "dearest boot": most / said["boot"]}
+    return Found(found | sampled, max(shares), dearest)
+
+
+def in_file(board: Board) -> dict[str, float]:
+    """The prices that a board's file has, by the names of [cycles] and by those of what is counted."""
+    assert board.cycles is not None
+    known = {name: getattr(board.cycles, name) for name in ("boot", *_AROUND, "compared", *_SAMPLE)}
+    found = {name: float(entry.value) for name, entry in known.items() if entry is not None}
+    return found | {name.replace("_", "."): found[name] for name in _SAMPLE if name in found}
 
 
 def sampling(board: Board, toolchain: Toolchain, n_bytes: int) -> dict[str, float]:
@@ -159,6 +184,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("boards", nargs="*", metavar="BOARD")
     boards = parser.parse_args().boards or [name for name in board_names() if load_board(name).memory_map]
+    too_dear = False
     print(f"{'board':16} {'entry':15} {'file':>9}" + "".join(f" {toolchain:>9}" for toolchain in TOOLCHAINS))
     for name in boards:
         board = load_board(name)
@@ -174,10 +200,14 @@ def main() -> None:
             "sample_call",
             "sample_byte",
         ):
-            figures = "".join(f" {prices.get(entry, 0.0):9,.1f}" for prices, _ in found)
-            in_file = getattr(board.cycles, entry)
-            print(f"{name:16} {entry:15} {in_file.value if in_file else 0:9,.1f}{figures}", flush=True)
-        print(f"{name:16} {'pC a cycle':15} {'':9}" + "".join(f" {share:9,.1f}" for _, share in found), flush=True)
+            figures = "".join(f" {one.prices.get(entry, 0.0):9,.1f}" for one in found)
+            known = getattr(board.cycles, entry)
+            print(f"{name:16} {entry:15} {known.value if known else 0:9,.1f}{figures}", flush=True)
+        print(f"{name:16} {'pC a cycle':15} {'':9}" + "".join(f" {one.charge_share_pc:9,.1f}" for one in found))
+        for what in found[0].dearest:
+            print(f"{name:16} {what:15} {'':9}" + "".join(f" {one.dearest[what]:9.3f}" for one in found), flush=True)
+            too_dear |= any(one.dearest[what] > 1 for one in found)
+    sys.exit(too_dear)
 
 
 if __name__ == "__main__":
