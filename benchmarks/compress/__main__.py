@@ -64,7 +64,7 @@ def made(name: str, args: argparse.Namespace, data: Any, suffix: str = "") -> Pa
         augment=changes(net.augment) if net.augment else None,
         samples=1,  # what is measured is measured below
         on_progress=tell,
-        training={"effort": effort_of(net, args)},
+        training={"effort": effort_of(net, args), "precision": net.precision},
     )
     return path
 
