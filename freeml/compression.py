@@ -16,7 +16,7 @@ import numpy as np
 
 from freeml.board.board import Board, load_board
 from freeml.compress.driver import compress
-from freeml.compress.judge import Metric
+from freeml.compress.judge import Metric, measured
 from freeml.compress.samples import Data
 from freeml.compress.types import Bounds, Compressed, Method, Progress, bounds_in_kb
 from freeml.data import Dataset
@@ -165,7 +165,7 @@ def compress_model(
     """Make a pre-trained float network small, and measure what comes out.
 
     model    as `compile_model` takes it
-    bounds   what it must keep to; target_kb alone stands for a bound of stored bytes
+    bounds   what it must keep to; target_kb, in its place, is a bound of stored bytes
     out      the QDQ ONNX file to write, when all has been measured; nothing is written where None
     data     a specification, whose splits train, calibration and test are used; or datasets, with `test` beside them
     samples  at most this many of the test samples
@@ -173,6 +173,12 @@ def compress_model(
     loss, metric, augment, workspace, seed: as `freeml.compress.driver.compress` has them
     Raises FreemlError with what, where and what to change.
     """
+    if bounds is not None and target_kb is not None:
+        raise BadData(
+            "both bounds and target_kb are given, and a bound on stored bytes may stand in either",
+            where="target_kb",
+            hint="give it as Bounds(target_bytes=..), or target_kb alone",
+        )
     target = None if out is None else _checked_target(Path(out))
     made = for_toolchain(load_board(board), toolchain)
     loaded = load_model(model, example_inputs)
@@ -305,8 +311,10 @@ class NothingToRate(Exception):
 def _figure(graph: Graph, given: Answers, exact: Answers, dataset: Dataset, metric: Metric | None) -> tuple[str, float]:
     """How good answers are, and by which measure. Raises NothingToRate."""
     if metric is not None:
-        scores = given.outputs[0].reshape(len(dataset), -1)
-        return "metric", float(metric(scores, dataset.labels if dataset.targets is None else dataset.targets))
+        try:
+            return "metric", measured(metric, given.outputs[0].reshape(len(dataset), -1), dataset)
+        except BadData as error:  # of these samples alone: it gave numbers while the network was made
+            raise NothingToRate(error.what) from error
     rated, notes = score(graph, given, dataset)
     if rated.accuracy is not None:
         return "accuracy", rated.accuracy

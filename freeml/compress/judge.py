@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from freeml.compress.samples import Samples
+from freeml.data import Dataset
 from freeml.errors import BadData
 from freeml.ir.graph import Graph
 from freeml.ir.types import Array
@@ -51,14 +52,22 @@ class Judge:
             return 1 - loss if accuracy is None else accuracy
         name = score_names(network)[0]
         scores = values(network, data.real_inputs(), [name])[name]
-        found = float(
-            self.metric(scores.reshape(len(scores), -1), data.labels if data.targets is None else data.targets)
+        return measured(self.metric, scores.reshape(len(scores), -1), data)
+
+
+def measured(metric: Metric, scores: Array, data: Dataset) -> float:
+    """What the user's metric gives. Raises BadData where that is no number."""
+    given: object = metric(scores, data.labels if data.targets is None else data.targets)
+    try:
+        # A string of digits is none either, though float() reads it.
+        found = math.nan if isinstance(given, str | bytes) else float(given)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError, RuntimeError):  # torch has the last for more numbers than one
+        found = math.nan
+    if not math.isfinite(found):
+        raise BadData(
+            f"the metric gave {given!r:.60}", hint="it must give a number for every network, the better the larger"
         )
-        if not math.isfinite(found):
-            raise BadData(
-                f"the metric gave {found}", hint="it must give a number for every network, the better the larger"
-            )
-        return found
+    return found
 
 
 def in_int8(graph: Graph, samples: Samples) -> tuple[Int8Network, Quantized]:

@@ -11,6 +11,7 @@ import pytest
 from freeml.board.board import load_board
 from freeml.compress.driver import compress
 from freeml.compress.types import Bounds, Compressed
+from freeml.compression import compress_model
 from freeml.data.accuracy import answers
 from freeml.errors import BadData, BadModel, DoesNotFit
 from freeml.ir.graph import Graph
@@ -100,6 +101,21 @@ def test_nothing_to_reach_and_bounds_below_nothing_are_refused(dense: Graph) -> 
         compress(dense, (TRAIN, HELD), board=BOARD, bounds=Bounds(time_s=60))
     with pytest.raises(BadData, match="energy_uj is -1"):
         Bounds(energy_uj=-1)
+
+
+def test_bounds_and_a_target_beside_them_are_refused() -> None:
+    with pytest.raises(BadData, match="both bounds and target_kb are given"):
+        compress_model("nowhere.onnx", (TRAIN, HELD), bounds=Bounds(sram_bytes=9000), target_kb=1)
+
+
+@pytest.mark.parametrize("given", ["0.9", None, float("nan"), np.zeros(2), [0.5], 1j])
+def test_a_metric_that_gives_no_number_is_refused(dense: Graph, given: object) -> None:
+    def metric(scores: object, labels: object) -> float:
+        return given  # type: ignore[return-value]
+
+    with pytest.raises(BadData, match="the metric gave") as refusal:
+        compress(dense, (TRAIN, HELD), board=BOARD, bounds=Bounds(target_bytes=1200), metric=metric)
+    assert "a number for every network" in refusal.value.hint
 
 
 def test_a_workspace_of_another_run_is_refused_with_the_option_that_differs(dense: Graph, tmp_path: Path) -> None:
