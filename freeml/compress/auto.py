@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 from freeml.compress.balance import balanced
 from freeml.compress.coding import Levels, gradual, levels_for
@@ -30,6 +31,7 @@ from freeml.train.network import Network
 
 _MOST_ROUNDS = 6
 _MOST_NARROWED = 5
+_MOST_REPAIRS = 3
 _LARGEST_STEP = 2.0  # by which a figure falls in one round, where there are not more rounds than that
 _MARGIN = 0.98  # of bytes, time and energy asked for that the plan fills: codes change while they are trained
 _CHANGING = ("ms", "energy_uj")
@@ -155,7 +157,22 @@ class _Search:
             graph = merge_dense(self._narrow(graph, allowed), job.bounds.keep)
             epochs = schedule.round_epochs + (schedule.tune_epochs if number == rounds else 0)
             graph = self._trained(trainer, graph, f"round {number}", epochs)
-        return self._coded(trainer, graph, codings)
+        return self._repaired(trainer, self._coded(trainer, graph, codings))
+
+    def _repaired(self, trainer: Trainer, network: Int8Network) -> Int8Network:
+        """A network whose codes have come to take more than the bytes asked for while they were trained (streams of
+        gaps do where weights come back) loses channels until they are kept, and is trained a little more."""
+        target = self.job.bounds.target_bytes
+        for number in range(1, _MOST_REPAIRS + 1):
+            integers = network.lowered().integer
+            size = self.forms.stored_bytes(integers, self.forms.best(integers, 0.0))
+            if target is None or size <= target:
+                break
+            self.bounds = replace(self.bounds, target_bytes=(self.bounds.target_bytes or target) * target / size)
+            graph = merge_dense(self._narrow(network.to_graph(), {"target_bytes": 1.0}), self.job.bounds.keep)
+            epochs = max(1, trainer.schedule.code_epochs // 2)
+            network = self._coded(trainer, graph, [self.levels], f", repair {number}", epochs)
+        return network
 
     def _surplus(self, graph: Graph, levels: Levels, *, smallest: bool = False) -> Mapping[str, int]:
         """How much bounds of memory are above what is linked, of a float graph with so many values for its weights."""
@@ -226,8 +243,11 @@ class _Search:
         trainer.train(network, stage, epochs, _LEARNING_RATE, self.bytes_of(self.levels.integers(graph)))
         return network.to_graph()
 
-    def _coded(self, trainer: Trainer, graph: Graph, codings: list[Levels]) -> Int8Network:
-        """Trained in integers, from many values to few; each network on the way is judged."""
+    def _coded(
+        self, trainer: Trainer, graph: Graph, codings: list[Levels], suffix: str = "", epochs: int | None = None
+    ) -> Int8Network:
+        """Trained in integers, from many values to few; each network on the way is judged. suffix: of the stages' names
+        where they are not the first ones, whose epochs are usual."""
         job = self.job
         job.tell("choose scales of activations", trainer.done / trainer.planned)
         plain, found = in_int8(graph, job.samples)
@@ -237,8 +257,8 @@ class _Search:
         for levels in codings:
             network = Int8Network(reference, plain.scales, coding=levels.of(reference))
             size = self.bytes_of(network.lowered().integer)
-            stage = f"{levels.values} values a weight"
-            trainer.train(network, stage, trainer.schedule.code_epochs, _CODED_LEARNING_RATE, size)
+            stage = f"{levels.values} values a weight{suffix}"
+            trainer.train(network, stage, epochs or trainer.schedule.code_epochs, _CODED_LEARNING_RATE, size)
             reference = network.to_graph()
             if levels is not codings[-1]:
                 job.note(self.cost(network.lowered().integer), job.judge(network))

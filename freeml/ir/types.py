@@ -158,8 +158,9 @@ class Const:
 
     @property
     def size_bytes(self) -> int:
-        """Bytes in memory, as it is stored."""
-        return int(self.array.nbytes) if self.encoding is None else self.stored.size_bytes
+        """Bytes in memory, as it is stored; of real numbers those of the array, as their codes are not made yet."""
+        is_coded = self.encoding is not None and self.array.dtype.kind == "i"
+        return self.stored.size_bytes if is_coded else int(self.array.nbytes)
 
     @property
     def stored_as(self) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from freeml.board.board import load_board
+from freeml.compress import auto
 from freeml.compress import cost as costs
 from freeml.compress.cost import cost_of
 from freeml.compress.driver import compress
@@ -49,6 +50,19 @@ def test_a_size_is_met_and_the_network_is_nearly_as_right(small: Compressed) -> 
     found = answers(small.quantized, HELD.inputs).classes
     assert float(np.mean(found == HELD.labels)) == small.accuracy.small_int8
     assert digest(quantize(small.graph, None).graph) == digest(small.quantized)
+
+
+def test_a_network_that_grew_beyond_its_size_while_it_was_trained_is_made_smaller_again(
+    dense: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auto, "_MARGIN", 1.4)  # as if codes took so much more once they are trained
+    stages: list[str] = []
+    bounds = replace(SIZE, target_bytes=500, max_drop_points=None, time_s=None)
+    found = compress(
+        dense, DATA, board=BOARD, bounds=bounds, effort=0.05, on_progress=lambda news: stages.append(news.stage)
+    )
+    assert found.cost.stored_bytes <= 500
+    assert any("repair 1" in stage for stage in stages)
 
 
 def test_weights_have_as_few_values_as_their_format_says(small: Compressed) -> None:

@@ -103,6 +103,16 @@ def test_every_function_that_is_written_is_the_operator_of_that_name(fn: str) ->
     np.testing.assert_allclose(run(to_onnx(graph), [x])[0], predict(graph, [x])[0], rtol=1e-5, atol=1e-6)
 
 
+def test_an_output_may_be_called_as_the_result_of_the_node_that_makes_it() -> None:
+    """So TensorFlow calls them, and so the nodes' results are called that are written."""
+    g = GraphBuilder("called")
+    x = g.input("x", (3,))
+    g.output(g.unary(x, "tanh", (), loc="call"), "call:0")
+    graph = run_passes(g.finish())
+    again = read(to_onnx(graph))
+    assert [port.name for port in again.outputs] == ["call:0"]
+
+
 def test_a_function_that_onnx_does_not_have_is_refused_by_name() -> None:
     with pytest.raises(UnsupportedOp, match="softplus_linear") as caught:
         to_onnx(one_function("softplus_linear"))

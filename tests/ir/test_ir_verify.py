@@ -15,6 +15,7 @@ from plan_graphs import Builder, int8_graphs
 
 from freeml.ir import int_ops as q
 from freeml.ir import ops as f
+from freeml.ir.encoding import ENCODINGS
 from freeml.ir.graph import Graph, Stage
 from freeml.ir.interpret import interpret, predict
 from freeml.ir.ops import Op, Window
@@ -276,3 +277,10 @@ def test_asking_for_every_value_changes_none_of_them(network: Network) -> None:
     assert every.keys() == network.graph.types.keys()
     for name, y in interpret(network.graph, inputs).items():
         np.testing.assert_array_equal(y, every[name])
+
+
+@pytest.mark.parametrize("encoding", sorted(ENCODINGS))
+def test_real_weights_whose_codes_are_to_be_stored_so_take_what_real_numbers_take(encoding: str) -> None:
+    """Exits are placed in the float graph of a network that came compressed; there are no codes yet to store."""
+    const = Const(np.linspace(-1, 1, 64, dtype=np.float32).reshape(4, 16), (1 / 127,), encoding)
+    assert const.size_bytes == 4 * 64

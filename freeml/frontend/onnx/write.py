@@ -198,9 +198,9 @@ class _Writer:
         return f"{name}:0"
 
     def unique(self, stem: str) -> str:
-        """A name that no node, initialiser or port has yet."""
+        """A name that no node, initialiser or port has yet, nor a port the name of such a node's result."""
         name, n = stem, 0
-        while name in self.taken:
+        while name in self.taken or f"{name}:0" in self.taken:
             n += 1
             name = f"{stem}.{n}"
         self.taken.add(name)
