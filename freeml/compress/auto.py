@@ -168,7 +168,8 @@ class _Search:
             size = self.forms.stored_bytes(integers, self.forms.best(integers, 0.0))
             if target is None or size <= target:
                 break
-            self.bounds = replace(self.bounds, target_bytes=(self.bounds.target_bytes or target) * target / size)
+            now = self.bounds.target_bytes or target
+            self.bounds = replace(self.bounds, target_bytes=now * target // size)
             graph = merge_dense(self._narrow(network.to_graph(), {"target_bytes": 1.0}), self.job.bounds.keep)
             epochs = max(1, trainer.schedule.code_epochs // 2)
             network = self._coded(trainer, graph, [self.levels], f", repair {number}", epochs)
