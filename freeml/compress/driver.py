@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from freeml.ir.graph import Graph, Stage
 from freeml.ir.store import from_bytes, to_bytes
 from freeml.ir.text import digest
 from freeml.train import checkpoint
+from freeml.train.identity import function_id
 from freeml.train.loop import Augment, Options, data_digest
 from freeml.train.loop import Progress as Trained
 from freeml.train.network import Network, weights_of
@@ -79,7 +80,17 @@ def compress(
     if not (math.isfinite(effort) and effort > 0):
         raise BadData(f"{effort:g} times the usual epochs", hint="give an effort above 0, such as 0.5")
     samples = samples_of(data, graph)
-    run = _Run(workspace, graph, samples, board, bounds, method, seed, effort)
+    how = {
+        "method": method,
+        "seed": seed,
+        "effort": effort,
+        "loss": function_id(loss),
+        "metric": function_id(metric),
+        "augmentation": function_id(augment),
+        "precision": precision,
+        "toolchain": toolchain,
+    }
+    run = _Run(workspace, graph, samples, board, bounds, how)
     judge = Judge(Network(graph), samples, metric)
     if run.known is None:
         dense_float = judge(judge.dense)
@@ -176,7 +187,8 @@ def layer_loc(graph: Graph, value: str) -> str:
 class _Run:
     """Which run a workspace belongs to, and what is known of the dense network: its accuracies, its cost, its integers.
 
-    Raises BadData where the workspace is one of another run.
+    how: beside network, samples, board and bounds, what changes numbers that are kept. Raises BadData where the
+    workspace is one of another run.
     """
 
     def __init__(
@@ -186,19 +198,15 @@ class _Run:
         samples: Samples,
         board: Board,
         bounds: Bounds,
-        method: str,
-        seed: int,
-        effort: float,
+        how: Mapping[str, Any],
     ) -> None:
         self.path = None if workspace is None else workspace / "run"
         self.identity: dict[str, Any] = {
-            "method": method,
+            **how,
             "network": digest(graph)[:12],
             "training samples": data_digest(samples.train),
             "calibration samples": data_digest(samples.calibration),
             "board": board.name,
-            "seed": seed,
-            "effort": effort,
             "keep": list(bounds.keep),
             **bounds.limits(),
         }

@@ -24,6 +24,7 @@ from freeml.ir.types import Array
 from freeml.train import checkpoint as files
 from freeml.train.arithmetic import fixed_arithmetic
 from freeml.train.average import Average
+from freeml.train.identity import function_id
 from freeml.train.network import Network
 from freeml.train.objective import Loss, OwnLoss, Scores, loss_of
 from freeml.train.rates import share_of_rate
@@ -249,8 +250,8 @@ class _Run:
             "teacher": None if teacher is None else teacher.digest(),
             "training samples": data_digest(self.course.data),
             "validation samples": None if held is None else data_digest(held.data),
-            "loss": None if self.course.loss.own is None else getattr(self.course.loss.own, "__qualname__", "own"),
-            "augmentation": None if self.augment is None else getattr(self.augment, "__qualname__", repr(self.augment)),
+            "loss": function_id(self.course.loss.own),
+            "augmentation": function_id(self.augment),
             "teacher's answers": "once" if self.course.taught is not None else "each batch",
             "torch": torch.__version__,
         }

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch.nn.functional as F  # noqa: N812
 
 from freeml.board.board import load_board
 from freeml.compress.driver import compress
@@ -18,6 +20,7 @@ from freeml.ir.graph import Graph
 from freeml.ir.text import digest
 from freeml.ir.types import Const
 from freeml.quantize.search import quantize
+from freeml.train.augment import Shifted
 
 from ..train.tasks import learned, stripes
 
@@ -124,3 +127,26 @@ def test_a_workspace_of_another_run_is_refused_with_the_option_that_differs(dens
         compress(
             dense, (TRAIN, HELD), board=BOARD, bounds=Bounds(target_bytes=1300), method="freeml", workspace=tmp_path
         )
+
+
+def test_a_run_that_goes_on_measures_as_it_was_begun(dense: Graph, tmp_path: Path) -> None:
+    def right(scores: np.ndarray, labels: np.ndarray) -> float:
+        return float(np.mean(scores.argmax(axis=1) == labels))
+
+    def run(**more: Any) -> Compressed:
+        how = {"metric": right, "loss": lambda scores, y: F.cross_entropy(scores, y, label_smoothing=0.2), **more}
+        bounds = Bounds(target_bytes=1200)
+        return compress(dense, (TRAIN, HELD), board=BOARD, bounds=bounds, effort=0.02, workspace=tmp_path, **how)
+
+    run()
+    run()
+    others = {
+        "metric": lambda scores, labels: float(np.mean(scores.argmin(axis=1) == labels)),
+        "loss": lambda scores, y: F.cross_entropy(scores, y, label_smoothing=0.1),
+        "augment": Shifted(1),
+        "precision": "bfloat16",
+        "toolchain": "gcc",
+    }
+    for name, other in others.items():
+        with pytest.raises(BadData, match=f"the run that was begun had {name}"):
+            run(**{name: other})
