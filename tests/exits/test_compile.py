@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from freeml.errors import BadBoard, BadData, BadOutput
 from freeml.exits.deploy import ExitOptions
 from freeml.exits.tune import Choice
 from freeml.firmware.build import build_firmware
+from freeml.firmware.host import build_host_program
+from freeml.ir.decision import published, published_values
+from freeml.ir.interpret import encode_inputs, interpret
 from freeml.output.folder import Output, read_output
 from freeml.pipeline import CompileOptions, compile_model
 from freeml.plan.protocol import PUBLISHED, REFINED, RESULT_SLOT_BYTES, RESULTS
@@ -43,6 +47,29 @@ def test_each_policy_gives_the_interpreters_answers(model: Path, tmp_path: Path,
         assert found.depths[0] == 60
     assert output.manifest.exits is not None
     assert [one.depth for one in output.manifest.exits.at] == list(range(1, len(found.depths) + 1))
+
+
+@pytest.mark.parametrize("policy", ["fixed:1", "global:0.6"])
+def test_the_host_program_says_where_each_sample_ended_and_its_class(model: Path, tmp_path: Path, policy: str) -> None:
+    folder = tmp_path / "out"
+    output = compiled(model, folder, policy)
+    folders = [folder, folder / "runtime", folder / "hal"]
+    program = build_host_program([path for one in folders for path in sorted(one.glob("*.c"))], folders, tmp_path / "p")
+    inputs = encode_inputs(output.graph, stripes(20, 3).real_inputs())
+    (codes,) = inputs.values()
+    ran = subprocess.run([program], input=codes.tobytes(), capture_output=True, check=False)
+    assert ran.returncode == 0
+    lines = [tuple(map(int, line.split())) for line in ran.stdout.decode().splitlines()]
+    n = len(output.graph.exits) + 1
+    at = [
+        published(output.graph, interpret(output.graph, inputs, published_values(output.graph)), k)
+        for k in range(1, n + 1)
+    ]
+    depths = {depth for depth, *_ in lines}
+    assert depths == {1} if policy == "fixed:1" else len(depths) > 1
+    assert [(c, conf) for _, c, conf in lines] == [
+        (at[d - 1][0][i], at[d - 1][1][i]) for i, (d, *_) in enumerate(lines)
+    ]
 
 
 def test_answers_of_one_inference_get_deeper_and_scores_can_be_read(model: Path, tmp_path: Path) -> None:
