@@ -48,6 +48,8 @@ _KINDS = {
 # Policies of a whole number, and what it is.
 _WHOLE = {"fixed": "DEPTH", "deadline": "MILLISECONDS", "confident-or-deadline": "MILLISECONDS"}
 _MOST_BITS = 8 * 256  # of an entropy
+# Policies of a real number from 0: the most, and what it is. A confidence is a share; of more, no inference would stop.
+_REAL = {"global": (1, "SHARE, a confidence from 0 to 1"), "entropy": (_MOST_BITS / 256, "BITS, from 0 to 8")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +69,15 @@ class Choice:
             value = float(number) if number else None
         except ValueError:
             value = math.nan
-        takes = name in _WHOLE or name in ("global", "entropy")
-        whole = name not in _WHOLE or (value is not None and value >= 1 and value.is_integer())
-        if not whole or (value is not None and not (takes and 0 <= value < 2**31)):
-            hint = f"{name}:{_WHOLE[name]}, a whole number from 1" if name in _WHOLE else f"{name}{':NUMBER' * takes}"
+        if name in _WHOLE:
+            good = value is not None and 1 <= value < 2**31 and value.is_integer()
+            hint = f"{name}:{_WHOLE[name]}, a whole number from 1"
+        elif name in _REAL:
+            most, what = _REAL[name]
+            good, hint = value is None or 0 <= value <= most, f"{name} or {name}:{what}"
+        else:
+            good, hint = value is None, name
+        if not good:
             raise BadData(f"{text!r} is no policy", where="--policy", hint=f"write {hint}")
         return Choice(name, value)
 

@@ -73,7 +73,7 @@ def test_the_host_program_says_where_each_sample_ended_and_its_class(model: Path
 
 
 def test_answers_of_one_inference_get_deeper_and_scores_can_be_read(model: Path, tmp_path: Path) -> None:
-    output = compiled(model, tmp_path / "out", "global:1.1")
+    output = compiled(model, tmp_path / "out", "fixed:2")
     device = host_device(output)
     device.power_on()
     quant = output.graph.types[output.graph.inputs[0].value]
@@ -137,11 +137,31 @@ def test_a_deadline_is_refused_where_nothing_keeps_time(model: Path, tmp_path: P
 
 @pytest.mark.parametrize(
     "text",
-    ["sometimes", "fixed", "fixed:x", "fixed:0", "fixed:1.5", "searched:3", "deadline", "deadline:0.5", "global:-1"],
+    [
+        "sometimes",
+        "fixed",
+        "fixed:x",
+        "fixed:0",
+        "fixed:1.5",
+        "searched:3",
+        "deadline",
+        "deadline:0.5",
+        "global:-1",
+        "energy:1",
+    ],
 )
 def test_what_is_no_policy_is_refused(text: str) -> None:
     with pytest.raises(BadData, match="policy"):
         Choice.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"), [("global:90", "from 0 to 1"), ("global:1.5", "from 0 to 1"), ("entropy:900", "from 0 to 8")]
+)
+def test_a_threshold_that_no_answer_reaches_is_refused_with_its_unit(text: str, hint: str) -> None:
+    with pytest.raises(BadData) as error:
+        Choice.parse(text)
+    assert hint in (error.value.hint or "")
 
 
 def test_a_firmware_that_ends_at_an_exit_is_judged_by_what_it_publishes_there(model: Path, tmp_path: Path) -> None:
@@ -158,7 +178,7 @@ def test_tuning_changes_the_table_and_neither_the_model_nor_the_inference_that_g
     model: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    before = compiled(model, out, "global:1.1")  # never an end
+    before = compiled(model, out, "fixed:2")  # at the end
     old = {path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()}
     device = host_device(before)
     device.power_on()

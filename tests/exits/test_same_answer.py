@@ -17,7 +17,7 @@ from tests.train.tasks import stripes
 def test_at_its_end_a_network_with_exits_says_what_it_says_without(model: Path, tmp_path: Path) -> None:
     data = replace(stripes(300, 1), name="stripes")
     found = []
-    for name, exits in (("without", None), ("with", ExitOptions("auto", "shared", "global:1.1", epochs=1))):
+    for name, exits in (("without", None), ("with", ExitOptions("auto", "shared", "fixed:2", epochs=1))):
         compile_model(model, tmp_path / name, data=data, options=CompileOptions(exits=exits))
         found.append(read_output(tmp_path / name))
     bare, whole = found

@@ -123,6 +123,8 @@ def test_a_deadline_stops_where_the_next_segment_would_be_late() -> None:
         "fixed:x",
         "confidence",
         "confidence:1,2,3",
+        "global:1.5",
+        "entropy:9",
         "energy:x",
         "energy:nan",
         "energy:inf",

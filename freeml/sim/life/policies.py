@@ -131,7 +131,7 @@ def _numbers(exits: Exits, rest: str, text: str, most: float) -> list[float]:
 
 
 def _confidence(exits: Exits, rest: str, text: str) -> Policy:
-    return exits.confidence([share(one) for one in _numbers(exits, rest, text, 2.0)])
+    return exits.confidence([share(one) for one in _numbers(exits, rest, text, 1.0)])
 
 
 def _entropy(exits: Exits, rest: str, text: str) -> Policy:
