@@ -7,6 +7,7 @@ anew.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from freeml.codegen.emit import policy_files
 from freeml.codegen.generate import policy_entry
 from freeml.data import Dataset, fit_inputs, load
 from freeml.errors import BadOutput
-from freeml.exits.answers import by_depth
+from freeml.exits.answers import FEW_END, by_depth, check_tells, few_findings
 from freeml.exits.policy import Policy
 from freeml.exits.tune import Choice, Tuned, tuned
 from freeml.output.folder import Output, output_files, read_output, write_folder
@@ -26,7 +27,8 @@ SPLIT = "calibration"  # whose samples tables are found on
 def retuned(output: Output, choice: Choice, dataset: Dataset | None) -> tuple[Tuned, Manifest]:
     """The table of a policy for a compiled network, and its manifest with that.
 
-    dataset: calibration samples. Raises BadOutput for a network without exits, and as tuned() does.
+    dataset: calibration samples. Raises BadOutput for a network without exits, BadData for samples that tell nothing,
+    and as tuned() does.
     """
     manifest = output.manifest
     if manifest.exits is None:
@@ -35,11 +37,13 @@ def retuned(output: Output, choice: Choice, dataset: Dataset | None) -> tuple[Tu
             where=str(output.folder),
             hint="compile it with --exits auto",
         )
-    known = None
+    known, few = None, []
     if dataset is not None:
         known = by_depth(output.graph, fit_inputs(dataset, [port.shape for port in output.graph.inputs]))
+        check_tells(dataset, known)
+        few = few_findings(len(dataset))
     found = tuned(output.graph, manifest.tiles, output.board, choice, known)
-    return found, _with_policy(output, found, str(choice))
+    return found, _with_policy(output, found, str(choice), few)
 
 
 def tune_folder(
@@ -59,10 +63,10 @@ def tune_folder(
     return manifest
 
 
-def write_table(output: Output, table: Policy) -> Manifest:
-    """Write a table that was found elsewhere into a folder, in place, at once or not at all."""
+def write_table(output: Output, table: Policy, n_samples: int | None = None) -> Manifest:
+    """Write a table that was found elsewhere, on so many samples, into a folder, in place, at once or not at all."""
     found = Tuned(output.graph, table)
-    manifest = _with_policy(output, found, str(Choice.of(table)))
+    manifest = _with_policy(output, found, str(Choice.of(table)), [] if n_samples is None else few_findings(n_samples))
     _write(output, found, manifest, output.folder)
     return manifest
 
@@ -89,12 +93,14 @@ def at_depth(output: Output, depth: int, folder: Path) -> Output:
     return read_output(folder)
 
 
-def _with_policy(output: Output, found: Tuned, asked: str) -> Manifest:
-    """The manifest of a folder with another policy. Its network has exits."""
+def _with_policy(output: Output, found: Tuned, asked: str, few: Sequence[str]) -> Manifest:
+    """The manifest of a folder with another policy, and what stands against it. Its network has exits."""
     manifest = output.manifest
     assert manifest.exits is not None
     exits = manifest.exits.model_copy(update={"policy": asked})
-    return manifest.model_copy(update={"exits": exits, "tiles": replace(manifest.tiles, policy=found.policy)})
+    warnings = (*(one for one in manifest.warnings if not one.endswith(FEW_END)), *few)
+    tiles = replace(manifest.tiles, policy=found.policy)
+    return manifest.model_copy(update={"exits": exits, "tiles": tiles, "warnings": warnings})
 
 
 def _write(output: Output, found: Tuned, manifest: Manifest, folder: Path) -> None:

@@ -45,6 +45,7 @@ def tune(ctx: click.Context, /, out: Path, traces: tuple[Path, ...], objective: 
       freeml tune out --data mnist --trace walk.csv --arrivals every:10s
     """
     from freeml.cli import tables
+    from freeml.exits.answers import FEW_END
     from freeml.retune import SPLIT, tune_folder
 
     terminal = ctx.ensure_object(Terminal)
@@ -64,11 +65,13 @@ def tune(ctx: click.Context, /, out: Path, traces: tuple[Path, ...], objective: 
         note = f"{manifest.exits.how}; policy {manifest.exits.policy}"
         terminal.show(tables.heading("Exits", note), tables.exits(manifest.exits))
         terminal.show(f"written: {out}/runtime/{manifest.name}_policy.c; build the firmware again")
+        terminal.warn(one for one in manifest.warnings if one.endswith(FEW_END))
 
 
 def _on_trace(terminal: Terminal, out: Path, traces: tuple[Path, ...], objective: str, options: dict[str, Any]) -> None:
     from freeml.data import load
     from freeml.errors import BadData
+    from freeml.exits.answers import few_findings
     from freeml.output.folder import read_output
     from freeml.retune import SPLIT, write_table
     from freeml.sim.life.tuning import setting_of, tune_on_trace
@@ -81,10 +84,11 @@ def _on_trace(terminal: Terminal, out: Path, traces: tuple[Path, ...], objective
     kept = {name: asked[name] for name in _KEPT}
     output = read_output(out)
     dataset = load(options["data_spec"], SPLIT, limit=options["samples"])
+    dataset.check_differ()
     with terminal.steps() as progress:
         made = tune_on_trace(setting_of(output, dataset, traces, progress=progress, **kept), progress)
         # What the profile put into the folder is kept: it is read again.
-        write_table(read_output(out), made.found.best.policy)
+        write_table(read_output(out), made.found.best.policy, len(dataset))
     rows = {
         name: {
             "correct_per_hour": one.lived.correct_per_hour,
@@ -96,10 +100,12 @@ def _on_trace(terminal: Terminal, out: Path, traces: tuple[Path, ...], objective
         for name, one in made.found.of_family.items()
     }
     said = {"out": str(out), "objective": objective, "tried": made.found.tried, "policies": rows}
-    terminal.result({**said, "bound": made.bound.as_json()})
+    few = few_findings(len(dataset))
+    terminal.result({**said, "bound": made.bound.as_json(), "warnings": few})
     if not terminal.as_json:
         _show(terminal, made, rows)
         terminal.show(f"written: {out}/runtime/{output.graph.name}_policy.c; build the firmware again")
+        terminal.warn(few)
 
 
 def _show(terminal: Terminal, made: TunedOnTrace, rows: dict[str, dict[str, Any]]) -> None:

@@ -17,6 +17,9 @@ from freeml.ir.graph import Graph
 from freeml.ir.interpret import chunks, encode_inputs, interpret
 from freeml.ir.types import Array
 
+FEW = 20  # samples, below which a table is said to mean little
+FEW_END = "policy's table: thresholds of so few mean little, a hundred or more are usual"
+
 Ints = npt.NDArray[np.int64]
 
 
@@ -84,6 +87,29 @@ def check_samples(dataset: Dataset, n: int) -> None:
             hint="give class numbers as labels, or compile without exits (--exits none)",
         )
     dataset.check_classes(n)
+
+
+def check_tells(dataset: Dataset, known: ByDepth) -> None:
+    """Raise BadData for samples that no threshold is found on: all the same, or all of one class."""
+    dataset.check_differ()
+    if all(np.array_equal(array, np.broadcast_to(array[:1], array.shape)) for array in dataset.inputs):
+        raise BadData(
+            "all samples are the same: they say nothing of others",
+            where=dataset.name,
+            hint="give different samples, of every class",
+        )
+    if (known.labels == known.labels[0]).all():
+        raise BadData(
+            f"the network says {known.labels[0]} to all {len(dataset)} samples, which have no labels",
+            where=dataset.name,
+            hint="give samples of every class",
+        )
+
+
+def few_findings(n: int) -> list[str]:
+    """What stands against a table that so many samples gave, in words."""
+    samples = f"{n} sample{'s' * (n > 1)}"
+    return [f"only {samples} gave the {FEW_END}"] if n < FEW else []
 
 
 def softness_of(graph: Graph) -> tuple[Softness, ...]:

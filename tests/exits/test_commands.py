@@ -93,3 +93,31 @@ def test_few_samples_train_no_exits_however_they_are_dealt(model: Path, tmp_path
     data = stripes(9, 1)
     np.savez(tmp_path / "few.npz", x=data.inputs[0], y=data.labels)  # type: ignore[arg-type]
     refused("compile", model, "--exits", "auto", "--data", tmp_path / "few.npz", "-o", tmp_path / "c", says="too few")
+
+
+@pytest.mark.parametrize(
+    ("which", "says"), [("class", "have the label 1"), ("same", "all samples are the same"), ("mute", "which have no")]
+)
+def test_samples_that_tell_no_classes_apart_leave_the_table_as_it_is(
+    folder: Path, tmp_path: Path, which: str, says: str
+) -> None:
+    data = stripes(90, 4)
+    assert data.labels is not None
+    x, y = data.inputs[0], data.labels
+    if which == "same":
+        x = np.broadcast_to(x[:1], x.shape)
+    elif which == "class":
+        x, y = x[y == 1], y[y == 1]
+    np.savez(tmp_path / "data.npz", x=x, y=y)
+    if which == "mute":
+        np.savez(tmp_path / "data.npz", x=x[:1] + np.linspace(0, 0.001, 30, dtype=np.float32).reshape(-1, 1, 1, 1))
+    before = (folder / "out" / "freeml.json").read_bytes()
+    refused("tune", folder / "out", "--data", tmp_path / "data.npz", says=says)
+    assert (folder / "out" / "freeml.json").read_bytes() == before
+
+
+def test_tuning_on_few_samples_says_so_until_there_are_more(folder: Path, tmp_path: Path) -> None:
+    out = shutil.copytree(folder / "out", tmp_path / "out")
+    for asked, told in ((("--samples", 12), True), ((), False)):
+        ran = freeml("tune", out, "--data", folder / "samples.npz", *asked, "--json")
+        assert any("only 12 samples gave" in one for one in ran.json["warnings"]) == told
