@@ -6,8 +6,9 @@ that is chosen was chosen before, on others.
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,11 @@ import numpy as np
 from freeml.board.board import Board, load_board
 from freeml.compress.driver import compress
 from freeml.compress.judge import Metric, measured
-from freeml.compress.samples import Data
+from freeml.compress.samples import Data, Samples
 from freeml.compress.types import Bounds, Compressed, Method, Progress, bounds_in_kb
 from freeml.data import Dataset
 from freeml.data.accuracy import Answers, agreement, answers, score
+from freeml.data.splits import CALIBRATION
 from freeml.errors import BadData, ToolMissing
 from freeml.firmware.build import Toolchain, build_firmware
 from freeml.firmware.host import build_host_library
@@ -50,6 +52,7 @@ _MOST_EMULATED_CYCLES = 200_000_000
 class Accuracies:
     """On the rows of one split: of the dense float network, of the same in int8, and of the C that was emitted.
 
+    split  "calibration" where no sample was left that took no part
     kind   "accuracy"; "r2" of a regression; "agreement" with the dense float network where there are no labels;
            "metric", the user's own. 0 to 1, but of a metric
     """
@@ -83,7 +86,7 @@ class Compression:
     model       bytes of the QDQ ONNX file
     output      the folder that was compiled from it; gone where nobody asked to keep it
     account     of its firmware, or of the library for this machine where the board has none (`counted` says which)
-    accuracies  None where there is nothing to measure on: `note` says why
+    accuracies  None where there is nothing to measure on: `note` says why, or what samples were not unseen
     """
 
     compressed: Compressed
@@ -210,8 +213,9 @@ def compress_model(
         compile_model(path, Path(work) / "out", options=options)
         output = read_output(Path(work) / "out")
         counts, counted = _accounted(output, made, toolchain, Path(work))
-        tell("run its C on samples nobody has seen")
-        dataset, note = _unseen(graph, data, test, samples)
+        dataset, note = _unseen(graph, data, test, samples, found.samples)
+        if dataset is not None:
+            tell(f"run its C on {'the ' + dataset.split + ' samples' if note else 'samples nobody has seen'}")
         try:
             rated = None if dataset is None else _rated(graph, found, output, dataset, metric)
         except NothingToRate as error:  # it was trained to give what the network given gives: the file stands
@@ -269,18 +273,35 @@ def _accounted(output: Output, board: Board, toolchain: Toolchain, work: Path) -
     return account(library, name), "library for this machine"
 
 
-def _unseen(graph: Graph, data: Data, test: Dataset | None, samples: int | None) -> tuple[Dataset | None, str]:
-    """Samples that took no part, or None and why there are none."""
-    if test is not None:
-        return rated_dataset(graph, test, "test", samples), ""
-    if not isinstance(data, str):
+def _unseen(
+    graph: Graph, data: Data, test: Dataset | None, samples: int | None, known: Samples
+) -> tuple[Dataset | None, str]:
+    """Samples that took no part, or None and why there are none.
+
+    Where all of them took part, those that were held back from training are measured on instead, by their own name;
+    the note says so, as it does where some took part.
+    """
+    if test is None and not isinstance(data, str):
         return None, "no test samples were given"
     try:
-        return rated_dataset(graph, data, "test", samples), ""
+        dataset = rated_dataset(graph, data if test is None else test, "test", samples)  # type: ignore[arg-type]
     except BadData as error:
         if not error.what.startswith("no split"):
             raise
         return None, error.what
+    seen = {one for split in (known.train, known.calibration) for one in _digests(split)}
+    n = sum(one in seen for one in _digests(dataset))
+    if n == len(dataset):
+        held = known.calibration if samples is None else known.calibration.take(samples)
+        why = "no unseen samples: those of the split test trained or calibrated, so held-back ones are measured on"
+        return replace(held, split=CALIBRATION), why
+    return dataset, f"{n:,} of these samples are among those that trained or calibrated, too" if n else ""
+
+
+def _digests(dataset: Dataset) -> Iterator[bytes]:
+    """Of each sample, by what it is: splits may come from files of their own, whose rows say nothing."""
+    for sample in zip(*dataset.inputs, strict=True):
+        yield hashlib.sha256(b"".join(np.ascontiguousarray(array).tobytes() for array in sample)).digest()
 
 
 def _rated(graph: Graph, found: Compressed, output: Output, dataset: Dataset, metric: Metric | None) -> Accuracies:

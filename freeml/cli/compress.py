@@ -158,6 +158,8 @@ def show_compression(terminal: Terminal, found: Compression) -> None:
     else:
         note = f"{rated.kind} on {rated.n_samples:,} samples, split {rated.split}: {rated.drop_points:.2f} points lost"
         terminal.show(tables.heading("Accuracy", note))
+        if found.note:
+            terminal.show(f"note: {found.note}")
         table = tables.table("dense float", "dense int8", "emitted C", right=(0, 1, 2))
         table.add_row(*(f"{100 * value:.2f} %" for value in (rated.dense_float, rated.dense_int8, rated.emitted)))
         terminal.show(table)

@@ -89,7 +89,7 @@ class Job:
             kind=self.judge.kind,
             seeds=dict(self.seeds),
             seconds=time.monotonic() - self.begun,
-            split=self.samples.split,
+            samples=self.samples,
         )
 
 

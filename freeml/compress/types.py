@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Literal
 
+from freeml.compress.samples import Samples
 from freeml.errors import BadData
 from freeml.ir.graph import Graph
 
@@ -177,7 +178,7 @@ class Compressed:
     cost          of the small network on the board; dense_cost: of the given one in int8
     kind          what accuracies are: "accuracy", "agreement" or "1 - loss"
     seeds         of each training, by stage
-    split         samples by what they were used for, in words
+    samples       that it was trained on and chosen by
     """
 
     graph: Graph
@@ -195,7 +196,12 @@ class Compressed:
     kind: str
     seeds: Mapping[str, int]
     seconds: float
-    split: Mapping[str, str]
+    samples: Samples
+
+    @property
+    def split(self) -> Mapping[str, str]:
+        """Samples by what they were used for, in words."""
+        return self.samples.split
 
     @property
     def ratio(self) -> float:

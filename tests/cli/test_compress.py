@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -205,6 +206,26 @@ def test_a_network_of_one_layer_has_no_channel_to_lose_and_gets_fewer_codes(benc
     made = package.compress(tmp_path / "one.onnx", data, target_kb=0.15, training={"effort": 0.1})
     assert made.account.stored.total <= 150
     assert [layer.shape_after for layer in made.compressed.layers] == [(3, 64)]
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_samples_that_trained_are_never_called_unseen(bench: Path, tmp_path: Path, *, labelled: bool) -> None:
+    """A file without labels is not divided: its test samples are those that train. Nor is a set given twice."""
+    data = stripes(120, 4, labelled=labelled)
+    np.savez(tmp_path / "same.npz", x=data.inputs[0])
+    given: dict[str, Any] = {"data": data, "test": data} if labelled else {"data": str(tmp_path / "same.npz")}
+    told: list[str] = []
+    news = lambda said: told.append(said.stage)  # noqa: E731
+    how = {"target_kb": 0.35, "training": {"effort": 0.02}, "on_progress": news}
+    made = package.compress(bench / "stripes.onnx", **given, **how)
+    assert made.accuracies.split == made.as_dict()["split"]["measured"] == "calibration"
+    assert made.accuracies.n_samples == len(made.compressed.samples.calibration) < 20
+    assert "no unseen samples" in made.note
+    assert not any("nobody has seen" in stage for stage in told)
+    with contextlib.redirect_stdout(out := io.StringIO()):
+        show_compression(Terminal(), made)
+    assert "split calibration" in out.getvalue()
+    assert "note: no unseen samples" in out.getvalue()
 
 
 def write(path: Path, x: np.ndarray, y: np.ndarray) -> Path:
