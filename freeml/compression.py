@@ -17,7 +17,7 @@ import numpy as np
 
 from freeml.board.board import Board, load_board
 from freeml.compress.driver import compress
-from freeml.compress.judge import Metric, measured
+from freeml.compress.judge import Metric, judged_alone, measured
 from freeml.compress.samples import Data, Samples
 from freeml.compress.types import Bounds, Compressed, Method, Progress, bounds_in_kb
 from freeml.data import Dataset
@@ -97,6 +97,7 @@ class Compression:
     accuracies: Accuracies | None
     inference: Inference
     note: str = ""
+    warnings: tuple[str, ...] = ()
 
     @property
     def ratio(self) -> float:
@@ -140,6 +141,7 @@ class Compression:
             "split": {**found.split, "measured": rated.split if rated else None},
             "seeds": dict(found.seeds),
             "seconds": found.seconds,
+            "warnings": list(self.warnings),
         }
 
 
@@ -225,7 +227,9 @@ def compress_model(
         if target is not None:
             replace_file(path, target)
     memory = output.manifest.memory.model_dump()
-    return Compression(found, content, memory, counts, counted, rated, inference, note)
+    alone = judged_alone(graph, found.samples.calibration, metric)
+    warnings = (alone,) if alone else ()
+    return Compression(found, content, memory, counts, counted, rated, inference, note, warnings)
 
 
 def stored_graph(found: Compressed, board: Board) -> Graph:

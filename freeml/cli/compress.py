@@ -122,16 +122,34 @@ def made_small(
 
 
 def check_workspace(work: Path, *, resume: bool) -> None:
-    """Raise BadData where a run would go on that nobody asked to, or where there is none to go on with."""
+    """Raise BadData where a run would go on that nobody asked to, where there is none to go on with, and for a folder
+    of something else: whoever deletes that loses files."""
     from freeml.errors import BadData
 
-    begun = work.is_dir() and any(work.iterdir())
-    if begun and not resume:
-        raise BadData("an interrupted run is there", where=str(work), hint="--resume goes on with it; or delete it")
-    if resume and not begun:
-        raise BadData("there is no run to go on with", where=str(work), hint="leave --resume out")
     if work.exists() and not work.is_dir():
         raise BadData("a workspace is a folder, this is a file", where=str(work))
+    found = sorted(path.name for path in work.iterdir()) if work.is_dir() else []
+    if found and not _is_begun(work, found):
+        some = ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+        raise BadData(
+            f"this folder is no workspace: it holds {some}, which no compression wrote",
+            where=str(work),
+            hint="give a new or an empty folder with --workspace",
+        )
+    if found and not resume:
+        raise BadData("an interrupted run is there", where=str(work), hint="--resume goes on with it; or delete it")
+    if resume and not found:
+        raise BadData("there is no run to go on with", where=str(work), hint="leave --resume out")
+
+
+def _is_begun(work: Path, names: list[str]) -> bool:
+    """Whether a run was begun in a folder with these files: its first is `run`, which is a .npz file."""
+    if names == ["run.part"]:
+        return True
+    if not (work / "run").is_file():
+        return False
+    with (work / "run").open("rb") as file:
+        return file.read(2) == b"PK"
 
 
 def draw(found: Compression, path: Path, title: str) -> None:
@@ -169,6 +187,7 @@ def show_compression(terminal: Terminal, found: Compression) -> None:
     )
     points = [(point.stored_bytes, point.accuracy) for point in made.frontier]
     reached = made.cost.stored_bytes, made.accuracy.small_int8
+    terminal.warn(found.warnings)
     note = f"{made.kind} on the calibration split over stored bytes; * is what was written"
     terminal.show(tables.heading("Frontier", note), "\n".join(drawn(points, reached, terminal.width)))
 

@@ -16,6 +16,7 @@ from freeml.train.int8 import Int8Network
 from freeml.train.loop import Options, evaluate
 from freeml.train.measure import score_names, values
 from freeml.train.network import Network
+from freeml.train.objective import Scores
 
 # Scores of the first output (N, K), and labels (N,), targets (N, K) or None -> a number, the better the larger; from
 # 0 to 1 where bounds on the drop are to mean points.
@@ -68,6 +69,27 @@ def measured(metric: Metric, scores: Array, data: Dataset) -> float:
             f"the metric gave {given!r:.60}", hint="it must give a number for every network, the better the larger"
         )
     return found
+
+
+def judged_alone(graph: Graph, data: Dataset, metric: Metric | None) -> str | None:
+    """What is said of a float graph with outputs that accuracy says nothing of; None where there are none."""
+    ports, scores = graph.outputs, Scores.of(graph)
+    if len(set(scores.names)) < 2:
+        return None
+    if metric is not None:
+        judged = 0
+    elif data.targets is not None:
+        n = data.targets.shape[1]
+        judged = next(k for k, name in enumerate(scores.names) if graph.types[name].n_elems == n)
+    elif scores.decision is not None:
+        judged = scores.decision.output
+    else:
+        return None  # all of them are compared with what the dense network gives
+    others = ", ".join(repr(port.name) for k, port in enumerate(ports) if k != judged)
+    return (
+        f"the network has {len(ports)} outputs and is judged by {ports[judged].name!r} alone: what it lost says "
+        f"nothing of {others}"
+    )
 
 
 def in_int8(graph: Graph, samples: Samples) -> tuple[Int8Network, Quantized]:

@@ -32,6 +32,7 @@ from freeml.train.network import Network
 from ..train.tasks import convolutional, stripes
 from .runner import AS_IN_A_TERMINAL, content, freeml, refused
 
+QUICK: dict[str, Any] = {"target_kb": 0.35, "training": {"effort": 0.02}}
 BOUNDS = ("--target-kb", 0.35, "--method", "freeml")
 
 
@@ -226,6 +227,31 @@ def test_samples_that_trained_are_never_called_unseen(bench: Path, tmp_path: Pat
         show_compression(Terminal(), made)
     assert "split calibration" in out.getvalue()
     assert "note: no unseen samples" in out.getvalue()
+
+
+@pytest.mark.parametrize("resume", [(), ("--resume",)])
+def test_a_folder_of_something_else_is_no_workspace_to_delete(
+    bench: Path, tmp_path: Path, resume: tuple[str, ...]
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "freeml.json").write_text("{}")
+    (tmp_path / "mine" / "run").write_text("#!/bin/sh")
+    args = ("--data", bench / "samples.npz", *BOUNDS, "-o", tmp_path / "x.onnx", "--workspace", tmp_path / "mine")
+    ran = refused("compress", bench / "stripes.onnx", *args, *resume, says="this folder is no workspace")
+    assert "delete" not in ran.err
+    assert len(content(tmp_path)) == 2
+
+
+def test_outputs_that_no_figure_is_about_are_named(bench: Path, tmp_path: Path) -> None:
+    model = onnx.load(bench / "stripes.onnx")
+    first = next(node for node in model.graph.node if node.op_type == "Conv")
+    model.graph.output.append(helper.make_tensor_value_info(first.output[0], onnx.TensorProto.FLOAT, None))
+    onnx.save(onnx.shape_inference.infer_shapes(model), tmp_path / "two.onnx")
+    assert not package.compress(bench / "stripes.onnx", str(bench / "samples.npz"), **QUICK).warnings
+    made = package.compress(tmp_path / "two.onnx", str(bench / "samples.npz"), **QUICK)
+    (said,) = made.as_dict()["warnings"]
+    assert "2 outputs and is judged by 'y' alone" in said
+    assert repr(first.output[0]) in said
 
 
 def write(path: Path, x: np.ndarray, y: np.ndarray) -> Path:
