@@ -148,8 +148,11 @@ def check_target(out_dir: Path) -> None:
         raise BadOutput("no permission to write there", where=str(out_dir), hint="choose another -o")
 
 
-def write_folder(out_dir: Path, files: Mapping[str, str | bytes]) -> None:
-    """Write files into a new folder beside `out_dir`, then exchange the two: a failure leaves the old one as it was."""
+def write_folder(out_dir: Path, files: Mapping[str, str | bytes], modes: Mapping[str, int] | None = None) -> None:
+    """Write files into a new folder beside `out_dir`, then exchange the two: a failure leaves the old one as it was.
+
+    modes: permissions of files by name, where they are to be other than those of a new one
+    """
     check_target(out_dir)
     try:
         out_dir.parent.mkdir(parents=True, exist_ok=True)
@@ -164,6 +167,8 @@ def write_folder(out_dir: Path, files: Mapping[str, str | bytes]) -> None:
             path = new / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content.encode() if isinstance(content, str) else content)
+            if modes and name in modes:
+                path.chmod(modes[name])
         if out_dir.exists():
             out_dir.rename(old)
         try:

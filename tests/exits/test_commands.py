@@ -121,3 +121,11 @@ def test_tuning_on_few_samples_says_so_until_there_are_more(folder: Path, tmp_pa
     for asked, told in ((("--samples", 12), True), ((), False)):
         ran = freeml("tune", out, "--data", folder / "samples.npz", *asked, "--json")
         assert any("only 12 samples gave" in one for one in ran.json["warnings"]) == told
+
+
+def test_tuning_leaves_programs_beside_the_c_executable(folder: Path, tmp_path: Path) -> None:
+    out = shutil.copytree(folder / "out", tmp_path / "out")
+    (out / "built").write_bytes(b"#!/bin/sh")
+    (out / "built").chmod(0o750)
+    assert freeml("tune", out, "--policy", "fixed:1").code == 0
+    assert (out / "built").stat().st_mode & 0o777 == 0o750
