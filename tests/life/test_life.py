@@ -295,6 +295,25 @@ def test_times_of_a_file_must_rise(tmp_path: Path) -> None:
         arrivals_of(f"file:{path}", 5.0)
 
 
+@pytest.mark.parametrize("header", ["time_s", "time_ms", "TIME_US,what", "\ufefftime_ms"])
+def test_times_of_a_file_are_in_the_unit_of_its_header(tmp_path: Path, header: str) -> None:
+    path, unit = tmp_path / "times.csv", header.lower().split(",")[0].rpartition("_")[2]
+    each = {"s": 1, "ms": 1_000, "us": 1_000_000}[unit]
+    path.write_text("\n".join([header, *(f"{t * each:.0f}" for t in (1, 2, 7))]), encoding="utf-8")
+    found = arrivals_of(f"file:{path}", 5.0).times_s
+    assert found is not None
+    assert found.tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("header", ["time_min", "time", "t"])
+def test_a_header_without_a_known_unit_is_refused(tmp_path: Path, header: str) -> None:
+    path = tmp_path / "times.csv"
+    path.write_text(f"{header}\n1\n2\n")
+    with pytest.raises(BadData, match="names no unit") as error:
+        arrivals_of(f"file:{path}", 5.0)
+    assert "time_ms" in (error.value.hint or "")
+
+
 def test_the_same_seed_gives_the_same_events_and_another_does_not() -> None:
     one, same, other = (arrivals_of(f"poisson:1s:{seed}", 100.0).times_s for seed in (1, 1, 2))
     assert one is not None

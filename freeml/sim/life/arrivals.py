@@ -16,6 +16,7 @@ Floats = npt.NDArray[np.float64]
 TIMELESS = ("back-to-back", "each-boot")  # when the device is ready: nobody knows before
 
 _MOST = 100_000_000
+_HEADERS = {"time_s": 1.0, "time_ms": 1e3, "time_us": 1e6}  # of a file's first column, and how many are a second
 _HINT = "every:2.56s, poisson:10s:SEED, file:times.csv, back-to-back or each-boot"
 
 
@@ -60,11 +61,23 @@ def _poisson(mean_s: float, duration_s: float, seed: int, where: str) -> Floats:
     return times_s[times_s < duration_s]
 
 
+def _a_second(header: str, path: Path) -> float:
+    """In the unit of a column of times. Raises BadData for a header that says none: a wrong guess is wrong by 1000."""
+    if header.lower() not in _HEADERS:
+        raise BadData(
+            f"the header {header[:40]!r} names no unit of time that is known here",
+            where=f"{path}:1",
+            hint=f"call the first column {', '.join(_HEADERS)}; without a header, times are seconds",
+        )
+    return _HEADERS[header.lower()]
+
+
 def _file(path: Path, duration_s: float) -> Floats:
-    """Seconds, one a line, rising; a header and further columns are passed over."""
+    """Times, one a line, rising: seconds, or in the unit of a header; further columns are passed over."""
+    a_second = 1.0
     times_s: list[float] = []
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
     except OSError as error:
         raise BadData(error.strerror or "cannot be read", where=str(path)) from error
     for number, line in enumerate(lines, 1):
@@ -72,11 +85,12 @@ def _file(path: Path, duration_s: float) -> Floats:
         if not field:
             continue
         try:
-            time_s = float(field)
+            time_s = float(field) / a_second
         except ValueError:
             if number == 1:
+                a_second = _a_second(field.strip("\"'"), path)
                 continue
-            raise BadData(f"{field[:40]!r} is no time in seconds", where=f"{path}:{number}") from None
+            raise BadData(f"{field[:40]!r} is no time", where=f"{path}:{number}") from None
         if not np.isfinite(time_s) or time_s < 0 or (times_s and time_s < times_s[-1]):
             raise BadData(f"{field[:40]} does not come after the time before it", where=f"{path}:{number}")
         times_s.append(time_s)
