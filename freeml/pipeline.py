@@ -139,7 +139,9 @@ def compile_model(
     progress("plan memory")
     planned = planned_graph(quantized.graph, board, options.capacitor_uf)
     if policy is not None:
-        planned = decided(planned, board, policy, calibration_dataset(float_graph, data))
+        # Of trained exits never the samples that they learned: they are surer of those.
+        held = None if made is None or made.held is None else made.held.take(2 * MAX_SAMPLES)
+        planned = decided(planned, board, policy, held or calibration_dataset(float_graph, data))
     graph, plan, tiles = planned.graph, planned.memory, planned.feasible
     progress("generate C")
     program, files = c_files(graph, plan, tiles, board, header=_header(loaded, board, name), windows=planned.windows)

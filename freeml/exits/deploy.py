@@ -9,6 +9,7 @@ import numpy as np
 
 from freeml.board.board import Board
 from freeml.data import Dataset, fit_inputs, load
+from freeml.data.splits import dealt
 from freeml.errors import BadData
 from freeml.exits.bytes import separate_bytes, separate_same_pooling_bytes
 from freeml.exits.names import Kind
@@ -19,7 +20,6 @@ from freeml.exits.tune import Choice
 from freeml.ir.graph import Graph
 
 _WORDS: Mapping[str, Where] = {"auto": "auto", "outputs": "outputs"}
-_TRAINED = 0.8  # of samples in one split, to train on; the others choose
 _FEWEST = 10  # samples, of which the fewer choose
 
 
@@ -100,14 +100,31 @@ def _samples(graph: Graph, data: str | Dataset) -> tuple[Dataset, Dataset]:
 
 def _parts(data: str | Dataset) -> tuple[Dataset, Dataset]:
     if isinstance(data, str):
+        held = load(data, "calibration")
         try:
-            return load(data, "train"), load(data, "calibration")
+            train = load(data, "train")
         except BadData as error:
             if not error.what.startswith("no split"):
                 raise
-        data = load(data, "calibration")
-    cut = round(_TRAINED * len(data))
-    return data.select(np.arange(cut)), data.select(np.arange(cut, len(data)))
+            return _divided(held)
+        return _divided(held) if _is_undivided(train, held) else (train, held)
+    return _divided(data)
+
+
+def _is_undivided(train: Dataset, held: Dataset) -> bool:
+    """Whether both are the same samples: of few ones, data sets give the same for both."""
+    pairs = zip(train.inputs, held.inputs, strict=True)
+    return len(train) == len(held) and all(np.array_equal(a, b) for a, b in pairs)
+
+
+def _divided(data: Dataset) -> tuple[Dataset, Dataset]:
+    """Of each class four fifths and one fifth, however a file is sorted: a twelfth would be too few for thresholds."""
+    if data.labels is None:
+        back = np.arange(len(data)) % 5 == 4
+        return data.select(np.flatnonzero(~back)), data.select(np.flatnonzero(back))
+    parts = dealt(len(data), data.labels).parts
+    held = parts["calibration"]
+    return data.select(np.setdiff1d(np.arange(len(data)), held)), data.select(held)
 
 
 def bytes_of(made: Exits) -> ExitBytes:

@@ -77,7 +77,7 @@ def make_exits(
     run = None if work is None else work / "heads.npz"
     heads = train_heads(of, learned, judged, request.options, checkpoint=run, on_progress=on_progress)
     trained = f"{len(places)} {request.options.kind} exit{'s' * (len(places) > 1)} trained on {len(train):,} samples"
-    return Exits(of.graph, heads, trained)
+    return Exits(of.graph, heads, trained, held)
 
 
 def _named(graph: Graph, data: Dataset, k: int) -> Dataset:

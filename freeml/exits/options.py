@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from freeml.data.dataset import Dataset
 from freeml.exits.heads import Heads
 from freeml.exits.names import Kind
 from freeml.ir.graph import Graph
@@ -43,8 +44,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Exits:
-    """The network, whose ops compute the features too, and its heads; how they came about, in words."""
+    """The network, whose ops compute the features too, and its heads; how they came about, in words.
+
+    held  samples that heads were not trained on, for thresholds; None where nothing was trained
+    """
 
     graph: Graph
     heads: Heads
     how: str
+    held: Dataset | None = None
