@@ -191,6 +191,10 @@ def show_manifest(terminal: Terminal, manifest: Manifest) -> None:
     if rating.of_int8 is not None or (rating.mae is not None and rating.mae.of_int8 is not None):
         note = f"{rating.samples:,} samples of {rating.data}, split {rating.split}"
         terminal.show(tables.heading("Accuracy", note), tables.accuracies(rating))
+        if manifest.exits and (policy := manifest.exits.policy) != f"fixed:{len(manifest.exits.at)}":
+            terminal.show(
+                f"of the whole network: policy {policy} may stop before, freeml verify says how right it is then"
+            )
     else:
         why = rating.note or "no samples were given with --data"
         terminal.show(tables.heading("Accuracy", f"not measured: {why}"))

@@ -129,3 +129,10 @@ def test_tuning_leaves_programs_beside_the_c_executable(folder: Path, tmp_path: 
     (out / "built").chmod(0o750)
     assert freeml("tune", out, "--policy", "fixed:1").code == 0
     assert (out / "built").stat().st_mode & 0o777 == 0o750
+
+
+def test_the_summary_says_that_accuracy_is_that_of_the_whole_network(folder: Path, model: Path, tmp_path: Path) -> None:
+    data = ("--data", folder / "samples.npz", "-o", tmp_path / "out")
+    ran = freeml("compile", model, "--exits", "auto", "--policy", "fixed:1", *data)
+    assert "of the whole network: policy fixed:1 may stop before" in ran.out
+    assert "of the whole network" not in freeml("compile", model, *data).out
