@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from freeml.board.board import Board, load_board
+from freeml.compress.cost import FIGURE, OPTION, stored_of
 from freeml.compress.driver import compress
 from freeml.compress.judge import Metric, judged_alone, measured
 from freeml.compress.samples import Data, Samples
@@ -34,8 +35,9 @@ from freeml.ir.graph import Graph
 from freeml.ir.interpret import encode_inputs
 from freeml.ir.ops import Conv, Dense
 from freeml.output.folder import Output, read_output
-from freeml.pipeline import CompileOptions, compile_model, for_toolchain, optimise, rated_dataset
+from freeml.pipeline import CompileOptions, CompileResult, compile_model, for_toolchain, optimise, rated_dataset
 from freeml.plan.encode import encoded
+from freeml.plan.inference import inference_cost
 from freeml.sim.board_device import board_device
 from freeml.sim.device import Taken
 from freeml.sim.host import host_device
@@ -365,6 +367,35 @@ def _inference(found: Compressed, output: Output, board: Board, toolchain: Toolc
     budget = output.manifest.tiles.budget
     energy_uj = None if budget is None or taken.charge_pc is None else budget.energy_uj(taken.charge_pc)
     return Inference(taken.cycles, energy_uj, f"small: one inference on the emulated board; {device.basis}")
+
+
+def exceeded_by_exits(found: Compression, result: CompileResult) -> list[str]:
+    """Bounds that the small network kept to and the same with exits does not, in words: what they take comes on top."""
+    if result.manifest.exits is None:
+        return []
+    inference, cost = inference_cost(result.tiles), found.compressed.cost
+    without: dict[str, float | None] = {"stored_bytes": cost.stored_bytes, "energy_uj": cost.energy_uj, "ms": cost.ms}
+    having: dict[str, float | None] = {
+        "stored_bytes": stored_of(result.graph),
+        "energy_uj": inference.energy_uj if inference else None,
+        "ms": inference.active_us / 1000 if inference else None,
+    }
+    memory = result.manifest.memory.model_dump()
+    for name in ("flash_bytes", "sram_bytes", "nvm_bytes"):
+        without[name], having[name] = found.memory[name], memory[name]
+    said = []
+    for name, limit in found.compressed.bounds.limits().items():
+        alone, both = (of.get(FIGURE.get(name, name)) for of in (without, having))
+        if alone is None or both is None or both <= max(limit, alone):
+            continue
+        what, unit = OPTION[name]
+        option = "--" + name.replace("_bytes", "_kb").replace("_", "-")
+        asked, more, less = (f"{one:,.0f}" if unit == "bytes" else f"{one:,.4g}" for one in (limit, both, alone))
+        said.append(
+            f"{option}: {asked} {unit} were asked for, and {what} with exits: {more}, without: {less}; a smaller "
+            f"{option} leaves room for them, --exits none takes none"
+        )
+    return said
 
 
 def with_nodes(graph: Graph, bounds: Bounds) -> Bounds:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ from freeml.cli.terminal import Terminal
 from freeml.exits.names import HEADS, policies_in_words
 
 if TYPE_CHECKING:
+    from freeml.errors import FreemlError
     from freeml.exits.names import Kind
     from freeml.firmware.build import Toolchain
     from freeml.output.manifest import LayerEntry, Manifest
@@ -109,6 +111,7 @@ def compile_command(
     in OUT as model/small.onnx, too.
 
     With --exits the network answers at several depths, each answer with a confidence; heads are trained on the data.
+    Bounds are about the network without its exits: what these take comes on top, and is said where it breaks a bound.
 
     \b
     Example:
@@ -117,9 +120,11 @@ def compile_command(
     """
     from freeml.board.board import load_board
     from freeml.cli.compress import made_small, show_compression
-    from freeml.exits.deploy import ExitOptions
+    from freeml.errors import FreemlError
+    from freeml.exits.deploy import ExitOptions, check_exits
+    from freeml.frontend.load import load_model
     from freeml.output.folder import check_target
-    from freeml.pipeline import CompileOptions, compile_model
+    from freeml.pipeline import CompileOptions, compile_model, optimise
     from freeml.units import parse_capacitor
 
     _check_read(ctx, exits, small)
@@ -141,6 +146,7 @@ def compile_command(
         check_target(out)
         if options.exits is not None:
             options.exits.choice(load_board(board))
+            check_exits(optimise(load_model(model), name or "network"), options.exits, data_spec)
         how = {"board": board, "samples": samples, "toolchain": toolchain, "name": name}
         found = made_small(ctx, model, data_spec, bounds, out, small, file=None, **how)
     with terminal.steps() as progress, TemporaryDirectory() as folder:
@@ -149,16 +155,39 @@ def compile_command(
             source = str(Path(folder) / f"{Path(model).stem}.onnx")
             Path(source).write_bytes(found.model)
         beside = {} if found is None else {"model/small.onnx": found.model}
-        result = compile_model(
-            source, out, data=data_spec, options=options, progress=progress, dump_dir=dump_ir, beside=beside
-        )
-    made = {} if found is None else {"compression": found.as_dict()}
-    terminal.result({**result.manifest.as_dict(), **made, "out": str(out)})
+        try:
+            result = compile_model(
+                source, out, data=data_spec, options=options, progress=progress, dump_dir=dump_ir, beside=beside
+            )
+        except FreemlError as error:
+            if found is not None:
+                _keep(Path(source), out, error)
+            raise
+    said, warnings = result.manifest.as_dict(), list[str]()
+    made: dict[str, Any] = {}
+    if found is not None:
+        from freeml.compression import exceeded_by_exits
+
+        warnings = exceeded_by_exits(found, result)
+        made = {"compression": found.as_dict(), "warnings": [*said["warnings"], *found.warnings, *warnings]}
+    terminal.result({**said, **made, "out": str(out)})
     if not terminal.as_json:
         if found is not None:
             show_compression(terminal, found)
         show_manifest(terminal, result.manifest)
+        terminal.warn(warnings)
         show_written(terminal, out, data_spec)
+
+
+def _keep(small: Path, out: Path, error: FreemlError) -> None:
+    """The small network beside OUT, where OUT cannot be: it took training. The error says where it is."""
+    from freeml.firmware.toolchain import replace_file
+
+    file = out.with_name(f"{out.name}.small.onnx")
+    with suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(small, file)
+        error.hint = f"{error.hint}; the small network is kept as {file}".removeprefix("; ")
 
 
 def _check_read(ctx: click.Context, exits: str, small: Mapping[str, Any]) -> None:

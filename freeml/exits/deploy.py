@@ -14,10 +14,10 @@ from freeml.errors import BadData
 from freeml.exits.bytes import separate_bytes, separate_same_pooling_bytes
 from freeml.exits.names import Kind
 from freeml.exits.options import Exits, HeadOptions, Request, Where
-from freeml.exits.outputs import exits_of_outputs
-from freeml.exits.placement import MOST_EXITS
+from freeml.exits.outputs import answer_of, check_deepest, exits_of_outputs
+from freeml.exits.placement import MOST_EXITS, automatic, listed
 from freeml.exits.tune import Choice
-from freeml.ir.graph import Graph
+from freeml.ir.graph import Graph, Stage
 
 _WORDS: Mapping[str, Where] = {"auto": "auto", "outputs": "outputs"}
 _FEWEST = 10  # samples, of which the fewer choose
@@ -86,6 +86,22 @@ def exits_for(
         return make_exits(graph, request, say=progress)
     train, held = _samples(graph, data)
     return make_exits(graph, request, train, held, say=progress)
+
+
+def check_exits(graph: Graph, options: ExitOptions, data: str | Dataset | None) -> None:
+    """Raise what `exits_for` would for places, names and samples that do not do, before the network is made small."""
+    if graph.stage is not Stage.FLOAT:
+        return  # nor is it made small
+    if options.exits == "outputs":
+        exits_of_outputs(graph)
+        return
+    if data is None:
+        raise BadData("exits are trained: samples are needed", hint="give some with --data, or --exits none")
+    answer_of(graph)
+    check_deepest(graph)
+    _ = automatic(graph) if options.exits == "auto" else listed(graph, options.exits)
+    train, _ = _samples(graph, data)
+    train.check_differ()
 
 
 def _samples(graph: Graph, data: str | Dataset) -> tuple[Dataset, Dataset]:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from freeml import CompileOptions, compile_model
+from freeml.compress.types import Bounds
+from freeml.compression import compress_model
 from freeml.exits.deploy import ExitOptions
+from freeml.frontend.builder import GraphBuilder
+from freeml.frontend.onnx.write import to_onnx
+from freeml.frontend.views import Weight
+from freeml.passes.pipeline import run_passes
 from tests.cli.runner import freeml, refused
 from tests.train.tasks import stripes
 
@@ -136,3 +143,60 @@ def test_the_summary_says_that_accuracy_is_that_of_the_whole_network(folder: Pat
     ran = freeml("compile", model, "--exits", "auto", "--policy", "fixed:1", *data)
     assert "of the whole network: policy fixed:1 may stop before" in ran.out
     assert "of the whole network" not in freeml("compile", model, *data).out
+
+
+SMALL = ("--target-kb", 0.35, "--method", "freeml")
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [(("--exits", "relu9"), "no value or node 'relu9'"), (("--exits", "/fc"), "is the network's answer")],
+)
+def test_places_that_cannot_be_are_refused_before_the_network_is_made_small(
+    folder: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: tuple[str, ...], says: str
+) -> None:
+    monkeypatch.setattr("freeml.compression.compress_model", None)
+    args = ("--data", folder / "samples.npz", *SMALL, "-o", tmp_path / "out")
+    refused("compile", model, *args, *asked, says=says)
+
+
+def test_a_single_layer_has_no_place_for_an_exit(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = GraphBuilder("single")
+    x = made.reshape(made.input("x", (1, 1, 8, 8), channels_first=True, dtype="float32"), (1, 64))
+    weight = Weight(np.random.default_rng(1).normal(size=(3, 64)))
+    made.output(made.dense(x, weight, np.zeros(3), loc="net:/only"), "y", dtype="float32")
+    (tmp_path / "single.onnx").write_bytes(to_onnx(run_passes(made.finish())))
+    monkeypatch.setattr("freeml.compression.compress_model", None)
+    args = ("--data", folder / "samples.npz", *SMALL, "--exits", "auto", "-o", tmp_path / "out")
+    refused("compile", tmp_path / "single.onnx", *args, says="no place for an exit")
+
+
+def test_a_small_network_whose_exits_fail_is_kept(
+    folder: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    args = ("--data", folder / "samples.npz", *SMALL, "-o", tmp_path / "out")
+    monkeypatch.setattr("freeml.exits.deploy.check_exits", lambda *_: None)
+    ran = freeml("compile", model, *args, "--exits", "relu9")
+    assert ran.code == 1
+    assert f"the small network is kept as {tmp_path / 'out.small.onnx'}" in ran.err
+    assert freeml("compile", tmp_path / "out.small.onnx", "-o", tmp_path / "out").code == 0
+
+
+def test_bounds_that_exits_break_are_named_with_what_was_asked(
+    folder: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command makes a network small that was made before, and asked for a byte more than that takes."""
+    data = str(folder / "samples.npz")
+    small = compress_model(model, data, target_kb=0.4, training={"effort": 0.02})
+    stored, nvm = small.compressed.cost.stored_bytes, small.memory["nvm_bytes"]
+    bounds = Bounds(target_bytes=stored + 1, nvm_bytes=nvm + 9000, max_drop_points=90)
+    small = replace(small, compressed=replace(small.compressed, bounds=bounds))
+    monkeypatch.setattr("freeml.compression.compress_model", lambda *_, **__: small)
+    args = ("compile", model, "--data", data, *SMALL, "-o", tmp_path / "out")
+    ran = freeml(*args, "--exits", "auto")
+    assert ran.code == 0, ran
+    (said,) = [line for line in ran.err.splitlines() if "with exits: " in line]
+    assert said.startswith(f"warning: --target-kb: {stored + 1} bytes were asked for, and stored bytes with exits: ")
+    assert "--exits none" in said
+    assert [text for text in freeml(*args, "--exits", "auto", "--json").json["warnings"] if "with exits: " in text]
+    assert not [text for text in freeml(*args, "--json").json["warnings"] if "with exits: " in text]
