@@ -6,9 +6,8 @@ that is chosen was chosen before, on others.
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -295,19 +294,12 @@ def _unseen(
         if not error.what.startswith("no split"):
             raise
         return None, error.what
-    seen = {one for split in (known.train, known.calibration) for one in _digests(split)}
-    n = sum(one in seen for one in _digests(dataset))
+    n = known.among(dataset)
     if n == len(dataset):
         held = known.calibration if samples is None else known.calibration.take(samples)
         why = "no unseen samples: those of the split test trained or calibrated, so held-back ones are measured on"
         return replace(held, split=CALIBRATION), why
     return dataset, f"{n:,} of these samples are among those that trained or calibrated, too" if n else ""
-
-
-def _digests(dataset: Dataset) -> Iterator[bytes]:
-    """Of each sample, by what it is: splits may come from files of their own, whose rows say nothing."""
-    for sample in zip(*dataset.inputs, strict=True):
-        yield hashlib.sha256(b"".join(np.ascontiguousarray(array).tobytes() for array in sample)).digest()
 
 
 def _rated(graph: Graph, found: Compressed, output: Output, dataset: Dataset, metric: Metric | None) -> Accuracies:
