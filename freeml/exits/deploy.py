@@ -14,7 +14,7 @@ from freeml.errors import BadData
 from freeml.exits.bytes import separate_bytes, separate_same_pooling_bytes
 from freeml.exits.names import Kind
 from freeml.exits.options import Exits, HeadOptions, Request, Where
-from freeml.exits.outputs import answer_of, check_deepest, exits_of_outputs
+from freeml.exits.outputs import exits_of_outputs, trainable
 from freeml.exits.placement import MOST_EXITS, automatic, listed
 from freeml.exits.tune import Choice
 from freeml.ir.graph import Graph, Stage
@@ -95,13 +95,8 @@ def check_exits(graph: Graph, options: ExitOptions, data: str | Dataset | None) 
     if options.exits == "outputs":
         exits_of_outputs(graph)
         return
-    if data is None:
-        raise BadData("exits are trained: samples are needed", hint="give some with --data, or --exits none")
-    answer_of(graph)
-    check_deepest(graph)
+    trainable(graph, *((None, None) if data is None else _samples(graph, data)))
     _ = automatic(graph) if options.exits == "auto" else listed(graph, options.exits)
-    train, _ = _samples(graph, data)
-    train.check_differ()
 
 
 def _samples(graph: Graph, data: str | Dataset) -> tuple[Dataset, Dataset]:

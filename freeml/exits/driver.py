@@ -17,11 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from freeml.data.dataset import Dataset
-from freeml.errors import BadData, BadModel
-from freeml.exits.answers import check_samples
+from freeml.errors import BadModel
 from freeml.exits.branch import Pooling, branch, common_size
 from freeml.exits.options import Exits, Request
-from freeml.exits.outputs import answer_of, check_deepest, exits_of_outputs
+from freeml.exits.outputs import answer_of, exits_of_outputs, trainable
 from freeml.exits.placement import MOST_EXITS, Point, automatic, listed
 from freeml.exits.poolings import Choice, choices, choose
 from freeml.exits.train import features_of, train_heads
@@ -53,13 +52,7 @@ def make_exits(
     """
     if request.exits == "outputs":
         return exits_of_outputs(graph)
-    if train is None or held is None:
-        raise BadData("exits are trained: samples are needed", hint="give some with --data, or --exits none")
-    k = graph.types[answer_of(graph)].n_elems
-    check_deepest(graph)
-    for data in (train, held):
-        check_samples(data, k)
-    train.check_differ()
+    train, held, k = trainable(graph, train, held)
     places, poolings = _places(graph, request, _named(graph, train, k), _named(graph, held, k), k)
     say("exits behind " + ", ".join(point.loc for point in places))
     norms = None

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from freeml.errors import BadModel
+from freeml.data.dataset import Dataset
+from freeml.errors import BadData, BadModel
+from freeml.exits.answers import check_samples
 from freeml.exits.heads import Exit, Heads, Slice
 from freeml.exits.options import Exits
 from freeml.exits.placement import depth_of, loc_of, map_of, needed_for
@@ -99,6 +101,18 @@ def answer_of(graph: Graph) -> str:
             hint="give it a score for each of its two classes, or compile it without exits (--exits none)",
         )
     return answer
+
+
+def trainable(graph: Graph, train: Dataset | None, held: Dataset | None) -> tuple[Dataset, Dataset, int]:
+    """Samples that exits of a float graph can be trained on, and its classes. Raises BadModel or BadData."""
+    if train is None or held is None:
+        raise BadData("exits are trained: samples are needed", hint="give some with --data, or --exits none")
+    k = graph.types[answer_of(graph)].n_elems
+    check_deepest(graph)
+    for data in (train, held):
+        check_samples(data, k)
+    train.check_differ()
+    return train, held, k
 
 
 def check_deepest(graph: Graph) -> None:
