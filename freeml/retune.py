@@ -7,7 +7,6 @@ anew.
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -105,10 +104,8 @@ def _with_policy(output: Output, found: Tuned, asked: str, few: Sequence[str]) -
 
 
 def _write(output: Output, found: Tuned, manifest: Manifest, folder: Path) -> None:
-    """All files of a compiled folder, with another table, into that folder or another. Their permissions stay."""
-    every = sorted(path for path in output.folder.rglob("*") if path.is_file() and not path.is_symlink())
-    kept = {str(path.relative_to(output.folder)): path for path in every}
-    files = {name: path.read_bytes() for name, path in kept.items()}
-    modes = {name: stat.S_IMODE(path.stat().st_mode) for name, path in kept.items()}
+    """All files of a compiled folder, with another table, into that folder or another."""
+    kept = sorted(path for path in output.folder.rglob("*") if path.is_file() and not path.is_symlink())
+    files = {str(path.relative_to(output.folder)): path.read_bytes() for path in kept}
     made = output_files(manifest, found.graph, output.float_graph) | changed_files(output, found)
-    write_folder(folder, {**files, **made}, modes)
+    write_folder(folder, {**files, **made})

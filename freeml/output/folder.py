@@ -148,10 +148,10 @@ def check_target(out_dir: Path) -> None:
         raise BadOutput("no permission to write there", where=str(out_dir), hint="choose another -o")
 
 
-def write_folder(out_dir: Path, files: Mapping[str, str | bytes], modes: Mapping[str, int] | None = None) -> None:
+def write_folder(out_dir: Path, files: Mapping[str, str | bytes]) -> None:
     """Write files into a new folder beside `out_dir`, then exchange the two: a failure leaves the old one as it was.
 
-    modes: permissions of files by name, where they are to be other than those of a new one
+    A file that was there under the same name keeps its permissions.
     """
     check_target(out_dir)
     try:
@@ -167,8 +167,8 @@ def write_folder(out_dir: Path, files: Mapping[str, str | bytes], modes: Mapping
             path = new / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content.encode() if isinstance(content, str) else content)
-            if modes and name in modes:
-                path.chmod(modes[name])
+            if (out_dir / name).is_file():
+                shutil.copymode(out_dir / name, path)
         if out_dir.exists():
             out_dir.rename(old)
         try:
