@@ -163,10 +163,12 @@ class _Search:
         """A network whose codes have come to take more than the bytes asked for while they were trained (streams of
         gaps do where weights come back) loses channels until they are kept, and is trained a little more."""
         target = self.job.bounds.target_bytes
+        if target is None:
+            return network
         for number in range(1, _MOST_REPAIRS + 1):
             integers = network.lowered().integer
             size = self.forms.stored_bytes(integers, self.forms.best(integers, 0.0))
-            if target is None or size <= target:
+            if size <= target:
                 break
             now = self.bounds.target_bytes or target
             self.bounds = replace(self.bounds, target_bytes=now * target // size)

@@ -8,7 +8,7 @@ import re
 from freeml.errors import BadOutput
 from freeml.sim.power_loss.crash_types import MOST_FAULTS, CFault, CLoss
 
-NO_LOSS = 2**32 - 1
+_NO_LOSS = 2**32 - 1
 _LOSS = re.compile(r"(\d+|end)(?::([0-9a-z]+))?((?:~[0-9a-f]{2})?(?:-\d+(?:=[0-9a-f]{2})?)*)")
 _FAULT = re.compile(r"-(\d+)(?:=([0-9a-f]{2}))?|~([0-9a-f]{2})")
 
@@ -36,7 +36,7 @@ def parse_schedule(text: str) -> list[CLoss]:
         digits = match[2] or ""
         answers = (ctypes.c_uint8 * len(digits))(*(int(digit, 36) for digit in digits))
         array = (CFault * MOST_FAULTS)(*(fault for fault in faults if fault is not None))
-        writes = NO_LOSS if match[1] == "end" else int(match[1])
+        writes = _NO_LOSS if match[1] == "end" else int(match[1])
         losses.append(CLoss(writes, len(digits), answers, len(faults), array))
     return losses
 
