@@ -76,7 +76,7 @@ NETWORKS: Mapping[str, Network] = {
         31,
         1.0,
         "flipped and shifted",
-        effort=1.7,
+        effort=1.5,
         published_effort=0.2,
         precision="bfloat16",
     ),

@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from freeml.compress.balance import balanced
-from freeml.compress.coding import Levels, gradual, levels_for
-from freeml.compress.cost import cost_of, excess
+from freeml.compress.coding import Levels, falling, gradual, levels_for
+from freeml.compress.cost import NOTHING, cost_of, excess
 from freeml.compress.job import Job
 from freeml.compress.judge import in_int8
-from freeml.compress.linked import NOTHING, asked, between, surplus, without
+from freeml.compress.linked import asked, between, surplus
 from freeml.compress.merge import merge_dense
 from freeml.compress.narrow import narrowed
 from freeml.compress.pieces import separated_where_it_helps
@@ -26,6 +26,7 @@ from freeml.compress.storing import TIMED_WORTH, USUAL_WORTH, Forms, stored
 from freeml.compress.training import Trainer, schedule_for
 from freeml.compress.types import Bounds, Compressed, Cost
 from freeml.ir.graph import Graph
+from freeml.train.coded import CodedNetwork
 from freeml.train.int8 import Int8Network
 from freeml.train.network import Network
 
@@ -42,6 +43,7 @@ _SAMPLES = 512  # that channels are judged by
 _CHANNELS_ALONE = 2.0
 _LEARNING_RATE = 1e-3
 _CODED_LEARNING_RATE = 5e-4
+_MOST_BITS, _BITS_STEP = 3.0, 0.05
 
 
 def by_bounds(job: Job) -> Compressed:
@@ -61,7 +63,6 @@ class _Search:
         self.job = job
         self.bounds = job.bounds
         self.forms = Forms(job.board)
-        self.levels = levels_for(job.bounds.target_bytes, job.bounds.keep)
         self.calibration = job.samples.calibration.take(_SAMPLES).real_inputs()
         # Bytes are what some bound is about: weights are stored in few of them, even where that costs some time.
         self.bytes_bind = bool(self.bounds.limits().keys() & {"target_bytes", "flash_bytes"}) or not (
@@ -70,6 +71,9 @@ class _Search:
         # Planning takes seconds: where only stored bytes are asked for, it waits until the board is known to bind.
         self.asks_board = bool(self.bounds.limits().keys() - {"target_bytes", "max_drop_points", "time_s"})
         self.surplus = NOTHING
+        # An entropy coder takes long for each weight: it is for bytes alone.
+        is_timed = bool(self.bounds.limits().keys() & set(_CHANGING))
+        self.levels = levels_for(job.bounds.target_bytes, job.bounds.keep, is_timed=is_timed)
 
     def excess(self, graph: Graph, levels: Levels | None = None, *, smallest: bool = False) -> dict[str, float]:
         """How many times each bound is exceeded by a float graph with so many values for its weights.
@@ -78,7 +82,7 @@ class _Search:
         """
         integers = (levels or self.levels).integers(graph)
         forms = self._forms(integers, smallest=smallest)
-        found = excess(without(self._least(integers, forms)[1], self.surplus), self.bounds) if self.asks_board else {}
+        found = excess(self._least(integers, forms)[1], self.bounds) if self.asks_board else {}
         found |= {name: found[name] / _MARGIN for name in _CHANGING if name in found}
         if self.bounds.target_bytes is not None:
             found["target_bytes"] = self.forms.stored_bytes(integers, forms) / (_MARGIN * self.bounds.target_bytes)
@@ -100,9 +104,9 @@ class _Search:
         found = self.forms.within(integers, self.job.bounds.target_bytes)
         if "flash_bytes" in self.bounds.limits():
             return self._least(integers, found)[0]
-        if cost_of(stored(integers, found), self.job.board).refusal is None:
-            return found
-        return self.forms.best(integers, 0.0)
+        if self._least(integers, found)[1].refusal is not None:
+            found = self.forms.best(integers, USUAL_WORTH)
+        return found if self._least(integers, found)[1].refusal is None else self.forms.best(integers, 0.0)
 
     def _forms(self, integers: Graph, *, smallest: bool = False) -> Mapping[str, str]:
         """In the search, where bytes bind: the smallest where all of flash does, or nothing larger could keep to the
@@ -118,13 +122,17 @@ class _Search:
         kept = target is None or self.forms.stored_bytes(integers, found) <= _MARGIN * target
         return found if kept else self.forms.best(integers, TIMED_WORTH)
 
-    def _least(self, integers: Graph, forms: Mapping[str, str]) -> tuple[Mapping[str, str], Cost]:
+    def _least(
+        self, integers: Graph, forms: Mapping[str, str], off: Mapping[str, int] | None = None
+    ) -> tuple[Mapping[str, str], Cost]:
         """These forms and what they cost on the board; as weights are where a bound is about flash and decoders take
-        more than they save. A network is planned once in each form."""
-        coded = cost_of(stored(integers, forms), self.job.board)
+        more than they save. A network is planned once in each form. off: what bounds are too much, where that is not
+        the surplus that is known."""
+        off = self.surplus if off is None else off
+        coded = cost_of(stored(integers, forms), self.job.board, off=off)
         if not forms or "flash_bytes" not in self.bounds.limits():
             return forms, coded
-        plain = cost_of(integers, self.job.board)
+        plain = cost_of(integers, self.job.board, off=off)
         return (forms, coded) if coded.flash_bytes < plain.flash_bytes else ({}, plain)
 
     def within_bounds(self, graph: Graph) -> Int8Network:
@@ -134,9 +142,11 @@ class _Search:
         fewest = Levels(3, self.levels.keep)
         begin = self.excess(graph, fewest, smallest=True)
         least, _ = narrowed(graph, self.calibration, begin, lambda _: False, job.bounds.keep)
-        self.surplus = self._surplus(least, fewest, smallest=True)
+        is_linked = asked(self.bounds)
+        if is_linked:
+            self.surplus = self._surplus(least, fewest, smallest=True)
         refuse_early(job, self.excess(least, fewest, smallest=True))
-        if self.surplus:
+        if is_linked:
             self.surplus = between(self.surplus, self._surplus(graph, self.levels))
         plain, coded = (Levels(values, self.levels.keep) for values in (256, 16))
         if self._channels_do(graph, plain):
@@ -148,16 +158,32 @@ class _Search:
             graph = separated_where_it_helps(graph, self.calibration, self.excess, job.bounds.keep)
             begin = self.excess(graph)
         rounds = self._rounds(begin)
-        codings = gradual(self.levels)
-        schedule = schedule_for(job, rounds, len(codings))
-        trainer = Trainer(job, schedule, schedule.total(rounds, len(codings)))
+        codings, fewer = gradual(self.levels), falling(self.levels)
+        schedule = schedule_for(job, rounds, len(codings), len(fewer))
+        trainer = Trainer(job, schedule, schedule.total(rounds, len(codings), len(fewer)))
         for number in range(1, rounds + 1):
             left = 1 - number / rounds
             allowed = {name: max(1.0, times**left) for name, times in begin.items()}
             graph = merge_dense(self._narrow(graph, allowed), job.bounds.keep)
             epochs = schedule.round_epochs + (schedule.tune_epochs if number == rounds else 0)
             graph = self._trained(trainer, graph, f"round {number}", epochs)
+        if self.levels.bits is not None:
+            if self.surplus:  # channels stay from here on, so that what is measured holds
+                self.surplus = self._surplus(graph, self.levels)
+            self.levels = self._most_bits(graph)
+            graph = self._few_bits(trainer, graph)
+            codings = [self.levels]
         return self._repaired(trainer, self._coded(trainer, graph, codings))
+
+    def _most_bits(self, graph: Graph) -> Levels:
+        """The values of weights as they are, with as many bits for them as the bounds leave room for."""
+        found = self.levels
+        while found.bits is not None and found.bits < _MOST_BITS:
+            more = replace(found, bits=round(found.bits + _BITS_STEP, 2))
+            if not _kept(self.excess(graph, more)):
+                break
+            found = more
+        return found
 
     def _repaired(self, trainer: Trainer, network: Int8Network) -> Int8Network:
         """A network whose codes have come to take more than the bytes asked for while they were trained (streams of
@@ -179,10 +205,8 @@ class _Search:
 
     def _surplus(self, graph: Graph, levels: Levels, *, smallest: bool = False) -> Mapping[str, int]:
         """How much bounds of memory are above what is linked, of a float graph with so many values for its weights."""
-        if not asked(self.bounds):
-            return NOTHING
         integers = levels.integers(graph)
-        forms, cost = self._least(integers, self._forms(integers, smallest=smallest))
+        forms, cost = self._least(integers, self._forms(integers, smallest=smallest), off=NOTHING)
         return surplus(stored(integers, forms), self.job.board, cost, self.job.toolchain)
 
     def _channels_do(self, graph: Graph, plain: Levels) -> bool:
@@ -217,12 +241,17 @@ class _Search:
 
     def _ask_board_where_it_binds(self, graph: Graph) -> None:
         """A network that keeps its bytes may still be too much for the board: then the board is asked, too. Asked is
-        with one a little larger, as which channels go will change while the network is trained."""
+        with one a little larger, as which channels go will change while the network is trained; and how much its bounds
+        are too much, with one that they let through."""
         if self.asks_board:
             return
         enough = lambda g: all(each <= _LARGER for each in self.excess(g).values())  # noqa: E731
         small, _ = narrowed(graph, self.calibration, self.excess(graph), enough, self.bounds.keep)
         self.asks_board = self.cost(self.levels.integers(small)).refusal is not None
+        if self.asks_board:
+            enough = lambda g: _kept(self.excess(g))  # noqa: E731
+            small, fits = narrowed(graph, self.calibration, self.excess(graph), enough, self.bounds.keep)
+            self.surplus = between(self._surplus(small, self.levels)) if fits else NOTHING
 
     def _rounds(self, begin: Mapping[str, float]) -> int:
         worst = max(begin.values(), default=0.0)
@@ -246,6 +275,17 @@ class _Search:
         trainer.train(network, stage, epochs, _LEARNING_RATE, self.bytes_of(self.levels.integers(graph)))
         return network.to_graph()
 
+    def _few_bits(self, trainer: Trainer, graph: Graph) -> Graph:
+        """Trained with weights of fewer and fewer bits, in floating point: most of what few values cost is learned
+        there, in a fraction of the time."""
+        for levels in falling(self.levels):
+            network = CodedNetwork(graph, levels.of(graph))
+            size = self.bytes_of(levels.integers(graph))
+            stage = f"{levels.bits:.2f} bits a weight"
+            trainer.train(network, stage, trainer.schedule.bits_epochs, _LEARNING_RATE, size)
+            graph = network.to_graph()
+        return graph
+
     def _coded(
         self, trainer: Trainer, graph: Graph, codings: list[Levels], suffix: str = "", epochs: int | None = None
     ) -> Int8Network:
@@ -253,12 +293,9 @@ class _Search:
         where they are not the first ones, whose epochs are usual."""
         job = self.job
         job.tell("choose scales of activations", trainer.done / trainer.planned)
-        plain, found = in_int8(graph, job.samples)
-        job.note(cost_of(found.graph, job.board), job.judge(plain))
-        reference = found.reference
-        network = plain
+        network, reference = self._scaled(graph, codings[0])
         for levels in codings:
-            network = Int8Network(reference, plain.scales, coding=levels.of(reference))
+            network = Int8Network(reference, network.scales, coding=levels.of(reference))
             size = self.bytes_of(network.lowered().integer)
             stage = f"{levels.values} values a weight{suffix}"
             trainer.train(network, stage, epochs or trainer.schedule.code_epochs, _CODED_LEARNING_RATE, size)
@@ -266,6 +303,17 @@ class _Search:
             if levels is not codings[-1]:
                 job.note(self.cost(network.lowered().integer), job.judge(network))
         return network
+
+    def _scaled(self, graph: Graph, levels: Levels) -> tuple[Int8Network, Graph]:
+        """The network in int8, and the float graph that its values stand for: scales are those of the few values that
+        weights have where they are trained for these already."""
+        job = self.job
+        if levels.bits is None:
+            network, found = in_int8(graph, job.samples)
+            job.note(cost_of(found.graph, job.board), job.judge(network))
+            return network, found.reference
+        network, found = in_int8(levels.real(graph), job.samples, equalise=False)
+        return network, graph
 
 
 def _kept(times: Mapping[str, float]) -> bool:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
 from freeml.board.board import Board
 from freeml.c_files import c_files
 from freeml.compress.types import Bounds, Cost
@@ -10,11 +14,13 @@ from freeml.firmware.build import Toolchain
 from freeml.firmware.measure import measure_firmware
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import LutI8, SoftmaxI8
+from freeml.needs import Region, plan_within
 from freeml.needs import bounds as region_bounds
-from freeml.needs import plan_within
+from freeml.needs import regions as regions_of
 from freeml.plan.inference import inference_cost
 from freeml.plan.planner import Planned
 
+NOTHING: Mapping[str, int] = MappingProxyType({})
 # Which figure of a cost a bound is about.
 FIGURE = {
     "target_bytes": "stored_bytes",
@@ -44,11 +50,12 @@ def stored_of(graph: Graph) -> int:
     return sum(const.size_bytes for name, const in graph.consts.items() if name not in looked_up)
 
 
-def cost_of(graph: Graph, board: Board, link: Toolchain | None = None) -> Cost:
+def cost_of(graph: Graph, board: Board, link: Toolchain | None = None, *, off: Mapping[str, int] = NOTHING) -> Cost:
     """Of an integer graph on a board. Code and stack are upper bounds, as `freeml analyze` has them.
 
-    link: of which compiler's firmware flash and SRAM are, in place of bounds; these stay where the board has no
-    firmware of ours, this machine no compiler for it, or the network no plan
+    link  of which compiler's firmware memory is, in place of bounds; these stay where the board has no firmware of
+          ours, this machine no compiler for it, or the network no plan
+    off   what bounds are known to be too much, by field of Cost
     """
     planned = plan_within(graph, board)
     arena = planned.memory.arena_bytes
@@ -57,7 +64,8 @@ def cost_of(graph: Graph, board: Board, link: Toolchain | None = None) -> Cost:
         assert planned.refusal is not None
         over = {planned.refusal.region: planned.refusal.needed / max(1, planned.refusal.available)}
         return Cost(stored, arena, stored, planned.refusal.needed, arena, None, None, None, over, planned.refusal.what)
-    regions = region_bounds(planned, board)
+    linked = None if link is None or planned.refusal else _linked(planned, board, link)
+    regions = linked or _less(region_bounds(planned, board), off)
     inference = inference_cost(planned.tiles)
     clock = board.clock_hz.value if board.clock_hz else 0
     over = {
@@ -68,24 +76,29 @@ def cost_of(graph: Graph, board: Board, link: Toolchain | None = None) -> Cost:
     why = (
         planned.refusal.what if planned.refusal else f"{board.name} has too little {', '.join(over)}" if over else None
     )
-    sizes = None if link is None or planned.refusal else _linked(planned, board, link)
-    flash_bytes, sram_bytes = sizes or (regions["flash"].needed_bytes, regions["sram"].needed_bytes)
     return Cost(
         stored_bytes=stored,
         arena_bytes=arena,
-        flash_bytes=flash_bytes,
-        sram_bytes=sram_bytes,
+        flash_bytes=regions["flash"].needed_bytes,
+        sram_bytes=regions["sram"].needed_bytes,
         nvm_bytes=regions["nvm"].needed_bytes,
         cycles=round(inference.active_us * clock / 1e6) if inference and clock else None,
         energy_uj=inference.energy_uj if inference else None,
         ms=inference.active_us / 1000 if inference else None,
         over=over,
         refusal=why,
+        near_bytes=regions["near"].needed_bytes if "near" in regions else 0,
     )
 
 
-def _linked(planned: Planned, board: Board, toolchain: Toolchain) -> tuple[int, int] | None:
-    """Flash and SRAM of the firmware; None where there is none, or it does not fit."""
+def _less(bounds: Mapping[str, Region], off: Mapping[str, int]) -> Mapping[str, Region]:
+    """Bounds by region, less what they are too much."""
+    taken = {name: off.get(f"{name}_bytes", 0) for name in bounds} | {"shared": off.get("flash_bytes", 0)}
+    return {name: replace(region, needed_bytes=region.needed_bytes - taken[name]) for name, region in bounds.items()}
+
+
+def _linked(planned: Planned, board: Board, toolchain: Toolchain) -> Mapping[str, Region] | None:
+    """What the firmware takes of each region; None where there is none, or it does not fit."""
     if board.memory_map is None:
         return None
     graph, tiles = planned.graph, planned.feasible
@@ -94,7 +107,15 @@ def _linked(planned: Planned, board: Board, toolchain: Toolchain) -> tuple[int, 
         made = measure_firmware(files, program.name, board.memory_map, toolchain)
     except DoesNotFit:
         return None
-    return None if made is None else (made.size.flash_bytes, made.size.ram_bytes + made.stack_bytes)
+    if made is None:
+        return None
+    needed = {
+        "flash_bytes": made.size.flash_bytes,
+        "nvm_bytes": made.size.nvm_bytes,
+        "sram_bytes": made.size.ram_bytes + made.stack_bytes,
+        "near_bytes": made.size.text_bytes + made.size.data_bytes + made.size.nvm_bytes,
+    }
+    return regions_of(board, needed)
 
 
 def excess(cost: Cost, bounds: Bounds) -> dict[str, float]:

@@ -92,9 +92,12 @@ def judged_alone(graph: Graph, data: Dataset, metric: Metric | None) -> str | No
     )
 
 
-def in_int8(graph: Graph, samples: Samples) -> tuple[Int8Network, Quantized]:
-    """A float graph with scales as `freeml compile` chooses them, as a network that computes and trains in int8."""
-    found = quantize(graph, samples.calibration.take(_RANGE_SAMPLES).real_inputs())
+def in_int8(graph: Graph, samples: Samples, *, equalise: bool = True) -> tuple[Int8Network, Quantized]:
+    """A float graph with scales as `freeml compile` chooses them, as a network that computes and trains in int8.
+
+    equalise: whether channels may be rescaled for it
+    """
+    found = quantize(graph, samples.calibration.take(_RANGE_SAMPLES).real_inputs(), equalise=equalise)
     scales = {name: type_.quant for name, type_ in found.graph.types.items() if type_.quant is not None}
     return Int8Network(
         found.reference, {name: quant for name, quant in scales.items() if name in found.reference.types}

@@ -19,6 +19,8 @@ _SEEN = 1_500_000
 _EPOCHS = (24, 100)
 # Shares of all epochs: while channels go, after them, with few codes.
 _ROUNDS, _TUNED, _CODED = 0.4, 0.25, 0.35
+# The same where bits are few: while channels go, while bits do, in integers.
+_BITS_ROUNDS, _FALLING, _BITS_CODED = 0.25, 0.5, 0.25
 # Steps in integers take so much longer than those in floating point, about.
 _CODED_COST = 1.6
 _FORWARD_SHARE = 1 / 3  # of a step, without its gradient
@@ -28,20 +30,22 @@ _FEW_SAMPLES = 4000  # below, batches are half as large, so that there are steps
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Epochs of each stage, and samples of a batch."""
+    """Epochs of each stage, and samples of a batch. bits_epochs: of a stage with a limit of bits."""
 
     round_epochs: int
     tune_epochs: int
     code_epochs: int
     batch: int
+    bits_epochs: int = 0
 
-    def total(self, rounds: int, codings: int) -> float:
-        """Of a whole run, in epochs of floating point."""
+    def total(self, rounds: int, codings: int, fewer: int = 0) -> float:
+        """Of a whole run, in epochs of floating point. fewer: stages with a limit of bits."""
         tuned = self.tune_epochs if rounds else 0
-        return rounds * self.round_epochs + tuned + _CODED_COST * codings * self.code_epochs
+        in_floats = rounds * self.round_epochs + tuned + fewer * self.bits_epochs
+        return in_floats + _CODED_COST * codings * self.code_epochs
 
 
-def schedule_for(job: Job, rounds: int, codings: int) -> Schedule:
+def schedule_for(job: Job, rounds: int, codings: int, fewer: int = 0) -> Schedule:
     """From the number of samples; with a bound on time, fitted into it by the measured time of a few steps.
 
     What was decided is kept in the workspace: a run that goes on trains as long as it was begun.
@@ -55,18 +59,23 @@ def schedule_for(job: Job, rounds: int, codings: int) -> Schedule:
     batch = 64 if n < _FEW_SAMPLES else 128
 
     def of(epochs: float) -> Schedule:
+        shares = (_BITS_ROUNDS, 0.0, _FALLING, _BITS_CODED) if fewer else (_ROUNDS, _TUNED, 0.0, _CODED)
+        while_rounds, tuned, while_bits, coded = shares
         return Schedule(
-            round_epochs=max(1, round(_ROUNDS * epochs / max(1, rounds))),
-            tune_epochs=max(1, round(_TUNED * epochs)),
-            code_epochs=max(1, round(_CODED * epochs / max(1, codings))),
+            round_epochs=max(1, round(while_rounds * epochs / max(1, rounds))),
+            tune_epochs=max(1, round(tuned * epochs)) if tuned else 0,
+            code_epochs=max(1, round(coded * epochs / max(1, codings))),
             batch=batch,
+            bits_epochs=max(1, round((while_bits if rounds else while_bits + while_rounds) * epochs / fewer))
+            if fewer
+            else 0,
         )
 
     found = of(epochs)
     if job.bounds.time_s is not None:
         left = 0.85 * job.bounds.time_s - (time.monotonic() - job.begun)
         an_epoch_s = _seconds_an_epoch(job, batch)
-        needed = found.total(rounds, codings) * an_epoch_s
+        needed = found.total(rounds, codings, fewer) * an_epoch_s
         left -= _FORWARD_SHARE * an_epoch_s * (1 if job.augment is None else VIEWS)  # the teacher's answers
         found = of(min(1.0, max(0.0, left) / needed) * epochs)
     if path is not None:

@@ -106,6 +106,7 @@ class Cost:
     stored_bytes  of all constants, in their encodings
     over          what the firmware needs of each memory over what the board has, where that is above 1
     refusal       why the board cannot run it
+    near_bytes    of flash_bytes and nvm_bytes, what must be within reach of 16-bit pointers; 0 where all of it is
     """
 
     stored_bytes: int
@@ -118,6 +119,7 @@ class Cost:
     ms: float | None
     over: Mapping[str, float] = field(default_factory=dict)
     refusal: str | None = None
+    near_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

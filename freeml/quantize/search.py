@@ -86,11 +86,14 @@ def quantize(
     on_progress: Callable[[str], None] = lambda _: None,
     place: Callable[[int], str] = "sample {}".format,
     ends: Collection[str] | None = None,
+    *,
+    equalise: bool = True,
 ) -> Quantized:
     """Graph@FLOAT (passes done) -> the best Graph@QUANTIZED.
 
     samples: calibration samples as the author gives them; place: where one of them comes from, in words. ends: values
-    of the outputs whose error counts; all where None.
+    of the outputs whose error counts; all where None. equalise: whether channels may be rescaled; weights that are made
+    for codes of their own may not.
     Raises BadData where the model needs samples and has none, BadModel where activations are not finite, and the error
     of the best candidate where none can be coded.
     """
@@ -114,7 +117,7 @@ def quantize(
         True: _Bench(graph, [a[np.setdiff1d(rest, odd.far)] for a in even], ends) if n_odd else everything,
     }
     whole[False].check_finite(lambda row: place(int(rest[row]) * step))
-    judged = _judge(graph, even, odd, on_progress, ends)
+    judged = _judge(graph, even, odd, on_progress, ends, equalises=equalise and bool(pairs(graph)))
     on_progress(f"quantize with {judged.ranked[0]}")
     chosen, (lowered, reference) = _first_that_can_be_coded(whole, judged)
     left_out = chosen.trimmed or not len(odd.far)
@@ -200,7 +203,13 @@ def _first_that_can_be_coded(whole: dict[bool, _Bench], judged: _Judged) -> tupl
 
 
 def _judge(
-    graph: Graph, even: Sequence[Array], odd: Odd, on_progress: Callable[[str], None], ends: Collection[str] | None
+    graph: Graph,
+    even: Sequence[Array],
+    odd: Odd,
+    on_progress: Callable[[str], None],
+    ends: Collection[str] | None,
+    *,
+    equalises: bool,
 ) -> _Judged:
     """Error of every recipe on samples it has not seen: all rules, then refinements of the best of them.
 
@@ -233,7 +242,6 @@ def _judge(
     for trimmed in (True, False) if len(odd.far) else (False,):
         for rule in RULES:
             try_out(Recipe(rule, trimmed))
-    equalises = bool(pairs(graph))
     if not judged.measured and equalises:  # channels may be too unequal for any rule
         for recipe in tuple(judged.refused):
             try_out(replace(recipe, equalised=True))

@@ -56,6 +56,10 @@ class Network(nn.Module):
         """The parameters by the names that the graph has for them."""
         return dict(zip(self.names, self.weights, strict=True))
 
+    def in_use(self) -> Mapping[str, Tensor]:
+        """What the parameters are computed with, by name: they themselves."""
+        return self.params()
+
     def arrays(self) -> dict[str, Array]:
         """The parameters as numpy arrays over the same memory: who writes one writes the parameter."""
         return {name: weight.detach().numpy() for name, weight in self.params().items()}
@@ -71,7 +75,7 @@ class Network(nn.Module):
 
     def forward(self, inputs: Mapping[str, Tensor], wanted: Collection[str]) -> dict[str, Tensor]:
         """Real values (B, *shape) by name."""
-        known: dict[str, Tensor] = {**self._fixed, **self.params(), **inputs}
+        known: dict[str, Tensor] = {**self._fixed, **self.in_use(), **inputs}
         left = set(wanted) - known.keys()
         for op in self.source.ops:
             if not left:
