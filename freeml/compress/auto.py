@@ -2,7 +2,8 @@
 
 Layers of low rank are separated where that lowers what binds. Channels go in rounds, each to a geometric mean of what
 is and what is asked, with training towards the dense network's answers in between; then weights get as many values as
-the bytes allow, from many to few, trained in the integers of the device. Where only a drop of accuracy is given, the
+the bytes allow, from many to few, trained in the integers of the device. Where a size alone is asked for, weights get
+fewer bits of an entropy coder before channels go. Where only a drop of accuracy is given, the
 network is halved until it costs more than that.
 """
 

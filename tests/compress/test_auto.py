@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 
 from freeml.board.board import load_board
-from freeml.compress import auto
+from freeml.compress import auto, coding
 from freeml.compress import cost as costs
 from freeml.compress.cost import cost_of
 from freeml.compress.driver import compress
+from freeml.compress.linked import surplus
 from freeml.compress.types import Bounds, Compressed, Progress
 from freeml.data.accuracy import answers
 from freeml.errors import BadData, DoesNotFit
 from freeml.ir.graph import Graph
+from freeml.ir.int_ops import DenseI8
 from freeml.ir.text import digest
 from freeml.quantize.search import quantize
 
@@ -63,6 +65,41 @@ def test_a_network_that_grew_beyond_its_size_while_it_was_trained_is_made_smalle
     )
     assert found.cost.stored_bytes <= 500
     assert any("repair 1" in stage for stage in stages)
+
+
+def test_where_bytes_alone_bind_weights_get_fewer_bits_before_channels_go(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(coding, "_EIGHT_LEVELS_BYTES", 500)
+    wide = learned(TRAIN, HELD, channels=96)
+    stages: list[str] = []
+    bounds = Bounds(target_bytes=2900)
+    how = {"board": BOARD, "bounds": bounds, "effort": 0.05, "workspace": tmp_path}
+    found = compress(wide, DATA, on_progress=lambda news: stages.append(news.stage), **how)
+    assert any("bits a weight" in stage for stage in stages)
+    assert not any("round" in stage for stage in stages)
+    assert found.cost.stored_bytes <= 2900
+    assert [layer.shape_after[0] for layer in found.layers] == [96, 3]
+    codes = found.quantized.consts[next(op for op in found.quantized.ops if isinstance(op, DenseI8)).inputs[1]].array
+    share = np.unique(codes, return_counts=True)[1] / codes.size
+    assert coding.FEWEST_BITS - 0.1 < -(share * np.log2(share)).sum() < 3
+    assert found.accuracy.small_int8 > found.accuracy.dense_float - 0.06
+    again = compress(wide, DATA, **how)
+    assert digest(again.quantized) == digest(found.quantized)
+    timed = compress(wide, DATA, board=BOARD, bounds=replace(bounds, ms=1e6), effort=0.05)
+    assert [layer.shape_after[0] for layer in timed.layers] != [96, 3]
+
+
+def test_memory_within_reach_of_short_pointers_is_that_of_the_linked_firmware(dense: Graph) -> None:
+    graph = quantize(dense, HELD.inputs).graph
+    bound, linked = cost_of(graph, BOARD), cost_of(graph, BOARD, "auto")
+    assert 0 < linked.near_bytes < bound.near_bytes
+    off = surplus(graph, BOARD, bound, "auto")
+    assert off["near_bytes"] == bound.near_bytes - linked.near_bytes
+    less = cost_of(graph, BOARD, off=off)
+    figures = ("flash_bytes", "sram_bytes", "near_bytes")
+    assert [getattr(less, name) for name in figures] == [getattr(linked, name) for name in figures]
+    assert cost_of(graph, load_board("qemu_m4")).near_bytes == 0
 
 
 def test_weights_have_as_few_values_as_their_format_says(small: Compressed) -> None:
