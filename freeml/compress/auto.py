@@ -3,8 +3,8 @@
 Layers of low rank are separated where that lowers what binds. Channels go in rounds, each to a geometric mean of what
 is and what is asked, with training towards the dense network's answers in between; then weights get as many values as
 the bytes allow, from many to few, trained in the integers of the device. Where a size alone is asked for, weights get
-fewer bits of an entropy coder before channels go. Where only a drop of accuracy is given, the
-network is halved until it costs more than that.
+fewer bits of an entropy coder before channels go. Where only a drop of accuracy is given, the network is halved until
+it costs more than that.
 """
 
 from __future__ import annotations
@@ -159,9 +159,8 @@ class _Search:
             graph = separated_where_it_helps(graph, self.calibration, self.excess, job.bounds.keep)
             begin = self.excess(graph)
         rounds = self._rounds(begin)
-        codings, fewer = gradual(self.levels), falling(self.levels)
-        schedule = schedule_for(job, rounds, len(codings), len(fewer))
-        trainer = Trainer(job, schedule, schedule.total(rounds, len(codings), len(fewer)))
+        schedule = schedule_for(job, rounds, self.levels)
+        trainer = Trainer(job, schedule, schedule.total(rounds, self.levels))
         for number in range(1, rounds + 1):
             left = 1 - number / rounds
             allowed = {name: max(1.0, times**left) for name, times in begin.items()}
@@ -173,8 +172,7 @@ class _Search:
                 self.surplus = self._surplus(graph, self.levels)
             self.levels = self._most_bits(graph)
             graph = self._few_bits(trainer, graph)
-            codings = [self.levels]
-        return self._repaired(trainer, self._coded(trainer, graph, codings))
+        return self._repaired(trainer, self._coded(trainer, graph, gradual(self.levels)))
 
     def _most_bits(self, graph: Graph) -> Levels:
         """The values of weights as they are, with as many bits for them as the bounds leave room for."""
@@ -224,9 +222,8 @@ class _Search:
         job, drop = self.job, self.bounds.max_drop_points
         assert drop is not None
         self.levels = Levels(16, frozenset(self.bounds.keep))
-        codings = gradual(self.levels)
-        schedule = schedule_for(job, _MOST_ROUNDS, len(codings))
-        trainer = Trainer(job, schedule, schedule.total(_MOST_ROUNDS, len(codings)))
+        schedule = schedule_for(job, _MOST_ROUNDS, self.levels)
+        trainer = Trainer(job, schedule, schedule.total(_MOST_ROUNDS, self.levels))
         now = graph
         for number in range(1, _MOST_ROUNDS + 1):
             target = round(self.bytes_of(self.levels.integers(now)) / _LARGEST_STEP)
@@ -238,7 +235,7 @@ class _Search:
             if 100 * (job.dense_float - job.judge(Network(smaller))) > drop:
                 break
             now = smaller
-        return self._coded(trainer, now, codings)
+        return self._coded(trainer, now, gradual(self.levels))
 
     def _ask_board_where_it_binds(self, graph: Graph) -> None:
         """A network that keeps its bytes may still be too much for the board: then the board is asked, too. Asked is

@@ -55,7 +55,7 @@ class EntropyCodebook:
 def cheapest_levels(count: Floats, k: int, bits: float) -> Floats:
     """The level of each bin (2 n + 1,), in bins from the middle one, from how often each occurs: at most k levels, one
     of them 0, whose entropy is at most `bits`, of small squared error for that."""
-    at = np.arange(len(count)) - float(len(count) // 2)
+    at: Floats = np.arange(len(count)) - np.float64(len(count) // 2)
     deviation = float(np.sqrt((count * at**2).sum() / max(1.0, count.sum())))
     found = np.zeros(len(count))  # stays where levels are never few enough, as of two values
     if deviation == 0:
@@ -82,8 +82,20 @@ def _settled(count: Floats, at: Floats, k: int, step: float) -> tuple[Floats, fl
         level[zero] = 0.0
         share = weight / weight.sum()
         if turn < _TURNS:
-            own = level**2 - price * np.log2(np.maximum(share, _LEAST_SHARE))  # at**2 is the same for all levels
-            taken = np.argmin(own - 2 * at[:, None] * level, axis=1)
+            weight[zero] += 1  # is asked for, too, where nothing takes it
+            (left,) = np.nonzero(weight)
+            level, zero, k = level[left], int(np.searchsorted(left, zero)), len(left)
+            bits = np.log2(np.maximum(share[left], _LEAST_SHARE))
+            taken = _cheapest(at, level, level**2 - price * bits)
             taken[len(count) // 2] = zero
     used = share[share > 0]
     return level[taken], float(-(used * np.log2(used)).sum())
+
+
+def _cheapest(at: Floats, level: Floats, own: Floats) -> Indices:
+    """Which level costs least at each place, (at - level)**2 and what it costs of its own: own less at**2, which is the
+    same for all. Levels rise; each has an interval of its own, or all of them are asked."""
+    ends = np.diff(own) / (2 * np.maximum(np.diff(level), 1e-300))
+    if (np.diff(level) > 0).all() and (np.diff(ends) > 0).all():
+        return np.asarray(np.searchsorted(ends, at))
+    return np.asarray(np.argmin(own - 2 * at[:, None] * level, axis=1))

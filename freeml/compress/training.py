@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from freeml.compress.coding import Levels, falling, gradual
 from freeml.compress.job import Job
 from freeml.ir.types import Array
 from freeml.train import checkpoint
+from freeml.train.coded import CodedNetwork
 from freeml.train.int8 import Int8Network
 from freeml.train.loop import Fitted, Options, Progress, fit
 from freeml.train.network import Network
@@ -38,14 +40,14 @@ class Schedule:
     batch: int
     bits_epochs: int = 0
 
-    def total(self, rounds: int, codings: int, fewer: int = 0) -> float:
-        """Of a whole run, in epochs of floating point. fewer: stages with a limit of bits."""
+    def total(self, rounds: int, levels: Levels) -> float:
+        """Of a whole run, in epochs of floating point."""
         tuned = self.tune_epochs if rounds else 0
-        in_floats = rounds * self.round_epochs + tuned + fewer * self.bits_epochs
-        return in_floats + _CODED_COST * codings * self.code_epochs
+        in_floats = rounds * self.round_epochs + tuned + len(falling(levels)) * self.bits_epochs
+        return in_floats + _CODED_COST * len(gradual(levels)) * self.code_epochs
 
 
-def schedule_for(job: Job, rounds: int, codings: int, fewer: int = 0) -> Schedule:
+def schedule_for(job: Job, rounds: int, levels: Levels) -> Schedule:
     """From the number of samples; with a bound on time, fitted into it by the measured time of a few steps.
 
     What was decided is kept in the workspace: a run that goes on trains as long as it was begun.
@@ -54,6 +56,7 @@ def schedule_for(job: Job, rounds: int, codings: int, fewer: int = 0) -> Schedul
     if path is not None and path.exists():
         state, _ = checkpoint.load(path, {})
         return Schedule(**state)
+    codings, fewer = len(gradual(levels)), len(falling(levels))
     n = len(job.samples.train)
     epochs = job.effort * min(max(_SEEN / n, _EPOCHS[0]), _EPOCHS[1])
     batch = 64 if n < _FEW_SAMPLES else 128
@@ -74,8 +77,8 @@ def schedule_for(job: Job, rounds: int, codings: int, fewer: int = 0) -> Schedul
     found = of(epochs)
     if job.bounds.time_s is not None:
         left = 0.85 * job.bounds.time_s - (time.monotonic() - job.begun)
-        an_epoch_s = _seconds_an_epoch(job, batch)
-        needed = found.total(rounds, codings, fewer) * an_epoch_s
+        an_epoch_s = _seconds_an_epoch(job, batch, levels)
+        needed = found.total(rounds, levels) * an_epoch_s
         left -= _FORWARD_SHARE * an_epoch_s * (1 if job.augment is None else VIEWS)  # the teacher's answers
         found = of(min(1.0, max(0.0, left) / needed) * epochs)
     if path is not None:
@@ -83,11 +86,12 @@ def schedule_for(job: Job, rounds: int, codings: int, fewer: int = 0) -> Schedul
     return found
 
 
-def _seconds_an_epoch(job: Job, batch: int) -> float:
-    """Of the dense network: an upper bound of what smaller ones take."""
+def _seconds_an_epoch(job: Job, batch: int, levels: Levels) -> float:
+    """Of the dense network: an upper bound of what smaller ones take. Finding few bits takes its time at each step."""
     few = job.samples.train.take(4 * batch)
+    network = Network(job.graph) if levels.bits is None else CodedNetwork(job.graph, levels.of(job.graph))
     begun = time.monotonic()
-    fit(Network(job.graph), few, Options(epochs=1, batch=batch, distill=0.0), teacher=job.judge.dense, loss=job.loss)
+    fit(network, few, Options(epochs=1, batch=batch, distill=0.0), teacher=job.judge.dense, loss=job.loss)
     return (time.monotonic() - begun) / len(few) * len(job.samples.train)
 
 
