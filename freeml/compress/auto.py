@@ -282,6 +282,8 @@ class _Search:
             stage = f"{levels.bits:.2f} bits a weight"
             trainer.train(network, stage, trainer.schedule.bits_epochs, _LEARNING_RATE, size)
             graph = network.to_graph()
+            if levels.bits != self.levels.bits:
+                self.job.note(self.cost(levels.integers(graph)), self.job.judge(self._scaled(graph, levels)[0]))
         return graph
 
     def _coded(
