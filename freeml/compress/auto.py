@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from freeml.compress.balance import balanced
-from freeml.compress.coding import Levels, falling, gradual, levels_for
+from freeml.compress.coding import Levels, falling, gradual, levels_for, small_layers
 from freeml.compress.cost import NOTHING, cost_of, excess
 from freeml.compress.job import Job
 from freeml.compress.judge import in_int8
@@ -23,6 +23,7 @@ from freeml.compress.merge import merge_dense
 from freeml.compress.narrow import narrowed
 from freeml.compress.pieces import separated_where_it_helps
 from freeml.compress.refuse import refuse_early
+from freeml.compress.sensitivity import of_codes
 from freeml.compress.storing import TIMED_WORTH, USUAL_WORTH, Forms, stored
 from freeml.compress.training import Trainer, schedule_for
 from freeml.compress.types import Bounds, Compressed, Cost
@@ -44,6 +45,7 @@ _SAMPLES = 512  # that channels are judged by
 _CHANNELS_ALONE = 2.0
 _LEARNING_RATE = 1e-3
 _CODED_LEARNING_RATE = 5e-4
+_MOST_ERROR = 0.01  # of the scores' variance, by the few values of a small layer
 _MOST_BITS, _BITS_STEP = 3.0, 0.05
 
 
@@ -139,6 +141,8 @@ class _Search:
     def within_bounds(self, graph: Graph) -> Int8Network:
         """Rounds of fewer channels, and few codes behind them."""
         job = self.job
+        if self.levels.bits is not None:
+            self.levels = replace(self.levels, whole=self._whole(graph))
         self._ask_board_where_it_binds(graph)
         fewest = Levels(3, self.levels.keep)
         begin = self.excess(graph, fewest, smallest=True)
@@ -173,6 +177,12 @@ class _Search:
             self.levels = self._most_bits(graph)
             graph = self._few_bits(trainer, graph)
         return self._repaired(trainer, self._coded(trainer, graph, gradual(self.levels)))
+
+    def _whole(self, graph: Graph) -> frozenset[str]:
+        """Nodes of small layers that few values cost more than they save, as first ones often are."""
+        small, coding = small_layers(graph), self.levels.of(graph)
+        errors = of_codes(graph, self.calibration, {name: coding[name] for name in small if name in coding})
+        return frozenset(small[name] for name, found in errors.items() if found.error > _MOST_ERROR)
 
     def _most_bits(self, graph: Graph) -> Levels:
         """The values of weights as they are, with as many bits for them as the bounds leave room for."""
@@ -280,7 +290,7 @@ class _Search:
             network = CodedNetwork(graph, levels.of(graph))
             size = self.bytes_of(levels.integers(graph))
             stage = f"{levels.bits:.2f} bits a weight"
-            trainer.train(network, stage, trainer.schedule.bits_epochs, _LEARNING_RATE, size)
+            trainer.train(network, stage, trainer.schedule.bits_epochs, _CODED_LEARNING_RATE, size)
             graph = network.to_graph()
             if levels.bits != self.levels.bits:
                 self.job.note(self.cost(levels.integers(graph)), self.job.judge(self._scaled(graph, levels)[0]))

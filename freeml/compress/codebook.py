@@ -47,6 +47,17 @@ class Codebook:
 
 
 @dataclass(frozen=True, slots=True)
+class OneScale:
+    """Weights (O, ...) as int8 codes with one scale for all, and so one multiplier for the layer."""
+
+    def __call__(self, weights: Array) -> Const:
+        """The weights that the codes stand for, with their scales."""
+        rows = weights.astype(np.float64).reshape(len(weights), -1)
+        scales = _largest(rows, per_channel=False) / 127
+        return _const(np.floor(rows / scales[:, None] + 0.5).astype(np.int64), scales, weights.shape)
+
+
+@dataclass(frozen=True, slots=True)
 class Ternary:
     """Weights (O, ...) as -1, 0 and 1 times a scale, of each output channel or of the layer."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from freeml.analysis import placeholder_int8
-from freeml.compress.codebook import Codebook, Ternary
+from freeml.compress.codebook import Codebook, OneScale, Ternary
 from freeml.compress.entropy import EntropyCodebook
 from freeml.ir.graph import Graph
 from freeml.ir.ops import Conv, Dense
@@ -27,36 +27,34 @@ _EIGHT_LEVELS_BYTES = 3000
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """How many values weights may have; keep: nodes of layers that stay int8; bits: of entropy a weight at most, of
-    layers that hold a share of all weights that counts."""
+    """How many values weights may have, and of which layers.
+
+    keep   nodes of layers that stay int8, as the user said; one scale for each channel
+    bits   of entropy a weight at most, of layers that hold a share of all weights that counts
+    whole  nodes of layers that stay int8, as few values cost them much; one scale
+    """
 
     values: int = 256
     keep: frozenset[str] = frozenset()
     bits: float | None = None
+    whole: frozenset[str] = frozenset()
 
     def of(self, graph: Graph) -> dict[str, Coding]:
         """The coding of each weight, by constant. One scale a layer, and so one multiplier."""
         if self.values == 256:
             return {}
-        layers = [op for op in graph.ops if isinstance(op, Conv | Dense)]
-        counted = _SMALL_SHARE * sum(graph.consts[op.inputs[1]].array.size for op in layers)
-        return {
-            op.inputs[1]: self._coding(is_small=graph.consts[op.inputs[1]].array.size < counted)
-            for op in layers
-            if op.loc not in self.keep
-        }
+        small = small_layers(graph)
+        layers = [op for op in graph.ops if isinstance(op, Conv | Dense) and op.loc not in self.keep]
+        return {op.inputs[1]: self._coding(op.loc, is_small=op.inputs[1] in small) for op in layers}
 
-    def _coding(self, *, is_small: bool) -> Coding:
+    def _coding(self, loc: str, *, is_small: bool) -> Coding:
+        if loc in self.whole:
+            return OneScale()
         if self.values == 3:
             return Ternary(per_channel=False)
         if self.bits is None or is_small:
             return Codebook(self.values, per_channel=False)
         return EntropyCodebook(self.values, self.bits)
-
-    def coded(self, graph: Graph) -> Graph:
-        """The float graph with weights that have such codes."""
-        consts: dict[str, Const] = {name: code(graph.consts[name].array) for name, code in self.of(graph).items()}
-        return graph.with_ops(graph.ops, consts=consts)
 
     def real(self, graph: Graph) -> Graph:
         """The float graph with the weights that such codes stand for, as real ones."""
@@ -66,6 +64,13 @@ class Levels:
     def integers(self, graph: Graph) -> Graph:
         """An integer graph of the right shapes and weight codes; scales of activations mean nothing."""
         return placeholder_int8(self.coded(graph))
+
+
+def small_layers(graph: Graph) -> Mapping[str, str]:
+    """Nodes of layers that hold a small share of all weights, by the constant of these."""
+    layers = [op for op in graph.ops if isinstance(op, Conv | Dense)]
+    counted = _SMALL_SHARE * sum(graph.consts[op.inputs[1]].array.size for op in layers)
+    return {op.inputs[1]: op.loc for op in layers if graph.consts[op.inputs[1]].array.size < counted}
 
 
 def levels_for(target_bytes: float | None, keep: Collection[str], *, is_timed: bool = False) -> Levels:

@@ -17,6 +17,7 @@ from freeml.compress.stored import layers_of
 from freeml.ir.graph import Graph
 from freeml.ir.types import Array, Const
 from freeml.quantize.judge import Distance, distance
+from freeml.train.int8 import Coding
 from freeml.train.measure import importance, means, score_names, values
 from freeml.train.network import Network
 
@@ -50,6 +51,15 @@ def of_densities(
                 yield (layer.name, density), graph.with_ops(graph.ops, consts={layer.weight: Const(weights)})
 
     return of_variants(graph, samples, variants())
+
+
+def of_codes(graph: Graph, samples: Sequence[Array], coding: Mapping[str, Coding]) -> dict[str, Distance]:
+    """Of each of these weights alone with the values that its codes stand for, by constant; nothing is retrained."""
+    variants = (
+        (name, graph.with_ops(graph.ops, consts={name: Const(code(graph.consts[name].array).array)}))
+        for name, code in coding.items()
+    )
+    return of_variants(graph, samples, variants)
 
 
 def of_channels(graph: Graph, samples: Sequence[Array], known: Channels | None = None) -> dict[int, float]:
