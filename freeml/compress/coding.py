@@ -56,6 +56,11 @@ class Levels:
             return Codebook(self.values, per_channel=False)
         return EntropyCodebook(self.values, self.bits)
 
+    def coded(self, graph: Graph) -> Graph:
+        """The float graph with weights that have such codes."""
+        consts: dict[str, Const] = {name: code(graph.consts[name].array) for name, code in self.of(graph).items()}
+        return graph.with_ops(graph.ops, consts=consts)
+
     def real(self, graph: Graph) -> Graph:
         """The float graph with the weights that such codes stand for, as real ones."""
         consts = {name: Const(code(graph.consts[name].array).array) for name, code in self.of(graph).items()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,10 +12,14 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 from scipy.stats import norm
 
-from freeml.compress.coding import FEWEST_BITS, Levels, falling, levels_for
+from freeml.compress import coding
+from freeml.compress.codebook import OneScale
+from freeml.compress.coding import FEWEST_BITS, Levels, falling, levels_for, small_layers
 from freeml.compress.entropy import EntropyCodebook
+from freeml.compress.sensitivity import of_codes
 from freeml.ir.ops import Conv, Dense
 from freeml.ir.stored_ans import Ans
+from freeml.ir.types import Const
 from freeml.train.coded import CodedNetwork
 from freeml.train.loop import Options, evaluate, fit
 from freeml.train.network import Network
@@ -99,12 +105,39 @@ def test_an_entropy_coder_stores_them_in_little_more() -> None:
 def test_small_layers_and_kept_ones_have_no_limit() -> None:
     graph = convolutional(3)
     sizes = {op.inputs[1]: graph.consts[op.inputs[1]].array.size for op in graph.ops if isinstance(op, Conv | Dense)}
-    coding = Levels(16, bits=1.5).of(graph)
-    assert {name for name, code in coding.items() if isinstance(code, EntropyCodebook)} == {
+    found = Levels(16, bits=1.5).of(graph)
+    assert {name for name, code in found.items() if isinstance(code, EntropyCodebook)} == {
         name for name, size in sizes.items() if size >= 0.05 * sum(sizes.values())
     }
     kept = next(op for op in graph.ops if isinstance(op, Conv | Dense))
     assert kept.inputs[1] not in Levels(16, frozenset([kept.loc]), 1.5).of(graph)
+
+
+def test_a_small_layer_that_few_values_cost_much_stays_int8(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One large weight leaves the others of a first layer few of few values."""
+    monkeypatch.setattr(coding, "_SMALL_SHARE", 0.3)
+    graph = convolutional(3)
+    first, last = (op for op in graph.ops if isinstance(op, Conv | Dense))
+    weights = graph.consts[first.inputs[1]].array.copy()
+    weights[0, 0, 0, 0] = 8 * np.abs(weights).max()
+    graph = graph.with_ops(graph.ops, consts={first.inputs[1]: Const(weights)})
+    levels = Levels(4, bits=1.5)
+    assert small_layers(graph) == {first.inputs[1]: first.loc}
+    samples = HELD.real_inputs()
+    hurt = of_codes(graph, samples, {first.inputs[1]: levels.of(graph)[first.inputs[1]]})[first.inputs[1]].error
+    whole = replace(levels, whole=frozenset([first.loc])).of(graph)
+    spared = of_codes(graph, samples, {first.inputs[1]: whole[first.inputs[1]]})[first.inputs[1]].error
+    assert isinstance(whole[first.inputs[1]], OneScale)
+    assert isinstance(whole[last.inputs[1]], EntropyCodebook)
+    assert hurt > 0.01 > 5 * spared
+
+
+def test_int8_of_one_scale_is_the_nearest_code() -> None:
+    weights = drawn("normal")
+    found = OneScale()(weights)
+    assert found.code_scales is not None
+    assert len(set(found.code_scales)) == 1
+    assert np.abs(found.array - weights).max() <= found.code_scales[0] / 2 + 1e-12
 
 
 def test_bits_are_for_bytes_alone_and_fall_in_steps() -> None:
