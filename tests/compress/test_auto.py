@@ -18,7 +18,7 @@ from freeml.compress.types import Bounds, Compressed, Progress
 from freeml.data.accuracy import answers
 from freeml.errors import BadData, DoesNotFit
 from freeml.ir.graph import Graph
-from freeml.ir.int_ops import DenseI8
+from freeml.ir.int_ops import ConvI8, DenseI8
 from freeml.ir.text import digest
 from freeml.quantize.search import quantize
 
@@ -88,6 +88,20 @@ def test_where_bytes_alone_bind_weights_get_fewer_bits_before_channels_go(
     assert digest(again.quantized) == digest(found.quantized)
     timed = compress(wide, DATA, board=BOARD, bounds=replace(bounds, ms=1e6), effort=0.05)
     assert [layer.shape_after[0] for layer in timed.layers] != [96, 3]
+
+
+@pytest.mark.parametrize(("most_error", "most_values"), [(0.0, 128), (9.0, 16)])
+def test_small_layers_stay_int8_where_few_values_cost_them_much(
+    monkeypatch: pytest.MonkeyPatch, most_error: float, most_values: int
+) -> None:
+    monkeypatch.setattr(coding, "_EIGHT_LEVELS_BYTES", 500)
+    monkeypatch.setattr(coding, "_SMALL_SHARE", 0.2)
+    monkeypatch.setattr(auto, "_MOST_ERROR", most_error)
+    wide = learned(TRAIN, HELD, channels=96)
+    found = compress(wide, DATA, board=BOARD, bounds=Bounds(target_bytes=2900), effort=0.02).quantized
+    first, last = (found.consts[op.inputs[1]].array for op in found.ops if isinstance(op, ConvI8 | DenseI8))
+    assert most_values / 2 < len(np.unique(first)) <= 2 * most_values
+    assert len(np.unique(last)) <= 16
 
 
 def test_memory_within_reach_of_short_pointers_is_that_of_the_linked_firmware(dense: Graph) -> None:
