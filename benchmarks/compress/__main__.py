@@ -56,7 +56,7 @@ def made(name: str, args: argparse.Namespace, data: Any, suffix: str = "") -> Pa
         str(net.path),
         data,
         path,
-        board=net.board,
+        board=net.board if ours else net.published_board or net.board,
         bounds=bounds_in_kb(target_kb=target_kb, ms=net.ms if ours else None, sram_kb=net.sram_kb if ours else None),
         method=args.method,
         seed=args.seed,
