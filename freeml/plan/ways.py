@@ -33,7 +33,7 @@ _SCRATCH_SHARES = 2  # of these, what a decoder may take beside the tiles
 _SLICES = (1, 2, 4, 8, 16, 32)  # output channels of a call
 _CLEARLY = 0.9  # of what one call takes, what slices may: prices are upper bounds, and not all as close
 _NEARLY = 1.03  # times the least that any slices take, what those may that are taken: calls are code
-_CALL_BYTES = 80  # of a call more: its row in the table of steps, its entry of what it reads, and its code
+CALL_BYTES = 110  # of a call more: its row in the table of steps, its entry of what it reads, and its code
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def _way(graph: Graph, op: Op, board: Board, capacitor_uf: float | None) -> Way:
     shares = [(_tiles(layer), layer.cost - boot) for layer in layers if layer.cost is not None]
     return Way(
         encoding=weight.encoding,
-        n_bytes=weight.size_bytes + _CALL_BYTES * (len(layers) - 1),
+        n_bytes=weight.size_bytes + CALL_BYTES * (len(layers) - 1),
         kernel=kernel,
         code_bytes=code,
         slice=graph.slices.get(op.output),
