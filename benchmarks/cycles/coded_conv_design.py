@@ -100,10 +100,10 @@ class ConvLayers(CodedLayers):
             self.coded_conv(encoding, all_weights[index % len(all_weights)], *part, narrow=narrow or index % 2 == 1)
 
 
-    def slices(self, encoding: str, weights: Weights) -> None:
-        """Convolutions of which each call computes some channels, in tiles of pixels."""
+    def slices(self, encoding: str, *all_weights: Weights) -> None:
+        """Convolutions with such weights in turn, of which each call computes some channels, in tiles of pixels."""
         for index, (shape, n_out, window, rows) in enumerate(_SLICED):
-            self.coded_conv(encoding, weights, shape, n_out, window, 1, odd=index == 1, narrow=index % 3 == 2)
+            self.coded_conv(encoding, all_weights[index % len(all_weights)], shape, n_out, window, 1, odd=index == 1, narrow=index % 3 == 2)
             value = self.ops[-1].output
             self.sliced[value] = rows
             self.tile_units[value] = max(1, self.tile_units[value] // rows)
@@ -164,7 +164,7 @@ def _sliced_ternary(layers: ConvLayers) -> None:
 
 
 def _sliced_ans(layers: ConvLayers) -> None:
-    layers.slices("ans", _peaked)
+    layers.slices("ans", _peaked, _few_values(9), _one_value, _peaked, _few_values(24))
 
 
 Families = tuple[tuple[Callable[[ConvLayers], None], ...], ...]

@@ -11,7 +11,7 @@ from freeml.kernels.coded_conv_gaps import ConvGapsKernel
 from freeml.kernels.coded_conv_plain import ConvDepthwiseKernel, ConvPlainKernel
 from freeml.kernels.conv_kind import is_depthwise
 from freeml.kernels.decoded_conv import DecodedConvKernel, DecodedDepthwiseKernel
-from freeml.kernels.decoded_slice import DecodedSliceKernel
+from freeml.kernels.decoded_slice import AnsSliceKernel, DecodedSliceKernel
 
 _CODEBOOK = DecodedConvKernel("codebook")
 _CODEBOOK_DEPTHWISE = DecodedDepthwiseKernel()
@@ -30,7 +30,7 @@ DECODED_SLICES: Mapping[str | None, CodedConvKernel] = {
     "codes3": _CODEBOOK_SLICE,
     "codes2": _CODEBOOK_SLICE,
     "ternary": DecodedSliceKernel("ternary"),
-    "ans": DecodedSliceKernel("ans"),
+    "ans": AnsSliceKernel(),
 }
 CODED_DEPTHWISE: Mapping[str | None, CodedConvKernel] = {
     **CODED_CONVS,

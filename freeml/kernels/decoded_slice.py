@@ -4,14 +4,17 @@ of weights is decoded once for all that a tile has of them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import ConvI8
+from freeml.ir.types import Array, Const
 from freeml.kernels.coded_conv import WIDE_BYTES, CodedConvKernel, aligned4
 from freeml.kernels.coded_conv_plain import inner_scratch
+from freeml.kernels.coded_formats import ans_rows
 from freeml.kernels.conv_work import Visit, conv_counts, padded_pixels, pairs_of_rows
 from freeml.kernels.decoded_conv import code_bits
 from freeml.kernels.kernel import KernelCall, Units
@@ -37,9 +40,13 @@ class DecodedSliceKernel(CodedConvKernel):
         return tuple(Units(k, height * width, min(step, channels - o), channels, o) for k, o in firsts)
 
     def like(self, graph: Graph, op: ConvI8, operand: int) -> int:
-        """The first call that skips as many rows before its own."""
-        step, point = graph.slices[op.output], _point(graph, op)
-        return next(k for k in range(operand + 1) if (operand - k) * step % point == 0)
+        """The first call that decodes as many rows, those before its own included."""
+        rows = _rows_decoded(graph, op)
+        return int(np.flatnonzero(rows == rows[operand])[0])
+
+    def per_row(self, const: Const) -> Mapping[str, Array]:
+        """What decoding each row takes, by name of a count: (rows,) each."""
+        return {"weight": np.full(const.shape[0], const.array.size // const.shape[0])}
 
     def has_parts(self, graph: Graph, op: ConvI8) -> bool:
         return False
@@ -50,7 +57,7 @@ class DecodedSliceKernel(CodedConvKernel):
     def read_bytes(self, graph: Graph, op: ConvI8, call: KernelCall, n: Ints) -> tuple[Ints, Ints]:
         """Windows gathered, and what is stored of the rows of the call once."""
         const, channels = graph.consts[op.inputs[1]], graph.types[op.output].shape[2]
-        decoded = call.unit_bytes + _skipped(graph, op, call.operand)
+        decoded = int(_rows_decoded(graph, op)[call.operand])
         own = -(-const.size_bytes * decoded // channels) + REQUANT_BYTES * call.unit_bytes
         return n * call.macs, np.full_like(n, own)
 
@@ -68,12 +75,12 @@ class DecodedSliceKernel(CodedConvKernel):
         )
 
     def counts(self, graph: Graph, op: ConvI8, call: KernelCall, n: Ints, variant: Variant) -> LoopCounts:
-        rows, products, one = call.unit_bytes, self.products(graph, op), np.ones_like(n)
+        rows, one = call.unit_bytes, np.ones_like(n)
         visit = _visit(graph, op, rows, n)
         inner = conv_counts(graph, op, "fml_conv_i8", visit, variant, is_even=call.is_even)
-        own = {"call": one, "row": one * rows, "weight": one * rows * products}
-        if _point(graph, op) > 1:
-            own["skipped"] = one * _skipped(graph, op, call.operand) * products
+        per_row = self.per_row(graph.consts[op.inputs[1]])
+        decoded = {name: one * _most(graph, op, call.operand, each) for name, each in per_row.items()}
+        own = {"call": one, "row": one * rows, **decoded}
         where = {"conv.far": far(call.n_units * rows, n)}
         return inner | where | named(f"{self.family}_{self.name}", own)
 
@@ -84,14 +91,37 @@ class DecodedSliceKernel(CodedConvKernel):
         return replace(made, call=call, part="", part_in="", is_shared=True)
 
 
-def _point(graph: Graph, op: ConvI8) -> int:
-    """Rows from one place where decoding may begin to the next."""
-    return graph.consts[op.inputs[1]].stored.numbers.get("rows", 1)
+class AnsSliceKernel(DecodedSliceKernel):
+    """fml_decoded_slice_ans_i8, which looks for each value in the codebook, the frequent ones first."""
+
+    def __init__(self) -> None:
+        super().__init__("ans")
+
+    def per_row(self, const: Const) -> Mapping[str, Array]:
+        found = ans_rows(const)
+        return {"weight": found["symbol"], "step": found["step"], "byte": found["byte"]}
 
 
-def _skipped(graph: Graph, op: ConvI8, operand: int) -> int:
-    """Rows that are decoded before those of a call."""
-    return operand * graph.slices[op.output] % _point(graph, op)
+def _spans(graph: Graph, op: ConvI8) -> tuple[Ints, Ints]:
+    """Of each call, the row that decoding begins with, at or before its first one, and the one behind its last."""
+    step, channels = graph.slices[op.output], graph.types[op.output].shape[2]
+    firsts = np.arange(0, channels, step, dtype=np.int64)
+    point = graph.consts[op.inputs[1]].stored.numbers.get("rows", 1)
+    return firsts // point * point, np.minimum(firsts + step, channels)
+
+
+def _rows_decoded(graph: Graph, op: ConvI8) -> Ints:
+    """By each call, its own and those before them."""
+    begin, end = _spans(graph, op)
+    return end - begin
+
+
+def _most(graph: Graph, op: ConvI8, operand: int, per_row: Array) -> int:
+    """The most that decoding takes of calls for as many rows as this one."""
+    begin, end = _spans(graph, op)
+    up_to = np.concatenate([[0], np.cumsum(per_row)])
+    taken = (up_to[end] - up_to[begin])[end - begin == end[operand] - begin[operand]]
+    return int(taken.max())
 
 
 def _visit(graph: Graph, op: ConvI8, rows: int, n: Ints) -> Visit:
