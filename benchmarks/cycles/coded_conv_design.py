@@ -99,11 +99,19 @@ class ConvLayers(CodedLayers):
         for index, part in enumerate(() if depthwise else _PARTS):
             self.coded_conv(encoding, all_weights[index % len(all_weights)], *part, narrow=narrow or index % 2 == 1)
 
-
     def slices(self, encoding: str, *all_weights: Weights) -> None:
         """Convolutions with such weights in turn, of which each call computes some channels, in tiles of pixels."""
         for index, (shape, n_out, window, rows) in enumerate(_SLICED):
-            self.coded_conv(encoding, all_weights[index % len(all_weights)], shape, n_out, window, 1, odd=index == 1, narrow=index % 3 == 2)
+            self.coded_conv(
+                encoding,
+                all_weights[index % len(all_weights)],
+                shape,
+                n_out,
+                window,
+                1,
+                odd=index == 1,
+                narrow=index % 3 == 2,
+            )
             value = self.ops[-1].output
             self.sliced[value] = rows
             self.tile_units[value] = max(1, self.tile_units[value] // rows)

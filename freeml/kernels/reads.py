@@ -97,9 +97,7 @@ def row_by_row(graph: Graph, op: Op, name: str) -> Read:
     return grouped(graph, op, name, 1, row_bytes, 0, row_bytes)
 
 
-def windowed(
-    graph: Graph, op: Op, window: Window, pool: Window | None = None, *, pixels: bool = False
-) -> Read:
+def windowed(graph: Graph, op: Op, window: Window, pool: Window | None = None, *, pixels: bool = False) -> Read:
     """The first operand, of which output rows read rows of windows, or columns where there is one row.
 
     pool: a window over the outputs of the first one. pixels: units are these, whatever channels they have.

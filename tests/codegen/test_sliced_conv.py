@@ -1,5 +1,5 @@
-"""Decoded convolutions in slices: the C answers as the interpreter does, in any tiles, staged, on boards, at the price of
-the plan.
+"""Decoded convolutions in slices: the C answers as the interpreter does, in any tiles, staged, on boards, at the price
+of the plan.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def test_a_call_for_other_channels_than_its_own_is_refused(field: str, by: int) 
 @every_form
 @pytest.mark.parametrize("name", BOARDS)
 def test_slices_run_on_their_boards_at_no_more_than_their_price(name: str, encoding: str, tmp_path: Path) -> None:
-    """Far weights, SPI FRAM, and NVM on the bus: the emulated firmware gives the same bytes, in steps below the plan."""
+    """Far weights, SPI FRAM, and NVM on the bus: the firmware gives the same bytes, in steps below the plan."""
     board, graph = load_board(name), sliced_convs(encoding, None, size=(12, 11, 6))
     planned = plan_graph(graph, board)
     made = plan_graph(replace(graph, slices={op.output: 4 for op in graph.ops_of(ConvI8)}), board)
