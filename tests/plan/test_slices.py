@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from freeml.ir.verify import InvalidGraphError, verify_graph
 from freeml.plan import ways
 from freeml.plan.encode import as_it_is, encoded, in_one_call, refitted
 from freeml.plan.planner import plan_graph, smallest_uf
-from freeml.plan.ways import ways_of
+from freeml.plan.ways import Way, ways_of
 from freeml.plan.windows import whole_windows
 from tests.codegen.test_sliced_conv import every_form, sliced_convs
 
@@ -61,6 +62,21 @@ def test_slices_change_no_smallest_capacitor(name: str, encoding: str, monkeypat
     assert plan_graph(graph, board, found).refusal is None
     monkeypatch.setattr(ways, "_SLICES", ())
     assert smallest_uf(graph, board, windows=whole_windows(graph)) == found
+
+
+def test_slices_are_only_for_capacitors_that_one_call_does_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where slices would do with less."""
+    graph, board = of_large("ans"), small_tiles()
+    op = next(graph.ops_of(ConvI8))
+    own = ways._way
+
+    def strict(graph: Graph, *others: Any) -> Way:
+        made = own(graph, *others)
+        return made if graph.slices else replace(made, fits=False)
+
+    assert ways_of(graph, op, ["ans"], board, SMALL_UF)[0].slice
+    monkeypatch.setattr(ways, "_way", strict)
+    assert ways_of(graph, op, ["ans"], board, SMALL_UF)[0].slice is None
 
 
 def test_another_capacitor_has_slices_of_its_own() -> None:
