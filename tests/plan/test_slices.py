@@ -66,7 +66,7 @@ def test_slices_change_no_smallest_capacitor(name: str, encoding: str, monkeypat
 
 def test_slices_are_only_for_capacitors_that_one_call_does_with(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where slices would do with less."""
-    graph, board = of_large("ans"), small_tiles()
+    graph, board = of_large("codes4"), small_tiles()
     op = next(graph.ops_of(ConvI8))
     own = ways._way
 
@@ -74,9 +74,9 @@ def test_slices_are_only_for_capacitors_that_one_call_does_with(monkeypatch: pyt
         made = own(graph, *others)
         return made if graph.slices else replace(made, fits=False)
 
-    assert ways_of(graph, op, ["ans"], board, SMALL_UF)[0].slice
+    assert ways_of(graph, op, ["codes4"], board, SMALL_UF)[0].slice
     monkeypatch.setattr(ways, "_way", strict)
-    assert ways_of(graph, op, ["ans"], board, SMALL_UF)[0].slice is None
+    assert ways_of(graph, op, ["codes4"], board, SMALL_UF)[0].slice is None
 
 
 def test_another_capacitor_has_slices_of_its_own() -> None:
