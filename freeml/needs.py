@@ -21,6 +21,7 @@ from freeml.plan.fuse import fusible
 from freeml.plan.planner import Planned, plan_graph
 from freeml.plan.step_table import Kind
 from freeml.plan.steps import TilePlan
+from freeml.plan.ways import CALL_BYTES
 
 _LAYER_BYTES = 200  # of a layer's descriptor, its entries in tables, and its call
 _HOST_STACK_BYTES = 512
@@ -40,16 +41,16 @@ class Region:
 
 
 def plan_within(graph: Graph, board: Board, capacitor_uf: float | None = None) -> Planned:
-    """The plan of a quantized graph; where its values are too much for the board's memory, one that joins more
-    convolutions with their pools, so that what is between them never exists. Raises as `plan_graph`."""
+    """The plan of a quantized graph; where it is too much for the board's memory, one that joins more convolutions with
+    their pools, so that what is between them never exists, and has none in slices. Raises as `plan_graph`."""
     planned = plan_graph(graph, board, capacitor_uf)
-    if planned.refusal is not None or not any(fusible(planned.graph)):
+    if planned.refusal is not None or not (planned.graph.slices or any(fusible(planned.graph))):
         return planned
     if all(region.fits for region in bounds(planned, board).values()):
         return planned
     lean = plan_graph(graph, board, capacitor_uf, lean=True)
-    smaller = lean.refusal is None and lean.memory.arena_bytes < planned.memory.arena_bytes
-    return lean if smaller else planned
+    smaller = lean.memory.arena_bytes < planned.memory.arena_bytes or planned.graph.slices
+    return lean if lean.refusal is None and smaller else planned
 
 
 def bounds(planned: Planned, board: Board) -> dict[str, Region]:
@@ -66,7 +67,7 @@ def bounds(planned: Planned, board: Board) -> dict[str, Region]:
         memory=memory,
         judged=False,
     )
-    code = _code_bytes(program, board)
+    code = _code_bytes(program, board, _further_calls(planned.graph))
     stack = board.code.stack_bytes.value if board.code else _HOST_STACK_BYTES
     static = board.code.ram_bytes.value + planned.windows.sram_bytes if memory and board.code else 0
     far_base = memory.far_base if memory else 0
@@ -93,15 +94,22 @@ def _decided(graph: Graph, tiles: TilePlan) -> TilePlan:
     return replace(tiles, policy=device_policy(Policy(PolicyKind.CONFIDENCE_OR_ENERGY, rows, n_classes)))
 
 
-def _code_bytes(program: Program, board: Board) -> int:
-    """Code of kernels, runtime and tables of layers; none on a board whose firmware is not ours to link."""
+def _further_calls(graph: Graph) -> int:
+    """Calls that slices are beyond the first of their layer."""
+    return sum(-(-graph.types[value].shape[-1] // rows) - 1 for value, rows in graph.slices.items())
+
+
+def _code_bytes(program: Program, board: Board, further: int) -> int:
+    """Code of kernels, runtime and tables of layers, of which so many are further calls; none on a board whose firmware
+    is not ours to link."""
     if board.code is None:
         return 0
     kernels = board.kernel_cycles.code_bytes
     return (
         board.code.code_bytes.value
         + sum(kernels[name] for name in program.kernels)
-        + _LAYER_BYTES * len(program.layers)
+        + _LAYER_BYTES * (len(program.layers) - further)
+        + CALL_BYTES * further
     )
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 import freeml
-from benchmarks.cycles.coded_conv_design import coded_conv_designs, decoded_conv_designs
+from benchmarks.cycles.coded_conv_design import coded_conv_designs, decoded_conv_designs, decoded_slice_designs
 from benchmarks.cycles.coded_design import coded_designs
 from benchmarks.cycles.design import Design, designs
 from benchmarks.cycles.exit_design import exit_designs
@@ -29,6 +29,7 @@ from freeml.board.cycle_table import (
     CODED,
     CODED_CONV,
     DECODED_CONV,
+    DECODED_SLICE,
     EXIT,
     GROUPS,
     PLAIN,
@@ -56,6 +57,7 @@ DESIGNS: Mapping[Group, Callable[..., Iterator[Design]]] = {
     CODED: coded_designs,
     CODED_CONV: coded_conv_designs,
     DECODED_CONV: decoded_conv_designs,
+    DECODED_SLICE: decoded_slice_designs,
     EXIT: exit_designs,
 }
 REPEATS = 3

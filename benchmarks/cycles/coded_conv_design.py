@@ -40,6 +40,18 @@ _DEPTHWISE: tuple[tuple[tuple[int, int, int], int, Window, int], ...] = (
     ((16, 4, 12), 12, _window(5, pad=2), 12),
     ((1, 64, 8), 8, Window(kernel=(1, 9), stride=(1, 1), pad=(0, 4, 0, 4)), 8),
 )
+# (input, outputs, window, outputs of a call)
+_SLICED: tuple[tuple[tuple[int, int, int], int, Window, int], ...] = (
+    ((8, 8, 16), 6, _window(3, pad=1), 1),
+    ((16, 12, 3), 7, _window(3, stride=2), 2),
+    ((16, 16, 1), 12, _window(5, pad=2), 8),
+    ((1, 64, 4), 12, Window(kernel=(1, 5), stride=(1, 1), pad=(0, 2, 0, 2)), 4),
+    ((64, 1, 6), 10, Window(kernel=(7, 1), stride=(2, 1), pad=(0, 0, 0, 0)), 3),
+    ((8, 8, 8), 8, _window(3, pad=2, dilation=2), 4),
+    ((8, 8, 16), 24, _window(1), 16),
+    ((4, 4, 32), 33, _window(3, pad=1), 8),
+    ((5, 5, 48), 5, _window(3), 2),
+)
 _PARTS: tuple[tuple[tuple[int, int, int], int, Window, int, int], ...] = (
     ((4, 4, 16), 1, _window(3, pad=1), 1, 20),
     ((4, 4, 16), 1, _window(3, pad=1), 1, 70),
@@ -87,6 +99,23 @@ class ConvLayers(CodedLayers):
         for index, part in enumerate(() if depthwise else _PARTS):
             self.coded_conv(encoding, all_weights[index % len(all_weights)], *part, narrow=narrow or index % 2 == 1)
 
+    def slices(self, encoding: str, *all_weights: Weights) -> None:
+        """Convolutions with such weights in turn, of which each call computes some channels, in tiles of pixels."""
+        for index, (shape, n_out, window, rows) in enumerate(_SLICED):
+            self.coded_conv(
+                encoding,
+                all_weights[index % len(all_weights)],
+                shape,
+                n_out,
+                window,
+                1,
+                odd=index == 1,
+                narrow=index % 3 == 2,
+            )
+            value = self.ops[-1].output
+            self.sliced[value] = rows
+            self.tile_units[value] = max(1, self.tile_units[value] // rows)
+
 
 def _sparse(density: float) -> Weights:
     return lambda layers, n_out, n_in: layers.sparse(n_in, n_out, density)
@@ -133,8 +162,22 @@ def _ans(layers: ConvLayers) -> None:
     layers.convs("ans", (_peaked,))
 
 
+def _sliced_codebooks(layers: ConvLayers) -> None:
+    for bits in (4, 3, 2):
+        layers.slices(f"codes{bits}", _few_values(1 << bits))
+
+
+def _sliced_ternary(layers: ConvLayers) -> None:
+    layers.slices("ternary", _one_value)
+
+
+def _sliced_ans(layers: ConvLayers) -> None:
+    layers.slices("ans", _peaked, _few_values(9), _one_value, _peaked, _few_values(24))
+
+
 Families = tuple[tuple[Callable[[ConvLayers], None], ...], ...]
 _CODED: Families = ((_gaps,), (_plain,))
+_IN_SLICES: Families = ((_sliced_codebooks,), (_sliced_ternary,), (_sliced_ans,))
 _DECODED: Families = ((_codebooks,), (_depthwise_codebooks, _ternary), (_ans,))
 
 
@@ -146,6 +189,11 @@ def coded_conv_designs(most_tile_bytes: int, *, few: bool, repeats: int = 3) -> 
 def decoded_conv_designs(most_tile_bytes: int, *, few: bool, repeats: int = 3) -> Iterator[Design]:
     """Of kernels that decode rows of weights first."""
     yield from _designs("decoded", _DECODED, most_tile_bytes, few=few, repeats=repeats)
+
+
+def decoded_slice_designs(most_tile_bytes: int, *, few: bool, repeats: int = 3) -> Iterator[Design]:
+    """Of kernels that decode some rows of weights for all pixels of a tile."""
+    yield from _designs("slices", _IN_SLICES, most_tile_bytes, few=few, repeats=repeats)
 
 
 def _designs(name: str, firmwares: Families, most_tile_bytes: int, *, few: bool, repeats: int) -> Iterator[Design]:

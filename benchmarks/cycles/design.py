@@ -26,7 +26,8 @@ _TILES = 12  # of a layer, at most: what is measured is the worst of them
 
 @dataclass(frozen=True)
 class Design:
-    """A graph, and of each layer the units of its tiles or, above 1, the products of its parts."""
+    """A graph, and of each layer the units of its tiles (of a call's, where it is several) or, above 1, the products of
+    its parts."""
 
     name: str
     graph: Graph
@@ -44,6 +45,7 @@ class Layers:
         self.consts: dict[str, Const] = {}
         self.tile_units: dict[str, int] = {}
         self.part_macs: dict[str, int] = {}
+        self.sliced: dict[str, int] = {}  # Graph.slices
         self._sources: dict[int, str] = {}
 
     def design(self) -> Design:
@@ -51,7 +53,10 @@ class Layers:
         self._add(f.ArgMax, ("x",), (1,))
         port_x = Port("x", "x", (INPUT_BYTES,), (0,))
         port_y = Port("y", self.ops[-1].output, (1,), (0,))
-        graph = Graph(self.name, (port_x,), (port_y,), tuple(self.ops), self.types, self.consts, Stage.QUANTIZED)
+        ops = tuple(self.ops)
+        graph = Graph(
+            self.name, (port_x,), (port_y,), ops, self.types, self.consts, Stage.QUANTIZED, slices=self.sliced
+        )
         return Design(self.name, verify_graph(graph), self.tile_units, self.part_macs)
 
     def source(self, *shape: int) -> str:

@@ -67,16 +67,15 @@ CODED_CONV = Group(
         *("coded_conv", "coded_conv_inner", "coded_conv_part", "coded_conv_pixels"),
     ),
 )
-DECODED_CONV = Group(
-    "fml_decoded_conv",
-    (
-        *("coded_rows", "stream", "read_codebook", "read_ternary", "read_ans", "coded_widen"),
-        *("coded_conv", "coded_conv_inner", "coded_conv_part"),
-        *("decoded_conv", "decoded_conv_rows", "decoded_conv_block"),
-    ),
+_DECODED = (
+    *("coded_rows", "stream", "read_codebook", "read_ternary", "read_ans", "coded_widen"),
+    *("coded_conv", "coded_conv_inner", "coded_conv_part"),
+    *("decoded_conv", "decoded_conv_rows", "decoded_conv_block", "decoded_conv_ans"),
 )
+DECODED_CONV = Group("fml_decoded_conv", (*_DECODED, "decoded_conv_units"))
+DECODED_SLICE = Group("fml_decoded_slice", (*_DECODED, "decoded_slice", "decoded_slice_rows"))
 EXIT = Group("fml_exit", ("exit_head", "exit_requant"))
-GROUPS = (PLAIN, CODED, CODED_CONV, DECODED_CONV, EXIT)
+GROUPS = (PLAIN, CODED, CODED_CONV, DECODED_CONV, DECODED_SLICE, EXIT)
 
 
 class CompilerCycles(Strict):

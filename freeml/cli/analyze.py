@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -126,7 +126,22 @@ def _costliest(tiles: TilePlan | None) -> dict[str, Any] | None:
     """The layer that takes most energy in all."""
     if tiles is None or tiles.budget is None or not tiles.layers:
         return None
-    return max((_layer(tiles, layer) for layer in tiles.layers), key=lambda row: float(row["layer_uj"]))
+    return max(_joined([_layer(tiles, layer) for layer in tiles.layers]), key=lambda row: float(row["layer_uj"]))
+
+
+def _joined(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Calls of a layer that have as many units, as slices have, in one row: the one with the dearest tile, and all
+    tiles."""
+    found: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for row in rows:
+        found.setdefault((row["value"], row["n_units"]), []).append(row)
+    return [calls[0] if len(calls) == 1 else _all_calls(calls) for calls in found.values()]
+
+
+def _all_calls(calls: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    summed = ("n_tiles", "layer_uj", "layer_seconds")
+    sums = {name: None if calls[0][name] is None else sum(row[name] for row in calls) for name in summed}
+    return {**max(calls, key=lambda row: row["tile_uj"] or row["tile_units"]), **sums}
 
 
 def _show(terminal: Terminal, found: Mapping[str, Any]) -> None:
@@ -169,7 +184,7 @@ def _show_layers(terminal: Terminal, found: Mapping[str, Any]) -> None:
     tiles = found["tiles"]
     note = f"{tiles['written_bytes']:,} bytes written to nvm, {tiles['written_ratio']:.3f} for each byte of a value"
     terminal.show(tables.heading(f"{tiles['n_tiles']:,} tiles", note))
-    rows = found["layers"]
+    rows = _joined(found["layers"])
     if rows[0]["layer_uj"] is None:
         plain = tables.table("node", "units", "in a tile", "tiles", right=(1, 2, 3))
         for row in rows[:_MOST_LAYERS]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,7 +74,7 @@ def _show(terminal: Terminal, found: Mapping[str, Any]) -> None:
     made = tables.table(
         "node", "units", "in a tile", "cycles", "a unit", "tile uJ", "of usable", right=(1, 2, 3, 4, 5, 6)
     )
-    for step in found["steps"]:
+    for step in _worst_calls(found["steps"]):
         made.add_row(
             tables.node(step["loc"]),
             f"{step['n_units']:,}" if step["n_units"] else "",
@@ -91,3 +91,13 @@ def _show(terminal: Terminal, found: Mapping[str, Any]) -> None:
     else:
         verdict, style = f"not every step fits one charge of {size}: compile again with --profile", "bold red"
     terminal.show(Text(verdict, style=style))
+
+
+def _worst_calls(steps: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Of calls of a layer that have as many units, as slices have, the one with the dearest tile."""
+    found: dict[object, Mapping[str, Any]] = {}
+    for index, step in enumerate(steps):
+        key = (step["loc"], step["n_units"]) if step["n_units"] else index
+        if key not in found or step["share"] > found[key]["share"]:
+            found[key] = step
+    return list(found.values())

@@ -155,6 +155,7 @@ class _Emitter:
     headers: set[str] = field(default_factory=set)
     scratch_bytes: int = 0
     _by_content: dict[tuple[str, str, bool, bool], EmittedTable] = field(default_factory=dict)
+    _shared: dict[str, str] = field(default_factory=dict)  # descriptors by what their op computes
 
     def add_row(self, row: StepRow, step: Step) -> None:
         """A row of the table of steps and, where it has tiles, their layer."""
@@ -177,7 +178,8 @@ class _Emitter:
         base = self.names.layer(op.output)
         filled = {key: self._table(f"{base}_{key}", key, layer, op) for key in layer.tables}
         filled |= self._operands(op, tiles)
-        filled["d"] = self._describe(layer, base, filled)
+        filled["d"] = self._shared.get(op.output) or self._describe(layer, base, filled)
+        self._shared |= {op.output: filled["d"]} if layer.is_shared else {}
         filled["tile_scratch"] = f"(y + {tiles.sram_bytes - tiles.scratch_bytes}u)"
         partial = finish = ""
         if tiles.parts > 1:

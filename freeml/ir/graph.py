@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property
 from types import MappingProxyType
@@ -30,6 +30,8 @@ class Graph:
     decision  of an integer graph, what its device publishes; None: what decision.py makes of the graph as it stands
     exits     of an integer graph, what its device may publish on the way to that, from shallow to deep: right behind
               the last op that each value needs, it decides whether to stop there
+    slices    of an integer graph, by what a convolution computes: output channels that each call of its kernel computes
+              of all pixels, so that what is decoded serves more of them. Others are one call
     """
 
     name: str
@@ -41,10 +43,12 @@ class Graph:
     stage: Stage = Stage.FLOAT
     decision: Decision | None = None
     exits: tuple[Decision, ...] = ()
+    slices: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "types", MappingProxyType(dict(self.types)))
         object.__setattr__(self, "consts", MappingProxyType(dict(self.consts)))
+        object.__setattr__(self, "slices", MappingProxyType(dict(self.slices)))
 
     @cached_property
     def producers(self) -> Mapping[str, Op]:
@@ -112,4 +116,5 @@ class Graph:
             ops=kept_ops,
             types={k: v for k, v in {**self.types, **(types or {})}.items() if k in live},
             consts={k: v for k, v in {**self.consts, **(consts or {})}.items() if k in read},
+            slices={k: v for k, v in self.slices.items() if k in live},
         )

@@ -6,6 +6,7 @@
     value %x i8[16,16,1] q(0.0078, -1)
     %c1 = ConvI8(%x, @c1.w, @c1.b, @c1.m, @c1.s) groups=1 ... : i8[16,16,8] q(0.02, -128) ; "/conv1/Conv"
     output %c1 "logits" (8, 16, 16) order (1, 2, 0) float32
+    slices %c1 2
     exit scores %e1 0 0.0 >> 9
     decide scores %c1 0 0.0
 
@@ -51,6 +52,7 @@ def to_text(graph: Graph) -> str:
     lines += [f"value %{port.value} {graph.types[port.value]}" for port in graph.inputs]
     lines += [_op_text(graph, op) for op in graph.ops]
     lines += [_port_text("output", port) for port in graph.outputs]
+    lines += [f"slices %{value} {rows}" for value, rows in sorted(graph.slices.items())]
     lines += [f"exit {_decision_text(made)}" for made in graph.exits]
     if graph.decision is not None:
         lines.append(f"decide {_decision_text(graph.decision)}")
@@ -95,6 +97,7 @@ def parse(text: str, consts: Mapping[str, Const]) -> Graph:
     types: dict[str, TensorType] = {}
     parsed: list[Op] = []
     decisions: dict[str, list[Decision]] = {"exit": [], "decide": []}
+    slices: dict[str, int] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         try:
             head = line.split(" ", 1)[0]
@@ -111,6 +114,9 @@ def parse(text: str, consts: Mapping[str, Const]) -> Graph:
             elif head == "value":
                 _, value, type_text = line.split(" ", 2)
                 types[value[1:]] = _parse_type(type_text)
+            elif head == "slices":
+                _, value, rows = line.split(" ")
+                slices[value[1:]] = int(rows)
             elif head in decisions:
                 decisions[head].append(_parse_decision(line))
             elif line.strip():
@@ -121,7 +127,7 @@ def parse(text: str, consts: Mapping[str, Const]) -> Graph:
             raise BadModel(f"not the text of a graph: {error}", where=f"line {number}: {line[:80]}") from error
     decision, exits = next(iter(decisions["decide"]), None), tuple(decisions["exit"])
     ins, outs = tuple(ports["input"]), tuple(ports["output"])
-    return Graph(name, ins, outs, tuple(parsed), types, consts, stage, decision, exits)
+    return Graph(name, ins, outs, tuple(parsed), types, consts, stage, decision, exits, slices)
 
 
 def _parse_decision(line: str) -> Decision:

@@ -22,7 +22,7 @@ from freeml.ir.graph import Graph, Stage
 from freeml.ir.ops import Op, Window
 from freeml.ir.types import Const, Decision, DType, Port, TensorType
 from freeml.ir.verify_exits import broken_rules
-from freeml.ir.verify_stored import badly_stored
+from freeml.ir.verify_stored import badly_sliced, badly_stored
 
 _LAYOUT_OPS = (f.Reshape, f.Transpose, f.Concat, f.ArgMax)
 _INT_OPS = (
@@ -84,6 +84,8 @@ def verify_graph(graph: Graph) -> Graph:
     for made in (*graph.exits, *([graph.decision] if graph.decision else [])):
         _check_decision(graph, made, defined)
     _check_exits(graph)
+    for broken in badly_sliced(graph):
+        raise InvalidGraphError(f"slices: {broken}")
     return graph
 
 

@@ -91,7 +91,7 @@ class AnsKernel(CodedKernel):
     name = "ans"
 
     def per_row(self, const: Const) -> Mapping[str, Array]:
-        return _ans(const)
+        return ans_rows(const)
 
 
 CODED: Mapping[str, CodedKernel] = {
@@ -132,7 +132,8 @@ def _rice(const: Const) -> Mapping[str, Array]:
 
 
 @lru_cache(maxsize=256)
-def _ans(const: Const) -> Mapping[str, Array]:
+def ans_rows(const: Const) -> Mapping[str, Array]:
+    """Of each row: weights, steps of the searches for them, bytes of the stream, and weights that are not zero."""
     rows = const.array.reshape(const.shape[0], -1)
     book = const.stored.sections["codebook"].reshape(-1, 2)
     place = {int(value): k for k, value in enumerate(book[:, 0].tolist())}

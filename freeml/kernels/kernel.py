@@ -2,7 +2,7 @@
 
 A kernel computes any range of output units of one call. Most ops are one call whose units are the elements of the
 output, row by row. An op may be several calls, of which each writes its own part of the output: one for each input of a
-Concat; for weights that are decoded channel by channel, one for each channel, whose units then lie a pixel apart.
+Concat; for weights that are decoded some channels at a time, one for each of these slices, whose units are pixels.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class KernelCall:
     unit_bytes         of one unit
     unit_stride_bytes  from one unit to the next in the arena
     offset_bytes       of unit 0 in the arena
-    macs               products of one unit of a convolution, pooled or not, or of a dense layer, else 0
+    macs               products of one output of a convolution, pooled or not, or of a dense layer, else 0
     has_parts          whether a kernel can compute one unit's products in parts
     is_even            whether its first operand lies at an even address, so that a 16-bit core may copy it by words
     """
@@ -79,8 +79,12 @@ class Kernel(ABC, Generic[OpT]):
         size = out.dtype.size_bytes
         return (Units(0, out.n_elems, size, size, 0),)
 
+    def like(self, graph: Graph, op: OpT, operand: int) -> int:
+        """The first call of an op that takes as much for as many units as this one. As it stands here: itself."""
+        return operand
+
     def products(self, graph: Graph, op: OpT) -> int:
-        """Products of one unit; 0 where a unit is no dot product."""
+        """Products of one output; 0 where that is no dot product."""
         return 0
 
     def macs(self, graph: Graph, op: OpT) -> int:

@@ -61,6 +61,7 @@ class Layer:
     part           kernel family ("conv" or "dense") that can compute one output in parts; empty where none can
     part_in        file of runtime_c/kernels with these functions, where it is not one of their own
     header         of runtime_c/include that declares all that, beside fml_kernels.h
+    is_shared      whether all calls of its op have one descriptor
     """
 
     kernel: str
@@ -72,6 +73,7 @@ class Layer:
     part: str = ""
     part_in: str = ""
     header: str = ""
+    is_shared: bool = False
 
 
 def check_sizes(op: Op, **sizes: int) -> None:

@@ -97,10 +97,10 @@ def row_by_row(graph: Graph, op: Op, name: str) -> Read:
     return grouped(graph, op, name, 1, row_bytes, 0, row_bytes)
 
 
-def windowed(graph: Graph, op: Op, window: Window, pool: Window | None = None) -> Read:
+def windowed(graph: Graph, op: Op, window: Window, pool: Window | None = None, *, pixels: bool = False) -> Read:
     """The first operand, of which output rows read rows of windows, or columns where there is one row.
 
-    pool: a window over the outputs of the first one.
+    pool: a window over the outputs of the first one. pixels: units are these, whatever channels they have.
     """
     name = op.inputs[0]
     (in_h, in_w, in_c), (out_h, out_w, out_c) = graph.types[name].shape, graph.types[op.output].shape
@@ -110,5 +110,6 @@ def windowed(graph: Graph, op: Op, window: Window, pool: Window | None = None) -
         pad += pool.pad[axis] * stride
         extent += (pool.kernel[axis] - 1) * stride
         stride *= pool.stride[axis]
-    group, step = (out_c, in_c) if axis else (out_c * out_w, in_w * in_c)
+    unit = 1 if pixels else out_c  # units of a pixel
+    group, step = (unit, in_c) if axis else (unit * out_w, in_w * in_c)
     return grouped(graph, op, name, group, stride * step, pad * step, extent * step)

@@ -26,6 +26,9 @@ _CALLS: Mapping[str, tuple[str, ...]] = {
     "fml_decoded_conv_codebook_i8": ("fml_conv_i8",),
     "fml_decoded_conv_ternary_i8": ("fml_conv_i8",),
     "fml_decoded_conv_depthwise_i8": ("fml_depthwise_i8",),
+    "fml_decoded_slice_ans_i8": ("fml_conv_i8",),
+    "fml_decoded_slice_codebook_i8": ("fml_conv_i8",),
+    "fml_decoded_slice_ternary_i8": ("fml_conv_i8",),
 }
 
 

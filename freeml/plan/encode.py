@@ -5,6 +5,9 @@ tiles take on this board and capacitor. Taken is the form with the fewest bytes 
 cycles than the dense one; a form whose decoder is more code than it saves is not used. Where flash does not hold that,
 layers are stored smaller one by one, however slow: the one first that saves most for what it costs.
 
+Convolutions whose rows are decoded are computed in slices where their way says so (`Graph.slices`); where flash has no
+room for that many calls, in one.
+
 A form that a model came with is kept. None is where the capacitor pays for no step of it but for the dense layer's: the
 smallest capacitor is never that of a stored form.
 """
@@ -12,7 +15,7 @@ smallest capacitor is never that of a stored form.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from freeml.board.board import Board
@@ -47,32 +50,44 @@ def encoded(graph: Graph, board: Board, capacitor_uf: float | None = None) -> Gr
 
 
 def refitted(graph: Graph, board: Board, capacitor_uf: float | None) -> Graph:
-    """The graph for another capacitor: layers of which it pays for no step are dense again, where that helps."""
+    """The graph for another capacitor: layers of which it pays for no step are dense again, where that helps; others
+    have the slices that are best with it."""
     dense: _Chosen = {}
+    slices: dict[str, int | None] = {}
     for op in _weighted(graph):
         if graph.consts[op.inputs[1]].encoding is not None:
             own, plain = ways_of(graph, op, [graph.consts[op.inputs[1]].encoding, None], board, capacitor_uf)
+            slices[op.output] = own.slice
             if not own.fits and plain.fits:
                 dense[op.output] = plain
+    graph = _sliced(graph, slices)
     return _stored(graph, dense) if dense else graph
 
 
 def leanest(graph: Graph, board: Board) -> Graph:
-    """The graph with each layer in the form that it has, or as it is, whichever can do with the smaller step."""
+    """The graph with each layer in the form that it has, in one call, or as it is, whichever can do with the smaller
+    step."""
+    graph = in_one_call(graph)
     dense: _Chosen = {}
     for op in _weighted(graph):
         form = graph.consts[op.inputs[1]].encoding
         if form is not None:
             own, plain = ways_of(graph, op, [form, None], board)
-            if plain.least_pc < own.least_pc:
+            if plain.least_pc < (own.in_one or own).least_pc:
                 dense[op.output] = plain
     return _stored(graph, dense) if dense else graph
 
 
 def as_it_is(graph: Graph) -> Graph:
     """The graph with no constant in any form."""
+    graph = in_one_call(graph)
     consts = {name: replace(const, encoding=None) for name, const in graph.consts.items() if const.encoding}
     return graph.with_ops(graph.ops, consts=consts) if consts else graph
+
+
+def in_one_call(graph: Graph) -> Graph:
+    """The graph with no convolution in slices."""
+    return replace(graph, slices={}) if graph.slices else graph
 
 
 def smallest_form(kind: type[Op], codes: Const) -> Const:
@@ -161,13 +176,23 @@ def _cheapest_saving(chosen: _Chosen, layers: dict[Op, Sequence[Way]]) -> _Chose
     best: tuple[float, _Chosen] | None = None
     for op, ways in layers.items():
         now = chosen[op.output]
-        for way in ways if not now.is_kept else ():
+        for way in _in_fewer_bytes(now, ways):
             saved = now.n_bytes - way.n_bytes - (0 if way.kernel in there else way.code_bytes)
             if saved > 0:
                 rate = saved / max(way.charge_pc - now.charge_pc, 1.0)
                 if best is None or rate > best[0]:
                     best = rate, {op.output: way}
     return None if best is None else best[1]
+
+
+def _in_fewer_bytes(now: Way, ways: Sequence[Way]) -> Iterator[Way]:
+    """What a layer may be instead; the form of weights that came in one is kept."""
+    if now.in_one is not None:
+        yield replace(now.in_one, is_kept=now.is_kept)
+    for way in ways if not now.is_kept else ():
+        yield way
+        if way.in_one is not None:
+            yield way.in_one
 
 
 def _total(chosen: _Chosen) -> int:
@@ -201,7 +226,14 @@ def _stored(graph: Graph, chosen: _Chosen) -> Graph:
             if position > 1:
                 name = op.inputs[position]
                 consts[name] = _narrowed(graph.consts[name], legal if way.encoding else frozenset())
-    return graph.with_ops(graph.ops, consts=consts)
+    slices = {value: way.slice for value, way in chosen.items()}
+    return _sliced(graph.with_ops(graph.ops, consts=consts), slices)
+
+
+def _sliced(graph: Graph, slices: Mapping[str, int | None]) -> Graph:
+    """The graph with these layers in slices, or, where that is None, in one call."""
+    made = {value: rows for value, rows in {**graph.slices, **slices}.items() if rows is not None}
+    return replace(graph, slices=made) if made != graph.slices else graph
 
 
 def _narrowed(const: Const, legal: frozenset[str]) -> Const:

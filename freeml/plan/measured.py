@@ -28,8 +28,13 @@ def signature(graph: Graph, call: KernelCall) -> str:
     inputs = " ".join(_type(graph, name) for name in op.inputs)
     names = (field.name for field in fields(op) if field.name not in _NAMES)
     own = (f"{name} {getattr(op, name)}" for name in names)
-    where = (f"call {call.operand}", "even" if call.is_even else "odd")
+    where = (f"call {call.operand}{_channels(graph, call)}", "even" if call.is_even else "odd")
     return " ".join((type(op).__name__, inputs, "->", _type(graph, op.output), *where, *own))
+
+
+def _channels(graph: Graph, call: KernelCall) -> str:
+    """Of a call that computes some: how many."""
+    return f" of {call.unit_bytes} channels" if call.op.output in graph.slices else ""
 
 
 def _type(graph: Graph, name: str) -> str:

@@ -15,7 +15,7 @@ from freeml.errors import DoesNotFit, UnsupportedOp
 from freeml.ir.graph import Graph
 from freeml.ir.ops import Reshape
 from freeml.ir.verify import verify_graph
-from freeml.plan.encode import as_it_is, encoded, leanest, refitted
+from freeml.plan.encode import as_it_is, encoded, in_one_call, leanest, refitted
 from freeml.plan.fuse import fuse
 from freeml.plan.inference import layers_charge_pc
 from freeml.plan.memory import MemoryPlan, plan_memory
@@ -62,24 +62,25 @@ def plan_graph(graph: Graph, board: Board, capacitor_uf: float | None = None, *,
     """Plan a quantized graph; convolutions and pools are joined where the board gains by it.
 
     capacitor_uf  in place of the board's
-    lean          they are joined where values take fewer bytes for it, though it may take more charge
+    lean          they are joined where values take fewer bytes for it, and none is computed in slices, though it may
+                  take more charge
     Where SRAM does not do beside windows for all inputs and outputs, these come and go piece by piece.
     Raises UnsupportedOp for a graph that computes nothing.
     """
     if _computes_nothing(graph):
         raise UnsupportedOp("the model computes nothing: its outputs are its inputs", where=graph.name)
     stored = encoded(graph, board, capacitor_uf)
-    planned = _plan_windows(stored, board, capacitor_uf, lean)
-    if planned.refusal is None or (dense := as_it_is(stored)) is stored:
-        return planned
-    again = _plan_windows(dense, board, capacitor_uf, lean)
-    if again.refusal is None:
-        return again
-    if not planned.refusal.region == again.refusal.region == "energy":
-        return planned
+    stored = in_one_call(stored) if lean else stored
+    refused: list[tuple[Graph, Planned]] = []
+    for one in {id(one): one for one in (stored, in_one_call(stored), as_it_is(stored))}.values():
+        planned = _plan_windows(one, board, capacitor_uf, lean)
+        if planned.refusal is None:
+            return planned
+        refused.append((one, planned))
+    if len(refused) == 1 or any(each.refusal and each.refusal.region != "energy" for _, each in refused):
+        return refused[0][1]
     # A refusal names the smallest capacitor that would do, however weights are stored: smallest_uf says the same.
-    both = ((stored, planned), (dense, again))
-    return min(both, key=lambda one: _smallest_of(one[0], board, one[1].windows) or inf)[1]
+    return min(refused, key=lambda one: _smallest_of(one[0], board, one[1].windows) or inf)[1]
 
 
 def _plan_windows(graph: Graph, board: Board, capacitor_uf: float | None, lean: bool) -> Planned:

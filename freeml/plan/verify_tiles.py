@@ -146,7 +146,8 @@ def _check_shape(graph: Graph, memory_plan: MemoryPlan, op: Op, layer: LayerTile
         stride = prod(out.shape[op.axis :]) * out.dtype.size_bytes
         at += sum(rows[: layer.operand])
     if isinstance(op, ConvI8 | ConvPoolI8) and layer.unit_stride_bytes > unit:
-        operand, unit, stride, at = layer.operand, layer.unit_bytes, out.shape[-1], _slice_at(out, at, layer, where)
+        operand, stride = layer.operand, out.shape[-1]
+        unit, at = _slice_of(out, at, layer, graph.slices.get(op.output), where)
     _rule(layer.operand == operand, where, f"it has no operand {layer.operand} to copy")
     found = (layer.unit_bytes, layer.unit_stride_bytes, layer.offset_bytes)
     _rule(found == (unit, stride, at), where, f"units (bytes, stride, offset) {found}, not {(unit, stride, at)}")
@@ -166,12 +167,15 @@ def _check_shape(graph: Graph, memory_plan: MemoryPlan, op: Op, layer: LayerTile
     _rule(layer.parts == 1 or fits, where, f"{layer.parts} parts of {layer.part_macs} products")
 
 
-def _slice_at(out: TensorType, at: int, layer: LayerTiles, where: str) -> int:
-    """Where the units of a call for some channels begin: each is a run of channels within its pixel."""
+def _slice_of(out: TensorType, at: int, layer: LayerTiles, step: int | None, where: str) -> tuple[int, int]:
+    """Channels of a call for some of them, and where its units begin: each is a run of channels within its pixel, of
+    slices the run that the number of the call says."""
+    if step is not None:
+        return min(step, out.shape[-1] - layer.operand * step), at + layer.operand * step
     low = layer.offset_bytes - at
     inside = low >= 0 and layer.unit_bytes >= 1 and low + layer.unit_bytes <= out.shape[-1]
     _rule(inside, where, f"channels {low} to {low + layer.unit_bytes} of {out.shape[-1]}")
-    return layer.offset_bytes
+    return layer.unit_bytes, layer.offset_bytes
 
 
 def _check_stage(graph: Graph, op: Op, layer: LayerTiles, is_staged: bool, where: str) -> None:

@@ -15,7 +15,7 @@ from freeml.ir.int_ops import ConvI8
 from freeml.ir.ops import Window
 from freeml.ir.types import Const, DType, TensorType
 from freeml.kernels.coded_conv import CodedConvKernel
-from freeml.kernels.coded_convs import CODED_CONVS, CODED_DEPTHWISE
+from freeml.kernels.coded_convs import CODED_CONVS, CODED_DEPTHWISE, DECODED_SLICES
 
 from .choices import Choices, codes_of, pick
 from .coded_cases import weights_for
@@ -37,19 +37,22 @@ def _by_kernel(kernels: Mapping[str | None, CodedConvKernel]) -> dict[str, tuple
 CODED_CONV_PARTS = _by_kernel(CODED_CONVS)
 """Kernels that can compute an output in parts."""
 _DEPTHWISE = {name: forms for name, forms in _by_kernel(CODED_DEPTHWISE).items() if name not in CODED_CONV_PARTS}
-CODED_CONV_KERNELS = {**CODED_CONV_PARTS, **_DEPTHWISE}
+DECODED_IN_SLICES = _by_kernel(DECODED_SLICES)
+CODED_CONV_KERNELS = {**CODED_CONV_PARTS, **_DEPTHWISE, **DECODED_IN_SLICES}
 DECODED_IN_BLOCKS = tuple(name for name in CODED_CONV_PARTS if name.startswith("fml_decoded"))
 """Kernels that decode rows of weights into SRAM, as many as there is room for."""
 
 
-def coded_conv(c: Choices, window_of: WindowOf, encodings: Sequence[str | None], *, depthwise: bool) -> Case:
+def coded_conv(
+    c: Choices, window_of: WindowOf, encodings: Sequence[str | None], *, depthwise: bool, least_channels: int = 1
+) -> Case:
     """A layer stored in one of these forms, None being dense weights; biases and scales in few bytes where they can be,
-    which with dense weights one of them always is."""
+    which with dense weights one of them always is. least_channels: above 1, the layer has one group."""
     encoding, (window, geometry) = pick(c, encodings), window_of(c)
-    groups = c.between(2, 9) if depthwise else pick(c, (1, 1, 1, 2, 3))
+    groups = c.between(2, 9) if depthwise else 1 if least_channels > 1 else pick(c, (1, 1, 1, 2, 3))
     least = 1 if groups == 1 else 2
     per_group = 1 if depthwise else pick(c, (c.between(least, 6), c.between(least, 40)))
-    out_c = groups * (pick(c, (1, 1, 2, 3)) if depthwise else c.between(1, 9))
+    out_c = groups * (pick(c, (1, 1, 2, 3)) if depthwise else c.between(least_channels, 9 * least_channels))
     shape = (out_c, *window.kernel, per_group)
     n_products = shape[1] * shape[2] * per_group
     weight = codes_of(c, *shape, low=-127) if encoding is None else weights_for(c, encoding, out_c, n_products)
@@ -88,6 +91,30 @@ def coded_conv(c: Choices, window_of: WindowOf, encodings: Sequence[str | None],
     return for_variant(case, "portable")
 
 
+def decoded_slice(c: Choices, window_of: WindowOf, encodings: Sequence[str | None]) -> Case:
+    """One call for some channels of a convolution: its units are pixels."""
+    whole = coded_conv(c, window_of, encodings, depthwise=False, least_channels=2)
+    assert whole.graph is not None
+    assert whole.op is not None
+    channels = whole.out_shape[2]
+    step = c.between(1, channels - 1)
+    graph = replace(whole.graph, slices={whole.op.output: step})
+    first = step * c.between(0, (channels - 1) // step)
+    rows = min(step, channels - first)
+    pixels = whole.expected.reshape(-1, channels)[:, first : first + rows]
+    encoding = graph.consts["weight"].encoding
+    case = replace(
+        whole,
+        kernel=DECODED_SLICES[encoding].kernel,
+        n_units=len(pixels),
+        unit_bytes=rows,
+        expected=np.ascontiguousarray(pixels).ravel(),
+        graph=graph,
+        slice=(first, rows),
+    )
+    return for_variant(case, "portable")
+
+
 def _scales(c: Choices, out_c: int, n_products: int, *, must: bool) -> dict[str, Any]:
     """Biases, multipliers and shifts; must: one of them can be stored in few bytes."""
     bits = pick(c, (0, 8, 14, 24, 30))
@@ -113,5 +140,8 @@ def coded_conv_generators(window_of: WindowOf) -> dict[str, Callable[[Choices], 
     """By kernel."""
     return {
         kernel: partial(coded_conv, window_of=window_of, encodings=encodings, depthwise=kernel in _DEPTHWISE)
-        for kernel, encodings in CODED_CONV_KERNELS.items()
+        for kernel, encodings in (CODED_CONV_PARTS | _DEPTHWISE).items()
+    } | {
+        kernel: partial(decoded_slice, window_of=window_of, encodings=encodings)
+        for kernel, encodings in DECODED_IN_SLICES.items()
     }

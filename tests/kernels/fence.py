@@ -32,6 +32,7 @@ class _Call(ctypes.Structure):
         ("first", ctypes.c_uint32),
         ("n", ctypes.c_uint32),
         ("k0", ctypes.c_uint32),
+        ("slice", ctypes.c_uint16 * 2),
         ("sum", ctypes.c_int32),
     )
 
@@ -93,6 +94,7 @@ class FencedKernels:
 
     def _call(self, case: Case, kernel: str, spans: Sequence[Span], at_end: bool, garbage: int) -> _Call:
         call = _Call(kernel=ctypes.cast(getattr(self._library, kernel), ctypes.c_void_p).value)
+        call.slice = (ctypes.c_uint16 * 2)(*case.slice)
         call.layer = ctypes.cast(case.argument(), ctypes.c_void_p).value
         for k, (operand, span) in enumerate(zip(case.inputs, spans, strict=True)):
             content = operand.view(np.uint8).reshape(-1)

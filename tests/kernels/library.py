@@ -84,6 +84,7 @@ class Case:
     in_place      operands that y may coincide with
     op, out_shape  what the layer is to the compiler; of all that cases.py makes
     graph          with constants as they are stored, of a convolution that stores some in another form
+    slice          channels of a call for some of a convolution: the first, and how many
     """
 
     kernel: str
@@ -100,6 +101,7 @@ class Case:
     op: Op | None = None
     out_shape: tuple[int, ...] = ()
     graph: Graph | None = field(default=None, repr=False, compare=False)
+    slice: tuple[int, ...] = ()
 
     @property
     def n_products(self) -> int:
@@ -223,6 +225,7 @@ class Kernels:
             arguments = [case.argument(), *(m.pointer() for m in memory), y.pointer(case.y_offset(first))]
             if scratch is not None:
                 arguments.append(scratch.pointer())
+            arguments += map(ctypes.c_uint16, case.slice)
             function(*arguments, ctypes.c_uint32(first), ctypes.c_uint32(n))
         for guarded in (*memory, y, *([scratch] if scratch else [])):
             guarded.check_guards()

@@ -37,7 +37,7 @@ def _one(case: Case, tiles: list[tuple[int, int]]) -> bytes:
             _u32(case.scratch_bytes or 0),
             _block(blank(case.expected.size).tobytes()),
             _block(case.expected.tobytes()),
-            _u32(case.unit_bytes, len(tiles)),
+            _u32(*(case.slice or (0, 0)), case.unit_bytes, len(tiles)),
             *(_u32(first, n) for first, n in tiles),
         ]
     )

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fml_decoded_conv.h"
+#include "fml_decoded_slice.h"
 #include "fml_exit_head.h"
 #include "fml_kernels.h"
 
@@ -35,6 +36,10 @@ CALL(fml_decoded_conv_ans_i8, l, in[0], y, scratch)
 CALL(fml_decoded_conv_codebook_i8, l, in[0], y, scratch)
 CALL(fml_decoded_conv_depthwise_i8, l, in[0], y, scratch)
 CALL(fml_decoded_conv_ternary_i8, l, in[0], y, scratch)
+static uint16_t slice_first, slice_rows; /* of the case */
+CALL(fml_decoded_slice_ans_i8, l, in[0], y, scratch, slice_first, slice_rows)
+CALL(fml_decoded_slice_codebook_i8, l, in[0], y, scratch, slice_first, slice_rows)
+CALL(fml_decoded_slice_ternary_i8, l, in[0], y, scratch, slice_first, slice_rows)
 CALL(fml_conv_i8, l, in[0], y, scratch)
 CALL(fml_conv_pool_i8, l, in[0], y, scratch)
 CALL(fml_copy_i8, l, in[0], y)
@@ -72,6 +77,7 @@ static const struct {
     ENTRY(fml_coded_rice_i8),
     ENTRY(fml_coded_ternary_i8),
     ENTRY(fml_decoded_conv_ans_i8), ENTRY(fml_decoded_conv_codebook_i8), ENTRY(fml_decoded_conv_depthwise_i8), ENTRY(fml_decoded_conv_ternary_i8),
+    ENTRY(fml_decoded_slice_ans_i8), ENTRY(fml_decoded_slice_codebook_i8), ENTRY(fml_decoded_slice_ternary_i8),
     ENTRY(fml_coded_conv_depthwise_i8), ENTRY(fml_coded_conv_gaps_i8), ENTRY(fml_coded_conv_plain_i8),
     ENTRY(fml_conv_pool_i8), ENTRY(fml_depthwise_pool_i8), ENTRY(fml_pointwise_pool_i8),
 };
@@ -130,6 +136,8 @@ static int replay_one(uint32_t i_case) {
     int8_t *y = read_block(&y_bytes);
     uint32_t n_expected;
     int8_t *expected = read_block(&n_expected);
+    slice_first = (uint16_t)read_u32();
+    slice_rows = (uint16_t)read_u32();
     const uint32_t unit_bytes = read_u32(), n_tiles = read_u32();
     const call_t call = find((const char *)name);
     for (uint32_t i = 0; i < n_tiles; i++) {

@@ -79,7 +79,7 @@ class Core:
             arguments.append(self._buffer(bytes(case.scratch_bytes), align=4))
         for first, n in tiles:
             arguments[1 + len(inputs)] = y + case.y_offset(first)
-            self._call(self._symbols[case.kernel], [*arguments, first, n])
+            self._call(self._symbols[case.kernel], [*arguments, *case.slice, first, n])
         return np.frombuffer(self._uc.mem_read(y, case.expected.size), np.uint8)
 
     def _argument(self, case: Case) -> int:

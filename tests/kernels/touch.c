@@ -15,6 +15,8 @@ static void on_fault(int number) {
 typedef void one_t(const void *l, const int8_t *x, int8_t *y, uint32_t first, uint32_t n);
 typedef void two_t(const void *l, const int8_t *a, const int8_t *b, int8_t *y, uint32_t first, uint32_t n);
 typedef void scratch_t(const void *l, const int8_t *x, int8_t *y, int8_t *scratch, uint32_t first, uint32_t n);
+typedef void slice_t(const void *l, const int8_t *x, int8_t *y, int8_t *scratch, uint16_t o, uint16_t rows, uint32_t first,
+                     uint32_t n);
 typedef int32_t part_t(const void *l, const int8_t *x, uint32_t element, uint32_t k0, uint32_t n);
 
 typedef struct {
@@ -24,6 +26,7 @@ typedef struct {
     int8_t *y;          /* NULL: a part */
     int8_t *scratch;    /* NULL without */
     uint32_t first, n, k0;
+    uint16_t slice[2]; /* the first channel of a call for some of them, and how many; 0: it is for all */
     int32_t sum; /* of a part */
 } call_t;
 
@@ -36,6 +39,10 @@ static void call(call_t *c) {
         two_t *two;
         memcpy(&two, &c->kernel, sizeof two);
         two(c->layer, c->x[0], c->x[1], c->y, c->first, c->n);
+    } else if (c->slice[1] != 0) {
+        slice_t *slice;
+        memcpy(&slice, &c->kernel, sizeof slice);
+        slice(c->layer, c->x[0], c->y, c->scratch, c->slice[0], c->slice[1], c->first, c->n);
     } else if (c->scratch != 0) {
         scratch_t *with_scratch;
         memcpy(&with_scratch, &c->kernel, sizeof with_scratch);

@@ -40,7 +40,7 @@ _CONVS = """coded_conv_depthwise_i8 coded_conv_gaps_i8 coded_conv_gaps_part_i8 c
 coded_conv_plain_i8 coded_conv_plain_part_i8 coded_conv_plain_finish_i8 decoded_conv_depthwise_i8
 decoded_conv_codebook_i8 decoded_conv_codebook_part_i8 decoded_conv_codebook_finish_i8 decoded_conv_ternary_i8
 decoded_conv_ternary_part_i8 decoded_conv_ternary_finish_i8 decoded_conv_ans_i8 decoded_conv_ans_part_i8
-decoded_conv_ans_finish_i8"""
+decoded_conv_ans_finish_i8 decoded_slice_ans_i8 decoded_slice_codebook_i8 decoded_slice_ternary_i8"""
 KERNELS |= {f"fml_{name}": number for number, name in enumerate(_CONVS.split(), start=1)}
 """Numbers of the kernels in program/main.c and convs.c."""
 STREAMS = ("w", "index")  # of 20-bit addresses
@@ -170,8 +170,10 @@ class Device:
         scratch = (SCRATCH_END - (case.scratch_bytes or 0)) & ~3  # ends where memory ends, or as near as may be
         operands += [0] * (2 - len(operands))
         before = self._chip.read_memory(DATA, free - DATA)
+        channel, rows = case.slice or (0, 0)
         for first, n in tiles:
-            self._call(KERNELS[case.kernel], (layer, *operands, y + case.y_offset(first), scratch), first, n)
+            pointers = (layer, *operands, y + case.y_offset(first), scratch)
+            self._call(KERNELS[case.kernel], pointers, first, n, channel | rows << 16)
         after = self._chip.read_memory(DATA, free - DATA)
         if in_place is None:
             assert before == after, "an input or a constant was written"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from freeml.ir.encoding import ENCODINGS
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import ConvI8
 from freeml.ir.types import Const
-from freeml.kernels.coded_convs import CODED_CONVS
+from freeml.ir.verify_stored import sliceable
+from freeml.kernels.coded_convs import CODED_CONVS, DECODED_SLICES
 from freeml.output.folder import Output, read_output
 from freeml.plan import planner
 from freeml.sim.on_board import OnBoard, closure_of
@@ -25,7 +27,10 @@ from tests.effort import PATIENCE_S
 from tests.msp430_firmware.machine import answers
 from tests.msp430_firmware.networks import calibration
 
-every_form = pytest.mark.parametrize("encoding", [form for form in CODED_CONVS if form is not None])
+every_form = pytest.mark.parametrize(
+    ("encoding", "rows"),
+    [(form, 0) for form in CODED_CONVS if form is not None] + [(form, 3) for form in DECODED_SLICES],
+)
 
 
 def network(path: Path) -> Path:
@@ -50,20 +55,25 @@ def network(path: Path) -> Path:
     return path
 
 
-Store = Callable[[str], None]
+Store = Callable[..., None]
 
 
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> Store:
-    """store(encoding): every convolution has its weights in a form from now on, whatever the board would choose."""
+    """store(encoding, rows): every convolution has its weights in a form from now on, whatever the board would choose,
+    and those that can be are in slices of so many channels; 0: none are."""
 
-    def all_convs(encoding: str) -> None:
+    def all_convs(encoding: str, rows: int = 0) -> None:
         def encoded(graph: Graph, board: Board, capacitor_uf: float | None = None) -> Graph:
             del board, capacitor_uf
             names = [op.inputs[1] for op in graph.ops_of(ConvI8)]
             arrays = {name: graph.consts[name].array for name in names}
             assert not any(ENCODINGS[encoding].refusal(array) for array in arrays.values())
-            return graph.with_ops(graph.ops, consts={name: Const(a, encoding=encoding) for name, a in arrays.items()})
+            consts = {name: Const(a, encoding=encoding) for name, a in arrays.items()}
+            stored = graph.with_ops(graph.ops, consts=consts)
+            channels = {op.output: stored.types[op.output].shape[-1] for op in graph.ops if sliceable(stored, op)}
+            slices = {value: min(rows, n - 1) for value, n in channels.items()}
+            return replace(stored, slices=slices if rows else {})
 
         monkeypatch.setattr(planner, "encoded", encoded)
 
@@ -80,18 +90,22 @@ def compiled(work: Path, **options: object) -> Output:
 
 
 @every_form
-def test_every_reachable_state_of_the_c_gives_the_same_answer(encoding: str, store: Store, tmp_path: Path) -> None:
-    store(encoding)
-    closure = lose_power_on_host(compiled(tmp_path, nvm="torn"), "all", limit_s=PATIENCE_S)
+def test_every_reachable_state_of_the_c_gives_the_same_answer(
+    encoding: str, rows: int, store: Store, tmp_path: Path
+) -> None:
+    store(encoding, rows)
+    output = compiled(tmp_path, nvm="torn")
+    assert [*output.graph.slices.values()] == ([3, 1] if rows else [])
+    closure = lose_power_on_host(output, "all", limit_s=PATIENCE_S)
     assert (closure.closed, closure.divergences) == (True, 0), closure.reason
 
 
 @every_form
 @pytest.mark.parametrize("board", ["msp430fr5994", "qemu_m4"])
 def test_every_reachable_image_of_the_firmware_gives_the_same_answer(
-    encoding: str, board: str, store: Store, tmp_path: Path
+    encoding: str, rows: int, board: str, store: Store, tmp_path: Path
 ) -> None:
-    store(encoding)
+    store(encoding, rows)
     output = compiled(tmp_path, board=board)
     engine = OnBoard.start(output, "zig").emulator
     (codes, expected), *_ = answers(output, 1)

@@ -3,7 +3,7 @@
 #include "fml_decoded_conv_block.h"
 
 #include "fml_coded_conv_part.h"
-#include "fml_decoded_conv_rows.h"
+#include "fml_decoded_conv_units.h"
 #include "fml_read_codebook.h"
 
 static void decode(const fml_coded_t *l, uint16_t o, int8_t *to, fml_place_t *place) {

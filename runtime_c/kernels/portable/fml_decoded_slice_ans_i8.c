@@ -1,0 +1,11 @@
+#include "fml_stream.h" /* first: those of the variant */
+
+#include "fml_decoded_conv_block.h"
+
+#include "fml_decoded_conv_ans.h"
+#include "fml_decoded_slice_rows.h"
+
+void fml_decoded_slice_ans_i8(const fml_coded_conv_t *l, const int8_t *x, int8_t *y, int8_t *scratch, uint16_t o, uint16_t rows,
+                              uint32_t first, uint32_t n) {
+    fml_decoded_slice(l, fml_decode_ans, x, y, scratch, o, rows, first, n);
+}
