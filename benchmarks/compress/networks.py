@@ -84,15 +84,7 @@ NETWORKS: Mapping[str, Network] = {
         published_board="qemu_m4",
     ),
     "cifar10_m": Network(
-        "dense/cifar10_m.onnx",
-        "cifar10-jpeg",
-        101.0,
-        23,
-        2.0,
-        "flipped and shifted",
-        effort=0.5,
-        most_samples=20000,
-        precision="bfloat16",
+        "dense/cifar10_m.onnx", "cifar10-jpeg", 101.0, 23, 2.0, "flipped and shifted", effort=0.3, most_samples=20000
     ),
     "kws": Network("kws_ref_model_float32.tflite", "kws", 11.0, 8, 2.0, folds=5, effort=0.35, published_effort=0.3),
 }
