@@ -16,7 +16,7 @@ from freeml.errors import BadModel, DoesNotFit, UnsupportedOp
 from freeml.firmware.build import Toolchain
 from freeml.frontend.load import LoadedModel
 from freeml.ir.graph import Graph
-from freeml.needs import Region, bounds, plan_within, regions
+from freeml.needs import Region, bounds, plan_linked, regions
 from freeml.passes.pipeline import run_passes
 from freeml.pipeline import for_toolchain, measure_memory
 from freeml.plan.counts import Counts, count_ops
@@ -74,7 +74,7 @@ def analyze(
     """Plan a model for a board and say what it takes. Raises FreemlError for a model that cannot be compiled at all."""
     board = for_toolchain(board, toolchain)
     graph = placeholder_int8(run_passes(replace(loaded.graph, name="model")))
-    planned = plan_within(graph, board, capacitor_uf)
+    planned = plan_linked(graph, board, toolchain, capacitor_uf)
     tiles, refusal = planned.tiles, planned.refusal
     found: Mapping[str, Region] = {}
     if tiles is not None:

@@ -7,14 +7,19 @@ can tell, which is what `freeml compile` goes by.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from math import inf
 
 from freeml.board.board import Board
+from freeml.c_files import c_files
 from freeml.codegen.generate import generate
 from freeml.codegen.program import Program
+from freeml.errors import DoesNotFit
 from freeml.exits.policy import ExitRow, Policy, PolicyKind
 from freeml.exits.tune import device_policy
+from freeml.firmware.build import Toolchain
+from freeml.firmware.measure import measure_firmware
 from freeml.ir.confidence import Softness
 from freeml.ir.graph import Graph
 from freeml.plan.fuse import fusible
@@ -25,6 +30,7 @@ from freeml.plan.ways import CALL_BYTES
 
 _LAYER_BYTES = 200  # of a layer's descriptor, its entries in tables, and its call
 _HOST_STACK_BYTES = 512
+_LEAST_ROWS = (1, 4, 8, 16, 32, None)  # of slices, tried where memory is short
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +47,72 @@ class Region:
 
 
 def plan_within(graph: Graph, board: Board, capacitor_uf: float | None = None) -> Planned:
-    """The plan of a quantized graph; where it is too much for the board's memory, one that joins more convolutions with
-    their pools, so that what is between them never exists, and has none in slices. Raises as `plan_graph`."""
+    """The plan of a quantized graph that is best by its bounds: the first of `plans` that keeps to them, or the one
+    that is least beyond them. Raises as `plan_graph`."""
+    least, found = inf, None
+    for planned in plans(graph, board, capacitor_uf):
+        beyond = _beyond(planned, board)
+        if found is None or beyond < least:
+            least, found = beyond, planned
+        if beyond <= 1:
+            break
+    assert found is not None
+    return found
+
+
+def plan_linked(graph: Graph, board: Board, toolchain: Toolchain, capacitor_uf: float | None = None) -> Planned:
+    """The same, of what is linked where no bounds are kept: the first of `plans` whose firmware fits."""
+    within = plan_within(graph, board, capacitor_uf)
+    if within.refusal is not None or _beyond(within, board) <= 1:
+        return within
+    every = plans(graph, board, capacitor_uf)
+    return next((each for each in every if linked(each, board, toolchain) is not None), within)
+
+
+def plans(graph: Graph, board: Board, capacitor_uf: float | None = None) -> Iterator[Planned]:
+    """Plans of a quantized graph from the quickest to the smallest: in fewer slices, whose calls are code, and with
+    convolutions joined with their pools, so that what is between them never exists. One without refusal is followed by
+    such alone."""
     planned = plan_graph(graph, board, capacitor_uf)
+    yield planned
     if planned.refusal is not None or not (planned.graph.slices or any(fusible(planned.graph))):
-        return planned
-    if all(region.fits for region in bounds(planned, board).values()):
-        return planned
-    lean = plan_graph(graph, board, capacitor_uf, lean=True)
-    smaller = lean.memory.arena_bytes < planned.memory.arena_bytes or planned.graph.slices
-    return lean if lean.refusal is None and smaller else planned
+        return
+    for rows in _LEAST_ROWS if planned.graph.slices else (None,):
+        leaner = plan_graph(graph, board, capacitor_uf, lean=True, least_rows=rows)
+        if leaner.refusal is None and leaner.graph != planned.graph:
+            yield leaner
+            planned = leaner
+
+
+def linked(planned: Planned, board: Board, toolchain: Toolchain) -> Mapping[str, Region] | None:
+    """What the firmware of a plan without refusal takes of each region; None where there is none, or not enough room."""
+    if board.memory_map is None:
+        return None
+    tiles = _decided(planned.graph, planned.feasible)
+    try:
+        program, files = c_files(planned.graph, planned.memory, tiles, board, header=(), windows=planned.windows)
+        made = measure_firmware(files, program.name, board.memory_map, toolchain)
+    except DoesNotFit:
+        return None
+    if made is None:
+        return None
+    needed = {
+        "flash_bytes": made.size.flash_bytes,
+        "nvm_bytes": made.size.nvm_bytes,
+        "sram_bytes": made.size.ram_bytes + made.stack_bytes,
+        "near_bytes": made.size.text_bytes + made.size.data_bytes + made.size.nvm_bytes,
+    }
+    found = regions(board, needed)
+    return found if all(region.fits for region in found.values()) else None
+
+
+def _beyond(planned: Planned, board: Board) -> float:
+    """How many times its bounds are what the board has, of the region where that is most; none without tiles."""
+    if planned.tiles is None:
+        return inf
+    regions = bounds(planned, board).values()
+    known = (each for each in regions if each.available_bytes is not None)
+    return max((each.needed_bytes / max(1, each.available_bytes or 0) for each in known), default=0.0)
 
 
 def bounds(planned: Planned, board: Board) -> dict[str, Region]:

@@ -31,7 +31,7 @@ from freeml.firmware.measure import measure_firmware
 from freeml.firmware.size import Size, measure_files
 from freeml.frontend.load import LoadedModel, load_model
 from freeml.ir.graph import Graph
-from freeml.needs import plan_within
+from freeml.needs import plan_linked
 from freeml.output.describe import exits_of, manifest_of
 from freeml.output.folder import check_target, output_files, write_folder
 from freeml.output.manifest import Manifest, Model, Options
@@ -137,7 +137,7 @@ def compile_model(
         quantized = quantize_with(exposed(float_graph, made.heads), data, example_inputs, progress, own)
         quantized = replace(quantized, graph=attached(quantized.graph, made.heads, float_graph).graph)
     progress("plan memory")
-    planned = planned_graph(quantized.graph, board, options.capacitor_uf)
+    planned = planned_graph(quantized.graph, board, options.capacitor_uf, options.toolchain)
     if policy is not None:
         # Of trained exits never the samples that they learned: they are surer of those.
         held = None if made is None or made.held is None else made.held.take(2 * MAX_SAMPLES)
@@ -173,9 +173,9 @@ def compile_model(
     return CompileResult(graph, float_graph, quantized, plan, tiles, counts, program, board, manifest, out_dir)
 
 
-def planned_graph(graph: Graph, board: Board, capacitor_uf: float | None) -> Planned:
+def planned_graph(graph: Graph, board: Board, capacitor_uf: float | None, toolchain: Toolchain = "auto") -> Planned:
     """What is decided before C. Raises DoesNotFit where it does not do."""
-    planned = plan_within(graph, board, capacitor_uf)
+    planned = plan_linked(graph, board, toolchain, capacitor_uf)
     if planned.refusal is not None:
         raise planned.refusal
     return planned

@@ -191,6 +191,7 @@ class _Emitter:
             is_whole = tiles.parts == 1
             read = kernel.reads(self.graph, op, tiles.operand) if is_whole else (kernel.part_read(self.graph, op),)
             self.reads[len(self.rows)] = (self._read_fields(read, 0), self._read_fields(read, 1))
+        filled["first_row"] = str(len(self.rows) - tiles.operand)
         call = layer.call.format(**filled) if tiles.parts == 1 else ""
         self.layers.append(LayerEntry(len(self.rows), call, partial, finish))
         if tiles.parts == 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +166,12 @@ class Program:
     def far_tables_bytes(self) -> int:
         """What far tables hold."""
         return sum(table.n_bytes for table in self.far_tables)
+
+    @property
+    def cases(self) -> tuple[tuple[tuple[int, ...], str], ...]:
+        """Rows of the table of steps and the call that they share, of layers whose kernels compute whole outputs."""
+        found = groupby(self.whole, lambda layer: layer.call)
+        return tuple((tuple(layer.row for layer in layers), call) for call, layers in found)
 
     @property
     def whole(self) -> tuple[LayerEntry, ...]:

@@ -7,18 +7,13 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from freeml.board.board import Board
-from freeml.c_files import c_files
 from freeml.compress.types import Bounds, Cost
-from freeml.errors import DoesNotFit
 from freeml.firmware.build import Toolchain
-from freeml.firmware.measure import measure_firmware
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import LutI8, SoftmaxI8
-from freeml.needs import Region, plan_within
+from freeml.needs import Region, linked, plan_linked, plan_within
 from freeml.needs import bounds as region_bounds
-from freeml.needs import regions as regions_of
 from freeml.plan.inference import inference_cost
-from freeml.plan.planner import Planned
 
 NOTHING: Mapping[str, int] = MappingProxyType({})
 # Which figure of a cost a bound is about.
@@ -57,15 +52,15 @@ def cost_of(graph: Graph, board: Board, link: Toolchain | None = None, *, off: M
           ours, this machine no compiler for it, or the network no plan
     off   what bounds are known to be too much, by field of Cost
     """
-    planned = plan_within(graph, board)
+    planned = plan_within(graph, board) if link is None else plan_linked(graph, board, link)
     arena = planned.memory.arena_bytes
     stored = stored_of(planned.graph)
     if planned.tiles is None:
         assert planned.refusal is not None
         over = {planned.refusal.region: planned.refusal.needed / max(1, planned.refusal.available)}
         return Cost(stored, arena, stored, planned.refusal.needed, arena, None, None, None, over, planned.refusal.what)
-    linked = None if link is None or planned.refusal else _linked(planned, board, link)
-    regions = linked or _less(region_bounds(planned, board), off)
+    found = None if link is None or planned.refusal else linked(planned, board, link)
+    regions = found or _less(region_bounds(planned, board), off)
     inference = inference_cost(planned.tiles)
     clock = board.clock_hz.value if board.clock_hz else 0
     over = {
@@ -95,27 +90,6 @@ def _less(bounds: Mapping[str, Region], off: Mapping[str, int]) -> Mapping[str, 
     """Bounds by region, less what they are too much."""
     taken = {name: off.get(f"{name}_bytes", 0) for name in bounds} | {"shared": off.get("flash_bytes", 0)}
     return {name: replace(region, needed_bytes=region.needed_bytes - taken[name]) for name, region in bounds.items()}
-
-
-def _linked(planned: Planned, board: Board, toolchain: Toolchain) -> Mapping[str, Region] | None:
-    """What the firmware takes of each region; None where there is none, or it does not fit."""
-    if board.memory_map is None:
-        return None
-    graph, tiles = planned.graph, planned.feasible
-    try:
-        program, files = c_files(graph, planned.memory, tiles, board, header=(), windows=planned.windows)
-        made = measure_firmware(files, program.name, board.memory_map, toolchain)
-    except DoesNotFit:
-        return None
-    if made is None:
-        return None
-    needed = {
-        "flash_bytes": made.size.flash_bytes,
-        "nvm_bytes": made.size.nvm_bytes,
-        "sram_bytes": made.size.ram_bytes + made.stack_bytes,
-        "near_bytes": made.size.text_bytes + made.size.data_bytes + made.size.nvm_bytes,
-    }
-    return regions_of(board, needed)
 
 
 def excess(cost: Cost, bounds: Bounds) -> dict[str, float]:

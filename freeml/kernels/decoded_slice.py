@@ -86,7 +86,9 @@ class DecodedSliceKernel(CodedConvKernel):
 
     def layer(self, graph: Graph, op: ConvI8, operand: int, variant: Variant) -> Layer:
         units = self.units(graph, op)[operand]
-        call = f"{self.kernel}({{d}}, {{x0}}, y, scratch, {units.at_bytes}u, {units.unit_bytes}u, first, n)"
+        step, rows = graph.slices[op.output], units.unit_bytes
+        first = f"(uint16_t)({step}u * (layer - {{first_row}}u))"  # one text, and so one case, for all but a last one
+        call = f"{self.kernel}({{d}}, {{x0}}, y, scratch, {first}, {rows}u, first, n)"
         made = super().layer(graph, op, operand, variant)
         return replace(made, call=call, part="", part_in="", is_shared=True)
 

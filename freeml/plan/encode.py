@@ -85,6 +85,12 @@ def as_it_is(graph: Graph) -> Graph:
     return graph.with_ops(graph.ops, consts=consts) if consts else graph
 
 
+def in_fewer_calls(graph: Graph, rows: int) -> Graph:
+    """The graph with slices of at least so many channels; those of all channels are one call."""
+    wide = {value: max(rows, own) for value, own in graph.slices.items() if rows < graph.types[value].shape[-1]}
+    return replace(graph, slices=wide) if wide != graph.slices else graph
+
+
 def in_one_call(graph: Graph) -> Graph:
     """The graph with no convolution in slices."""
     return replace(graph, slices={}) if graph.slices else graph

@@ -15,7 +15,7 @@ from freeml.errors import DoesNotFit, UnsupportedOp
 from freeml.ir.graph import Graph
 from freeml.ir.ops import Reshape
 from freeml.ir.verify import verify_graph
-from freeml.plan.encode import as_it_is, encoded, in_one_call, leanest, refitted
+from freeml.plan.encode import as_it_is, encoded, in_fewer_calls, in_one_call, leanest, refitted
 from freeml.plan.fuse import fuse
 from freeml.plan.inference import layers_charge_pc
 from freeml.plan.memory import MemoryPlan, plan_memory
@@ -58,19 +58,21 @@ class Planned:
         return self.tiles
 
 
-def plan_graph(graph: Graph, board: Board, capacitor_uf: float | None = None, *, lean: bool = False) -> Planned:
+def plan_graph(
+    graph: Graph, board: Board, capacitor_uf: float | None = None, *, lean: bool = False, least_rows: int | None = 1
+) -> Planned:
     """Plan a quantized graph; convolutions and pools are joined where the board gains by it.
 
     capacitor_uf  in place of the board's
-    lean          they are joined where values take fewer bytes for it, and none is computed in slices, though it may
-                  take more charge
+    lean          they are joined where values take fewer bytes for it, though it may take more charge
+    least_rows    channels of a slice: each is a call, which is code; None: there are no slices
     Where SRAM does not do beside windows for all inputs and outputs, these come and go piece by piece.
     Raises UnsupportedOp for a graph that computes nothing.
     """
     if _computes_nothing(graph):
         raise UnsupportedOp("the model computes nothing: its outputs are its inputs", where=graph.name)
     stored = encoded(graph, board, capacitor_uf)
-    stored = in_one_call(stored) if lean else stored
+    stored = in_one_call(stored) if least_rows is None else in_fewer_calls(stored, least_rows)
     refused: list[tuple[Graph, Planned]] = []
     for one in {id(one): one for one in (stored, in_one_call(stored), as_it_is(stored))}.values():
         planned = _plan_windows(one, board, capacitor_uf, lean)

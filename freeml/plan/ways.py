@@ -33,7 +33,7 @@ _SCRATCH_SHARES = 2  # of these, what a decoder may take beside the tiles
 _SLICES = (1, 2, 4, 8, 16, 32)  # output channels of a call
 _CLEARLY = 0.9  # of what one call takes, what slices may: prices are upper bounds, and not all as close
 _NEARLY = 1.03  # times the least that any slices take, what those may that are taken: calls are code
-CALL_BYTES = 110  # of a call more: its row in the table of steps, its entry of what it reads, and its code
+CALL_BYTES = 80  # of a call more: its row in the table of steps, its entry of what it reads, and of a jump
 
 
 @dataclass(frozen=True, slots=True)
