@@ -85,7 +85,7 @@ def plans(graph: Graph, board: Board, capacitor_uf: float | None = None) -> Iter
 
 
 def linked(planned: Planned, board: Board, toolchain: Toolchain) -> Mapping[str, Region] | None:
-    """What the firmware of a plan without refusal takes of each region; None where there is none, or not enough room."""
+    """What the firmware of a plan without refusal takes of each region; None where there is none, or no room for it."""
     if board.memory_map is None:
         return None
     tiles = _decided(planned.graph, planned.feasible)

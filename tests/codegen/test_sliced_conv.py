@@ -71,10 +71,14 @@ def test_calls_of_a_convolution_share_its_descriptor_and_say_their_channels() ->
     graph = sliced_convs("ans", 4)
     program = program_of(graph)
     assert sum(one.c_type == "fml_coded_conv_t" for one in program.descriptors) == 3
-    calls = [layer.call for layer in program.layers if "slice" in layer.call]
-    assert [call.split("scratch, ")[1] for call in calls[:3]] == [
-        f"{first}u, {rows}u, first, n)" for first, rows in ((0, 4), (4, 4), (8, 1))
+    calls = [layer for layer in program.layers if "slice" in layer.call]
+    row = calls[0].row
+    assert [call.row for call in calls[:3]] == [row, row + 1, row + 2]
+    assert [call.call.split("scratch, ")[1] for call in calls[:3]] == [
+        f"(uint16_t)(4u * (layer - {row}u)), {rows}u, first, n)" for rows in (4, 4, 1)
     ]
+    cases = {rows for rows, call in program.cases if call in (calls[0].call, calls[2].call)}
+    assert cases == {(row, row + 1), (row + 2,)}
 
 
 @pytest.mark.parametrize(("field", "by"), [("offset_bytes", 1), ("unit_bytes", 1), ("operand", 1), ("n_units", -1)])
