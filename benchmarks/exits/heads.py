@@ -148,7 +148,11 @@ def within(most_bytes: int, of: Branched, train: Features, held: Features, optio
             replace(one, values={name: one.values[name] * mask for name, mask in kept.items()}) for one in (train, held)
         )
         heads = train_heads(of, learned, judged, options)
-        if all(mask.sum() <= each for mask in kept.values()):
+        # What was not read was not trained, either, and is still what training began with.
+        masks = [kept[name] for name in of.features]
+        matrices = tuple(Const(one.array * mask) for one, mask in zip(heads.matrices, masks, strict=True))
+        heads = replace(heads, matrices=matrices)
+        if all(mask.sum() <= each for mask in masks):
             return heads
         for name, matrix in zip(of.features, heads.matrices, strict=True):
             added = (matrix.array - matrix.array.mean(axis=0)) * train.values[name].std(axis=0)

@@ -33,7 +33,7 @@ class Network:
     grid          places of each map in gNet's common size
     precision     in which the frozen network runs for features; the accuracy that is quoted is that of integers
     epochs        of heads; small sets need more
-    tied          shared exits use one matrix, channels in one order for it: 3 % of what lies in NVM hold no more
+    tied          shared exits use one matrix, channels in one order for it
     changes       what a sample goes through where the network is trained together with its exits (joint.py), and where
                   policies are tuned: people and days that come are as unlike those known as such copies are
     """
@@ -95,6 +95,16 @@ NETWORKS = {
         ),
         Network(
             "kws",
+            "models/kws_ref_model_float32.tflite",
+            "kws",
+            ("functional_1/activation_2/Relu", "functional_1/activation_4/Relu"),
+            1_600,
+            (1, 1),
+            epochs=150,
+        ),
+        # The same with one matrix: fewer bytes, and policies that save less.
+        Network(
+            "kws_tied",
             "models/kws_ref_model_float32.tflite",
             "kws",
             ("functional_1/activation_2/Relu", "functional_1/activation_4/Relu"),
