@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.compress.rate import interval
-from benchmarks.exits.heads import VARIANTS, Prepared, stored
+from benchmarks.exits.heads import FEWER, Prepared, stored, variants
 from benchmarks.exits.networks import NETWORKS, Network
 from freeml.data import Dataset, load
 from freeml.exits.bytes import separate_bytes
@@ -116,24 +116,33 @@ def accuracy_table(network: Network, judged: dict[str, Judged], test: Codes, gra
         right = [100 * float(np.mean(c.classes == test.labels)) for c in one.test]
         shown = " ".join(f"{r:7.2f}" for r in right)
         norms = norm_bytes(graph, one.heads) if name == "separate" else 0
-        size = f"{one.heads.n_params:10,} {one.heads.stored_bytes + norms:7,}"
+        absent = unread(one.heads)
+        size = f"{one.heads.n_params - absent:10,} {one.heads.stored_bytes + norms - absent:7,}"
         yield f"{name:16} {shown} {np.mean(right):7.2f}  {size}"
-    means = {name: right_by_sample(judged[name], test) for name in ("shared", "separate_same")}
-    more = 100 * float(means["shared"].mean() - means["separate_same"].mean())
-    low, high = interval(means["shared"], means["separate_same"])
-    yield f"Mean of shared less that of separate_same: {more:.2f} points, 95 % interval {low:.2f} to {high:.2f}"
+    equal = FEWER if network.tied else "separate_same"
+    for other in dict.fromkeys(("separate_same", equal)):
+        means = [right_by_sample(judged[name], test) for name in ("shared", other)]
+        more = 100 * float(means[0].mean() - means[1].mean())
+        low, high = interval(*means)
+        yield f"Mean of shared less that of {other}: {more:.2f} points, 95 % interval {low:.2f} to {high:.2f}"
     published = separate_bytes(graph, judged["shared"].heads)
     shared, same = judged["shared"].heads.stored_bytes, judged["separate_same"].heads.stored_bytes
     yield ""
     yield "Bytes of shared exits beside separate ones:"
     yield f"  FreeML's definition (max pool 2, one classifier each)  {published:9,}  {published / shared:6.2f}x"
     yield f"  separate, with the same pooling                        {same:9,}  {same / shared:6.2f}x"
-    yield f"  equal bytes: separate_same, whose row has {shared - same} bytes less, is the comparison"
+    less = shared - (judged[equal].heads.stored_bytes - unread(judged[equal].heads))
+    yield f"  equal bytes: {equal}, whose row has {less} bytes less, is the comparison"
 
 
 def right_by_sample(one: Judged, test: Codes) -> npt.NDArray[np.float64]:
     """(N,) share of exits that are right."""
     return np.asarray(np.stack([c.classes == test.labels for c in one.test]).mean(axis=0), dtype=np.float64)
+
+
+def unread(heads: Heads) -> int:
+    """Weights of features that no score reads: `within` left them out."""
+    return sum(int((~matrix.array.any(axis=0)).sum()) * heads.n_classes for matrix in heads.matrices)
 
 
 def norm_bytes(graph: Graph, heads: Heads) -> int:
@@ -200,7 +209,7 @@ def report(network: Network) -> tuple[str, str]:
     graph = integers(ready, network)
     calibration = run(graph, ready.all.features, network.calibration())
     test = run(graph, ready.all.features, load(network.data, "test"))
-    judged = {name: judge(heads[name], graph, calibration, test) for name in VARIANTS}
+    judged = {name: judge(heads[name], graph, calibration, test) for name in variants(network)}
     shared = judged["shared"]
     lines = [f"# python -m benchmarks.exits {network.name}", ""]
     lines += [*accuracy_table(network, judged, test, ready.all.graph), ""]

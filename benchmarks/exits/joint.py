@@ -16,6 +16,7 @@ import numpy as np
 from benchmarks.exits.heads import stored
 from benchmarks.exits.networks import NETWORKS, Network, dense, in_codes
 from freeml.data import Dataset, load
+from freeml.exits.align import in_orders
 from freeml.exits.branch import branch
 from freeml.exits.options import HeadOptions
 from freeml.exits.outputs import with_outputs
@@ -52,7 +53,7 @@ def train(network: Network, work: Path) -> Graph:
     """The network with its exits as outputs."""
     ready, heads = stored(network)
     of = ready.of["chosen"]
-    alone = branch(dense(network), of.points, of.poolings)
+    alone = branch(in_orders(dense(network), [p.value for p in of.points], ready.orders), of.points, of.poolings)
     assert alone.features == of.features
     assert network.changes is not None, f"{network.name} has no changes to train on"
     told = [time.monotonic()]

@@ -29,10 +29,11 @@ class Network:
 
     source        file of the network without exits, in the folder of data, or in this project
     points        the model's nodes that exits lie behind
-    budget_bytes  of the weights of all heads
+    budget_bytes  of the weights of all heads, each of its own
     grid          places of each map in gNet's common size
     precision     in which the frozen network runs for features; the accuracy that is quoted is that of integers
     epochs        of heads; small sets need more
+    tied          shared exits use one matrix, channels in one order for it
     changes       what a sample goes through where the network is trained together with its exits (joint.py), and where
                   policies are tuned: people and days that come are as unlike those known as such copies are
     """
@@ -46,6 +47,7 @@ class Network:
     precision: str = "float32"
     epochs: int = 60
     changes: Augment | None = None
+    tied: bool = False
 
     @property
     def file(self) -> Path:
@@ -99,6 +101,17 @@ NETWORKS = {
             1_600,
             (1, 1),
             epochs=150,
+        ),
+        # The same with one matrix: fewer bytes, and policies that save less.
+        Network(
+            "kws_tied",
+            "models/kws_ref_model_float32.tflite",
+            "kws",
+            ("functional_1/activation_2/Relu", "functional_1/activation_4/Relu"),
+            1_600,
+            (1, 1),
+            epochs=150,
+            tied=True,
         ),
     )
 }

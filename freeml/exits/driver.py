@@ -3,7 +3,8 @@
     exits  "auto": places found by themselves; names: these; "outputs": those that the model came with
     head   shared, gnet or separate
     bytes  that weights of heads may take: of nothing said, 3 % of the network's weights in int8; where that buys no
-           features for all places, there are fewer exits, and one exit at least
+           features for all places, there are fewer exits, and one exit at least; where places were named,
+       shared exits of as many features use one matrix instead
 
 Without labels the network's own classes stand for them: exits then learn to say what it says.
 """
@@ -18,12 +19,12 @@ import numpy as np
 
 from freeml.data.dataset import Dataset
 from freeml.errors import BadModel
-from freeml.exits.branch import Pooling, branch, common_size
+from freeml.exits.branch import Branched, Pooling, branch, common_size
 from freeml.exits.options import Exits, Request
 from freeml.exits.outputs import answer_of, exits_of_outputs, trainable
 from freeml.exits.placement import MOST_EXITS, Point, automatic, listed
 from freeml.exits.poolings import Choice, choices, choose
-from freeml.exits.train import features_of, train_heads
+from freeml.exits.train import features_of, train_heads, train_tied
 from freeml.ir.graph import Graph
 from freeml.plan.counts import count_ops
 from freeml.train.loop import Progress
@@ -68,9 +69,21 @@ def make_exits(
     )
     say("training heads")
     run = None if work is None else work / "heads.npz"
-    heads = train_heads(of, learned, judged, request.options, checkpoint=run, on_progress=on_progress)
+    if _is_tied(of, request, k):
+        tied, heads = train_tied(of, learned, judged, request.options, checkpoint=run, on_progress=on_progress)
+        of = tied.branched
+    else:
+        heads = train_heads(of, learned, judged, request.options, checkpoint=run, on_progress=on_progress)
     trained = f"{len(places)} {request.options.kind} exit{'s' * (len(places) > 1)} trained on {len(train):,} samples"
     return Exits(of.graph, heads, trained, held)
+
+
+def _is_tied(of: Branched, request: Request, k: int) -> bool:
+    """Whether exits of as many features use one matrix: as asked for, or where places that were named need it."""
+    if request.options.kind != "shared" or len(set(of.sizes)) == len(of.sizes):
+        return request.options.tied
+    is_over = request.budget_bytes is None and sum(of.sizes) * k > _budget(of.graph, request)
+    return request.options.tied or is_over
 
 
 def _named(graph: Graph, data: Dataset, k: int) -> Dataset:

@@ -19,7 +19,7 @@ class HeadOptions:
 
     distill      share of the network's own answer in the loss; without labels it is all of it
     temperature  of both
-    tied         exits of as many features use one matrix
+    tied         exits of as many features use one matrix, of each exit its own gain and bias (`train_tied` aligns them)
     """
 
     kind: Kind = "shared"

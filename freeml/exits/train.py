@@ -17,6 +17,7 @@ import numpy as np
 
 from freeml.data.dataset import Dataset
 from freeml.errors import BadData, BadModel
+from freeml.exits.align import Aligned, aligned
 from freeml.exits.branch import Branched, untrained
 from freeml.exits.course import Course, head_course, joint_course
 from freeml.exits.heads import Exit, Heads, Slice
@@ -108,6 +109,31 @@ def train_heads(
         on_progress=on_progress,
     )
     return _exported(heads, course, network.arrays(), scale)
+
+
+def train_tied(
+    branched: Branched,
+    train: Features,
+    validation: Features,
+    options: HeadOptions,
+    *,
+    checkpoint: Path | None = None,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> tuple[Aligned, Heads]:
+    """Heads that share a matrix where exits have as many features, after channels were put in one order for it.
+
+    The network is that of `Aligned`; the order comes of heads that were trained for each exit alone. checkpoint: of
+    both runs, side by side.
+    """
+    files_of = [None if checkpoint is None else checkpoint.with_stem(checkpoint.stem + end) for end in ("-alone", "")]
+    own = replace(options, kind="separate", tied=False)
+    alone = train_heads(branched, train, validation, own, checkpoint=files_of[0], on_progress=on_progress)
+    deviations = {name: train.values[name].std(axis=0) for name in branched.features}
+    found = aligned(branched, alone, deviations)
+    learned, judged = (replace(one, values=found.features(one.values)) for one in (train, validation))
+    tied = replace(options, tied=True)
+    heads = train_heads(found.branched, learned, judged, tied, checkpoint=files_of[1], on_progress=on_progress)
+    return found, heads
 
 
 def random_prefix(samples: tuple[Array, ...], rng: np.random.Generator) -> tuple[Array, ...]:
