@@ -83,9 +83,7 @@ class Forms:
         if key not in self._known:
             if len(self._known) >= _KEPT_WAYS:
                 self._known.clear()
-            ways = smaller_ways(graph, op, self.board)
-            # Calls of slices are code, and no stored bytes.
-            self._known[key] = [replace(way, n_bytes=(way.in_one or way).n_bytes) for way in ways]
+            self._known[key] = smaller_ways(graph, op, self.board)
         return self._known[key]
 
 

@@ -146,7 +146,7 @@ def best(ways: Sequence[Way]) -> Way:
 
 
 def _least(ways: Iterable[Way]) -> Way:
-    return min(ways, key=lambda way: (way.n_bytes, way.charge_pc))
+    return min(ways, key=lambda way: (way.own_bytes, way.charge_pc))
 
 
 def _worth_their_code(chosen: _Chosen, layers: dict[Op, Sequence[Way]]) -> _Chosen:
@@ -161,7 +161,7 @@ def _worth_their_code(chosen: _Chosen, layers: dict[Op, Sequence[Way]]) -> _Chos
         instead: dict[str, _Chosen] = {}
         for kernel, ops in own.items():
             instead[kernel] = {op.output: _without(kernel, op, chosen, layers) for op in ops}
-            more = sum(instead[kernel][op.output].n_bytes - chosen[op.output].n_bytes for op in ops)
+            more = sum(instead[kernel][op.output].own_bytes - chosen[op.output].own_bytes for op in ops)
             loss[kernel] = chosen[ops[0].output].code_bytes - more
         worst = max(loss, key=lambda kernel: (loss[kernel], kernel), default="")
         if not worst or loss[worst] <= 0:
@@ -183,7 +183,7 @@ def _cheapest_saving(chosen: _Chosen, layers: dict[Op, Sequence[Way]]) -> _Chose
     for op, ways in layers.items():
         now = chosen[op.output]
         for way in _in_fewer_bytes(now, ways):
-            saved = now.n_bytes - way.n_bytes - (0 if way.kernel in there else way.code_bytes)
+            saved = now.own_bytes - way.own_bytes - (0 if way.kernel in there else way.code_bytes)
             if saved > 0:
                 rate = saved / max(way.charge_pc - now.charge_pc, 1.0)
                 if best is None or rate > best[0]:
@@ -203,7 +203,7 @@ def _in_fewer_bytes(now: Way, ways: Sequence[Way]) -> Iterator[Way]:
 
 def _total(chosen: _Chosen) -> int:
     kernels = {way.kernel: way.code_bytes for way in chosen.values()}
-    return sum(way.n_bytes for way in chosen.values()) + sum(kernels.values())
+    return sum(way.own_bytes for way in chosen.values()) + sum(kernels.values())
 
 
 def _room_bytes(graph: Graph, board: Board) -> int | None:

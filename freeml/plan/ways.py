@@ -40,7 +40,8 @@ CALL_BYTES = 80  # of a call more: its row in the table of steps, its entry of w
 class Way:
     """A layer whose weights are stored in a form; None: as they are.
 
-    n_bytes             of the weights, as they are stored, and of the calls that slices are beyond the first
+    n_bytes             of the weights, as they are stored
+    call_bytes          of the calls that slices are beyond the first
     kernel, code_bytes  what decodes them, and how much code that is; 0 for a kernel that networks have anyway
     cycles, charge_pc   of all tiles at worst-case prices, boots left out; 0 without prices
     least_pc            of the smallest step that the layer can be cut into, its boot included
@@ -61,6 +62,12 @@ class Way:
     is_kept: bool = False
     slice: int | None = None
     in_one: Way | None = None
+    call_bytes: int = 0
+
+    @property
+    def own_bytes(self) -> int:
+        """Of flash, without a decoder that other layers may have, too."""
+        return self.n_bytes + self.call_bytes
 
     def no_dearer(self, dense: Way) -> bool:
         """Whether it takes no more charge and no more cycles than the dense layer."""
@@ -90,7 +97,7 @@ def _best_way(graph: Graph, op: Op, board: Board, capacitor_uf: float | None) ->
     clearly = [way for way in ways if max(way.charge_pc / whole.charge_pc, way.cycles / whole.cycles) <= _CLEARLY]
     least = min((way.charge_pc for way in clearly), default=0.0)
     nearly = (way for way in clearly if way.charge_pc <= _NEARLY * least)
-    return min((replace(way, in_one=whole) for way in nearly), key=lambda way: way.n_bytes, default=whole)
+    return min((replace(way, in_one=whole) for way in nearly), key=lambda way: way.call_bytes, default=whole)
 
 
 def _way(graph: Graph, op: Op, board: Board, capacitor_uf: float | None) -> Way:
@@ -114,7 +121,8 @@ def _way(graph: Graph, op: Op, board: Board, capacitor_uf: float | None) -> Way:
     shares = [(_tiles(layer), layer.cost - boot) for layer in layers if layer.cost is not None]
     return Way(
         encoding=weight.encoding,
-        n_bytes=weight.size_bytes + CALL_BYTES * (len(layers) - 1),
+        n_bytes=weight.size_bytes,
+        call_bytes=CALL_BYTES * (len(layers) - 1),
         kernel=kernel,
         code_bytes=code,
         slice=graph.slices.get(op.output),
