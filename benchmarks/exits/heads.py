@@ -157,7 +157,7 @@ def within(most_bytes: int, of: Branched, train: Features, held: Features, optio
         for name, matrix in zip(of.features, heads.matrices, strict=True):
             added = (matrix.array - matrix.array.mean(axis=0)) * train.values[name].std(axis=0)
             worth = np.linalg.norm(added, axis=0) * kept[name]
-            n = max(min(each, len(worth)), int(kept[name].sum()) - len(worth) // 8)
+            n = max(min(each, len(worth)), int(kept[name].sum()) - max(1, len(worth) // 8))
             kept[name] = (np.argsort(np.argsort(-worth, kind="stable")) < n).astype(np.float64)
 
 

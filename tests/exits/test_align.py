@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks.exits.heads import within
 from freeml.data import Dataset
 from freeml.exits.align import aligned, in_orders, reordered
 from freeml.exits.branch import Branched, Pooling, branch, untrained
@@ -167,3 +168,13 @@ def test_places_that_were_named_share_a_matrix_where_their_own_are_too_many_byte
     assert len(own.heads.matrices) == 2
     end = graph.outputs[0].value
     np.testing.assert_allclose(run(made.graph, [end])[end], run(graph, [end])[end], rtol=1e-5, atol=1e-5)
+
+
+def test_separate_heads_of_fewer_bytes_read_some_channels_and_nothing_of_the_others() -> None:
+    (of, train), (_, held) = learnable(600, 1), learnable(300, 2)
+    options = HeadOptions(kind="separate", epochs=10, batch=64, learning_rate=1e-2)
+    heads = within(2 * 3 * N_CLASSES, of, train, held, options)
+    for matrix in heads.matrices:
+        assert int(matrix.array.any(axis=0).sum()) == 3
+    right = np.mean([s.argmax(axis=1) == held.labels for s in heads.scores(held.values)])
+    assert right > 0.6
