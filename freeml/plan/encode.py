@@ -26,7 +26,7 @@ from freeml.ir.types import Array, Const
 from freeml.ir.verify_stored import storable
 from freeml.kernels.table import KERNELS, kernel_of
 from freeml.kernels.variants import VARIANTS
-from freeml.plan.ways import Way, ways_of
+from freeml.plan.ways import Way, ways_of, widest
 
 _LAYER_BYTES = 200  # of a layer's descriptor, its entries in tables, and its call
 _PLENTY = 64  # different values, beyond which no form is smaller unless many of them are zero
@@ -85,10 +85,10 @@ def as_it_is(graph: Graph) -> Graph:
     return graph.with_ops(graph.ops, consts=consts) if consts else graph
 
 
-def in_fewer_calls(graph: Graph, rows: int) -> Graph:
-    """The graph with slices of at least so many channels; those of all channels are one call."""
-    wide = {value: max(rows, own) for value, own in graph.slices.items() if rows < graph.types[value].shape[-1]}
-    return replace(graph, slices=wide) if wide != graph.slices else graph
+def in_fewer_calls(graph: Graph, rows: int, board: Board, capacitor_uf: float | None) -> Graph:
+    """The graph with slices of so many channels, or of fewer where a capacitor pays for no more."""
+    made = {value: widest(graph, graph.producers[value], rows, board, capacitor_uf) for value in graph.slices}
+    return _sliced(graph, made)
 
 
 def in_one_call(graph: Graph) -> Graph:

@@ -65,14 +65,15 @@ def plan_graph(
 
     capacitor_uf  in place of the board's
     lean          they are joined where values take fewer bytes for it, though it may take more charge
-    least_rows    channels of a slice: each is a call, which is code; None: there are no slices
+    least_rows    channels of a slice where the capacitor pays for them: each is a call, which is code; None: there are
+                  no slices
     Where SRAM does not do beside windows for all inputs and outputs, these come and go piece by piece.
     Raises UnsupportedOp for a graph that computes nothing.
     """
     if _computes_nothing(graph):
         raise UnsupportedOp("the model computes nothing: its outputs are its inputs", where=graph.name)
     stored = encoded(graph, board, capacitor_uf)
-    stored = in_one_call(stored) if least_rows is None else in_fewer_calls(stored, least_rows)
+    stored = in_one_call(stored) if least_rows is None else in_fewer_calls(stored, least_rows, board, capacitor_uf)
     refused: list[tuple[Graph, Planned]] = []
     for one in {id(one): one for one in (stored, in_one_call(stored), as_it_is(stored))}.values():
         planned = _plan_windows(one, board, capacitor_uf, lean)

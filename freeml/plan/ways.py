@@ -133,6 +133,17 @@ def _way(graph: Graph, op: Op, board: Board, capacitor_uf: float | None) -> Way:
     )
 
 
+def widest(graph: Graph, op: Op, rows: int, board: Board, capacitor_uf: float | None = None) -> int:
+    """Channels of a slice of a layer that has some, at most `rows` of them, as many as the capacitor pays for; as many
+    as it has where that is none."""
+    own = graph.slices[op.output]
+    for size in sorted((size for size in _SLICES if own < size <= rows), reverse=True):
+        wide = replace(graph, slices={**graph.slices, op.output: size})
+        if size < graph.types[op.output].shape[-1] and _way(wide, op, board, capacitor_uf).fits:
+            return size
+    return own
+
+
 def _layers(graph: Graph, op: Op, cutter: Cutter) -> list[LayerTiles]:
     """The calls of an op, cut; those that are alike are cut once."""
     kernel = kernel_of(graph, op)

@@ -61,6 +61,22 @@ def test_a_size_is_kept_by_the_quickest_forms_that_do(graph: Graph, name: str) -
     assert forms.within(graph, least - 1) == forms.best(graph, 0.0)
 
 
+@every_board
+def test_a_layer_that_is_quicker_as_it_is_is_stored_so_where_the_size_allows(graph: Graph, name: str) -> None:
+    forms = Forms(load_board(name))
+    coded = forms.best(graph, 0.0)
+    assert len(coded) == 2
+    least = forms.stored_bytes(graph, coded)
+    small = min(coded, key=lambda value: graph.consts[graph.producers[value].inputs[1]].array.size)
+    one = {value: form for value, form in coded.items() if value != small}
+    room = forms.stored_bytes(graph, one)
+    assert least < room
+    assert cycles(graph, one, name) < cycles(graph, coded, name)
+    assert forms.quicker(graph, coded, room - 1) == coded
+    assert forms.quicker(graph, coded, room) == one
+    assert forms.quicker(graph, coded, 20 * least) == {}
+
+
 def test_look_up_tables_of_functions_are_not_stored_weights() -> None:
     b = Builder(2)
     hidden = b.dense(b.input(20), 6)

@@ -11,7 +11,7 @@ from freeml.board.board import Board, load_board
 from freeml.firmware.build import Toolchain
 from freeml.needs import Region, linked, plan_linked, plan_within, plans
 from freeml.plan.encode import in_fewer_calls
-from freeml.plan.planner import Planned
+from freeml.plan.planner import Planned, plan_graph
 from tests.codegen.test_sliced_conv import sliced_convs
 
 BOARD = load_board("msp430fr5994")
@@ -62,10 +62,11 @@ def test_what_is_linked_is_within_bounds_and_not_said_where_it_does_not_fit() ->
     assert linked(planned, load_board("host"), "auto") is None
 
 
-def test_wide_slices_are_one_call_where_a_layer_has_no_more_channels() -> None:
-    graph = sliced_convs("ans", 4)
-    assert in_fewer_calls(graph, 1) is graph
-    (value, *_) = graph.slices
-    channels = graph.types[value].shape[-1]
-    assert in_fewer_calls(graph, channels).slices.get(value) is None
-    assert in_fewer_calls(graph, channels - 1).slices[value] == channels - 1
+def test_slices_are_as_wide_as_is_asked_and_as_the_capacitor_pays_for() -> None:
+    planned = plan_within(GRAPH, BOARD, SMALL_UF)
+    rows = {k: in_fewer_calls(planned.graph, k, BOARD, SMALL_UF).slices for k in (1, 4, 32)}
+    assert rows[1] == planned.graph.slices
+    assert all(own <= rows[4][value] <= max(4, own) for value, own in planned.graph.slices.items())
+    assert all(rows[32][value] >= wide for value, wide in rows[4].items())
+    for k in (4, 32):
+        assert plan_graph(GRAPH, BOARD, SMALL_UF, least_rows=k).refusal is None
