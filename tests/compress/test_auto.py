@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from freeml import needs
 from freeml.board.board import load_board
 from freeml.compress import auto, coding
-from freeml.compress import cost as costs
 from freeml.compress.cost import cost_of
 from freeml.compress.driver import compress
 from freeml.compress.linked import surplus
@@ -184,7 +184,7 @@ def test_the_compiler_that_was_asked_for_is_the_one_that_is_linked(
     def measured(*args: object) -> None:
         asked.add(str(args[-1]))
 
-    monkeypatch.setattr(costs, "measure_firmware", measured)
+    monkeypatch.setattr(needs, "measure_firmware", measured)
     before = cost_of(quantize(dense, HELD.inputs).graph, BOARD)
     bounds = Bounds(sram_bytes=before.sram_bytes, time_s=1)
     compress(dense, DATA, board=BOARD, bounds=bounds, toolchain="gcc")
