@@ -61,12 +61,16 @@ def plan_within(graph: Graph, board: Board, capacitor_uf: float | None = None) -
 
 
 def plan_linked(graph: Graph, board: Board, toolchain: Toolchain, capacitor_uf: float | None = None) -> Planned:
-    """The same, of what is linked where no bounds are kept: the first of `plans` whose firmware fits."""
-    within = plan_within(graph, board, capacitor_uf)
-    if within.refusal is not None or _beyond(within, board) <= 1:
-        return within
+    """The same, of what is linked where bounds are not kept: slices, which are far quicker, stay where they fit, and
+    where no plan keeps its bounds, it is the first of `plans` whose firmware fits."""
+    for planned in plans(graph, board, capacitor_uf):
+        if planned.refusal is not None or _beyond(planned, board) <= 1:
+            return planned
+        if planned.graph.slices and linked(planned, board, toolchain) is not None:
+            return planned
     every = plans(graph, board, capacitor_uf)
-    return next((each for each in every if linked(each, board, toolchain) is not None), within)
+    fitting = (each for each in every if not each.graph.slices and linked(each, board, toolchain) is not None)
+    return next(fitting, None) or plan_within(graph, board, capacitor_uf)
 
 
 def plans(graph: Graph, board: Board, capacitor_uf: float | None = None) -> Iterator[Planned]:

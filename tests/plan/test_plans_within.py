@@ -42,16 +42,19 @@ def test_slices_that_bounds_keep_to_stay_and_those_that_none_do_with_go(monkeypa
 
 
 def test_where_no_bounds_are_kept_the_first_plan_that_links_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    beyond(1.2, 1.1, monkeypatch)
-    found = plan_linked(GRAPH, BOARD, "auto", SMALL_UF)
-    assert found.graph.slices
-    assert linked(found, BOARD, "auto") is not None
+    for whole in (1.1, 0.9):
+        beyond(1.2, whole, monkeypatch)
+        found = plan_linked(GRAPH, BOARD, "auto", SMALL_UF)
+        assert found.graph.slices
+        assert linked(found, BOARD, "auto") is not None
 
     def only_whole(planned: Planned, board: Board, toolchain: Toolchain) -> Mapping[str, Region] | None:
         return None if planned.graph.slices else linked(planned, board, toolchain)
 
     monkeypatch.setattr(needs, "linked", only_whole)
-    assert not plan_linked(GRAPH, BOARD, "auto", SMALL_UF).graph.slices
+    for whole in (1.1, 0.9):
+        beyond(1.2, whole, monkeypatch)
+        assert not plan_linked(GRAPH, BOARD, "auto", SMALL_UF).graph.slices
 
 
 def test_what_is_linked_is_within_bounds_and_not_said_where_it_does_not_fit() -> None:
