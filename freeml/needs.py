@@ -63,14 +63,16 @@ def plan_within(graph: Graph, board: Board, capacitor_uf: float | None = None) -
 def plan_linked(graph: Graph, board: Board, toolchain: Toolchain, capacitor_uf: float | None = None) -> Planned:
     """The same, of what is linked where bounds are not kept: slices, which are far quicker, stay where they fit, and
     where no plan keeps its bounds, it is the first of `plans` whose firmware fits."""
+    beyond: list[tuple[float, Planned]] = []
     for planned in plans(graph, board, capacitor_uf):
-        if planned.refusal is not None or _beyond(planned, board) <= 1:
+        times = _beyond(planned, board)
+        if planned.refusal is not None or times <= 1:
             return planned
         if planned.graph.slices and linked(planned, board, toolchain) is not None:
             return planned
-    every = plans(graph, board, capacitor_uf)
-    fitting = (each for each in every if not each.graph.slices and linked(each, board, toolchain) is not None)
-    return next(fitting, None) or plan_within(graph, board, capacitor_uf)
+        beyond.append((times, planned))
+    fitting = (each for _, each in beyond if not each.graph.slices and linked(each, board, toolchain) is not None)
+    return next(fitting, None) or min(beyond, key=lambda one: one[0])[1]
 
 
 def plans(graph: Graph, board: Board, capacitor_uf: float | None = None) -> Iterator[Planned]:

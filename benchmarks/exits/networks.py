@@ -68,6 +68,15 @@ class Network:
         return replace(data, inputs=inputs, quant=(None,) * len(inputs))
 
 
+_KWS = Network(
+    "kws",
+    "models/kws_ref_model_float32.tflite",
+    "kws",
+    ("functional_1/activation_2/Relu", "functional_1/activation_4/Relu"),
+    1_600,
+    (1, 1),
+    epochs=150,
+)
 # Weights of heads: up to 3 % of what lies in NVM without them; of CIFAR-10 M as many parameters as gNet has.
 NETWORKS = {
     one.name: one
@@ -93,26 +102,9 @@ NETWORKS = {
             precision="bfloat16",
             epochs=20,
         ),
-        Network(
-            "kws",
-            "models/kws_ref_model_float32.tflite",
-            "kws",
-            ("functional_1/activation_2/Relu", "functional_1/activation_4/Relu"),
-            1_600,
-            (1, 1),
-            epochs=150,
-        ),
+        _KWS,
         # The same with one matrix: fewer bytes, and policies that save less.
-        Network(
-            "kws_tied",
-            "models/kws_ref_model_float32.tflite",
-            "kws",
-            ("functional_1/activation_2/Relu", "functional_1/activation_4/Relu"),
-            1_600,
-            (1, 1),
-            epochs=150,
-            tied=True,
-        ),
+        replace(_KWS, name="kws_tied", tied=True),
     )
 }
 

@@ -36,9 +36,7 @@ class Codebook:
 
     def __call__(self, weights: Array) -> Const:
         """The weights that the codes stand for, with their scales."""
-        rows = weights.astype(np.float64).reshape(len(weights), -1)
-        scales = _largest(rows, self.per_channel) / 127
-        codes = np.clip(np.floor(rows / scales[:, None] + 0.5), -128, 127).astype(np.int64)
+        codes, scales = _int8(weights, per_channel=self.per_channel)
         count = np.bincount(codes.ravel() + 128, minlength=_N).astype(np.float64)
         if self.zero:
             count[128] = 0  # zeros cost nothing, as they have a level of their own
@@ -52,9 +50,7 @@ class OneScale:
 
     def __call__(self, weights: Array) -> Const:
         """The weights that the codes stand for, with their scales."""
-        rows = weights.astype(np.float64).reshape(len(weights), -1)
-        scales = _largest(rows, per_channel=False) / 127
-        return _const(np.floor(rows / scales[:, None] + 0.5).astype(np.int64), scales, weights.shape)
+        return _const(*_int8(weights, per_channel=False), weights.shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +140,13 @@ def _fill(level: Codes, lower: list[tuple[int, int]], upper: list[tuple[int, int
     for a, b in (*lower, *upper):
         table[a:b] = level[a, b - 1]
     return table
+
+
+def _int8(weights: Array, *, per_channel: bool) -> tuple[Codes, Floats]:
+    """Weights (O, ...) as int8 codes (O, n), and the scale of each row."""
+    rows = weights.astype(np.float64).reshape(len(weights), -1)
+    scales = _largest(rows, per_channel) / 127
+    return np.clip(np.floor(rows / scales[:, None] + 0.5), -128, 127).astype(np.int64), scales
 
 
 def _largest(rows: Floats, per_channel: bool) -> Floats:

@@ -63,8 +63,8 @@ class Levels:
 
     def real(self, graph: Graph) -> Graph:
         """The float graph with the weights that such codes stand for, as real ones."""
-        consts = {name: Const(code(graph.consts[name].array).array) for name, code in self.of(graph).items()}
-        return graph.with_ops(graph.ops, consts=consts)
+        coded = self.coded(graph)
+        return coded.with_ops(coded.ops, consts={name: Const(coded.consts[name].array) for name in self.of(graph)})
 
     def integers(self, graph: Graph) -> Graph:
         """An integer graph of the right shapes and weight codes; scales of activations mean nothing."""

@@ -3,8 +3,8 @@
     exits  "auto": places found by themselves; names: these; "outputs": those that the model came with
     head   shared, gnet or separate
     bytes  that weights of heads may take: of nothing said, 3 % of the network's weights in int8; where that buys no
-           features for all places, there are fewer exits, and one exit at least; where places were named,
-       shared exits of as many features use one matrix instead
+           features for all places, there are fewer exits, and one exit at least; where places were named, shared
+           exits of as many features use one matrix instead
 
 Without labels the network's own classes stand for them: exits then learn to say what it says.
 """

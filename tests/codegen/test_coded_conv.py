@@ -32,14 +32,21 @@ def stored_convs(encoding: str, *, narrow: bool = True, seed: int = 4) -> Graph:
     x = b.conv(b.pool2(x), 6, groups=3)
     x = b.conv(b.conv(x, 6, groups=6), 10, k=1)
     graph = b.graph(b.dense(b.flatten(x), 5))
+    graph = stored_in(graph, encoding, seed)
+    consts = {}
+    for op in graph.ops_of(ConvI8) if narrow else ():
+        consts[op.inputs[2]] = Const(graph.consts[op.inputs[2]].array, encoding="int16")
+        consts[op.inputs[3]] = Const(graph.consts[op.inputs[3]].array, encoding="single")
+    return graph.with_ops(graph.ops, consts=consts)
+
+
+def stored_in(graph: Graph, encoding: str, seed: int) -> Graph:
+    """The graph with drawn weights of its convolutions, stored in a form."""
     consts = {}
     for op in graph.ops_of(ConvI8):
         shape = graph.consts[op.inputs[1]].shape
         made = weights_for(Seeded(seed), encoding, shape[0], int(np.prod(shape[1:]))).reshape(shape)
         consts[op.inputs[1]] = Const(made, encoding=encoding)
-        if narrow:
-            consts[op.inputs[2]] = Const(graph.consts[op.inputs[2]].array, encoding="int16")
-            consts[op.inputs[3]] = Const(graph.consts[op.inputs[3]].array, encoding="single")
     return graph.with_ops(graph.ops, consts=consts)
 
 

@@ -15,7 +15,6 @@ from freeml.c_files import c_files
 from freeml.ir.graph import Graph
 from freeml.ir.int_ops import ConvI8
 from freeml.ir.interpret import interpret
-from freeml.ir.types import Const
 from freeml.kernels.coded_convs import DECODED_SLICES
 from freeml.output.folder import Sources, write_folder
 from freeml.plan.memory import plan_memory
@@ -27,8 +26,7 @@ from freeml.sim.board_device import board_device
 from freeml.sim.profile import counted, measure_steps
 from freeml.sim.sampled import SampledDevice
 from tests.codegen.host import check, program_of
-from tests.kernels.choices import Seeded
-from tests.kernels.coded_cases import weights_for
+from tests.codegen.test_coded_conv import stored_in
 from tests.plan.plan_graphs import Builder
 
 every_form = pytest.mark.parametrize("encoding", [form for form in DECODED_SLICES if form is not None])
@@ -42,12 +40,7 @@ def sliced_convs(encoding: str, rows: int | None, *, size: tuple[int, int, int] 
     x = b.conv(x, 7, stride=2)
     x = b.conv(x, 10, k=1)
     graph = b.graph(b.dense(b.flatten(x), 5))
-    consts = {}
-    for op in graph.ops_of(ConvI8):
-        shape = graph.consts[op.inputs[1]].shape
-        made = weights_for(Seeded(seed), encoding, shape[0], int(np.prod(shape[1:]))).reshape(shape)
-        consts[op.inputs[1]] = Const(made, encoding=encoding)
-    stored = graph.with_ops(graph.ops, consts=consts)
+    stored = stored_in(graph, encoding, seed)
     slices = {} if rows is None else {op.output: rows for op in graph.ops_of(ConvI8)}
     return replace(stored, slices=slices)
 
